@@ -1,0 +1,1 @@
+"""How to learn to learn, one file a method."""

@@ -1,0 +1,1 @@
+"""The inner loop, executors, trainer and evaluation."""

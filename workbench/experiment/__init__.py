@@ -1,0 +1,1 @@
+"""What a person chose: the frozen experiment, its fields, the registry and the presets."""
