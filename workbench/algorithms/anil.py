@@ -1,0 +1,70 @@
+"""Almost no inner loop: only the head adapts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+from torch import Tensor
+from torch.func import grad
+
+from workbench.algorithms.base import Algorithm, Context, Meta
+from workbench.backbones.base import Params
+from workbench.experiment.fields import Choice, field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.base import Examples
+
+
+class ANILConfig(Choice):
+    """The inner loop of ANIL."""
+
+    name: Literal["anil"] = "anil"
+    inner_steps: int = field(5, label="Inner steps", help="Gradient steps on the head in training. They cost a matrix "
+                             "product each, for the features are computed once.", ge=1, le=1000)
+    inner_lr: float = field(0.1, label="Inner rate", help="Learning rate of the inner steps, on the mean loss.",
+                            gt=0, le=1000, log=True, source="Raghu et al. 2020, B")
+    test_steps: int | None = field(None, label="Inner steps, testing", help="Gradient steps in validation and testing; "
+                                   "empty for those of training.", ge=1, le=1000, advanced=True)
+
+
+class HeadOnFeatures(NamedTuple):
+    """The adapting head and the support set's features, which no inner step changes."""
+
+    head: Params
+    features: Tensor
+
+
+class ANIL(Algorithm[ANILConfig]):
+    """MAML whose inner loop adapts the head alone; the features are reused, not relearned.
+
+    Inner loop: w_{s+1} = w_s - α ∇_w L_support(w_s, f_θ). Outer loop: min over (θ, w) of the mean L_query(w_S, f_θ),
+    second derivatives included. Source: Raghu, Raghu, Bengio and Vinyals 2020, section 4.
+    """
+
+    Config = ANILConfig
+    title = "ANIL"
+    source = "Raghu 2020"
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
+        """A smaller rate where the loss is not bounded by the number of classes."""
+        return {"algorithm.inner_lr": 0.1 if kind == "classification" else 0.02}
+
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
+        """The learned head, and the support set's features."""
+        head = {name: value for name, value in meta.params.items() if name.startswith("head.")}
+        return HeadOnFeatures(head, self.network.part("backbone", meta.params, support.inputs))
+
+    def step(self, meta: Meta, state: HeadOnFeatures, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
+        """One gradient step of the head."""
+        def loss(head: Params) -> Tensor:
+            return self.loss(self.network.part("head", head, state.features), support.targets)
+
+        gradient = grad(loss)(state.head)
+        return state._replace(head={name: value - self.config.inner_lr * gradient[name]
+                                    for name, value in state.head.items()})
+
+    def predict(self, meta: Meta, state: HeadOnFeatures, inputs: Tensor, ctx: Context) -> Tensor:
+        """The adapted head on the features of the inputs."""
+        features = self.network.part("backbone", meta.params, inputs, ctx.reference)
+        return self.network.part("head", state.head, features)

@@ -1,0 +1,58 @@
+"""Prototypical networks."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from workbench.algorithms.base import Algorithm, Context, Meta
+from workbench.backbones.base import Backbone
+from workbench.experiment.fields import Choice, field
+from workbench.tasks.base import Examples, Spec
+
+
+class ProtoNetConfig(Choice):
+    """The distance of prototypical networks."""
+
+    name: Literal["protonet"] = "protonet"
+    distance: Literal["euclidean", "cosine"] = field(
+        "euclidean", label="Distance", help="Squared Euclidean distance is the paper's; cosine similarity is scaled by "
+        "ten so that it can become certain.", choices={"euclidean": "Squared Euclidean", "cosine": "Cosine"},
+        source="Snell et al. 2017, 2.3")
+
+
+class ProtoNet(Algorithm[ProtoNetConfig]):
+    """Learns features in which every class lies around the mean of its support examples, its prototype.
+
+    c_n = mean of f_θ(x) over the support examples of class n; p(y = n | x) = softmax over n of -‖f_θ(x) - c_n‖².
+    Source: Snell, Swersky and Zemel 2017, equations 1 and 2. It gains from more ways in training than in testing.
+    """
+
+    Config = ProtoNetConfig
+    title = "ProtoNet"
+    source = "Snell 2017"
+    task_kinds = frozenset({"classification"})
+    any_ways = True
+    iterates = False
+
+    @classmethod
+    def build(cls, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003 - no head, so no outputs
+        """The backbone alone."""
+        return backbone
+
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> dict[str, Tensor]:
+        """The prototypes [ways, width]."""
+        members = F.one_hot(support.targets, ctx.ways).to(support.inputs.dtype)
+        features = self.network(meta.params, support.inputs)
+        return {"prototypes": members.T @ features / members.sum(0).unsqueeze(-1)}
+
+    def predict(self, meta: Meta, state: dict[str, Tensor], inputs: Tensor, ctx: Context) -> Tensor:
+        """Minus the distance of every input to every prototype."""
+        features, prototypes = self.network(meta.params, inputs, ctx.reference), state["prototypes"]
+        if self.config.distance == "cosine":
+            return 10 * F.normalize(features, dim=-1) @ F.normalize(prototypes, dim=-1).T
+        # ‖f - c‖² without the term ‖f‖², which is the same for every class and cancels in the softmax.
+        return 2 * features @ prototypes.T - torch.linalg.vecdot(prototypes, prototypes)

@@ -1,0 +1,170 @@
+"""How a batch of tasks is run: at once over a task axis, or task by task on threads. Both give the same numbers."""
+
+from __future__ import annotations
+
+import copy
+import os
+import threading
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+from torch.func import vmap
+from torch.utils import _pytree as pytree
+
+from workbench.algorithms.base import Algorithm, Aux, Context, Meta
+from workbench.backbones.base import Params
+from workbench.tasks.base import Examples, Task, TaskBatch
+
+TaskFunction = Callable[[Algorithm[Any], Meta, Task, Context], Any]
+"""A pure function of one task that returns a tree of tensors."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What is the same for every task of a batch: the static part of `Context`."""
+
+    steps: int
+    ways: int
+    training: bool
+    inductive: bool
+    progress: float
+
+    def context(self, task: Task, key: Tensor) -> Context:
+        """The context of one task."""
+        return Context(steps=self.steps, ways=self.ways, training=self.training,
+                       reference=task.support.inputs if self.inductive else None, progress=self.progress, key=key)
+
+
+class Gradient(NamedTuple):
+    """Sum of the meta-gradients of some tasks, and what each reported, stacked."""
+
+    total: Params
+    aux: Aux
+
+
+class Executor(ABC):
+    """Runs pure functions of one task over batches of them.
+
+    Args:
+        algorithm: What the functions are given.
+        threads: Compute threads.
+    """
+
+    name: str
+
+    def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
+        self.algorithm = algorithm
+        self.threads = threads
+
+    @abstractmethod
+    def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
+        """Apply a function to every task without keeping a graph; results are stacked along a new first axis."""
+
+    @abstractmethod
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+        """Meta-gradient of a batch, summed over its tasks."""
+
+    def close(self) -> None:
+        """Give the threads back."""
+
+
+class Vectorized(Executor):
+    """All tasks at once, by mapping over the task axis."""
+
+    name = "vectorized"
+
+    def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
+        """See Executor."""
+        def one(support: Examples, query: Examples, key: Tensor) -> Any:
+            task = Task(support, query)
+            return function(self.algorithm, meta, task, setting.context(task, key))
+
+        with torch.no_grad():
+            return vmap(one)(batch.support, batch.query, keys)
+
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+        """See Executor."""
+        if type(self.algorithm).meta_gradient is not Algorithm.meta_gradient:
+            gradients, aux = self.map(_meta_gradient, meta, batch, keys, setting)
+            return Gradient({name: value.sum(0) for name, value in gradients.items()}, aux)
+        # The gradient of the summed loss is the sum of the gradients, and costs one backward pass without a task axis.
+        params = {name: value.detach().requires_grad_() for name, value in meta.params.items()}
+
+        def one(support: Examples, query: Examples, key: Tensor) -> tuple[Tensor, Aux]:
+            task = Task(support, query)
+            return self.algorithm.meta_loss(meta._replace(params=params), task, setting.context(task, key))
+
+        losses, aux = vmap(one)(batch.support, batch.query, keys)
+        total = torch.autograd.grad(losses.sum(), list(params.values()), materialize_grads=True)
+        return Gradient(dict(zip(params, total, strict=True)), aux)
+
+
+class Threads(Executor):
+    """Task by task, on as many threads as there are cores, one compute thread each.
+
+    Gradients are added in the order of the tasks, so that the sum depends on neither threads nor chunks.
+    """
+
+    name = "threads"
+
+    def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
+        super().__init__(algorithm, threads)
+        self._local = threading.local()
+        self._pool = ThreadPoolExecutor(threads, "tasks", initializer=self._prepare)
+
+    def _prepare(self) -> None:
+        torch.set_num_threads(1)
+        self._local.algorithm = copy.deepcopy(self.algorithm)
+
+    def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
+        """See Executor."""
+        results = list(self._each(function, meta, batch, keys, setting))
+        leaves = [pytree.tree_flatten(result) for result in results]
+        stacked = [torch.stack(column) for column in zip(*(values for values, _ in leaves), strict=True)]
+        return pytree.tree_unflatten(stacked, leaves[0][1])
+
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+        """See Executor."""
+        total: Params = {}
+        auxes = []
+        for gradient, aux in self._each(_meta_gradient, meta, batch, keys, setting):
+            total = {name: total[name] + value if total else value for name, value in gradient.items()}
+            auxes.append(aux)
+        leaves = [pytree.tree_flatten(aux) for aux in auxes]
+        stacked = [torch.stack(column) for column in zip(*(values for values, _ in leaves), strict=True)]
+        return Gradient(total, cast("Aux", pytree.tree_unflatten(stacked, leaves[0][1])))
+
+    def _each(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting
+              ) -> Iterator[Any]:
+        def one(index: int) -> Any:
+            task = batch.task(index)
+            with torch.no_grad():
+                return function(self._local.algorithm, meta, task, setting.context(task, keys[index]))
+
+        return self._pool.map(one, range(len(batch)))
+
+    def close(self) -> None:
+        """Wait for the threads and give them back."""
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _meta_gradient(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Params, Aux]:
+    return algorithm.meta_gradient(meta, task, ctx)
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+EXECUTORS: dict[str, type[Executor]] = {kind.name: kind for kind in (Vectorized, Threads)}
+
+
+def best_executor(convolves: bool, device: torch.device) -> str:
+    """The faster executor: grouped convolutions are slow on a CPU, everything else gains from the task axis."""
+    return "threads" if convolves and device.type == "cpu" else "vectorized"

@@ -1,0 +1,125 @@
+"""Finds datasets, backbones and algorithms: by a scan of their folder and by entry points of other packages."""
+
+from __future__ import annotations
+
+import difflib
+import importlib
+import inspect
+import pkgutil
+from collections.abc import Mapping
+from functools import cache
+from importlib.metadata import entry_points
+from typing import Any, ClassVar, Literal
+
+from workbench.experiment.fields import Choice
+
+Role = Literal["dataset", "backbone", "algorithm"]
+TaskKind = Literal["classification", "regression"]
+InputKind = Literal["image", "vector"]
+
+ROLES: tuple[Role, ...] = ("dataset", "backbone", "algorithm")
+_FOLDERS: dict[Role, str] = {
+    "dataset": "workbench.tasks",
+    "backbone": "workbench.backbones",
+    "algorithm": "workbench.algorithms",
+}
+_GROUPS: dict[Role, str] = {
+    "dataset": "workbench.datasets",
+    "backbone": "workbench.backbones",
+    "algorithm": "workbench.algorithms",
+}
+
+
+class Pluggable:
+    """Base of everything that is picked by name.
+
+    Attributes:
+        role: Which of the three it is; set by the base class of each role.
+        Config: Its frozen config, whose `name` is the name it is picked by.
+        title: What the form calls it.
+        source: Paper that it comes from, such as "Finn 2017".
+        task_kinds: Kinds of task that it gives (a dataset) or can work with (an algorithm).
+        input_kinds: Kinds of input that it gives (a dataset) or can work with (a backbone).
+        any_ways: For an algorithm, whether it may be trained with other ways than it is tested with.
+        iterates: For an algorithm, whether it adapts in inner steps.
+    """
+
+    role: ClassVar[Role]
+    Config: ClassVar[type[Choice]]
+    title: ClassVar[str]
+    source: ClassVar[str] = ""
+    task_kinds: ClassVar[frozenset[TaskKind]] = frozenset({"classification", "regression"})
+    input_kinds: ClassVar[frozenset[InputKind]] = frozenset({"image", "vector"})
+    any_ways: ClassVar[bool] = False
+    iterates: ClassVar[bool] = True
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003 - for the classes that do care
+        """Dotted names and values of the experiment that suit this pick, used where the person said nothing."""
+        return {}
+
+    @classmethod
+    def name(cls) -> str:
+        """The name that it is picked by."""
+        return str(cls.Config.model_fields["name"].default)
+
+    @classmethod
+    def summary(cls) -> str:
+        """First paragraph of its docstring on one line."""
+        return " ".join((inspect.getdoc(cls) or "").split("\n\n")[0].split())
+
+
+class UnknownNameError(ValueError):
+    """A name that nothing answers to; the message names the nearest that something does."""
+
+    def __init__(self, what: str, name: str, known: list[str]) -> None:
+        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+        super().__init__(f"no {what} is called '{name}'; {hint}")
+
+
+@cache
+def found(role: Role) -> dict[str, type[Pluggable]]:
+    """Every class of a role by name, sorted by name; a plug-in may not take the name of a built-in.
+
+    The scan imports the modules of the role's folder, which needs torch.
+    """
+    package = importlib.import_module(_FOLDERS[role])
+    names = sorted(module.name for module in pkgutil.iter_modules(package.__path__))
+    classes = [kind for name in names for kind in _pluggables(f"{_FOLDERS[role]}.{name}", role)]
+    for entry in entry_points(group=_GROUPS[role]):
+        kind = entry.load()
+        if not (isinstance(kind, type) and issubclass(kind, Pluggable) and kind.role == role):
+            raise TypeError(f"the entry point '{entry.name}' of group '{_GROUPS[role]}' is no {role}: {kind!r}")
+        classes.append(kind)
+    by_name: dict[str, type[Pluggable]] = {}
+    for kind in classes:
+        if by_name.setdefault(kind.name(), kind) is not kind:
+            raise ValueError(f"two {role}s are called '{kind.name()}': {by_name[kind.name()].__module__} and "
+                             f"{kind.__module__}; rename or uninstall one")
+    return dict(sorted(by_name.items()))
+
+
+def _pluggables(module_name: str, role: Role) -> list[type[Pluggable]]:
+    module = importlib.import_module(module_name)
+    return [
+        value
+        for value in vars(module).values()
+        if isinstance(value, type)
+        and issubclass(value, Pluggable)
+        and value.__module__ == module_name
+        and "Config" in vars(value)
+        and value.role == role
+    ]
+
+
+def find(role: Role, name: str) -> type[Pluggable]:
+    """The class of a role that is picked by this name.
+
+    Raises:
+        UnknownNameError: Nothing has this name.
+    """
+    known = found(role)
+    if name not in known:
+        raise UnknownNameError(role, name, list(known))
+    return known[name]

@@ -1,0 +1,305 @@
+"""From what a person said to a complete experiment: defaults that suit the picks, and every mistake by name."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import shlex
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import tomli_w
+from pydantic import ValidationError
+
+from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskConfig, TrainingConfig
+from workbench.experiment.fields import Config, parameters
+from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find
+
+Tables = dict[str, Any]
+"""The experiment as nested plain values, complete or not: `{"dataset": {"name": ...}, "seed": 0, ...}`."""
+
+_PLAIN: dict[str, type[Config]] = {"task": TaskConfig, "training": TrainingConfig, "evaluation": EvaluationConfig}
+_ORDER = ("dataset", "task", "backbone", "algorithm", "training", "evaluation")
+_TOP = ("seed", "device")
+_FIRST_PICKS = {"dataset": "glyphs", "backbone": "conv4", "algorithm": "maml"}
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Something wrong with an experiment: the dotted name of the field and a sentence for the person."""
+
+    field: str
+    message: str
+
+    def __str__(self) -> str:
+        return f"{self.field}: {self.message}"
+
+
+class ExperimentError(ValueError):
+    """An experiment that cannot be run, with every problem found."""
+
+    def __init__(self, problems: Iterable[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(str(problem) for problem in self.problems))
+
+
+def resolve(said: Mapping[str, Any]) -> Experiment:
+    """Complete what a person said with the defaults that suit what was picked.
+
+    Args:
+        said: Nested tables, any part of which may be missing.
+
+    Raises:
+        ExperimentError: A name is unknown, a value is out of range, or picks do not fit each other.
+    """
+    problems = list(_unknown_tables(said))
+    picks, unknown = _picks(said)
+    problems += unknown
+    if problems:
+        raise ExperimentError(problems)
+    filled = _merge(_suggested(picks), said)
+    values: Tables = {name: filled[name] for name in _TOP if name in filled}
+    tables = {**{role: picks[role].Config for role in ROLES}, **_PLAIN}
+    for name in _ORDER:
+        config = tables[name]
+        own = dict(filled.get(name, {}))
+        try:
+            values[name] = config.model_validate(own)
+        except ValidationError as error:
+            problems += _spoken(error, name, config)
+    if problems:
+        raise ExperimentError(problems)
+    try:
+        experiment = Experiment(**values)
+    except ValidationError as error:
+        raise ExperimentError(_spoken(error, "", Experiment)) from error
+    misfits = fit(experiment)
+    if misfits:
+        raise ExperimentError(misfits)
+    return experiment
+
+
+def defaults(said: Mapping[str, Any]) -> Tables:
+    """The complete tables that `said` would get if it said nothing but its three names."""
+    names = {role: {"name": said[role]["name"]} for role in ROLES if said.get(role, {}).get("name")}
+    picks, _ = _picks(names)
+    filled = _merge(_suggested(picks), names)
+    tables = {**{role: picks[role].Config for role in ROLES}, **_PLAIN}
+    complete: Tables = {name: tables[name].model_validate(filled.get(name, {})).model_dump(mode="json")
+                        for name in _ORDER}
+    return complete | {name: Experiment.model_fields[name].default for name in _TOP}
+
+
+def fit(experiment: Experiment) -> list[Problem]:
+    """Why the picks of an experiment do not fit each other; empty where they do."""
+    dataset, backbone, algorithm = (find(role, getattr(experiment, role).name) for role in ROLES)
+    problems = [
+        Problem(f"{role}.name", reason)
+        for role, kind in (("backbone", backbone), ("algorithm", algorithm))
+        if (reason := misfit(dataset, kind))
+    ]
+    ways = experiment.training.ways
+    if "classification" in dataset.task_kinds and not algorithm.any_ways and ways not in (None, experiment.task.ways):
+        problems.append(Problem("training.ways", f"{algorithm.title} has one output a way, so it trains with the ways "
+                                f"that it is tested with ({experiment.task.ways}); leave training.ways empty"))
+    return problems
+
+
+def misfit(dataset: type[Pluggable], other: type[Pluggable]) -> str:
+    """Why a backbone or an algorithm cannot work on a dataset, in words for the form; empty where it can."""
+    if other.role == "backbone" and not dataset.input_kinds & other.input_kinds:
+        return (f"{other.title} reads {_words(other.input_kinds)} inputs and {dataset.title} "
+                f"gives {_words(dataset.input_kinds)} ones")
+    if other.role == "algorithm" and not dataset.task_kinds & other.task_kinds:
+        return f"{other.title} does {_words(other.task_kinds)} and {dataset.title} is {_words(dataset.task_kinds)}"
+    return ""
+
+
+def _words(kinds: Iterable[str]) -> str:
+    return " or ".join(sorted(kinds))
+
+
+def _picks(said: Mapping[str, Any]) -> tuple[dict[Role, type[Pluggable]], list[Problem]]:
+    picks: dict[Role, type[Pluggable]] = {}
+    problems: list[Problem] = []
+    suggested: Mapping[str, Any] = {}
+    for role in ROLES:
+        table = said.get(role, {})
+        name = table.get("name") if isinstance(table, Mapping) else None
+        name = str(name or suggested.get(f"{role}.name") or _FIRST_PICKS[role])
+        try:
+            picks[role] = find(role, name)
+        except UnknownNameError as error:
+            problems.append(Problem(f"{role}.name", str(error)))
+            continue
+        if role == "dataset":
+            suggested = picks[role].suggest(task_kind(picks[role]))
+    return picks, problems
+
+
+def task_kind(dataset: type[Pluggable]) -> Any:
+    """The one kind of task that a dataset gives."""
+    return next(iter(dataset.task_kinds))
+
+
+def _suggested(picks: Mapping[Role, type[Pluggable]]) -> Tables:
+    """What suits the picks; what the algorithm suggests goes before the backbone's and the dataset's word."""
+    tables: Tables = {role: {"name": pick.name()} for role, pick in picks.items()}
+    for role in ROLES:
+        for name, value in picks[role].suggest(task_kind(picks["dataset"])).items():
+            if not name.endswith(".name"):
+                _put(tables, name, value)
+    return tables
+
+
+def _put(tables: Tables, dotted: str, value: Any) -> None:
+    table, _, name = dotted.rpartition(".")
+    (tables.setdefault(table, {}) if table else tables)[name] = value
+
+
+def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tables:
+    merged: Tables = {**under}
+    for name, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(name), Mapping)
+        merged[name] = _merge(merged[name], value) if both else value
+    return merged
+
+
+def _unknown_tables(said: Mapping[str, Any]) -> Iterable[Problem]:
+    known = [*_ORDER, *_TOP]
+    for name, value in said.items():
+        if name not in known:
+            yield Problem(name, str(UnknownNameError("table or field", name, known)))
+        elif name in _ORDER and not isinstance(value, Mapping):
+            yield Problem(name, f"is a table; write [{name}] and its fields below it")
+
+
+def _spoken(error: ValidationError, table: str, config: type[Config]) -> list[Problem]:
+    """Pydantic's findings as sentences that name the field, the value and the remedy."""
+    declared = {parameter.name: parameter for parameter in parameters(config)} if table else {}
+    problems = []
+    for finding in error.errors():
+        name = str(finding["loc"][0]) if finding["loc"] else table
+        dotted = f"{table}.{name}" if table else name
+        if finding["type"] == "extra_forbidden":
+            near = difflib.get_close_matches(name, list(config.model_fields), n=1, cutoff=0.5)
+            hint = f"did you mean '{table}.{near[0]}'?" if near else f"there are: {', '.join(config.model_fields)}"
+            problems.append(Problem(dotted, f"there is no such field; {hint}"))
+            continue
+        parameter = declared.get(name)
+        choices = ", ".join(str(value) for value, _ in parameter.choices) if parameter else ""
+        remedy = f"; choose one of: {choices}" if choices else ""
+        message = finding["msg"].removeprefix("Value error, ")
+        problems.append(Problem(dotted, f"{message[:1].lower()}{message[1:]}, not {finding['input']!r}{remedy}"))
+    return problems
+
+
+def with_settings(tables: Mapping[str, Any], settings: Iterable[str]) -> Tables:
+    """Apply `NAME=VALUE` settings; `dataset=X` is short for `dataset.name=X` and goes before the dotted names.
+
+    Raises:
+        ExperimentError: A setting has no `=`.
+    """
+    pairs = []
+    for setting in settings:
+        name, equals, text = setting.partition("=")
+        if not equals or not name.strip():
+            raise ExperimentError([Problem(setting, "a setting is written NAME=VALUE, such as task.ways=5")])
+        pairs.append((name.strip(), _value(text.strip())))
+    result = _merge({}, tables)
+    for name, value in pairs:
+        if name in ROLES:
+            # Another pick brings another set of fields: those of the earlier pick would only be refused.
+            keep = result.get(name, {}) if result.get(name, {}).get("name") == value else {}
+            result[name] = {**keep, "name": str(value)}
+    for name, value in pairs:
+        if name not in ROLES:
+            table = name.rpartition(".")[0]
+            result = _merge(result, {table: {name.rpartition(".")[2]: value}} if table else {name: value})
+    return result
+
+
+def _value(text: str) -> Any:
+    """A TOML value where the text is one, else the text itself, so that paths need no quotes."""
+    if text == "":
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def read_toml(path: Path) -> Tables:
+    """Read an experiment file.
+
+    Raises:
+        ExperimentError: The file is not there, cannot be read or is no TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        raise ExperimentError([Problem(str(path), "there is no such file")]) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise ExperimentError([Problem(str(path), f"cannot be read ({error})")]) from error
+    except tomllib.TOMLDecodeError as error:
+        raise ExperimentError([Problem(str(path), f"is no TOML: {error}")]) from error
+
+
+def to_tables(experiment: Experiment) -> Tables:
+    """The experiment as plain values, complete but for empty ones, which TOML cannot hold."""
+    return {
+        name: {key: value for key, value in table.items() if value is not None} if isinstance(table, dict) else table
+        for name, table in experiment.model_dump(mode="json").items()
+    }
+
+
+def to_toml(experiment: Experiment) -> str:
+    """The experiment as a file that `read_toml` gives back."""
+    tables = to_tables(experiment)
+    return tomli_w.dumps({name: tables[name] for name in (*_TOP, *_ORDER)})
+
+
+def command_line(experiment: Experiment, preset: str = "", preset_tables: Mapping[str, Any] | None = None) -> str:
+    """The shortest `workbench run` command that runs this very experiment."""
+    words = ["workbench", "run"]
+    tables = experiment.model_dump(mode="json")
+    said: Tables = {}
+    if preset:
+        words += ["--preset", preset]
+        said = _merge({}, preset_tables or {})
+    for role in ROLES:
+        name = tables[role]["name"]
+        if _name_of(said, role) != name and not (role == "backbone" and _implied_backbone(said) == name):
+            words += ["--set", f"{role}={name}"]
+            said[role] = {"name": name}
+    start = _merge(defaults(_named(said)), said)
+    for table, name in ((t, n) for t in _ORDER for n in tables[t]):
+        if name != "name" and tables[table][name] != start[table].get(name):
+            words += ["--set", shlex.quote(f"{table}.{name}={_text(tables[table][name])}")]
+    for name in _TOP:
+        if tables[name] != start[name]:
+            words += ["--set", shlex.quote(f"{name}={_text(tables[name])}")]
+    return " ".join(words)
+
+
+def _name_of(said: Mapping[str, Any], role: Role) -> str:
+    given = said.get(role, {}).get("name")
+    return str(given or (_FIRST_PICKS[role] if role != "backbone" else ""))
+
+
+def _implied_backbone(said: Mapping[str, Any]) -> str:
+    return _picks(_named(said))[0]["backbone"].name()
+
+
+def _named(said: Mapping[str, Any]) -> Tables:
+    return {role: {"name": said[role]["name"]} for role in ROLES if said.get(role, {}).get("name")}
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)

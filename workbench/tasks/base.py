@@ -1,0 +1,156 @@
+"""What a task is, and what every source of tasks can do."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import ClassVar, Literal, NamedTuple
+
+import torch
+from torch import Tensor
+
+from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.experiment.registry import InputKind, Pluggable, Role, TaskKind
+
+Stream = Literal["train", "validation", "test", "probe"]
+STREAMS: tuple[Stream, ...] = ("train", "validation", "test", "probe")
+
+
+class DataError(ValueError):
+    """Data that cannot be turned into tasks; the message names the file or folder and the remedy."""
+
+
+class Examples(NamedTuple):
+    """Inputs and targets.
+
+    Attributes:
+        inputs: [n, *input_shape], float.
+        targets: [n] class numbers (int64) or [n, outputs] values (float).
+    """
+
+    inputs: Tensor
+    targets: Tensor
+
+
+class Task(NamedTuple):
+    """One few-shot problem: adapt to `support`, be judged on `query`."""
+
+    support: Examples
+    query: Examples
+
+
+class TaskBatch(NamedTuple):
+    """Tasks of one shape: the tensors of `Task` with a leading task axis."""
+
+    support: Examples
+    query: Examples
+
+    def __len__(self) -> int:  # the number of tasks, not of the tuple's fields
+        return len(self.support.inputs)
+
+    def task(self, index: int) -> Task:
+        """One task of the batch."""
+        return Task(*(Examples(part.inputs[index], part.targets[index]) for part in (self.support, self.query)))
+
+    def part(self, start: int, stop: int) -> TaskBatch:
+        """The tasks from start up to stop."""
+        return TaskBatch(*(Examples(part.inputs[start:stop], part.targets[start:stop])
+                           for part in (self.support, self.query)))
+
+
+@dataclass(frozen=True)
+class Spec:
+    """What a network and an algorithm need to know of the tasks.
+
+    Attributes:
+        kind: classification or regression.
+        input_kind: image or vector.
+        input_shape: Shape of one input: (channels, height, width) or (features,).
+        outputs: Numbers that a learner puts out for one input: ways, or target dimensions.
+        mean, deviation: Inputs are (raw - mean) / deviation, per channel or feature, with raw pixels in [0, 1].
+        raw: How a raw input is to be read, in words that an export carries along.
+    """
+
+    kind: TaskKind
+    input_kind: InputKind
+    input_shape: tuple[int, ...]
+    outputs: int
+    mean: tuple[float, ...] = (0.0,)
+    deviation: tuple[float, ...] = (1.0,)
+    raw: str = ""
+
+
+@dataclass(frozen=True)
+class Description:
+    """A task in words.
+
+    Attributes:
+        title: Such as "Tibetan, Korean, Greek" or "amplitude 3.1, phase 0.4".
+        class_names: For classification, the name of each target number.
+        support_files, query_files: Where each example comes from; empty where there are no files.
+    """
+
+    title: str
+    class_names: tuple[str, ...] = ()
+    support_files: tuple[str, ...] = ()
+    query_files: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class Overview:
+    """A dataset in words and numbers, for the form's card and for `data check`.
+
+    Attributes:
+        form: What it was recognized as.
+        facts: One line, such as "1,623 characters · 20 drawings each · 28×28".
+        classes: Classes of each split.
+        examples: Examples of each split.
+        problems: What is wrong, each naming its file and the remedy.
+        samples: Up to a dozen pictures [n, channels, height, width] uint8, or None.
+    """
+
+    form: str
+    facts: str
+    classes: dict[str, int] = field(default_factory=dict)
+    examples: dict[str, int] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    samples: Tensor | None = None
+
+
+class TaskSource(Pluggable):
+    """Draws tasks. A task is a pure function of (seed, stream, index).
+
+    A subclass lives in a file of its own in this folder, or in another package that names it in the entry point group
+    `workbench.datasets`. It is opened with the experiment and the device that training runs on; opening may read
+    files and raises `DataError` where they will not do.
+    """
+
+    role: ClassVar[Role] = "dataset"
+    spec: Spec
+
+    def __init__(self, experiment: Experiment, device: torch.device) -> None:
+        self.seed = experiment.seed
+        self.device = device
+        self.shapes: dict[Stream, TaskConfig] = dict.fromkeys(STREAMS, experiment.task)
+        self.shapes["train"] = experiment.training_task()
+
+    @abstractmethod
+    def sample(self, stream: Stream, indices: Sequence[int]) -> TaskBatch:
+        """The tasks of these indices on `self.device`; the same indices give the same tasks, always."""
+
+    @abstractmethod
+    def describe(self, stream: Stream, index: int) -> Description:
+        """One task in words."""
+
+    @abstractmethod
+    def overview(self) -> Overview:
+        """The whole dataset in words and numbers."""
+
+    def truth(self, stream: Stream, index: int, inputs: Tensor) -> Tensor | None:  # noqa: ARG002
+        """For regression whose function is known: its values [n, outputs] at inputs [n, features]; else None."""
+        return None
+
+    def floors(self) -> dict[str, float]:
+        """Named results that a learner must beat, in the dataset's metric, known without training."""
+        return {}
