@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import ClassVar, Literal, NamedTuple
 
 import torch
@@ -14,6 +15,7 @@ from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.registry import InputKind, Pluggable, Role, TaskKind
 
 Stream = Literal["train", "validation", "test", "probe"]
+Background = Literal["dark", "as is"]
 STREAMS: tuple[Stream, ...] = ("train", "validation", "test", "probe")
 
 
@@ -70,6 +72,8 @@ class Spec:
         outputs: Numbers that a learner puts out for one input: ways, or target dimensions.
         mean, deviation: Inputs are (raw - mean) / deviation, per channel or feature, with raw pixels in [0, 1].
         raw: How a raw input is to be read, in words that an export carries along.
+        background: For pictures, "dark" where the learner only ever saw light ink on black, so that drawings on white
+            paper have to be inverted; "as is" where a picture goes in as it was taken.
     """
 
     kind: TaskKind
@@ -79,6 +83,7 @@ class Spec:
     mean: tuple[float, ...] = (0.0,)
     deviation: tuple[float, ...] = (1.0,)
     raw: str = ""
+    background: Background = "as is"
 
 
 @dataclass(frozen=True)
@@ -124,9 +129,14 @@ class TaskSource(Pluggable):
     A subclass lives in a file of its own in this folder, or in another package that names it in the entry point group
     `workbench.datasets`. It is opened with the experiment and the device that training runs on; opening may read
     files and raises `DataError` where they will not do.
+
+    Attributes:
+        downloadable: Whether `download` can fetch it from its official place.
+        spec: What a network and an algorithm need to know of its tasks.
     """
 
     role: ClassVar[Role] = "dataset"
+    downloadable: ClassVar[bool] = False
     spec: Spec
 
     def __init__(self, experiment: Experiment, device: torch.device) -> None:
@@ -134,6 +144,23 @@ class TaskSource(Pluggable):
         self.device = device
         self.shapes: dict[Stream, TaskConfig] = dict.fromkeys(STREAMS, experiment.task)
         self.shapes["train"] = experiment.training_task()
+
+    @classmethod
+    def download(cls, to: Path, progress: Callable[[int, int], None], cancelled: Callable[[], bool]) -> Path:  # noqa: ARG003
+        """Fetch the official files.
+
+        Args:
+            to: Folder that they go into; made where it is missing.
+            progress: Told of (bytes so far, bytes in all) as it goes.
+            cancelled: Asked between pieces whether to give up.
+
+        Returns:
+            The folder, as `dataset.path` takes it.
+
+        Raises:
+            DataError: There is nothing to download, or it did not arrive whole; nothing half-done is left behind.
+        """
+        raise DataError(f"{cls.title} has no official files to download")
 
     @abstractmethod
     def sample(self, stream: Stream, indices: Sequence[int]) -> TaskBatch:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import cast
+from typing import ClassVar, cast
 
 import numpy as np
 import torch
@@ -12,7 +12,17 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.experiment.experiment import Experiment
-from workbench.tasks.base import DataError, Description, Examples, Overview, Spec, Stream, TaskBatch, TaskSource
+from workbench.tasks.base import (
+    Background,
+    DataError,
+    Description,
+    Examples,
+    Overview,
+    Spec,
+    Stream,
+    TaskBatch,
+    TaskSource,
+)
 from workbench.tasks.draws import Draws
 
 SPLIT_NAMES = ("train", "validation", "test")
@@ -49,8 +59,14 @@ class ClassTasks(TaskSource):
 
     A subclass says where its pictures come from in `load`. With rotations, every class stands for four: itself and
     its turns by 90, 180 and 270 degrees, all on the same side of the split.
+
+    Attributes:
+        background: "dark" where every picture is light ink on black.
+        pictures: What `load` read.
+        rotations: Classes that one class stands for: 1 or 4.
     """
 
+    background: ClassVar[Background] = "as is"
     task_kinds = frozenset({"classification"})
     input_kinds = frozenset({"image"})
 
@@ -68,7 +84,7 @@ class ClassTasks(TaskSource):
         self._turned = _turned_indices(height, width, device) if self.rotations > 1 else None
         mean, deviation = self.normalization()
         self.spec = Spec("classification", "image", (channels, height, width), experiment.task.ways, mean, deviation,
-                         raw="pixels / 255")
+                         raw="pixels / 255", background=self.background)
         self._mean = torch.tensor(mean, device=device).view(-1, 1, 1)
         self._deviation = torch.tensor(deviation, device=device).view(-1, 1, 1)
 
