@@ -1,0 +1,275 @@
+"""Pictures in folders of the person's own, and the report on whether a folder will do."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.experiment.fields import Choice, field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.base import DataError
+from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, Pictures
+from workbench.tasks.folders import (
+    BY_CLASS,
+    ClassFolder,
+    Layout,
+    Shares,
+    check_is_folder,
+    named,
+    needs,
+    recognize,
+    scan,
+    share_out,
+)
+from workbench.tasks.new_task import looks_like_new_task, read_new_task, usual_spec
+from workbench.tasks.omniglot import find_halves, read_omniglot
+from workbench.tasks.pictures import cached, read_pictures, shown, usual_side
+
+
+class ImageFolderConfig(Choice):
+    """Where the pictures lie and how they are brought to one shape."""
+
+    name: Literal["image_folder"] = "image_folder"
+    path: Path | None = field(None, label="Folder", help="Folder with a folder of pictures for each class; or train, "
+                              "val and test with such folders in each; or alphabets of characters.")
+    size: int | None = field(None, label="Side", unit="pixels", help="Every picture is scaled until its shorter side "
+                             "has this size and cropped to a square about its centre; empty for the median shorter "
+                             "side, at least 16 and at most 84.", ge=8, le=512)
+    color: Literal["auto", "grey", "rgb"] = field(
+        "auto", label="Colour", help="Automatic keeps colour where any picture has some.",
+        choices={"auto": "Automatic", "grey": "Grey", "rgb": "Colour"})
+    rotations: bool = field(False, label="Rotations", help="Count every class turned by 90°, 180° and 270° as a class "
+                            "of its own, on the same side of the split; for things that have an upright.")
+    validation_share: float = field(0.2, label="Validation share", help="Part of the classes that validate, where the "
+                                    "folder does not say; more where the tasks need more.", ge=0.01, le=0.8)
+    test_share: float = field(0.2, label="Test share", help="Part of the classes that are tested on, where the folder "
+                              "does not say; more where the tasks need more.", ge=0.01, le=0.8)
+
+
+class ImageFolder(ClassTasks):
+    """Pictures of your own: a folder for each class, with splits or alphabets above them where there are any.
+
+    Anything that Pillow reads will do, of any sizes. Splits given by the folder are kept; otherwise the experiment's
+    seed shuffles the classes, and whole alphabets are held out together. Inputs are normalized with the mean and the
+    deviation of the training classes.
+    """
+
+    Config = ImageFolderConfig
+    title = "Image folder"
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
+        """The usual convolutional network."""
+        return {"backbone.name": "conv4"}
+
+    def load(self, experiment: Experiment) -> Pictures:
+        """Read the folder, from the cache where nothing in it has changed."""
+        config = self._config(experiment)
+        if config.path is None:
+            raise DataError("dataset.path: name the folder that holds your pictures, a folder for each class")
+        return read_folder(config, experiment.task, experiment.training_task(), experiment.seed)
+
+    def turns(self, experiment: Experiment) -> bool:
+        """As the person chose."""
+        return self._config(experiment).rotations
+
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each channel over the training classes, with pixels in [0, 1]."""
+        split = np.array(self.pictures.split)
+        rows = torch.from_numpy(np.flatnonzero(np.repeat(split, self.pictures.counts) == "train"))
+        moments = [_moments(self.pictures.pixels[rows, channel]) for channel in range(self.pictures.pixels.shape[1])]
+        means, deviations = zip(*moments, strict=True)
+        return means, deviations
+
+    @staticmethod
+    def _config(experiment: Experiment) -> ImageFolderConfig:
+        assert isinstance(experiment.dataset, ImageFolderConfig)  # noqa: S101 - narrows for the type checker
+        return experiment.dataset
+
+
+def _moments(pixels: Tensor) -> tuple[float, float]:
+    """Mean and deviation of uint8 pixels as numbers in [0, 1]; pictures of one flat tone deviate by 1."""
+    counts = torch.bincount(pixels.reshape(-1), minlength=256).double()
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    mean = (counts * levels).sum() / counts.sum()
+    deviation = ((counts * (levels - mean) ** 2).sum() / counts.sum()).sqrt().item()
+    return mean.item(), deviation if deviation > 1e-3 else 1.0
+
+
+def read_folder(config: ImageFolderConfig, task: TaskConfig, training: TaskConfig, seed: int) -> Pictures:
+    """Read a folder of pictures and share its classes out for tasks of these shapes.
+
+    Raises:
+        DataError: There are too few classes or pictures, or the folder cannot be read; with the remedy.
+    """
+    decoded = _read(config)
+    layout = decoded.layout
+    turns = 4 if config.rotations else 1
+    needed = needs(task, training, turns)
+
+    def lowest(one: ClassFolder) -> int:
+        return needed[one.split].examples if one.split else max(need.examples for need in needed.values())
+
+    fitting = [i for i, one in enumerate(layout.classes) if decoded.counts[i] >= lowest(one)]
+    small = [f"the class {shown(one.name)} has {decoded.counts[i]} readable pictures and needs {lowest(one)}, for the "
+             "shots and the queries of a task; it was left out: add pictures or lower task.queries"
+             for i, one in enumerate(layout.classes) if decoded.counts[i] < lowest(one)]
+    problems = [*decoded.problems, *named(small, "{} more classes have too few pictures and were left out")]
+    classes = [layout.classes[i] for i in fitting]
+    shares = Shares(config.validation_share, config.test_share, seed)
+    try:
+        split, notes = share_out(classes, needed, shares)
+    except DataError as error:
+        raise DataError(_remedy(str(error), config, task, training, (layout, classes, shares))) from error
+    rows = np.isin(decoded.owners, fitting)
+    height, width = decoded.pixels.shape[2:]
+    tone = "grey" if decoded.pixels.shape[1] == 1 else "colour"
+    facts = [f"{len(classes):,} classes", f"{rows.sum():,} pictures", f"{height}×{width} {tone}", *layout.notes, *notes]
+    return Pictures(decoded.pixels[torch.from_numpy(rows)], decoded.counts[fitting],
+                    tuple(shown(one.name) for one in classes), tuple(split),
+                    tuple(shown(decoded.files[row]) for row in np.flatnonzero(rows)), layout.form, " · ".join(facts),
+                    tuple(problems))
+
+
+def _remedy(finding: str, config: ImageFolderConfig, task: TaskConfig, training: TaskConfig,
+            plan: tuple[Layout, list[ClassFolder], Shares]) -> str:
+    """Why the classes do not suffice, in a sentence that proposes the ways that would fit."""
+    layout, classes, shares = plan
+    total = len(layout.classes)
+    enough = f"{len(classes)} of {total} classes have the pictures that a task needs" if len(classes) < total else \
+        f"it holds {total} classes" if total != 1 else "it holds one class"
+    message = f"{config.path} will not do for {task.ways}-way tasks ({enough}): {finding}"
+    for ways in range(task.ways - 1, 1, -1):
+        fewer = task.model_copy(update={"ways": ways})
+        # Training with ways of its own is proposed to follow, for only the ways of the task are free to both.
+        in_training = training.model_copy(update={"ways": min(ways, training.ways)})
+        try:
+            share_out(classes, needs(fewer, in_training, 4 if config.rotations else 1), shares)
+        except DataError:
+            continue
+        also = f" and training.ways to {in_training.ways}" if training.ways not in (task.ways, in_training.ways) else ""
+        return f"{message}. Set task.ways to {ways}{also}, or add classes" + (
+            ", or give the small ones more pictures" if len(classes) < total else "")
+    more = "give the classes more pictures, lower task.queries, or add classes" if len(classes) < total else \
+        "add folders of pictures, one for each class"
+    return f"{message}. Even 2-way tasks need more: {more}"
+
+
+@dataclass(frozen=True)
+class _Decoded:
+    """A folder's pictures by class: pixels, the class and the file of each, and how many each class has."""
+
+    layout: Layout
+    pixels: Tensor
+    owners: NDArray[np.int64]
+    files: list[str]
+    counts: NDArray[np.int64]
+    problems: list[str]
+
+
+def _read(config: ImageFolderConfig) -> _Decoded:
+    assert config.path is not None  # noqa: S101 - the callers have checked
+    root = config.path.expanduser()
+    layout = recognize(scan(root))
+    files = [file for one in layout.classes for file in one.files]
+    if not files:
+        raise DataError(f"{root} holds no folder with pictures; put a folder of pictures for each class into it" +
+                        (f". {layout.problems[0]}" if layout.problems else ""))
+    paths = [root / file.name for file in files]
+
+    def decode() -> tuple[Tensor, Any]:
+        side = config.size or usual_side(paths)
+        read = read_pictures(paths, side, side, config.color)
+        return read.pixels, {"kept": read.kept.tolist(), "broken": [[i, why] for i, why in read.broken.items()]}
+
+    pixels, about = cached("folder", [files, config.size, config.color], decode)
+    kept = np.array(about["kept"], dtype=np.int64)
+    owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
+    broken = [f"{shown(files[i].name)} {why}" for i, why in about["broken"]]
+    return _Decoded(layout, pixels, owners, [files[i].name for i in kept],
+                    np.bincount(owners, minlength=len(layout.classes)).astype(np.int64),
+                    [*layout.problems, *named(broken, "{} more pictures cannot be read and were left out")])
+
+
+def check_folder(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
+    """Report on a folder: what it was recognized as, what it holds and what is wrong with it.
+
+    Args:
+        path: The folder.
+        task: Shape of the tasks that it is judged for; 5-way 1-shot with 5 queries where none is given.
+
+    Returns:
+        form: "pictures by class", "pictures by class, split in folders", "alphabets of characters", "omniglot",
+            "new task" or "unknown".
+        path, classes, examples: The folder, and how many usable classes and examples it holds.
+        splits: {"train": {"classes": ..., "examples": ...}, ...}; of a new task "support" and "query".
+        size, color: Side in pixels or None, "grey" or "rgb" or None.
+        problems: Sentences that name the file or class and the remedy.
+        usable: Whether it will do as it is.
+
+    Raises:
+        DataError: The path is not there or is no folder. Bad data is reported, never raised.
+    """
+    path, task = path.expanduser(), task or TaskConfig()
+    check_is_folder(path)
+    report: dict[str, Any] = {"form": "unknown", "path": str(path), "classes": 0, "examples": 0, "splits": {},
+                              "size": None, "color": None, "problems": [], "usable": False}
+    if find_halves(path):
+        return report | {"form": "omniglot"} | _reported(lambda: _of_pictures(read_omniglot(path, "lake")))
+    if looks_like_new_task(path):
+        return report | {"form": "new task"} | _reported(lambda: _of_new_task(path))
+    config = ImageFolderConfig(path=path)
+    result = _reported(lambda: _of_pictures(read_folder(config, task, task, 0)))
+    if not result["usable"]:
+        if recognize(scan(path)).loose and (other := _reported(lambda: _of_new_task(path)))["usable"]:
+            return report | {"form": "new task"} | other
+        result = _reported(lambda: _of_unusable(config, result["problems"]))
+    return report | result
+
+
+def _reported(look: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    try:
+        return look()
+    except DataError as error:
+        return {"problems": [str(error)], "usable": False}
+
+
+def _of_pictures(pictures: Pictures) -> dict[str, Any]:
+    split = np.array(pictures.split)
+    channels, side = pictures.pixels.shape[1:3]
+    splits = {name: {"classes": int((split == name).sum()), "examples": int(pictures.counts[split == name].sum())}
+              for name in SPLIT_NAMES}
+    return {"form": pictures.form, "classes": len(pictures.counts), "examples": int(pictures.counts.sum()),
+            "splits": splits, "size": side, "color": "grey" if channels == 1 else "rgb",
+            "problems": list(pictures.problems), "usable": True}
+
+
+def _of_new_task(path: Path) -> dict[str, Any]:
+    task = read_new_task(path, usual_spec(path))
+    classes, pictured = len(task.class_names), task.query_inputs.ndim == 4
+    shape = task.query_inputs.shape
+    return {"classes": classes, "examples": len(task.support.inputs) + len(task.query_inputs),
+            "splits": {"support": {"classes": classes, "examples": len(task.support.inputs)},
+                       "query": {"classes": 0, "examples": len(task.query_inputs)}},
+            "size": shape[-1] if pictured else None,
+            "color": None if not pictured else "grey" if shape[1] == 1 else "rgb",
+            "problems": list(task.problems), "usable": True}
+
+
+def _of_unusable(config: ImageFolderConfig, found: list[str]) -> dict[str, Any]:
+    """What a folder that will not do holds all the same."""
+    decoded = _read(config)
+    side = decoded.pixels.shape[2]
+    is_empty = not len(decoded.pixels)
+    return {"form": decoded.layout.form if len(decoded.layout.classes) > 1 else "unknown" if is_empty else BY_CLASS,
+            "classes": int((decoded.counts > 0).sum()), "examples": len(decoded.pixels), "size": side,
+            "color": None if is_empty else "grey" if decoded.pixels.shape[1] == 1 else "rgb",
+            "problems": [*found, *decoded.problems], "usable": False}
