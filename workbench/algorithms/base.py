@@ -91,10 +91,9 @@ class Algorithm(Pluggable, Generic[C]):
         """The module whose parameters are meta-learned: the backbone and a linear head."""
         return WithHead(backbone, spec.outputs)
 
-    def init(self, generator: torch.Generator) -> Meta:
-        """Draw the first meta-parameters: He normal weights, zero biases, scales of one."""
-        params = {name: _first(name, value, generator) for name, value in self.network.module.named_parameters()}
-        return Meta(params, {})
+    def init(self, generator: torch.Generator) -> Meta:  # noqa: ARG002 - for methods that draw more than a network
+        """The first meta-parameters: those that the seeded module was built with."""
+        return Meta({name: value.detach().clone() for name, value in self.network.module.named_parameters()}, {})
 
     @abstractmethod
     def start(self, meta: Meta, support: Examples, ctx: Context) -> State:
@@ -179,16 +178,9 @@ def noise(key: Tensor, count: int, salt: int) -> Tensor:
         salt: Distinguishes the draws of one task, such as the inner step.
     """
     # Sums and products of int64 wrap round alike on every device, which makes the hash the same everywhere.
-    word = key + torch.arange(1, count + 1, device=key.device) * -7046029254386353131 + salt * 0x5851F42D4C957F2D
+    start = (salt * 0x5851F42D4C957F2D + 2**63) % 2**64 - 2**63
+    word = key + torch.arange(1, count + 1, device=key.device) * -7046029254386353131 + start
     for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685)):
         word = (word ^ ((word >> shift) & ((1 << (64 - shift)) - 1))) * factor
     word = word ^ ((word >> 31) & ((1 << 33) - 1))
     return ((word >> 11) & ((1 << 53) - 1)).double() * 2.0**-53
-
-
-def _first(name: str, value: Tensor, generator: torch.Generator) -> Tensor:
-    """He et al. 2015, eq. 10, for what a ReLU follows; a head starts lower, so that first predictions are even."""
-    if value.ndim > 1:
-        gain = 1.0 if name.startswith("head.") else 2.0
-        return torch.randn(value.shape, generator=generator, dtype=value.dtype) * (gain / value[0].numel()) ** 0.5
-    return torch.zeros_like(value) if name.endswith("bias") else value.detach().clone()

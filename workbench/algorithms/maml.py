@@ -21,8 +21,9 @@ class MAMLConfig(Choice):
     name: Literal["maml"] = "maml"
     order: Literal[1, 2] = field(2, label="Order", help="2 differentiates through the inner steps, as the paper does; "
                                  "1 leaves their second derivatives out, for about half the time and memory.",
-                                 choices={"1": "1 (first order)", "2": "2 (exact)"}, source="Finn et al. 2017, 2.2, 5.2")
-    inner_steps: int = field(1, label="Inner steps", help="Gradient steps on the support set in training.", ge=1, le=100)
+                                 choices={"1": "1 (first order)", "2": "2 (exact)"}, source="Finn et al. 2017, 5.2")
+    inner_steps: int = field(1, label="Inner steps", help="Gradient steps on the support set in training.", ge=1,
+                             le=100)
     inner_lr: float = field(0.4, label="Inner rate", help="Learning rate of the inner steps, on the mean loss.",
                             gt=0, le=1000, log=True, source="Finn et al. 2017, 5.1, 5.2")
     test_steps: int | None = field(None, label="Inner steps, testing", help="Gradient steps in validation and testing; "

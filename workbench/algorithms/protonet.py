@@ -55,4 +55,5 @@ class ProtoNet(Algorithm[ProtoNetConfig]):
         if self.config.distance == "cosine":
             return 10 * F.normalize(features, dim=-1) @ F.normalize(prototypes, dim=-1).T
         # ‖f - c‖² without the term ‖f‖², which is the same for every class and cancels in the softmax.
-        return 2 * features @ prototypes.T - torch.linalg.vecdot(prototypes, prototypes)
+        logits: Tensor = 2 * features @ prototypes.T - torch.linalg.vecdot(prototypes, prototypes)
+        return logits

@@ -119,7 +119,8 @@ class WithHead(nn.Module):
 
     def forward(self, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
         """Outputs [n, outputs] of inputs [n, *input_shape]."""
-        return self.head(self.backbone(inputs, reference))
+        outputs: Tensor = self.head(self.backbone(inputs, reference))
+        return outputs
 
 
 class Network:
@@ -134,10 +135,12 @@ class Network:
 
     def __call__(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
         """Run the whole module."""
-        return functional_call(self.module, params, (inputs, reference))
+        outputs: Tensor = functional_call(self.module, params, (inputs, reference))
+        return outputs
 
     def part(self, name: str, params: Params, *inputs: Tensor | None) -> Tensor:
         """Run one named child of the module with its share of the parameters, such as "backbone" or "head"."""
         prefix = f"{name}."
         own = {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
-        return functional_call(getattr(self.module, name), own, inputs)
+        outputs: Tensor = functional_call(getattr(self.module, name), own, inputs)
+        return outputs

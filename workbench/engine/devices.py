@@ -71,8 +71,8 @@ def missing_cuda() -> str:
     if not has_card:
         return ""
     if torch.version.cuda is None:
-        return (f"there is an NVIDIA card, but torch {torch.__version__} was built without CUDA: install the CUDA build "
-                "of torch (pip install --force-reinstall torch, with the index that torch's own site names)")
+        return (f"there is an NVIDIA card, but torch {torch.__version__} was built without CUDA: install the CUDA "
+                "build of torch, as the start page of its own site says")
     return (f"there is an NVIDIA card, but its driver does not work with CUDA {torch.version.cuda}, which this torch "
             "was built for: update the driver")
 

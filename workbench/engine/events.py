@@ -11,7 +11,42 @@ from numpy.typing import NDArray
 from workbench.engine.state import TrainState
 
 Curve = NDArray[np.float64]
+Pixels = NDArray[np.uint8]
 Metric = Literal["accuracy", "mse"]
+
+
+@dataclass(frozen=True)
+class ShownTask:
+    """A probe task to look at.
+
+    Attributes:
+        title: The task in words.
+        class_names: For classification, the name of each target number.
+        support_inputs: Pictures [n, channels, height, width] as uint8, or vectors [n, features].
+        support_targets: Class numbers [n], or values [n, outputs].
+        query_inputs: As the support's; for a function of one variable a grid over its range.
+        query_targets: As the support's; on a grid the true function, or None where nobody knows it.
+    """
+
+    title: str
+    class_names: tuple[str, ...]
+    support_inputs: Curve | Pixels
+    support_targets: Curve
+    query_inputs: Curve | Pixels
+    query_targets: Curve | None
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What is predicted for the query inputs of the shown tasks.
+
+    Attributes:
+        inner_steps: Inner steps behind each prediction, from 0 to the last.
+        outputs: [tasks, len(inner_steps), queries, outputs] class probabilities or values.
+    """
+
+    inner_steps: tuple[int, ...]
+    outputs: Curve
 
 
 @dataclass(frozen=True)
@@ -34,6 +69,7 @@ class Started:
         floors: Named results that a learner must beat.
         notices: What the person should know, such as a class left out.
         versions: Of the program, torch and Python.
+        shown: Probe tasks to look at.
     """
 
     step: int
@@ -51,6 +87,7 @@ class Started:
     floors: dict[str, float]
     notices: tuple[str, ...]
     versions: dict[str, str]
+    shown: tuple[ShownTask, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -91,10 +128,11 @@ class Steps:
 
 @dataclass(frozen=True)
 class Probe:
-    """Adaptation of the fixed probe tasks after `step` outer steps."""
+    """Adaptation of the fixed probe tasks after `step` outer steps, and predictions for those that are shown."""
 
     step: int
     adaptation: Adaptation
+    shown: Shown | None = None
 
 
 @dataclass(frozen=True)

@@ -69,7 +69,7 @@ class Executor(ABC):
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """Meta-gradient of a batch, summed over its tasks."""
 
-    def close(self) -> None:
+    def close(self) -> None:  # noqa: B027 - only one of the two has something to give back
         """Give the threads back."""
 
 
@@ -163,6 +163,18 @@ def cores() -> int:
 
 
 EXECUTORS: dict[str, type[Executor]] = {kind.name: kind for kind in (Vectorized, Threads)}
+
+
+def compute_threads(kind: str, numbers: int, device: torch.device) -> int:
+    """Threads for an executor; a rule rather than a measurement, so that equal experiments give equal numbers.
+
+    Args:
+        kind: Name of the executor.
+        numbers: Parameters times examples of a meta-batch, about half the multiplications of a forward pass.
+        device: Where tensors live.
+    """
+    # Below some ten million multiplications, waking a second thread costs more than it computes.
+    return cores() if kind == "threads" or device.type != "cpu" or numbers > 30_000_000 else 1
 
 
 def best_executor(convolves: bool, device: torch.device) -> str:

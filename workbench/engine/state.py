@@ -74,6 +74,7 @@ class Outer:
     restored: dict[str, Tensor] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
+        """Make the optimizer, with the state that it had."""
         kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
         self.optimizer = kinds[self.kind](list(self.params.values()), lr=0.0)
         for name, value in self.restored.items():

@@ -60,8 +60,8 @@ class TrainingConfig(Config):
 class EvaluationConfig(Config):
     """How a learner is judged."""
 
-    tasks: int = field(1000, label="Test tasks", help="Fixed tasks of the test classes, drawn once at the end; the 95 % "
-                       "interval is over their means.", ge=2, le=1_000_000, log=True)
+    tasks: int = field(1000, label="Test tasks", help="Fixed tasks of the test classes, drawn once at the end; the "
+                       "95 % interval is over their means.", ge=2, le=1_000_000, log=True)
     probe_tasks: int = field(8, label="Probe tasks", help="Fixed held-out tasks whose adaptation is recorded all "
                              "through training.", ge=1, le=64, advanced=True)
 

@@ -57,7 +57,8 @@ def field(
         choices: For a `Literal`, what each value is called in the form.
         ge, gt, le, lt: The range, as in pydantic.
     """
-    extra = {"label": label, "unit": unit, "source": source, "log": log, "advanced": advanced, "choices": choices or {}}
+    extra: Any = {"label": label, "unit": unit, "source": source, "log": log, "advanced": advanced,
+                  "choices": choices or {}}
     return Field(default, description=help, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra)
 
 

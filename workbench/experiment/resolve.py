@@ -35,6 +35,7 @@ class Problem:
     message: str
 
     def __str__(self) -> str:
+        """Both in one line."""
         return f"{self.field}: {self.message}"
 
 
@@ -62,7 +63,7 @@ def resolve(said: Mapping[str, Any]) -> Experiment:
         raise ExperimentError(problems)
     filled = _merge(_suggested(picks), said)
     values: Tables = {name: filled[name] for name in _TOP if name in filled}
-    tables = {**{role: picks[role].Config for role in ROLES}, **_PLAIN}
+    tables = _configs(picks)
     for name in _ORDER:
         config = tables[name]
         own = dict(filled.get(name, {}))
@@ -84,10 +85,10 @@ def resolve(said: Mapping[str, Any]) -> Experiment:
 
 def defaults(said: Mapping[str, Any]) -> Tables:
     """The complete tables that `said` would get if it said nothing but its three names."""
-    names = {role: {"name": said[role]["name"]} for role in ROLES if said.get(role, {}).get("name")}
+    names = _named(said)
     picks, _ = _picks(names)
     filled = _merge(_suggested(picks), names)
-    tables = {**{role: picks[role].Config for role in ROLES}, **_PLAIN}
+    tables = _configs(picks)
     complete: Tables = {name: tables[name].model_validate(filled.get(name, {})).model_dump(mode="json")
                         for name in _ORDER}
     return complete | {name: Experiment.model_fields[name].default for name in _TOP}
@@ -116,6 +117,11 @@ def misfit(dataset: type[Pluggable], other: type[Pluggable]) -> str:
     if other.role == "algorithm" and not dataset.task_kinds & other.task_kinds:
         return f"{other.title} does {_words(other.task_kinds)} and {dataset.title} is {_words(dataset.task_kinds)}"
     return ""
+
+
+def _configs(picks: Mapping[Role, type[Pluggable]]) -> dict[str, type[Config]]:
+    """The config of every table."""
+    return {**{str(role): pick.Config for role, pick in picks.items()}, **_PLAIN}
 
 
 def _words(kinds: Iterable[str]) -> str:

@@ -104,7 +104,7 @@ class ClassTasks(TaskSource):
     def _classes(self, stream: Stream) -> NDArray[np.int64]:
         members = self._members[_SPLIT_OF[stream]]
         needed = self.shapes[stream].shots + self.shapes[stream].queries
-        return cast("NDArray[np.int64]", members[self.pictures.counts[members] >= needed])
+        return members[self.pictures.counts[members] >= needed]
 
     def check(self) -> None:
         """Raise DataError where a split has too few classes for its tasks."""

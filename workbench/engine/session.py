@@ -1,0 +1,138 @@
+"""Everything that an experiment needs in memory: tasks, network, algorithm and the way they are run."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+from workbench.algorithms.base import Algorithm, Context, Meta, State, adapt
+from workbench.backbones.base import Backbone, Network
+from workbench.engine import devices
+from workbench.engine.events import Metric
+from workbench.engine.executors import EXECUTORS, Executor, Setting, best_executor, compute_threads
+from workbench.experiment.experiment import Experiment
+from workbench.experiment.registry import find
+from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
+from workbench.tasks.draws import Draws
+
+
+class Trace(NamedTuple):
+    """The query set before the first inner step and after each: [steps + 1] of every task."""
+
+    loss: Tensor
+    metric: Tensor
+
+
+class Session:
+    """An experiment opened: its tasks on its device, its network and its algorithm.
+
+    Attributes:
+        experiment: What was opened.
+        device: Where tensors live.
+        source: Where tasks come from.
+        algorithm: What learns.
+        executor: What runs it.
+        metric: accuracy or mse.
+        chunk: Tasks run at once.
+    """
+
+    def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0) -> None:
+        self.experiment = experiment
+        self.device = devices.choose(experiment.device)
+        self.source = open_source(experiment, self.device)
+        self.spec = self.source.spec
+        self.metric: Metric = "accuracy" if self.spec.kind == "classification" else "mse"
+        self.backbone, self.algorithm = build(experiment, self.spec)
+        chosen = executor or experiment.training.executor
+        if chosen == "auto":
+            chosen = best_executor(self.backbone.convolves, self.device)
+        threads = threads or compute_threads(chosen, self._work(), self.device)
+        self.executor: Executor = EXECUTORS[chosen](self.algorithm, threads)
+        self.chunk = chunk
+
+    def _work(self) -> int:
+        """Parameters times examples of a meta-batch."""
+        shape = self.experiment.training_task()
+        ways = shape.ways if self.spec.kind == "classification" else 1
+        examples = ways * (shape.shots + shape.queries) * self.experiment.training.meta_batch
+        return examples * sum(value.numel() for value in self.algorithm.network.module.parameters())
+
+    def init(self) -> Meta:
+        """The first meta-parameters, on the device."""
+        generator = torch.Generator().manual_seed(self.experiment.seed)
+        return to_device(self.algorithm.init(generator), self.device)
+
+    def batch(self, stream: Stream, indices: range) -> tuple[TaskBatch, Tensor]:
+        """Tasks and their random keys."""
+        keys = Draws(self.experiment.seed, f"keys/{stream}", indices).keys()
+        return self.source.sample(stream, indices), torch.from_numpy(keys).to(self.device)
+
+    def setting(self, *, training: bool, progress: float = 1.0, inductive: bool | None = None) -> Setting:
+        """What is the same for every task; `inductive` None is as the experiment says."""
+        shape = self.experiment.training_task() if training else self.experiment.task
+        return Setting(
+            steps=self.algorithm.inner_steps(training),
+            ways=shape.ways if self.spec.kind == "classification" else self.spec.outputs,
+            training=training,
+            inductive=self.backbone.is_inductive if inductive is None else inductive,
+            progress=progress,
+        )
+
+    def trace(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Trace:
+        """Adapt to every task and judge it after every inner step; tensors are [tasks, steps + 1]."""
+        return cast("Trace", self.executor.map(_trace, meta, batch, keys, setting))
+
+    @contextmanager
+    def running(self) -> Iterator[None]:
+        """Give this thread the compute threads of the executor, and everything back afterwards."""
+        before = torch.get_num_threads()
+        torch.set_num_threads(1 if self.executor.name == "threads" else self.executor.threads)
+        try:
+            yield
+        finally:
+            self.close()
+            torch.set_num_threads(before)
+
+    def close(self) -> None:
+        """Give threads and device memory back."""
+        self.executor.close()
+        if self.device.type == "cuda":
+            torch.cuda.empty_cache()
+
+
+def open_source(experiment: Experiment, device: torch.device) -> TaskSource:
+    """Open the experiment's dataset; raises DataError where its files will not do."""
+    return cast("type[TaskSource]", find("dataset", experiment.dataset.name))(experiment, device)
+
+
+def build(experiment: Experiment, spec: Spec) -> tuple[Backbone, Algorithm[Any]]:
+    """Backbone and algorithm for tasks of this kind; their tensors are `Algorithm.init`'s to draw."""
+    kind = cast("type[Algorithm[Any]]", find("algorithm", experiment.algorithm.name))
+    # Modules draw initial values that the algorithm may use: they follow the seed and leave the global state alone.
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(experiment.seed)
+        backbone = cast("type[Backbone]", find("backbone", experiment.backbone.name))(experiment.backbone, spec)
+        network = Network(kind.build(backbone, spec))
+    return backbone, kind(experiment.algorithm, network, spec)
+
+
+def to_device(meta: Meta, device: torch.device) -> Meta:
+    """A copy of the meta-parameters that shares no memory."""
+    return Meta(*({name: value.detach().to(device, copy=True) for name, value in table.items()} for table in meta))
+
+
+def _trace(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> Trace:
+    losses: list[Tensor] = []
+    metrics: list[Tensor] = []
+
+    def watch(state: State) -> None:
+        outputs = algorithm.predict(meta, state, task.query.inputs, ctx)
+        losses.append(algorithm.loss(outputs, task.query.targets))
+        metrics.append(algorithm.metric(outputs, task.query.targets))
+
+    adapt(algorithm, meta, task.support, ctx, watch)
+    return Trace(torch.stack(losses), torch.stack(metrics))

@@ -1,0 +1,112 @@
+"""A few probe tasks to look at: their pictures or points, and what is predicted after every inner step."""
+
+from __future__ import annotations
+
+from typing import Any, cast
+
+import numpy as np
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+from workbench.algorithms.base import Algorithm, Context, Meta, State, adapt
+from workbench.engine.events import Curve, Pixels, Shown, ShownTask
+from workbench.engine.session import Session
+from workbench.tasks.base import Examples, Task, TaskBatch
+
+TASKS = 3
+QUERIES_A_CLASS = 3
+LARGEST_SIDE = 48
+MOST_INNER_STEPS = 11
+GRID = 101
+
+
+class Showcase:
+    """The first probe tasks of a session.
+
+    Args:
+        session: The opened experiment.
+    """
+
+    def __init__(self, session: Session) -> None:
+        self._session = session
+        count = min(TASKS, session.experiment.evaluation.probe_tasks)
+        batch, self._keys = session.batch("probe", range(count))
+        self._classifies = session.spec.kind == "classification"
+        self._is_function = not self._classifies and session.spec.input_shape == (1,)
+        self._batch = self._on_grid(batch) if self._is_function else batch
+        self._shown = self._few_queries(batch) if self._classifies else range(len(self._batch.query.inputs[0]))
+
+    def _on_grid(self, batch: TaskBatch) -> TaskBatch:
+        """The same tasks, asked for the whole function rather than for their queries."""
+        everything = torch.cat([batch.support.inputs, batch.query.inputs], 1)
+        low, high = everything.min().item(), everything.max().item()
+        grid = torch.linspace(low, high, GRID, device=everything.device, dtype=everything.dtype)
+        inputs = grid.view(1, -1, 1).expand(len(batch), -1, -1)
+        unknown = inputs.new_zeros(len(batch), GRID, self._session.spec.outputs)
+        return TaskBatch(batch.support, Examples(inputs, unknown))
+
+    def _few_queries(self, batch: TaskBatch) -> list[int]:
+        """Indices of the first few queries of every class."""
+        seen: dict[int, int] = {}
+        chosen = []
+        for index, label in enumerate(batch.query.targets[0].tolist()):
+            seen[label] = seen.get(label, 0) + 1
+            if seen[label] <= QUERIES_A_CLASS:
+                chosen.append(index)
+        return chosen
+
+    def tasks(self) -> tuple[ShownTask, ...]:
+        """The tasks as a person sees them."""
+        return tuple(self._task(index) for index in range(len(self._batch)))
+
+    def _task(self, index: int) -> ShownTask:
+        about = self._session.source.describe("probe", index)
+        task = self._batch.task(index)
+        query = task.query.inputs[list(self._shown)]
+        targets: Tensor | None = task.query.targets[list(self._shown)]
+        if self._is_function:
+            targets = self._session.source.truth("probe", index, query)
+        return ShownTask(
+            title=about.title, class_names=about.class_names,
+            support_inputs=self._seen(task.support.inputs), support_targets=_array(task.support.targets),
+            query_inputs=self._seen(query), query_targets=None if targets is None else _array(targets))
+
+    def _seen(self, inputs: Tensor) -> Curve | Pixels:
+        """Pictures as small uint8 ones, vectors as they are."""
+        spec = self._session.spec
+        if spec.input_kind != "image":
+            return _array(inputs)
+        mean, deviation = (torch.tensor(values, device=inputs.device).view(-1, 1, 1)
+                           for values in (spec.mean, spec.deviation))
+        pixels = inputs * deviation + mean
+        longest = max(pixels.shape[2:])
+        if longest > LARGEST_SIDE:
+            pixels = F.interpolate(pixels, scale_factor=LARGEST_SIDE / longest, mode="area")
+        return cast("Pixels", (pixels.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
+
+    def look(self, meta: Meta) -> Shown:
+        """Predictions of the adapted learner after some of the inner steps, the first and the last among them."""
+        setting = self._session.setting(training=False)
+        outputs = self._session.executor.map(_outputs, meta, self._batch, self._keys, setting)
+        count = outputs.shape[1]
+        steps = np.unique(np.linspace(0, count - 1, min(count, MOST_INNER_STEPS)).round().astype(int))
+        chosen = outputs[:, torch.from_numpy(steps).to(outputs.device)][:, :, list(self._shown)]
+        if self._classifies:
+            chosen = chosen.softmax(-1)
+        return Shown(tuple(steps.tolist()), np.round(_array(chosen), 4))
+
+
+def _array(values: Tensor) -> Curve:
+    return values.detach().double().cpu().numpy()
+
+
+def _outputs(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> Tensor:
+    """[inner steps + 1, queries, outputs]."""
+    found: list[Tensor] = []
+
+    def watch(state: State) -> None:
+        found.append(algorithm.predict(meta, state, task.query.inputs, ctx))
+
+    adapt(algorithm, meta, task.support, ctx, watch)
+    return torch.stack(found)

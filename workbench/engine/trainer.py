@@ -1,0 +1,338 @@
+"""The outer loop: a generator of events that whoever iterates it records, shows or counts."""
+
+from __future__ import annotations
+
+import math
+import platform
+import time
+import traceback
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass, field, replace
+from typing import TypeVar
+
+import torch
+from torch import Tensor
+
+import workbench
+from workbench.algorithms.base import Meta
+from workbench.engine import devices
+from workbench.engine.control import Control, StopRequestedError
+from workbench.engine.evaluation import evaluate
+from workbench.engine.events import (
+    Adaptation,
+    Checkpoint,
+    Evaluation,
+    Event,
+    Failed,
+    Finished,
+    Paused,
+    Probe,
+    Started,
+    Steps,
+)
+from workbench.engine.executors import Gradient
+from workbench.engine.session import Session, Trace, to_device
+from workbench.engine.showcase import Showcase
+from workbench.engine.state import Outer, TrainState
+from workbench.experiment.experiment import Experiment, TrainingConfig
+from workbench.tasks.base import TaskBatch
+
+T = TypeVar("T")
+Talk = Generator[Event, None, T]
+"""A part of the training that may say something and ends with a value."""
+
+BLOCK_SECONDS = 0.1
+CHUNK_SECONDS = 0.25
+ADAPTATION_SECONDS = 1.0
+ADAPTATION_SHARE = 0.04
+ADAPTATION_TASKS = 16
+
+
+class DivergedError(ArithmeticError):
+    """The meta-loss or its gradient is no longer a number."""
+
+
+def train(experiment: Experiment, control: Control | None = None, state: TrainState | None = None) -> Iterator[Event]:
+    """Run an experiment, or go on with one.
+
+    A step depends on (experiment, step number, state) alone, so a run that was interrupted ends as one that never was.
+    The last event is Finished or Failed. A mistake in the experiment or its data raises before the first event.
+
+    Args:
+        experiment: What to run.
+        control: Through which it may be stopped and paused.
+        state: Where to go on; None to begin.
+
+    Raises:
+        DataError, DeviceError: The experiment cannot be run here.
+    """
+    as_before = (state.executor, state.chunk, state.threads) if state else ()
+    session = Session(experiment, *as_before)
+    with session.running():
+        training = _Training(session, control or Control(), state)
+        yield from training.events()
+
+
+def outer_lr(training: TrainingConfig, step: int) -> float:
+    """Outer learning rate of a step, counted from 0."""
+    done = step / training.iterations
+    factors = {"constant": 1.0, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done}
+    return training.outer_lr * factors[training.schedule]
+
+
+@dataclass
+class _Block:
+    """Steps that were taken and not yet told of."""
+
+    first: int
+    since: float
+    loss: list[Tensor] = field(default_factory=list)
+    metric: list[Tensor] = field(default_factory=list)
+    norm: list[Tensor] = field(default_factory=list)
+    rate: list[float] = field(default_factory=list)
+
+
+class _Training:
+    """One call of `train`."""
+
+    def __init__(self, session: Session, control: Control, state: TrainState | None) -> None:
+        self.session = session
+        self.control = control
+        self.config = session.experiment.training
+        start = to_device(state.meta, session.device) if state else session.init()
+        self.meta = start
+        self.outer = Outer(start.params, kind=self.config.optimizer, restored=state.optimizer if state else {})
+        self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
+        self.best_step = state.best_step if state else 0
+        self.best_score = state.best_score if state else None
+        self.stale = state.stale if state else 0
+        self.step = state.step if state else 0
+        self.is_settled = state.is_settled if state else False
+        self.seconds = state.seconds if state else 0.0
+        self.showcase = Showcase(session)
+        self._resumed_at = time.perf_counter()
+        self._block = _Block(self.step + 1, self._resumed_at)
+        self._batch: tuple[TaskBatch, Tensor] | None = None
+        self._next_adaptation = 0.0
+
+    def events(self) -> Iterator[Event]:
+        """Everything from Started to Finished or Failed."""
+        if not self.session.chunk:
+            self.session.chunk = self._measured_chunk()
+        try:
+            yield self._started()
+            self._resumed_at = time.perf_counter()
+            try:
+                yield from self._outer_loop()
+                yield from self._evaluate("test", self.best, self.best_step, self.session.experiment.evaluation.tasks)
+                status = "finished"
+            except StopRequestedError:
+                yield from self._flush()
+                yield Checkpoint(self._state(), is_best=False)
+                status = "stopped"
+            yield Finished(self.step, "finished" if status == "finished" else "stopped", self._elapsed())
+        except Exception as error:  # noqa: BLE001 - whatever it was, the record must say so
+            yield Failed(self.step, _sentence(error), traceback.format_exc())
+
+    def _outer_loop(self) -> Talk[None]:
+        if not self.is_settled:
+            yield from self._settle()
+        while self.step < self.config.iterations and not self._is_out_of_patience():
+            gradient = yield from self._meta_gradient()
+            self._update(gradient)
+            if time.perf_counter() - self._block.since >= BLOCK_SECONDS or self._is_due():
+                yield from self._flush()
+            if self._is_due():
+                yield from self._settle()
+            else:
+                self.is_settled = not _is_probe_step(self.step)
+                if not self.is_settled:
+                    yield from self._flush()
+                    yield from self._settle()
+        yield from self._flush()
+
+    def _meta_gradient(self) -> Talk[Gradient]:
+        """Mean meta-gradient of this step's tasks, chunk by chunk."""
+        tasks, chunk = self.config.meta_batch, self.session.chunk
+        batch, keys = self.session.batch("train", range(self.step * tasks, (self.step + 1) * tasks))
+        self._batch = batch, keys
+        setting = self.session.setting(training=True, progress=self.step / self.config.iterations)
+        parts = []
+        for start in range(0, tasks, chunk):
+            yield from self._breathe()
+            stop = min(start + chunk, tasks)
+            parts.append(self.session.executor.gradient(self.meta, batch.part(start, stop), keys[start:stop], setting))
+        total = parts[0].total
+        for part in parts[1:]:
+            total = {name: value + part.total[name] for name, value in total.items()}
+        aux = type(parts[0].aux)(
+            torch.cat([part.aux.loss for part in parts]), torch.cat([part.aux.metric for part in parts]),
+            {name: torch.cat([part.aux.buffers[name] for part in parts]) for name in self.meta.buffers})
+        return Gradient({name: value / tasks for name, value in total.items()}, aux)
+
+    def _update(self, gradient: Gradient) -> None:
+        rate = outer_lr(self.config, self.step)
+        norm = self.outer.update(gradient.total, rate, self.config.clip)
+        self.meta = self.meta._replace(buffers={name: value.mean(0) for name, value in gradient.aux.buffers.items()})
+        self.step += 1
+        self.is_settled = False
+        block = self._block
+        block.loss.append(gradient.aux.loss.mean())
+        block.metric.append(gradient.aux.metric.mean())
+        block.norm.append(norm)
+        block.rate.append(rate)
+
+    def _flush(self) -> Talk[None]:
+        """Tell of the steps since the last block; raises where they are no longer numbers."""
+        block = self._block
+        if not block.loss:
+            return
+        loss, metric, norm = (torch.stack(values).double().cpu().numpy()
+                              for values in (block.loss, block.metric, block.norm))
+        for number, (one, size) in enumerate(zip(loss, norm, strict=True)):
+            if not (math.isfinite(one) and math.isfinite(size)):
+                what = "meta-loss" if not math.isfinite(one) else "meta-gradient"
+                raise DivergedError(
+                    f"training diverged: the {what} of step {block.first + number} is not a number; lower "
+                    "training.outer_lr or algorithm.inner_lr, or set training.clip, and start again; the last "
+                    "checkpoint is kept")
+        adaptation = self._adaptation()
+        yield Steps(block.first, loss, metric, torch.tensor(block.rate).double().numpy(), norm, self._elapsed(),
+                    adaptation)
+        self._block = _Block(self.step + 1, time.perf_counter())
+
+    def _adaptation(self) -> Adaptation | None:
+        """Curves of the current meta-batch, about once a second and never for more than a few per cent of the time."""
+        now = time.perf_counter()
+        if self._batch is None or now < self._next_adaptation:
+            return None
+        batch, keys = self._batch
+        shown = min(ADAPTATION_TASKS, len(batch), max(self.session.chunk, self.session.executor.threads))
+        setting = replace(self.session.setting(training=True), steps=self.session.algorithm.inner_steps(False),
+                          training=False)
+        trace = self.session.trace(self.meta, batch.part(0, shown), keys[:shown], setting)
+        adaptation = _curves(trace)
+        cost = time.perf_counter() - now
+        self._next_adaptation = now + max(ADAPTATION_SECONDS, cost / ADAPTATION_SHARE)
+        return adaptation
+
+    def _is_due(self) -> bool:
+        experiment = self.session.experiment
+        at_end = self.step >= self.config.iterations
+        return at_end or any(self.step % experiment.every(interval) == 0
+                             for interval in (self.config.validate_every, self.config.checkpoint_every))
+
+    def _settle(self) -> Talk[None]:
+        """What is due between two steps: probe, validation, checkpoint."""
+        experiment, step = self.session.experiment, self.step
+        at_end = step >= self.config.iterations
+        validates = at_end or step % experiment.every(self.config.validate_every) == 0
+        is_better = False
+        if validates or _is_probe_step(step):
+            yield from self._probe()
+        if validates:
+            result = yield from self._evaluate("validation", self.meta, step, self.config.validation_tasks)
+            is_better = self._judge(result)
+        self.is_settled = True
+        if at_end or is_better or step % experiment.every(self.config.checkpoint_every) == 0:
+            yield Checkpoint(self._state(), is_best=is_better)
+
+    def _probe(self) -> Talk[None]:
+        yield from self._breathe()
+        batch, keys = self.session.batch("probe", range(self.session.experiment.evaluation.probe_tasks))
+        trace = self.session.trace(self.meta, batch, keys, self.session.setting(training=False))
+        yield Probe(self.step, _curves(trace), self.showcase.look(self.meta))
+
+    def _evaluate(self, split: str, meta: Meta, step: int, tasks: int) -> Talk[Evaluation]:
+        is_test = split == "test"
+        for said in evaluate(self.session, meta, step, "test" if is_test else "validation", tasks, both_modes=is_test):
+            if isinstance(said, Evaluation):
+                yield said
+                return said
+            yield from self._breathe()
+        raise AssertionError("an evaluation ends with a result")
+
+    def _judge(self, result: Evaluation) -> bool:
+        """Remember the meta-parameters if they are the best so far; whether they are."""
+        score = -result.score.mean if result.metric == "accuracy" else result.score.mean
+        is_better = self.best_score is None or score < self.best_score
+        if is_better:
+            self.best, self.best_step, self.best_score = to_device(self.meta, self.session.device), self.step, score
+        self.stale = 0 if is_better else self.stale + 1
+        return is_better
+
+    def _is_out_of_patience(self) -> bool:
+        return self.config.patience is not None and self.stale >= self.config.patience
+
+    def _breathe(self) -> Talk[None]:
+        """Stop or wait where the person asked for it."""
+        if self.control.is_stopping:
+            raise StopRequestedError
+        if self.control.is_paused:
+            yield from self._flush()
+            self.seconds = self._elapsed()
+            yield Paused(self.step, is_paused=True)
+            self.control.wait()
+            self._resumed_at = time.perf_counter()
+            yield Paused(self.step, is_paused=False)
+            if self.control.is_stopping:
+                raise StopRequestedError
+
+    def _elapsed(self) -> float:
+        return self.seconds + time.perf_counter() - self._resumed_at
+
+    def _state(self) -> TrainState:
+        cpu = torch.device("cpu")
+        return TrainState(
+            step=self.step, meta=to_device(self.meta, cpu),
+            optimizer={name: value.detach().to(cpu, copy=True) for name, value in self.outer.tensors().items()},
+            best=to_device(self.best, cpu), best_step=self.best_step, best_score=self.best_score, stale=self.stale,
+            is_settled=self.is_settled, seconds=self._elapsed(), executor=self.session.executor.name,
+            chunk=self.session.chunk, threads=self.session.executor.threads)
+
+    def _measured_chunk(self) -> int:
+        """Tasks that run at once in a quarter of a second, by doubling until the next would take longer."""
+        setting = self.session.setting(training=True, progress=0.0)
+        chunk = self.session.executor.threads if self.session.executor.name == "threads" else 1
+        while chunk < self.config.meta_batch:
+            batch, keys = self.session.batch("train", range(chunk))
+            seconds = []
+            for _ in range(2):  # the first call of a kind also prepares kernels and buffers
+                begun = time.perf_counter()
+                self.session.executor.gradient(self.meta, batch, keys, setting).aux.loss.sum().item()
+                seconds.append(time.perf_counter() - begun)
+            if 2 * min(seconds) > CHUNK_SECONDS:
+                break
+            chunk *= 2
+        return chunk
+
+    def _started(self) -> Started:
+        session = self.session
+        titles = {device.name: device.title for device in devices.devices()}
+        overview = session.source.overview()
+        remedy = devices.missing_cuda() if session.device.type == "cpu" else ""
+        return Started(
+            step=self.step, iterations=self.config.iterations, meta_batch=self.config.meta_batch,
+            device=str(session.device), device_title=titles.get(str(session.device), str(session.device)),
+            executor=session.executor.name, chunk=session.chunk, threads=session.executor.threads,
+            parameters=sum(value.numel() for value in self.meta.params.values()), metric=session.metric,
+            kind=session.spec.kind, input_shape=session.spec.input_shape, floors=session.source.floors(),
+            notices=(*overview.problems, *([remedy] if remedy else [])),
+            versions={"workbench": workbench.__version__, "torch": torch.__version__,
+                      "python": platform.python_version()},
+            shown=self.showcase.tasks())
+
+
+def _is_probe_step(step: int) -> bool:
+    """Early on learning is fast, so probes stand at 0, 1, 2, 5, 10, 20, 50 and so on beside every validation."""
+    return step == 0 or step in {lead * 10**power for lead in (1, 2, 5) for power in range(8)}
+
+
+def _curves(trace: Trace) -> Adaptation:
+    return Adaptation(*(values.double().cpu().numpy() for values in trace))
+
+
+def _sentence(error: BaseException) -> str:
+    if isinstance(error, torch.OutOfMemoryError | MemoryError):
+        return "the device has too little memory; lower training.meta_batch, the inner steps or the backbone's size"
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,0 +1,65 @@
+"""Writing files so that a reader sees the old one or the new one, and never half of either."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+
+class RunFileError(ValueError):
+    """A file of a run that cannot be read; the message names it and the remedy."""
+
+
+def replace_file(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a file beside `path`, make sure that it is on the disk, and put it in the place of `path`."""
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}")
+    try:
+        write(temporary)
+        with temporary.open("rb+") as file:
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+
+
+def write_text(path: Path, text: str) -> None:
+    """Replace a text file."""
+    replace_file(path, lambda temporary: _write_text(temporary, text))
+
+
+def _write_text(path: Path, text: str) -> None:
+    path.write_text(text, encoding="utf8")
+
+
+def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    """Replace a safetensors file whose metadata holds `about` as JSON."""
+    separate = {name: value.contiguous() for name, value in tensors.items()}
+    replace_file(path, lambda temporary: save_file(separate, temporary, {"about": json.dumps(about)}))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
+    """Tensors and `about` of a file that `write_tensors` wrote.
+
+    Raises:
+        RunFileError: The file is missing, damaged or another program's.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = (file.metadata() or {}).get("about")
+            if about is None:
+                raise RunFileError(f"{path}: is a safetensors file, but not one that the workbench wrote")
+            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(about)  # noqa: SIM118
+    except FileNotFoundError as error:
+        raise RunFileError(f"{path}: there is no such file") from error
+    except (SafetensorError, OSError, json.JSONDecodeError) as error:
+        raise RunFileError(f"{path}: cannot be read as safetensors ({error}); it may be damaged, use another "
+                           "checkpoint or export again") from error
