@@ -98,9 +98,13 @@ def scan(root: Path) -> Found:
 
 def check_is_folder(path: Path) -> None:
     """Raise DataError where the path is not there or is no folder."""
-    if not path.exists():
+    try:
+        is_there, is_folder = path.exists(), path.is_dir()
+    except OSError as error:
+        raise DataError(f"{path} cannot be reached ({error.strerror}); give yourself the right to read it") from error
+    if not is_there:
         raise DataError(f"there is no folder {path}; check the spelling")
-    if not path.is_dir():
+    if not is_folder:
         raise DataError(f"{path} is a file; name the folder that holds the pictures" +
                         (", and unpack the zip first" if path.suffix.lower() == ".zip" else ""))
 

@@ -222,17 +222,25 @@ def check_folder(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
     check_is_folder(path)
     report: dict[str, Any] = {"form": "unknown", "path": str(path), "classes": 0, "examples": 0, "splits": {},
                               "size": None, "color": None, "problems": [], "usable": False}
-    if find_halves(path):
-        return report | {"form": "omniglot"} | _reported(lambda: _of_pictures(read_omniglot(path, "lake")))
+    return report | _reported(lambda: _report(path, task))
+
+
+def _report(path: Path, task: TaskConfig) -> dict[str, Any]:
+    halves = find_halves(path)
+    if len(halves) == 2:
+        return {"form": "omniglot"} | _reported(lambda: _of_pictures(read_omniglot(path, "lake")))
     if looks_like_new_task(path):
-        return report | {"form": "new task"} | _reported(lambda: _of_new_task(path))
+        return {"form": "new task"} | _reported(lambda: _of_new_task(path))
     config = ImageFolderConfig(path=path)
     result = _reported(lambda: _of_pictures(read_folder(config, task, task, 0)))
-    if not result["usable"]:
-        if recognize(scan(path)).loose and (other := _reported(lambda: _of_new_task(path)))["usable"]:
-            return report | {"form": "new task"} | other
-        result = _reported(lambda: _of_unusable(config, result["problems"]))
-    return report | result
+    if result["usable"]:
+        return result
+    if halves:
+        # One half of Omniglot and no folder of classes: what is missing is said by name.
+        return {"form": "omniglot"} | _reported(lambda: _of_pictures(read_omniglot(path, "lake")))
+    if recognize(scan(path)).loose and (other := _reported(lambda: _of_new_task(path)))["usable"]:
+        return {"form": "new task"} | other
+    return _reported(lambda: _of_unusable(config, result["problems"]))
 
 
 def _reported(look: Callable[[], dict[str, Any]]) -> dict[str, Any]:

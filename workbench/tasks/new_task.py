@@ -46,7 +46,8 @@ def looks_like_new_task(folder: Path) -> bool:
     """Whether a folder has what only a new task has: tables of support and query, or unlabelled pictures."""
     if any((folder / name).is_file() for name in (_SUPPORT_TABLE, _QUERY_TABLE)):
         return True
-    return any(path.is_dir() and path.name.lower() in UNLABELLED for path in folder.iterdir())
+    tops = {name.split("/")[0].lower() for name in scan(folder).pictures}
+    return not tops.isdisjoint(UNLABELLED)
 
 
 def usual_spec(folder: Path) -> Spec:
