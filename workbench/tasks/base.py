@@ -48,7 +48,8 @@ class TaskBatch(NamedTuple):
     support: Examples
     query: Examples
 
-    def __len__(self) -> int:  # the number of tasks, not of the tuple's fields
+    def __len__(self) -> int:
+        """The number of tasks, not of the tuple's fields."""
         return len(self.support.inputs)
 
     def task(self, index: int) -> Task:

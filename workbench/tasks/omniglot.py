@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import numpy as np
@@ -146,12 +146,20 @@ def usual_place() -> Path:
 
 
 def find_halves(folder: Path) -> dict[str, Path]:
-    """The zip or the extracted folder of each half that lies in this folder or where downloads usually put it."""
+    """The zip or the extracted folder of each half that lies in this folder or where downloads usually put it.
+
+    Raises:
+        DataError: The folder cannot be opened.
+    """
     starts = [folder.parent] if folder.name.removesuffix(".zip") in HALVES else [folder]
     found: dict[str, Path] = {}
     for half in HALVES:
         candidates = [start / below / name for start in starts for below in _BELOW for name in (f"{half}.zip", half)]
-        place = next((path for path in candidates if path.exists()), None)
+        try:
+            place = next((path for path in candidates if path.exists()), None)
+        except OSError as error:
+            raise DataError(f"{folder} cannot be opened ({error.strerror}); give yourself the right to read it"
+                            ) from error
         if place is not None:
             found[half] = place
     return found
@@ -260,7 +268,7 @@ def _named(half: str, place: Path) -> Iterator[None]:
 
 def _drawings(names: Iterable[str], place: Path) -> list[str]:
     """The names that end in Alphabet/character01/0001_01.png, sorted by alphabet, character and drawing."""
-    split = {name: PurePosixPath(name).parts for name in names if name.lower().endswith(".png")}
+    split = {name: tuple(name.split("/")) for name in names if name.lower().endswith(".png")}
     members = [name for name, parts in split.items() if len(parts) >= 3 and not any(is_clutter(p) for p in parts)]
     if not members:
         raise DataError(f"{place} holds no drawings such as Greek/character01/0394_01.png; put the official "
@@ -278,7 +286,7 @@ def _decode(sources: list[_Source]) -> tuple[Tensor, dict[str, Any]]:
         with _named(source.half, source.place):
             members = source.members()
             scaled += _scaled(source, members)
-        parts = [PurePosixPath(member).parts[-3:] for member in members]
+        parts = [tuple(member.split("/"))[-3:] for member in members]
         for (alphabet, character), group in groupby(parts, key=lambda part: part[:2]):
             characters.append((source.half, alphabet, character))
             counts.append(len(list(group)))

@@ -70,7 +70,7 @@ class Sinusoids(TaskSource):
             targets[:, : shape.shots] += self.config.noise * torch.from_numpy(sums)
         inputs, targets = (t.float().unsqueeze(-1).to(self.device) for t in (inputs, targets))
         support, query = slice(None, shape.shots), slice(shape.shots, None)
-        return TaskBatch(Examples(inputs[:, support], targets[:, support]), Examples(inputs[:, query], targets[:, query]))
+        return TaskBatch(*(Examples(inputs[:, part], targets[:, part]) for part in (support, query)))
 
     def describe(self, stream: Stream, index: int) -> Description:
         """Amplitude and phase."""

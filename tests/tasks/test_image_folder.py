@@ -1,0 +1,385 @@
+"""Folders of pictures: every form, every kind of dirt, and a split that never leaks a class."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+from workbench import places
+from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.classes import ClassTasks, Pictures
+from workbench.tasks.folders import ClassFolder, Need, Shares, share_out
+from workbench.tasks.image_folder import check_folder
+
+Folders = Callable[..., Path]
+Writer = Callable[..., Path]
+Opener = Callable[..., TaskSource]
+
+NAMES = [f"class {i:02}" for i in range(20)]
+links = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="links need special rights on Windows")
+
+
+def pictures(source: TaskSource) -> Pictures:
+    assert isinstance(source, ClassTasks)
+    return source.pictures
+
+
+def sides(source: TaskSource) -> dict[str, str]:
+    found = pictures(source)
+    return dict(zip(found.names, found.split, strict=True))
+
+
+def sizes(source: TaskSource) -> dict[str, int]:
+    return source.overview().classes
+
+
+def test_a_folder_of_class_folders_works_with_the_defaults(tmp_path: Path, class_folders: Folders,
+                                                           opened: Opener) -> None:
+    source = opened("image_folder", path=class_folders(tmp_path, NAMES))
+    assert sizes(source) == {"train": 10, "validation": 5, "test": 5}
+    overview = source.overview()
+    assert overview.form == "pictures by class"
+    assert overview.facts.startswith("20 classes · 120 pictures · 16×16 colour")
+    assert not overview.problems
+    batch = source.sample("train", range(3))
+    assert batch.support.inputs.shape == (3, 5, 3, 16, 16)
+    assert source.describe("test", 0).support_files[0].startswith("class ")
+
+
+def test_no_folder_is_asked_for_by_the_field_s_name(opened: Opener, tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"dataset\.path: name the folder"):
+        opened("image_folder")
+    with pytest.raises(DataError, match=r"there is no folder .*nowhere"):
+        opened("image_folder", path=tmp_path / "nowhere")
+    (tmp_path / "a.zip").write_bytes(b"")
+    with pytest.raises(DataError, match=r"a\.zip is a file; .*unpack the zip"):
+        opened("image_folder", path=tmp_path / "a.zip")
+
+
+def test_the_seed_decides_which_classes_are_held_out(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES)
+    splits = [sides(opened("image_folder", path=tmp_path, seed=seed)) for seed in (0, 0, 1)]
+    assert splits[0] == splits[1] != splits[2]
+
+
+def test_inputs_of_the_training_classes_are_normalized(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    source = opened("image_folder", path=class_folders(tmp_path, NAMES))
+    found = pictures(source)
+    is_train = np.repeat(np.array(found.split) == "train", found.counts)
+    pixels = found.pixels[torch.from_numpy(is_train)].double() / 255
+    assert source.spec.mean == pytest.approx(pixels.mean((0, 2, 3)).tolist())
+    assert source.spec.deviation == pytest.approx(pixels.std((0, 2, 3), correction=0).tolist())
+    inputs = source.sample("train", range(200)).query.inputs
+    assert abs(inputs.mean().item()) < 0.05
+    assert inputs.std().item() == pytest.approx(1, abs=0.05)
+
+
+def test_blank_pictures_do_not_divide_by_nothing(tmp_path: Path, opened: Opener) -> None:
+    for name in NAMES:
+        (tmp_path / name).mkdir()
+        for i in range(6):
+            Image.new("L", (16, 16), 255).save(tmp_path / name / f"{i}.png")
+    assert opened("image_folder", path=tmp_path).spec.deviation == (1.0,)
+
+
+@pytest.mark.parametrize(("train", "validation", "test"), [("train", "val", "test"), ("Training", "Validation", "TEST"),
+                                                           ("meta-train", "meta_val", "meta-test")])
+def test_splits_given_by_the_folder_are_kept(*, tmp_path: Path, class_folders: Folders, opened: Opener, train: str,
+                                             validation: str, test: str) -> None:
+    for split, names in ((train, NAMES[:8]), (validation, NAMES[8:13]), (test, NAMES[13:])):
+        class_folders(tmp_path / split, names)
+    source = opened("image_folder", path=tmp_path)
+    assert source.overview().form == "pictures by class, split in folders"
+    assert sides(source) == {name: "train" if i < 8 else "validation" if i < 13 else "test"
+                             for i, name in enumerate(NAMES)}
+
+
+def test_a_split_that_the_folder_lacks_is_taken_out_of_train(tmp_path: Path, class_folders: Folders,
+                                                             opened: Opener) -> None:
+    class_folders(tmp_path / "train", NAMES[:14])
+    class_folders(tmp_path / "test", NAMES[14:])
+    source = opened("image_folder", path=tmp_path)
+    assert sizes(source) == {"train": 9, "validation": 5, "test": 6}
+    assert {name for name, side in sides(source).items() if side == "test"} == set(NAMES[14:])
+    assert "validation taken out of train" in source.overview().facts
+
+
+def test_folders_made_for_an_ordinary_classifier_are_put_together_and_split_by_class(
+        tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    for split in ("train", "test"):
+        class_folders(tmp_path / split, NAMES, pictures=3)
+    source = opened("image_folder", path=tmp_path)
+    assert sizes(source) == {"train": 10, "validation": 5, "test": 5}
+    assert set(pictures(source).counts) == {6}
+    assert "the split folders hold the same classes, so the classes were split anew" in source.overview().facts
+
+
+def test_a_class_that_strayed_into_two_splits_stays_in_the_first(tmp_path: Path, class_folders: Folders,
+                                                                 opened: Opener) -> None:
+    for split, names in (("train", NAMES[:10]), ("val", NAMES[10:15]), ("test", [*NAMES[15:], NAMES[0]])):
+        class_folders(tmp_path / split, names)
+    source = opened("image_folder", path=tmp_path)
+    assert sides(source)[NAMES[0]] == "train"
+    assert any("class 00 is in train and in test" in problem for problem in source.overview().problems)
+
+
+def test_unlabelled_test_pictures_are_named_and_left_out(tmp_path: Path, class_folders: Folders, write_picture: Writer,
+                                                         opened: Opener) -> None:
+    class_folders(tmp_path / "train", NAMES)
+    write_picture(tmp_path / "test" / "1.png")
+    source = opened("image_folder", path=tmp_path)
+    assert sum(sizes(source).values()) == 20
+    assert "test/1.png" in source.overview().problems[0]
+
+
+def test_classes_called_train_and_test_are_classes_where_others_are_beside_them(
+        tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    source = opened("image_folder", path=class_folders(tmp_path, [*NAMES, "train", "test"]))
+    assert len(sides(source)) == 22
+
+
+def test_whole_alphabets_are_held_out_together(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    for alphabet in ("Greek", "Latin", "Runes", "Ogham"):
+        class_folders(tmp_path / "characters" / alphabet, [f"character{i}" for i in range(6)])
+    source = opened("image_folder", path=tmp_path)
+    assert source.overview().form == "alphabets of characters"
+    by_alphabet: dict[str, set[str]] = {}
+    for name, side in sides(source).items():
+        by_alphabet.setdefault(name.split("/")[0], set()).add(side)
+    assert sorted(by_alphabet) == ["Greek", "Latin", "Ogham", "Runes"]
+    assert sorted(side for (side,) in by_alphabet.values()) == ["test", "train", "train", "validation"]
+
+
+def test_two_alphabets_are_too_few_to_hold_out_and_it_is_said(tmp_path: Path, class_folders: Folders,
+                                                              opened: Opener) -> None:
+    for alphabet in ("Greek", "Latin"):
+        class_folders(tmp_path / alphabet, [f"character{i}" for i in range(9)])
+    source = opened("image_folder", path=tmp_path)
+    assert sizes(source) == {"train": 8, "validation": 5, "test": 5}
+    assert "too few alphabets to hold out whole ones" in source.overview().facts
+
+
+def test_names_may_hold_spaces_brackets_and_any_letters(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    names = ["Ж ж", "猫", "a [b] (c)", "émile", "50% off", "quo'te", *NAMES[:9]]
+    source = opened("image_folder", path=class_folders(tmp_path, names))
+    assert set(sides(source)) == set(names)
+
+
+def test_what_systems_leave_behind_is_passed_over_in_silence(tmp_path: Path, class_folders: Folders,
+                                                             opened: Opener) -> None:
+    class_folders(tmp_path, NAMES)
+    for clutter in (".DS_Store", "Thumbs.db", "class 00/Thumbs.db", "class 01/._00.png", "class 02/desktop.ini"):
+        (tmp_path / clutter).write_bytes(b"clutter")
+    class_folders(tmp_path / "__MACOSX", NAMES)
+    class_folders(tmp_path, [".hidden"])
+    (tmp_path / "empty" / "nested").mkdir(parents=True)
+    source = opened("image_folder", path=tmp_path)
+    assert sorted(sides(source)) == NAMES
+    assert not source.overview().problems
+
+
+def test_dirt_is_named_file_by_file_and_left_out(tmp_path: Path, class_folders: Folders, write_picture: Writer,
+                                                 opened: Opener) -> None:
+    class_folders(tmp_path, NAMES, pictures=8)
+    (tmp_path / "class 03" / "00.png").write_bytes(b"")
+    (tmp_path / "class 04" / "07.png").write_text("words")
+    (tmp_path / "class 05" / "notes.txt").write_text("words")
+    write_picture(tmp_path / "montage.png")
+    class_folders(tmp_path, ["small"], pictures=2)
+    problems = "\n".join(opened("image_folder", path=tmp_path).overview().problems)
+    parts = ("class 03/00.png is empty", "class 04/07.png is no picture",
+             "1 file is no picture and left out: class 05/notes.txt",
+             "lie in no class folder and were left out: montage.png",
+             "the class small has 2 readable pictures and needs 6")
+    for part in parts:
+        assert part in problems
+
+
+def test_a_thousand_broken_files_do_not_make_a_thousand_sentences(tmp_path: Path, class_folders: Folders,
+                                                                  opened: Opener) -> None:
+    class_folders(tmp_path, NAMES)
+    for i in range(40):
+        (tmp_path / NAMES[0] / f"broken{i}.png").write_bytes(b"")
+    problems = opened("image_folder", path=tmp_path).overview().problems
+    assert len(problems) == 21
+    assert problems[-1] == "20 more pictures cannot be read and were left out"
+
+
+@links
+def test_links_are_followed_but_not_in_a_circle(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    elsewhere = class_folders(tmp_path / "elsewhere", ["linked"])
+    class_folders(tmp_path / "data", NAMES)
+    (tmp_path / "data" / "linked").symlink_to(elsewhere / "linked")
+    (tmp_path / "data" / "class 00" / "round").symlink_to(tmp_path / "data")
+    (tmp_path / "data" / "class 01" / "gone.png").symlink_to(tmp_path / "gone.png")
+    source = opened("image_folder", path=tmp_path / "data")
+    assert len(sides(source)) == 21
+    problems = "\n".join(source.overview().problems)
+    assert "class 00/round is a link to a folder that it lies in" in problems
+    assert "class 01/gone.png is a link to nothing" in problems
+
+
+@links
+def test_a_folder_that_may_not_be_opened_is_named(class_folders: Folders) -> None:
+    was = os.geteuid()
+    with tempfile.TemporaryDirectory() as name:
+        root = class_folders(Path(name), NAMES)
+        root.chmod(0o755)
+        (root / NAMES[0]).chmod(0)
+        if was == 0:
+            os.seteuid(65534)
+        try:
+            problems = check_folder(root)["problems"]
+            (report,) = check_folder(root / NAMES[0])["problems"]
+        finally:
+            os.seteuid(was)
+    assert problems == ["class 00 cannot be opened (Permission denied); give yourself the right to read it"]
+    assert "cannot be opened" in report
+
+
+@pytest.mark.parametrize(("count", "ways", "message"), [
+    (8, 5, r"it holds 8 classes.*15 are needed.*Set task\.ways to 2, or add classes"),
+    (14, 5, r"Set task\.ways to 4, or add classes"),
+    (5, 5, r"Even 2-way tasks need more: add folders of pictures"),
+    (1, 5, r"it holds one class"),
+])
+def test_too_few_classes_are_counted_and_the_ways_that_fit_proposed(
+        *, tmp_path: Path, class_folders: Folders, opened: Opener, count: int, ways: int, message: str) -> None:
+    class_folders(tmp_path / "all", NAMES[:count])
+    with pytest.raises(DataError, match=message):
+        opened("image_folder", path=tmp_path / "all", task={"ways": ways}, training={"ways": ways})
+
+
+def test_the_ways_that_are_proposed_do_work(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES[:8])
+    assert sizes(opened("image_folder", path=tmp_path, task={"ways": 2})) == {"train": 4, "validation": 2, "test": 2}
+    turned = opened("image_folder", path=tmp_path, rotations=True)
+    assert turned.sample("test", [0]).support.inputs.shape[1] == 5
+
+
+def test_too_few_pictures_are_told_from_too_few_classes(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES, pictures=4)
+    with pytest.raises(DataError, match=r"0 of 20 classes have the pictures .*lower task\.queries"):
+        opened("image_folder", path=tmp_path)
+    assert sum(sizes(opened("image_folder", path=tmp_path, task={"queries": 3})).values()) == 20
+
+
+def test_too_few_classes_in_a_given_split_are_named(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    for split, names in (("train", NAMES[:10]), ("val", NAMES[10:13]), ("test", NAMES[13:])):
+        class_folders(tmp_path / split, names)
+    with pytest.raises(DataError, match=r"validation folder holds 3 usable classes .* 5\. Set task\.ways to 3"):
+        opened("image_folder", path=tmp_path)
+
+
+def test_empty_folders_are_said_to_be_empty(tmp_path: Path, opened: Opener) -> None:
+    (tmp_path / "a" / "b").mkdir(parents=True)
+    with pytest.raises(DataError, match="holds no folder with pictures; put a folder of pictures for each class"):
+        opened("image_folder", path=tmp_path)
+
+
+def test_size_and_colour_are_as_the_person_says(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES, size=(50, 40))
+    assert opened("image_folder", path=tmp_path).spec.input_shape == (3, 40, 40)
+    assert opened("image_folder", path=tmp_path, size=20, color="grey").spec.input_shape == (1, 20, 20)
+    assert "20×20 grey" in opened("image_folder", path=tmp_path, size=20, color="grey").overview().facts
+
+
+def test_a_folder_is_decoded_once_and_again_when_a_picture_has_changed(
+        tmp_path: Path, class_folders: Folders, write_picture: Writer, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES)
+    first = pictures(opened("image_folder", path=tmp_path))
+    (cache,) = (places.cache() / "pictures").iterdir()
+    again = pictures(opened("image_folder", path=tmp_path))
+    assert torch.equal(first.pixels, again.pixels)
+    assert first.files == again.files
+    assert [cache] == list((places.cache() / "pictures").iterdir())
+    write_picture(tmp_path / NAMES[0] / "00.png", 999_999, size=(24, 24))
+    changed = pictures(opened("image_folder", path=tmp_path))
+    assert [bool((a == b).all()) for a, b in zip(first.pixels, changed.pixels, strict=True)].index(False) == 0
+
+
+@settings(deadline=None, max_examples=100)
+@given(count=st.integers(2, 40), ways=st.integers(2, 8), seed=st.integers(0, 2**31 - 1), data=st.data())
+def test_every_split_gets_the_classes_that_its_tasks_need_or_the_lack_is_named(
+        count: int, ways: int, seed: int, data: st.DataObject) -> None:
+    groups = data.draw(st.lists(st.integers(0, 6), min_size=count, max_size=count))
+    given_splits = data.draw(st.sampled_from([("",), ("train",), ("train", "test"), ("train", "validation", "test")]))
+    classes = [ClassFolder(f"{group}/{i}", given_splits[i % len(given_splits)], str(group), ())
+               for i, group in enumerate(groups)]
+    shares = Shares(data.draw(st.floats(0.01, 0.8)), data.draw(st.floats(0.01, 0.8)), seed)
+    needed = dict.fromkeys(("train", "validation", "test"), Need(ways, 6))
+    try:
+        split, _ = share_out(classes, needed, shares)
+    except DataError:
+        assert count < ways * 3 or len(given_splits) > 1
+        return
+    assert len(split) == count
+    assert all(split.count(side) >= ways for side in needed)
+    assert all(one.split in (side, "", "train") for one, side in zip(classes, split, strict=True))
+
+
+def test_the_report_of_a_good_folder_can_be_written_as_json(tmp_path: Path, class_folders: Folders) -> None:
+    report = check_folder(class_folders(tmp_path, NAMES))
+    assert json.loads(json.dumps(report)) == report
+    assert report == {
+        "form": "pictures by class", "path": str(tmp_path), "classes": 20, "examples": 120,
+        "splits": {"train": {"classes": 10, "examples": 60}, "validation": {"classes": 5, "examples": 30},
+                   "test": {"classes": 5, "examples": 30}},
+        "size": 16, "color": "rgb", "problems": [], "usable": True}
+
+
+def test_the_report_of_a_folder_that_will_not_do_still_counts_what_it_holds(
+        tmp_path: Path, class_folders: Folders) -> None:
+    report = check_folder(class_folders(tmp_path, NAMES[:8]))
+    assert (report["form"], report["classes"], report["examples"]) == ("pictures by class", 8, 48)
+    assert not report["usable"]
+    assert "Set task.ways to 2" in report["problems"][0]
+    assert report["splits"] == {}
+
+
+def test_the_report_knows_every_form(tmp_path: Path, class_folders: Folders, write_picture: Writer,
+                                     miniature: Callable[[Path], Path]) -> None:
+    for alphabet in "abcd":
+        class_folders(tmp_path / "alphabets" / alphabet, [f"{i}" for i in range(6)])
+    for split in ("train", "val", "test"):
+        class_folders(tmp_path / "split" / split, [f"{split}{i}" for i in range(5)])
+    class_folders(tmp_path / "new", ["a", "b"], pictures=2)
+    write_picture(tmp_path / "new" / "which.png")
+    miniature(tmp_path / "omniglot")
+    (tmp_path / "nothing").mkdir()
+    (tmp_path / "words").mkdir()
+    (tmp_path / "words" / "a.txt").write_text("words")
+    forms = {path.name: check_folder(path)["form"] for path in tmp_path.iterdir()}
+    assert forms == {"alphabets": "alphabets of characters", "split": "pictures by class, split in folders",
+                     "new": "new task", "omniglot": "omniglot", "nothing": "unknown", "words": "unknown"}
+
+
+def test_the_report_is_never_a_fault_of_the_program_whatever_the_folder_holds(
+        tmp_path: Path, class_folders: Folders, miniature: Callable[[Path], Path]) -> None:
+    class_folders(tmp_path / "broken", NAMES[:2])
+    for path in (tmp_path / "broken").rglob("*.png"):
+        path.write_bytes(b"broken")
+    (miniature(tmp_path / "half") / "images_evaluation.zip").unlink()
+    for name in ("broken", "half"):
+        report = check_folder(tmp_path / name)
+        assert not report["usable"]
+        assert report["problems"]
+    assert "images_evaluation.zip is missing" in check_folder(tmp_path / "half")["problems"][0]
+
+
+def test_only_a_path_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no folder"):
+        check_folder(tmp_path / "nowhere")
+    (tmp_path / "file.txt").write_text("words")
+    with pytest.raises(DataError, match="is a file; name the folder"):
+        check_folder(tmp_path / "file.txt")
