@@ -1,0 +1,89 @@
+"""The centre of the window: tabs of plots of the runs that are ticked or focused in the table."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PySide6.QtGui import QShowEvent
+from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
+
+from workbench.gui.plots.grid import CardTab
+from workbench.gui.plots.live import LiveTab
+from workbench.gui.plots.rota import Rota
+from workbench.gui.plots.shown import ShownRun
+from workbench.gui.plots.style import sheet
+from workbench.gui.plots.widgets import named
+from workbench.gui.theme import Theme
+
+
+class PlotArea(QWidget):
+    """Tabs of plots.
+
+    Attributes:
+        live: What training looks like right now.
+        tabs: The tabs.
+    """
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("plotArea")
+        self.live = LiveTab(theme)
+        self.tabs = named(QTabWidget(), "plotTabs", "Plots")
+        self.tabs.setDocumentMode(True)
+        self._named_tabs: dict[str, CardTab] = {"Live": self.live}
+        for title, tab in self._named_tabs.items():
+            tab.setObjectName(f"{title.lower()}Tab")
+            self.tabs.addTab(tab, title)
+        self._rota = Rota()
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.addWidget(self.tabs)
+        self.tabs.currentChanged.connect(self._draw_current)
+        self.setStyleSheet(sheet(theme))
+        self._draw_current()
+
+    @property
+    def _current(self) -> CardTab:
+        return list(self._named_tabs.values())[self.tabs.currentIndex()]
+
+    def show_runs(self, shown: Sequence[ShownRun], focused: str | None) -> None:
+        """Overlay these runs; the focused one, by its id, is the one whose tasks are looked at."""
+        found = next((run for run in shown if run.id == focused), None)
+        for tab in self._named_tabs.values():
+            tab.set_runs(shown, found)
+        self._draw_current()
+
+    def tick(self) -> None:
+        """Repaint at most one plot of the tab in view, if what it shows has changed."""
+        if self.isVisible():
+            self._rota.turn(self._current.panes)
+
+    def _draw_current(self) -> None:
+        self._current.refresh()
+
+    def showEvent(self, event: QShowEvent) -> None:
+        """Catch up with what happened while nobody looked."""
+        super().showEvent(event)
+        self._draw_current()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours."""
+        self.setStyleSheet(sheet(theme))
+        for tab in self._named_tabs.values():
+            tab.set_theme(theme)
+            tab.repaint_all()
+
+    def save_state(self) -> dict[str, object]:
+        """What a person has set here, as plain values."""
+        return {"tab": self.tabs.tabText(self.tabs.currentIndex()),
+                **{title: tab.save_state() for title, tab in self._named_tabs.items()}}
+
+    def restore_state(self, state: dict[str, object]) -> None:
+        """Take what was saved; what makes no sense is left as it is."""
+        for title, tab in self._named_tabs.items():
+            saved = state.get(title)
+            if isinstance(saved, dict):
+                tab.restore_state(saved)
+        titles = list(self._named_tabs)
+        if state.get("tab") in titles:
+            self.tabs.setCurrentIndex(titles.index(str(state["tab"])))

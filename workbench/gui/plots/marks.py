@@ -1,0 +1,129 @@
+"""The graphics items of one series, made once and given new numbers ever after."""
+
+from __future__ import annotations
+
+from typing import TypeVar
+
+import numpy as np
+import pyqtgraph as pg
+
+from workbench.engine.events import Curve
+from workbench.exports.curves import thinned
+from workbench.exports.figures import Series
+from workbench.gui.plots.style import BAND_ALPHA, LOOKS, brush, pen, series_color
+from workbench.gui.theme import Theme
+
+Item = TypeVar("Item")
+
+# Lines this short cost nothing to draw smoothly; longer ones take pyqtgraph's fast path, which is for solid, opaque
+# lines without antialiasing.
+SMOOTH_POINTS = 400
+
+
+class Mark:
+    """What draws one series.
+
+    Args:
+        plot: Where.
+
+    Attributes:
+        series: What was drawn last.
+    """
+
+    def __init__(self, plot: pg.PlotItem) -> None:
+        self.series: Series | None = None
+        self._plot = plot
+        self._curve = pg.PlotCurveItem(connect="finite")
+        self._band: pg.PlotCurveItem | None = None
+        self._dots: pg.ScatterPlotItem | None = None
+        self._covers = (0.0, 0.0, 0.0)
+        self._is_log = False
+        self._items = [self._curve]
+        plot.addItem(self._curve, ignoreBounds=True)
+
+    def set(self, series: Series, theme: Theme, *, is_log: bool) -> None:
+        """Take new numbers and colours; `show_range` then draws them."""
+        self.series, self._is_log = series, is_log
+        look, color = LOOKS[series.role], series_color(theme, series)
+        self._covers = (0.0, 0.0, 0.0)
+        self._curve.setZValue(look.z)
+        self._curve.opts["antialias"] = look.width > 1 and len(series.x) <= SMOOTH_POINTS
+        self._curve.setPen(pen(color, look.width) if look.width else None)
+        if series.half_width is not None:
+            self._band = self._band or self._added(pg.PlotCurveItem(fillLevel="enclosed", pen=None))
+            self._band.setZValue(look.z - 0.5)
+            self._band.setBrush(brush(color, BAND_ALPHA))
+        if series.has_markers or not look.width:
+            if self._dots is None:
+                self._dots = self._added(pg.ScatterPlotItem(pxMode=True))
+            self._dots.setZValue(look.z + 0.5)
+            self._dots.setSize(look.marker)
+            self._dots.setBrush(brush(color))
+            self._dots.setPen(pen(theme.canvas, 1) if not look.width else None)
+        elif self._dots is not None:
+            self._dots.setData([], [])
+
+    def _added(self, item: Item) -> Item:
+        self._items.append(item)
+        self._plot.addItem(item, ignoreBounds=True)
+        return item
+
+    def show_range(self, low: float, high: float, pixels: int) -> None:
+        """Draw what lies between two x, and as much on either side, so that panning need not come back each frame."""
+        if self.series is None:
+            return
+        width = high - low
+        begin, end, drawn_width = self._covers
+        if begin <= low and high <= end and 0.6 < width / drawn_width < 1.7:
+            return
+        self._covers = (low - width, high + width, width)
+        series = self.series
+        is_long = len(series.x) > 6 * pixels and series.role != "each"
+        x, y = thinned(series.x, series.y, low - width, high + width, 3 * pixels) if is_long else (series.x, series.y)
+        if LOOKS[series.role].width:
+            self._curve.setData(x, self._scaled(y))
+        if self._dots is not None and (series.has_markers or not LOOKS[series.role].width):
+            self._dots.setData(series.x, self._scaled(series.y))
+        if self._band is not None:
+            self._draw_band(series)
+
+    def _draw_band(self, series: Series) -> None:
+        assert self._band is not None  # noqa: S101 - narrows for the type checker
+        if series.half_width is None or len(series.x) < 2:
+            self._band.setData([], [])
+            return
+        edges = np.append(series.y + series.half_width, (series.y - series.half_width)[::-1])
+        if self._is_log:
+            edges = np.maximum(edges, np.nanmin(series.y[series.y > 0], initial=1e-12) / 10)
+        self._band.setData(np.append(series.x, series.x[::-1]), self._scaled(edges))
+
+    def _scaled(self, y: Curve) -> Curve:
+        if not self._is_log:
+            return y
+        scaled = np.full(len(y), np.nan)
+        np.log10(y, out=scaled, where=y > 0)
+        return scaled
+
+    def set_shown(self, is_shown: bool) -> None:
+        """Show or hide."""
+        for item in self._items:
+            item.setVisible(is_shown)
+
+    def remove(self) -> None:
+        """Take everything off the plot."""
+        for item in self._items:
+            self._plot.removeItem(item)
+
+    def nearest(self, x: float) -> tuple[float, float, float | None] | None:
+        """The point nearest to x, and the half width of its interval; None where there is no number."""
+        series = self.series
+        if series is None or not len(series.x) or not LOOKS[series.role].is_read:
+            return None
+        right = int(np.searchsorted(series.x, x))
+        left = max(right - 1, 0)
+        right = min(right, len(series.x) - 1)
+        index = left if abs(series.x[left] - x) <= abs(series.x[right] - x) else right
+        if not np.isfinite(series.y[index]):
+            return None
+        width = None if series.half_width is None else float(series.half_width[index])
+        return float(series.x[index]), float(series.y[index]), width

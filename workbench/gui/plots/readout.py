@@ -1,0 +1,138 @@
+"""The crosshair and what it reads."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import TYPE_CHECKING, Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtWidgets import QLabel
+
+from workbench.exports.figures import Figure
+from workbench.gui.plots.marks import Mark
+from workbench.gui.plots.style import font, pen, series_color
+from workbench.gui.plots.widgets import named
+from workbench.gui.theme import Theme
+
+if TYPE_CHECKING:
+    from workbench.gui.plots.canvas import Canvas
+
+MOST_LINES = 8
+
+
+class Readout:
+    """Two lines through a point and a label with the values of every curve there.
+
+    Args:
+        canvas: What is read.
+    """
+
+    def __init__(self, canvas: Canvas) -> None:
+        self._plot: Any = canvas.getPlotItem()
+        self._lines = [pg.InfiniteLine(angle=angle) for angle in (90, 0)]
+        self._label = named(QLabel(canvas), "readout")
+        self._label.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._label.setTextFormat(Qt.TextFormat.RichText)
+        self._canvas = canvas
+        self._theme: Theme | None = None
+        self._at: tuple[float, float] | None = None
+        for line in self._lines:
+            line.setZValue(9)
+            self._plot.addItem(line, ignoreBounds=True)
+        self.leave()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours."""
+        self._theme = theme
+        self._label.setFont(font(-1))
+        for line in self._lines:
+            line.setPen(pen(theme.muted, 1, Qt.PenStyle.DotLine))
+
+    def words(self) -> str:
+        """What it says; empty where it is put away."""
+        return "" if self._label.isHidden() else self._label.text()
+
+    def leave(self) -> None:
+        """Put it away."""
+        self._at = None
+        self._label.hide()
+        for line in self._lines:
+            line.hide()
+
+    def refresh(self, figure: Figure, marks: Sequence[Mark]) -> None:
+        """Read again where it stands, for the numbers have moved."""
+        if self._at is not None:
+            self.show_at(*self._at, figure, marks)
+
+    def step(self, by: int, span: tuple[float, float], figure: Figure, marks: Sequence[Mark]) -> None:
+        """Go one point, or a hundredth of the view where points stand closer, to the left or right."""
+        low, high = span
+        here = self._at[0] if self._at else (low + high) / 2
+        found = [mark.nearest(here) for mark in marks]
+        stops = sorted({point[0] for point in found if point})
+        least = (high - low) / 100
+        target = here + by * least
+        for mark in marks:
+            series = mark.series
+            if stops and series is not None and 1 < len(series.x) <= 100 and mark.nearest(here):
+                beyond = series.x[series.x > here + 1e-9] if by > 0 else series.x[series.x < here - 1e-9]
+                if len(beyond):
+                    target = float(beyond.min() if by > 0 else beyond.max())
+                break
+        target = min(max(target, low), high)
+        nearest = next((point for mark in reversed(marks) if (point := mark.nearest(target))), None)
+        if nearest:
+            self.show_at(target, self._drawn_y(nearest[1], figure), figure, marks)
+
+    def _drawn_y(self, y: float, figure: Figure) -> float:
+        return math.log10(max(y, 1e-12)) if figure.is_log else y
+
+    def show_at(self, x: float, y: float, figure: Figure, marks: Sequence[Mark]) -> None:
+        """Read every curve at x; y is where the pointer is, in the coordinates of the view."""
+        found = [(mark, point) for mark in marks if (point := mark.nearest(x))]
+        if not found or self._theme is None:
+            self.leave()
+            return
+        found.sort(key=lambda one: abs(self._drawn_y(one[1][1], figure) - y))
+        here = found[0][1][0]
+        found = [one for one in found if abs(one[1][0] - here) <= max(abs(here) * 0.02, 1.0) or not figure.is_whole]
+        self._at = (x, y)
+        self._lines[0].setPos(here)
+        self._lines[1].setPos(y)
+        for line in self._lines:
+            line.show()
+        self._label.setText(self._text(here, figure, found))
+        self._label.adjustSize()
+        self._label.move(self._corner(x, y))
+        self._label.show()
+        self._label.raise_()
+
+    def _text(self, x: float, figure: Figure, found: Sequence[tuple[Mark, tuple[float, float, float | None]]]) -> str:
+        assert self._theme is not None  # noqa: S101 - narrows for the type checker
+        place = f"{x:,.0f}" if figure.is_whole else f"{x:,.4g}"
+        rows = [f"<tr><td colspan=3><b>{escape(figure.x_label)} {place}</b></td></tr>"]
+        chosen = {id(mark) for mark, _ in found[:MOST_LINES]}
+        top_first = sorted((one for one in found if id(one[0]) in chosen), key=lambda one: -one[1][1])
+        for mark, (_, y, half_width) in top_first:
+            assert mark.series is not None  # noqa: S101 - narrows for the type checker
+            color = series_color(self._theme, mark.series)
+            value = f"{y:,.4g}" + (f" ± {half_width:.2g}" if half_width is not None else "")
+            rows.append(f"<tr><td style='color:{color}'>●</td><td>{escape(mark.series.name)}&nbsp;&nbsp;</td>"
+                        f"<td align=right>{value}</td></tr>")
+        if len(found) > MOST_LINES:
+            rows.append(f"<tr><td></td><td colspan=2>and {len(found) - MOST_LINES} more</td></tr>")
+        return f"<table cellspacing=0>{''.join(rows)}</table>"
+
+    def _corner(self, x: float, y: float) -> Any:
+        """Beside the point, on the side where there is room."""
+        scene = self._plot.getViewBox().mapViewToScene(QPointF(x, y))
+        at = self._canvas.mapFromScene(scene)
+        size, area = self._label.size(), self._canvas.size()
+        if at.x() + 14 + size.width() > area.width():
+            at.setX(at.x() - 28 - size.width())
+        at.setX(max(at.x() + 14, 2))
+        at.setY(min(max(at.y() - size.height() - 10, 2), max(area.height() - size.height() - 2, 2)))
+        return at

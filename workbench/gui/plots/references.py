@@ -1,0 +1,70 @@
+"""Dashed lines to compare with, labelled where they stand."""
+
+from __future__ import annotations
+
+import math
+
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+
+from workbench.exports.figures import Figure, Reference
+from workbench.gui.plots.style import font, pen
+from workbench.gui.theme import Theme
+
+LABEL_HEIGHT = 17
+
+
+class References:
+    """The references of a figure.
+
+    Args:
+        plot: Where they are drawn.
+    """
+
+    def __init__(self, plot: pg.PlotItem) -> None:
+        self._plot = plot
+        self._drawn: tuple[Reference, ...] = ()
+        self._lines: list[tuple[float, pg.InfiniteLine, pg.TextItem]] = []
+        self._theme: Theme | None = None
+        self._is_log = False
+
+    def set(self, figure: Figure, theme: Theme) -> None:
+        """Draw those of a figure; nothing happens where they are the same."""
+        if (figure.references, theme, figure.is_log) == (self._drawn, self._theme, self._is_log):
+            return
+        for _, line, text in self._lines:
+            self._plot.removeItem(line)
+            self._plot.removeItem(text)
+        self._drawn, self._theme, self._is_log = figure.references, theme, figure.is_log
+        self._lines = [self._made(one, theme, is_log=figure.is_log) for one in sorted(
+            figure.references, key=lambda reference: reference.value)]
+
+    def _made(self, reference: Reference, theme: Theme, *, is_log: bool
+              ) -> tuple[float, pg.InfiniteLine, pg.TextItem]:
+        value = math.log10(max(reference.value, 1e-12)) if is_log else reference.value
+        line = pg.InfiniteLine(pos=value, angle=45 if reference.is_diagonal else 0,
+                               pen=pen(theme.muted, 1, Qt.PenStyle.DashLine))
+        line.setZValue(3)
+        text = pg.TextItem(reference.label, color=theme.muted, anchor=(1, 1))
+        text.setFont(font(-1))
+        text.setZValue(8)
+        for item in (line, text):
+            self._plot.addItem(item, ignoreBounds=True)
+        return value, line, text
+
+    def place(self) -> None:
+        """Put the labels at the right border: above their line, or below where that one or the border is too near."""
+        (left, right), (low, high) = self._plot.getViewBox().viewRange()
+        x = right - 0.01 * (right - left)
+        near = (high - low) * LABEL_HEIGHT / max(self._plot.getViewBox().height(), 1)
+        above = math.inf
+        for (value, line, text) in reversed(self._lines):
+            if line.angle == 45:
+                edge = min(right, high) - 0.04 * (right - left)
+                text.setAnchor((1, 1))
+                text.setPos(edge, edge)
+                continue
+            is_below = min(high, above) - value < near
+            text.setAnchor((1, 0 if is_below else 1))
+            text.setPos(x, value)
+            above = value

@@ -1,0 +1,56 @@
+"""Whose turn it is to be painted: one plot a tick, the one that has waited longest, none too often."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Protocol
+
+LONGEST_GAP = 0.45
+SHORTEST_GAP = 0.15
+# A plot may take this share of the window's thread, which training needs to hand over to as seldom as can be.
+LARGEST_SHARE = 0.05
+
+
+class Pane(Protocol):
+    """Something that is painted."""
+
+    def is_stale(self) -> bool:
+        """Whether what it shows has changed since it was painted."""
+
+    def paint(self) -> None:
+        """Paint it now."""
+
+
+class Rota:
+    """Turns among panes.
+
+    Args:
+        clock: Seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._painted: dict[int, tuple[float, float]] = {}
+
+    def turn(self, panes: Sequence[Pane]) -> Pane | None:
+        """Paint the stale pane that has waited longest, if one has waited long enough, and say which it was."""
+        now = self._clock()
+        due = [pane for pane in panes if now >= self._due(pane) and pane.is_stale()]
+        if not due:
+            return None
+        pane = min(due, key=lambda one: self._painted.get(id(one), (0.0, 0.0))[0])
+        self.paint(pane)
+        return pane
+
+    def paint(self, pane: Pane) -> None:
+        """Paint one at once, whoever's turn it is."""
+        begun = self._clock()
+        pane.paint()
+        self._painted[id(pane)] = (begun, self._clock() - begun)
+
+    def _due(self, pane: Pane) -> float:
+        if id(pane) not in self._painted:
+            return 0.0
+        begun, cost = self._painted[id(pane)]
+        return begun + min(max(cost / LARGEST_SHARE, SHORTEST_GAP), LONGEST_GAP)

@@ -1,0 +1,128 @@
+"""How each role of a series looks in a theme: colours, pens and fonts, made once and kept."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import pyqtgraph as pg
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QBrush, QColor, QFont, QPen
+from PySide6.QtWidgets import QApplication
+
+from workbench.exports.figures import Role, Series
+from workbench.gui.theme import Theme, blend
+
+BAND_ALPHA = 56
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a role is drawn.
+
+    Attributes:
+        z: Height in the stack of items.
+        width: Of the line in pixels; 0 where there is none.
+        share: Opacity of the run's colour before it is blended with the canvas.
+        marker: Diameter of points in pixels.
+        is_read: Whether the crosshair reads it.
+    """
+
+    z: int
+    width: int
+    share: float = 1.0
+    marker: int = 0
+    is_read: bool = True
+
+
+LOOKS: dict[Role, Look] = {
+    "raw": Look(0, 1, 0.38, is_read=False),
+    "background": Look(1, 1, 0.45),
+    "each": Look(1, 1, 0.55, is_read=False),
+    "faint": Look(2, 1, 0.45, is_read=False),
+    "truth": Look(3, 2),
+    "ordered": Look(4, 2, marker=5),
+    "smoothed": Look(6, 2),
+    "mean": Look(6, 2, marker=7),
+    "result": Look(6, 2, marker=6),
+    "points": Look(7, 0, marker=8),
+}
+
+
+def run_color(theme: Theme, index: int) -> str:
+    """The colour of a run, "#rrggbb"."""
+    return theme.series[index % len(theme.series)]
+
+
+def ordered_color(theme: Theme, place: float) -> str:
+    """The colour of one of a sequence, from 0, the first, to 1, the last."""
+    low, high = theme.ordered_range
+    return _viridis(round(low + (high - low) * place, 3))
+
+
+@cache
+def _viridis(place: float) -> str:
+    color: QColor = pg.colormap.get("viridis").map(place, mode="qcolor")
+    return color.name()
+
+
+def series_color(theme: Theme, series: Series) -> str:
+    """The opaque colour of a series."""
+    look = LOOKS[series.role]
+    if series.role == "ordered":
+        return ordered_color(theme, series.place)
+    if series.role == "truth":
+        return theme.text
+    plain = theme.muted if series.color is None else run_color(theme, series.color)
+    if series.role == "points" and series.color is None:
+        plain = theme.text
+    return plain if look.share == 1 else blend(plain, theme.canvas, look.share)
+
+
+@cache
+def pen(color: str, width: int, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+    """A pen that keeps its width at every zoom."""
+    made: QPen = pg.mkPen(QColor(color), width=width, style=style)
+    return made
+
+
+@cache
+def brush(color: str, alpha: int = 255) -> QBrush:
+    """A brush."""
+    made = QColor(color)
+    made.setAlpha(alpha)
+    return QBrush(made)
+
+
+def font(points: float = 0.0, *, is_bold: bool = False) -> QFont:
+    """The system's font, smaller by some points, with figures of one width so that numbers do not dance."""
+    made = QFont(QApplication.font())
+    made.setPointSizeF(max(made.pointSizeF() + points, 7.0))
+    made.setFeature(QFont.Tag("tnum"), 1)
+    if is_bold:
+        made.setWeight(QFont.Weight.DemiBold)
+    return made
+
+
+def sheet(theme: Theme) -> str:
+    """The style sheet of everything inside the plots' cards."""
+    hover = blend(theme.text, theme.canvas, 0.07)
+    checked = blend(theme.accent, theme.canvas, 0.16)
+    roles: dict[str, Any] = {
+        "Card": f"background: {theme.canvas}; border: 1px solid {theme.line}; border-radius: 8px;",
+        'Card[isFocused="true"]': f"border-color: {theme.accent};",
+        "Card QLabel, EmptyNote, EmptyNote QLabel": f"color: {theme.text}; background: transparent; border: none;",
+        "Card QLabel#facts, Card QLabel#caption, EmptyNote QLabel": f"color: {theme.muted};",
+        "Card QToolButton": f"color: {theme.muted}; background: transparent; border: 1px solid transparent; "
+                            "border-radius: 5px; padding: 1px 6px; min-height: 0px;",
+        "Card QToolButton:hover": f"background: {hover}; color: {theme.text};",
+        'Card QToolButton[role="switch"]': f"border-color: {theme.line};",
+        'Card QToolButton[role="switch"]:checked':
+            f"background: {checked}; border-color: {theme.accent}; color: {theme.text};",
+        "Card QToolButton:focus": f"border-color: {theme.accent};",
+        "Card QToolButton::menu-indicator": "image: none; width: 0px;",
+        "QLabel#readout": f"background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; "
+                          "border-radius: 6px; padding: 4px 8px;",
+    }
+    return "\n".join(f"{selector} {{ {rules} }}" for selector, rules in roles.items())

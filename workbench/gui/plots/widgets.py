@@ -1,0 +1,235 @@
+"""Small widgets that cards are made of: words that shorten themselves, a legend, an empty state, switches."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeVar
+
+from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
+from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+
+from workbench.gui.plots.style import font
+
+Widget = TypeVar("Widget", bound=QWidget)
+LONGEST_ENTRY = 170
+
+
+def named(widget: Widget, name: str, accessible: str = "", tip: str = "") -> Widget:
+    """The widget, with a name for tests and style, one for people who listen, and a tooltip."""
+    widget.setObjectName(name)
+    if accessible:
+        widget.setAccessibleName(accessible)
+    if tip:
+        widget.setToolTip(tip)
+    return widget
+
+
+def switch(name: str, text: str, accessible: str, tip: str, *, is_checked: bool = False) -> QToolButton:
+    """A small button that stays down."""
+    button = named(QToolButton(), name, accessible, tip)
+    button.setProperty("role", "switch")
+    button.setText(text)
+    button.setCheckable(True)
+    button.setChecked(is_checked)
+    button.setFont(font(-1))
+    button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+    return button
+
+
+class ElidedLabel(QLabel):
+    """Words that shorten themselves where there is too little room; the tooltip has them whole."""
+
+    def minimumSizeHint(self) -> QSize:
+        """Any width will do."""
+        return QSize(20, super().minimumSizeHint().height())
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
+        """Draw what fits."""
+        painter = QPainter(self)
+        painter.setPen(self.palette().windowText().color())
+        words = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        painter.drawText(self.rect(), int(self.alignment()), words)
+        painter.end()
+
+    def set_words(self, words: str) -> None:
+        """Say something else."""
+        if words != self.text():
+            self.setText(words)
+            self.setToolTip(words)
+
+
+class EmptyNote(QWidget):
+    """Where there is nothing yet: what will appear."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._label = named(QLabel(), "emptyNote")
+        self._label.setWordWrap(True)
+        self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._label.setMaximumWidth(360)
+        layout = QVBoxLayout(self)
+        layout.setContentsMargins(24, 8, 24, 16)
+        layout.addStretch()
+        layout.addWidget(self._label, 0, Qt.AlignmentFlag.AlignHCenter)
+        layout.addStretch()
+
+    @property
+    def words(self) -> str:
+        """What it says."""
+        return self._label.text()
+
+    def say(self, words: str) -> None:
+        """Say what will appear."""
+        self._label.setText(words)
+        # A label that wraps inside an alignment takes its narrowest shape unless it is told how wide it may be.
+        self._label.setMinimumWidth(min(self._label.fontMetrics().horizontalAdvance(words) + 8, 340))
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One entry of a legend.
+
+    Attributes:
+        text: Words.
+        color: "#rrggbb".
+        is_line: Whether it is drawn as a line or a dot.
+        width: Of the line.
+    """
+
+    text: str
+    color: str
+    is_line: bool = True
+    width: int = 2
+
+
+class Legend(QWidget):
+    """What each colour means, in one row; an entry shows and hides its curves, those without room are in a menu.
+
+    Attributes:
+        hidden: Entries that are switched off.
+
+    Signals:
+        hidden_changed: The person switched an entry.
+    """
+
+    hidden_changed = Signal(object)
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.hidden: set[str] = set()
+        self._entries: tuple[Entry, ...] = ()
+        self._buttons: list[QToolButton] = []
+        self._more = named(QToolButton(self), "legendMore", "More legend entries", "More entries of the legend")
+        self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
+        self._more.setFont(font(-1))
+        self._menu = QMenu(self._more)
+        self._menu.aboutToShow.connect(self._fill_menu)
+        self._more.setMenu(self._menu)
+        self._more.hide()
+        self.setAccessibleName("Legend")
+
+    def sizeHint(self) -> QSize:
+        """A row."""
+        return QSize(60, self.fontMetrics().height() + 8)
+
+    def minimumSizeHint(self) -> QSize:
+        """Room for the menu."""
+        return QSize(30, self.sizeHint().height())
+
+    def set_entries(self, entries: Sequence[Entry]) -> None:
+        """Show these; buttons are kept where only their look changed."""
+        if tuple(entries) == self._entries:
+            return
+        self._entries = tuple(entries)
+        while len(self._buttons) > len(entries):
+            self._buttons.pop().deleteLater()
+        while len(self._buttons) < len(entries):
+            self._buttons.append(self._made())
+        for button, entry in zip(self._buttons, entries, strict=True):
+            words = button.fontMetrics().elidedText(entry.text, Qt.TextElideMode.ElideMiddle, LONGEST_ENTRY)
+            button.setText(words)
+            button.setProperty("entry", entry.text)
+            button.setIcon(entry_icon(entry))
+            button.setAccessibleName(f"Show {entry.text}")
+            button.setToolTip(f"Show or hide {entry.text}")
+            button.setChecked(entry.text not in self.hidden)
+            button.adjustSize()
+        self._arrange()
+
+    def _made(self) -> QToolButton:
+        button = named(QToolButton(self), "legendEntry")
+        button.setCheckable(True)
+        button.setFont(font(-1))
+        button.setIconSize(QSize(14, 10))
+        button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
+        button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+        button.clicked.connect(self._switched)
+        return button
+
+    def _switched(self) -> None:
+        button = self.sender()
+        assert isinstance(button, QToolButton)  # noqa: S101 - narrows for the type checker
+        self.set_shown(str(button.property("entry")), button.isChecked())
+
+    def set_shown(self, text: str, is_shown: bool) -> None:
+        """Switch an entry."""
+        self.hidden = self.hidden - {text} if is_shown else self.hidden | {text}
+        for button in self._buttons:
+            button.setChecked(button.property("entry") not in self.hidden)
+        self.hidden_changed.emit(self.hidden)
+
+    def _fill_menu(self) -> None:
+        self._menu.clear()
+        for entry in self._entries:
+            action = self._menu.addAction(entry_icon(entry), entry.text)
+            action.setCheckable(True)
+            action.setChecked(entry.text not in self.hidden)
+            action.toggled.connect(lambda is_on, text=entry.text: self.set_shown(text, is_on))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Show what fits."""
+        super().resizeEvent(event)
+        self._arrange()
+
+    def _arrange(self) -> None:
+        widths = [button.width() for button in self._buttons]
+        fits = len(widths)
+        room = self.width()
+        if sum(widths) > room:
+            room -= 48
+            fits = next((count for count in range(len(widths), -1, -1) if sum(widths[:count]) <= room), 0)
+        x = 0
+        for index, button in enumerate(self._buttons):
+            button.setVisible(index < fits)
+            if index < fits:
+                button.move(x, (self.height() - button.height()) // 2)
+                x += widths[index]
+        hidden = len(widths) - fits
+        self._more.setVisible(hidden > 0)
+        self._more.setText(f"+{hidden}" if fits else f"{hidden} shown ▾")
+        self._more.adjustSize()
+        self._more.move(x, (self.height() - self._more.height()) // 2)
+
+
+def entry_icon(entry: Entry) -> QIcon:
+    """The line or dot of an entry; hollow where it is switched off, so that colour alone does not tell."""
+    icon = QIcon()
+    for state in (QIcon.State.On, QIcon.State.Off):
+        pixmap = QPixmap(28, 20)
+        pixmap.setDevicePixelRatio(2)
+        pixmap.fill(Qt.GlobalColor.transparent)
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(QPen(QColor(entry.color), entry.width if entry.is_line else 1.2))
+        if state == QIcon.State.Off:
+            painter.drawEllipse(4, 2, 6, 6)
+        elif entry.is_line:
+            painter.drawLine(1, 5, 13, 5)
+        else:
+            painter.setBrush(QColor(entry.color))
+            painter.drawEllipse(4, 2, 6, 6)
+        painter.end()
+        icon.addPixmap(pixmap, QIcon.Mode.Normal, state)
+    return icon
