@@ -1,0 +1,1 @@
+"""The experiment form, made from the declarations of the config fields."""

@@ -1,0 +1,193 @@
+"""The experiment while it is being put together: what was picked, what was typed, and what follows, without Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, get_args
+
+from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskConfig, TrainingConfig
+from workbench.experiment.fields import Config, Parameter, parameters
+from workbench.experiment.presets import Preset, presets
+from workbench.experiment.registry import ROLES, Pluggable, Role, find, found
+from workbench.experiment.resolve import ExperimentError, Problem, Tables, command_line, defaults, misfit, resolve
+
+TABLES = ("dataset", "task", "backbone", "algorithm", "training", "evaluation")
+_PLAIN: dict[str, type[Config]] = {"task": TaskConfig, "training": TrainingConfig, "evaluation": EvaluationConfig}
+_TOP = ("seed", "device")
+_CLASSES = ("task.ways", "training.ways")
+
+
+@dataclass
+class Draft:
+    """An experiment in the making.
+
+    Attributes:
+        picks: Name picked for each role.
+        said: Dotted names and values that the person said and that differ from what suits the picks.
+        preset: Name of the preset that it began with; empty for none.
+    """
+
+    picks: dict[Role, str] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)
+    preset: str = ""
+
+    def __post_init__(self) -> None:
+        """Complete the picks."""
+        suited = defaults({role: {"name": name} for role, name in self.picks.items()})
+        self.picks = {role: suited[role]["name"] for role in ROLES}
+
+    def suited(self) -> dict[str, Any]:
+        """What suits the picks, by dotted name."""
+        tables = defaults({role: {"name": name} for role, name in self.picks.items()})
+        flat = {f"{table}.{name}": value for table in TABLES for name, value in tables[table].items() if name != "name"}
+        return flat | {name: tables[name] for name in _TOP}
+
+    def values(self) -> dict[str, Any]:
+        """Every value of the form by dotted name."""
+        return self.suited() | self.said
+
+    def tables(self) -> Tables:
+        """The whole experiment as `resolve` takes it."""
+        tables: Tables = {table: {} for table in TABLES}
+        for role in ROLES:
+            tables[role]["name"] = self.picks[role]
+        for dotted, value in self.values().items():
+            table, _, name = dotted.rpartition(".")
+            (tables[table] if table else tables)[name] = value
+        return tables
+
+    def fields(self, table: str) -> list[Parameter]:
+        """The declared fields of a table as it is picked."""
+        return parameters(self._config(table))
+
+    def set(self, dotted: str, value: Any) -> None:
+        """Take in what the person said of a field; what suits anyway counts as not said."""
+        if value == self.suited().get(dotted):
+            self.said.pop(dotted, None)
+        else:
+            self.said[dotted] = value
+
+    def pick(self, role: Role, name: str) -> list[str]:
+        """Pick something; what was said stays where the new pick has such a field.
+
+        Returns:
+            Sentences on what had to give way because it does not fit a new dataset.
+        """
+        before = self.picks[role]
+        self.picks[role] = name
+        notes = self._make_fit(before) if role == "dataset" and before != name else []
+        self._forget_what_is_gone()
+        return notes
+
+    def _make_fit(self, before: str) -> list[str]:
+        """Other picks where those at hand cannot work on the dataset, and the usual backbone in place of the usual."""
+        dataset = find("dataset", self.picks["dataset"])
+        usual = defaults({"dataset": {"name": self.picks["dataset"]}})
+        if self.picks["backbone"] == defaults({"dataset": {"name": before}})["backbone"]["name"]:
+            self.picks["backbone"] = usual["backbone"]["name"]
+        notes = []
+        for role in ROLES[1:]:
+            reason = misfit(dataset, find(role, self.picks[role]))
+            if reason:
+                fitting = [name for name, kind in found(role).items() if not misfit(dataset, kind)]
+                preferred = usual[role]["name"]
+                self.picks[role] = preferred if preferred in fitting else fitting[0]
+                notes.append(f"{reason}: {find(role, self.picks[role]).title} was picked instead")
+        return notes
+
+    def _forget_what_is_gone(self) -> None:
+        known = {f"{table}.{one.name}": one for table in TABLES for one in self.fields(table)}
+        suited = self.suited()
+        for dotted in list(self.said):
+            declared = known.get(dotted)
+            values = [value for value, _ in declared.choices] if declared else []
+            is_gone = dotted not in suited or suited[dotted] == self.said[dotted]
+            if is_gone or (values and self.said[dotted] is not None and self.said[dotted] not in values):
+                del self.said[dotted]
+
+    def take(self, tables: Mapping[str, Any], preset: str = "") -> None:
+        """Replace everything by an experiment file or a preset, complete or not."""
+        names: Tables = {role: {"name": tables[role]["name"]} for role in ROLES if tables.get(role, {}).get("name")}
+        suited = defaults(names)
+        self.picks = {role: suited[role]["name"] for role in ROLES}
+        self.said = {f"{table}.{name}": value for table in TABLES for name, value in tables.get(table, {}).items()
+                     if name != "name"}
+        self.said |= {name: tables[name] for name in _TOP if name in tables}
+        self.preset = preset
+        self._forget_what_is_gone()
+
+    def resolved(self) -> Experiment:
+        """The experiment.
+
+        Raises:
+            ExperimentError: With every problem.
+        """
+        return resolve(self.tables())
+
+    def problems(self) -> list[Problem]:
+        """Everything that keeps it from being run."""
+        try:
+            self.resolved()
+        except ExperimentError as error:
+            return list(error.problems)
+        return []
+
+    def command(self) -> str:
+        """The shortest command line that does the same; raises ExperimentError as `resolved` does."""
+        experiment = self.resolved()
+        plain = command_line(experiment)
+        if self.preset not in presets():
+            return plain
+        with_preset = command_line(experiment, self.preset, presets()[self.preset].tables)
+        return min(with_preset, plain, key=len)
+
+    def is_as_preset(self, preset: Preset) -> bool:
+        """Whether nothing was changed since the preset was picked."""
+        fresh = Draft()
+        fresh.take(preset.tables)
+        return fresh.picks == self.picks and fresh.said == self.said
+
+    def unfitting(self, role: Role) -> dict[str, str]:
+        """Names of a role that cannot work on the dataset, and why."""
+        dataset = find("dataset", self.picks["dataset"])
+        reasons = {name: misfit(dataset, kind) for name, kind in found(role).items()} if role != "dataset" else {}
+        return {name: reason for name, reason in reasons.items() if reason}
+
+    def idle_fields(self) -> dict[str, str]:
+        """Fields that mean nothing for these picks, and why."""
+        dataset, algorithm = find("dataset", self.picks["dataset"]), find("algorithm", self.picks["algorithm"])
+        if "classification" not in dataset.task_kinds:
+            reason = f"{dataset.title} is regression: its tasks have no classes to count"
+            return dict.fromkeys(_CLASSES, reason)
+        if not algorithm.any_ways and "training.ways" not in self.said:
+            return {"training.ways": f"{algorithm.title} has one output a way, so it trains with the ways that it is "
+                                     "tested with"}
+        return {}
+
+    def _config(self, table: str) -> type[Config]:
+        if table in _PLAIN:
+            return _PLAIN[table]
+        role: Role = next(one for one in get_args(Role) if one == table)
+        kind: type[Pluggable] = find(role, self.picks[role])
+        return kind.Config
+
+    def state(self) -> dict[str, Any]:
+        """Plain values that `restored` takes back."""
+        return {"picks": dict(self.picks), "said": dict(self.said), "preset": self.preset}
+
+    @classmethod
+    def restored(cls, state: Mapping[str, Any]) -> Draft:
+        """The draft of the last time, without what no longer exists."""
+        draft = cls()
+        picks, said = state.get("picks"), state.get("said")
+        if isinstance(picks, dict) and all(picks.get(role) in found(role) for role in ROLES):
+            draft.picks = {role: picks[role] for role in ROLES}
+            for role in ROLES[1:]:
+                if picks[role] in draft.unfitting(role):
+                    return cls()
+        if isinstance(said, dict):
+            draft.said = dict(said)
+        draft.preset = state["preset"] if state.get("preset") in presets() else ""
+        draft._forget_what_is_gone()
+        return draft

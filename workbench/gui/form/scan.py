@@ -1,0 +1,134 @@
+"""Looks at a dataset before anything is trained on it, without Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workbench.engine.session import open_source
+from workbench.experiment.experiment import TaskConfig
+from workbench.experiment.registry import ROLES, find
+from workbench.experiment.resolve import ExperimentError, resolve
+from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.image_folder import check_folder
+
+MOST_SAMPLES = 12
+
+
+@dataclass(frozen=True)
+class Look:
+    """What a dataset turned out to be.
+
+    Attributes:
+        title: The dataset's title.
+        form: What it was recognized as.
+        facts: One line.
+        splits: (split, classes, examples) of each split.
+        problems: Sentences; those of a dataset that will not do come first.
+        samples: Pictures [height, width, channels] uint8.
+        is_ink: Whether the pictures are light ink on black, to be drawn in the ink of the theme.
+        is_usable: Whether it can be trained on.
+        can_download: Whether its official files can be fetched.
+    """
+
+    title: str
+    form: str = ""
+    facts: str = ""
+    splits: tuple[tuple[str, int, int], ...] = ()
+    problems: tuple[str, ...] = ()
+    samples: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
+    is_ink: bool = False
+    is_usable: bool = True
+    can_download: bool = False
+
+    def report(self) -> str:
+        """Everything as text to be copied."""
+        lines = [f"{self.title}: {self.form}" if self.form else self.title, self.facts]
+        lines += [f"{split}: {classes:,} classes, {examples:,} examples" for split, classes, examples in self.splits]
+        lines += [f"- {problem}" for problem in self.problems]
+        return "\n".join(line for line in lines if line)
+
+
+def relevant(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The part of an experiment that decides what a dataset holds."""
+    training = {name: tables["training"].get(name) for name in ("ways", "shots", "queries")}
+    return {"dataset": tables["dataset"], "task": tables["task"], "training": training, "seed": tables["seed"],
+            "algorithm": {"name": tables["algorithm"]["name"]}}
+
+
+def look(tables: Mapping[str, Any]) -> Look:
+    """Open the dataset of an experiment and say what it holds; what is wrong with it is in `problems`."""
+    picked = cast("type[TaskSource]", find("dataset", tables["dataset"]["name"]))
+    path = tables["dataset"].get("path")
+    blank = Look(picked.title, can_download=picked.downloadable)
+    try:
+        experiment = resolve(tables)
+    except ExperimentError as error:
+        problems = tuple(problem.message for problem in error.problems if problem.field.split(".")[0] in ROLES)
+        return Look(picked.title, problems=problems, is_usable=False)
+    try:
+        overview = open_source(experiment, torch.device("cpu")).overview()
+    except DataError as error:
+        return _unusable(blank, str(error), path, experiment.task)
+    pictures = () if overview.samples is None else tuple(
+        one.permute(1, 2, 0).contiguous().numpy() for one in overview.samples[:MOST_SAMPLES])
+    splits = tuple((split, count, overview.examples.get(split, 0)) for split, count in overview.classes.items())
+    return Look(picked.title, overview.form, overview.facts, splits, overview.problems, pictures,
+                is_ink=all(one.shape[2] == 1 and one.mean() < 90 for one in pictures),
+                can_download=picked.downloadable and not splits)
+
+
+def _unusable(blank: Look, reason: str, path: Any, task: TaskConfig) -> Look:
+    """What a folder that will not do holds all the same."""
+    report: dict[str, Any] = {}
+    if path and Path(str(path)).expanduser().is_dir() and not blank.can_download:
+        try:
+            report = check_folder(Path(str(path)), task)
+        except DataError as error:
+            reason = str(error)
+    found = [one for one in report.get("problems", []) if one != reason]
+    facts = f"{report['classes']:,} classes · {report['examples']:,} pictures" if report.get("examples") else ""
+    splits = tuple((name, one["classes"], one["examples"]) for name, one in report.get("splits", {}).items())
+    return Look(blank.title, report.get("form", ""), facts, splits, (reason, *found), is_usable=False,
+                can_download=blank.can_download)
+
+
+@dataclass(frozen=True)
+class Recognized:
+    """What a folder that was opened or dropped is.
+
+    Attributes:
+        path: The folder.
+        dataset: Name of the dataset that reads it; empty where none does.
+        message: What it was recognized as, or why it cannot be trained on, in a sentence.
+        report: What `check_folder` found.
+    """
+
+    path: Path
+    dataset: str
+    message: str
+    report: dict[str, Any]
+
+
+def recognize(path: Path, task: TaskConfig) -> Recognized:
+    """Find the dataset that a folder is to be read with.
+
+    Raises:
+        DataError: The path is no folder.
+    """
+    report = check_folder(path, task)
+    form = report["form"]
+    if form == "omniglot":
+        return Recognized(path, "omniglot", f"{path} was recognized as Omniglot", report)
+    if form == "new task":
+        return Recognized(path, "", f"{path} is a single new task (support and query): a trained run can adapt to it, "
+                                    "but one task is not enough to train on", report)
+    if form == "unknown":
+        return Recognized(path, "image_folder", f"{path} was not recognized", report)
+    return Recognized(path, "image_folder", f"{path} was recognized as {form}", report)

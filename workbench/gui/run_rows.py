@@ -1,0 +1,104 @@
+"""What a row of the run table says, without Qt."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from pathlib import Path
+
+from workbench.experiment.experiment import Experiment
+from workbench.experiment.fields import parameters
+from workbench.experiment.registry import find
+from workbench.gui import words
+from workbench.runs.history import History
+from workbench.runs.store import Run, Summary
+
+COLUMNS = ("", "Run", "State", "Data", "Backbone", "Algorithm", "Result", "Steps", "Time")
+TICK, NAME, STATE, DATA, BACKBONE, ALGORITHM, RESULT, STEPS, TIME = range(len(COLUMNS))
+TIPS = ("Tick the runs that are to be drawn over one another.", "Name of the run, which is its folder's.",
+         "What became of it.", "Dataset and shape of the tasks.", "Network.", "Meta-learning method.",
+         "Test result with its 95 % interval; before there is one, the best validation.", "Outer steps done.",
+         "Training time, pauses left out.")
+STATES: dict[str, tuple[str, str, str]] = {
+    "running": ("play", "Running", "accent"), "paused": ("pause", "Paused", "warn"),
+    "finished": ("check", "Finished", "good"), "stopped": ("stop", "Stopped", "muted"),
+    "interrupted": ("interrupted", "Interrupted", "warn"), "failed": ("cross", "Failed", "bad"),
+}
+"""Icon, word and role of the colour of each state."""
+
+
+@dataclass
+class Row:
+    """A run in the table.
+
+    Attributes:
+        run: The run.
+        summary: Its state.
+        titles: Dataset, backbone and algorithm in words.
+        color_index: Its colour in every plot while it is drawn; None while it is not.
+    """
+
+    run: Run
+    summary: Summary
+    titles: tuple[str, str, str]
+    color_index: int | None = None
+
+
+def titles(experiment: Experiment) -> tuple[str, str, str]:
+    """Dataset, backbone and algorithm of an experiment as the table calls them."""
+    dataset, backbone, algorithm = (find(role, getattr(experiment, role).name)
+                                    for role in ("dataset", "backbone", "algorithm"))
+    path = getattr(experiment.dataset, "path", None)
+    data = Path(path).name if path and experiment.dataset.name == "image_folder" else dataset.title
+    if "classification" in dataset.task_kinds:
+        data += f" {experiment.task.ways}w{experiment.task.shots}s"
+    widths = next((getattr(experiment.backbone, one.name) for one in parameters(type(experiment.backbone))
+                   if one.shape in ("integer", "integers")), None)
+    size = "-".join(str(one) for one in widths) if isinstance(widths, tuple) else "" if widths is None else str(widths)
+    return data, f"{backbone.title} {size}".strip(), algorithm.title
+
+
+def follow(summary: Summary, history: History) -> None:
+    """Bring a summary up to what a run that is trained here has said."""
+    if history.started is not None:
+        summary.iterations, summary.metric = history.started.iterations, history.started.metric
+    summary.status = "paused" if history.is_paused else "running"
+    summary.steps, summary.seconds = history.step, history.seconds
+    if (best := history.best_validation) is not None:
+        summary.validation = best.score.mean
+
+
+def text(row: Row, column: int) -> str:
+    """Text of a cell."""
+    summary = row.summary
+    done = f"{summary.steps:,}"
+    data, backbone, algorithm = row.titles
+    return ("", row.run.id, STATES[summary.status][1], data, backbone, algorithm, _result(summary),
+            done if summary.steps >= summary.iterations else f"{done} / {summary.iterations:,}",
+            words.duration(summary.seconds))[column]
+
+
+def _result(summary: Summary) -> str:
+    if summary.mean is not None:
+        return words.result(summary.mean, summary.ci95, summary.metric)
+    return "—" if summary.validation is None else f"validation {words.result(summary.validation, None, summary.metric)}"
+
+
+def tip(row: Row, column: int) -> str | None:
+    """Tooltip of a cell."""
+    if column == STATE and row.summary.message:
+        return row.summary.message
+    if column == STATE and row.summary.status == "interrupted":
+        return "The program ended while this run was trained. It can be resumed from its latest checkpoint."
+    if column == RESULT and row.summary.mean is not None:
+        return f"Test: {_result(row.summary)}, 95 % interval over {row.summary.tasks or 0:,} tasks."
+    return None if column == TICK else text(row, column)
+
+
+def sort_key(row: Row, column: int) -> float | str:
+    """What a column sorts by."""
+    summary = row.summary
+    keys: dict[int, float | str] = {
+        TICK: math.inf if row.color_index is None else row.color_index, NAME: summary.created,
+        RESULT: summary.mean if summary.mean is not None else -math.inf, STEPS: summary.steps, TIME: summary.seconds}
+    return keys[column] if column in keys else text(row, column)
