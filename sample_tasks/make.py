@@ -223,7 +223,7 @@ NEW_SHAPES: dict[str, Callable[[Pen], None]] = {
     "key": key, "ladder": ladder, "mushroom": mushroom, "sun": sun,
     "wave": lambda pen: pen.stroke(curve(lambda t: (2 * t - 1, 0.55 * math.sin(9.5 * t)))),
 }
-ALPHABETS = {"Corner": 6, "Hook": 6, "Knot": 6, "Twig": 6}
+ALPHABETS = {"Corner": 5, "Hook": 5, "Knot": 5, "Twig": 5}
 
 
 def shape(draw: Callable[[Pen], None], chance: random.Random) -> Image.Image:
@@ -254,7 +254,7 @@ def strokes(alphabet: str, number: int, chance: random.Random) -> list[list[Poin
         arc = curve(lambda t: (0.65 * math.cos(start + bend * t), 0.65 * math.sin(start + bend * t)), 24)
         return [[*arc, near(0, 0)], corners[:2]]
     if alphabet == "Knot":
-        wide, high, late = ((1, 2, 0), (2, 1, 0), (2, 3, 0), (3, 2, 0.4), (1, 3, 0.5), (3, 1, 0.9))[number]
+        wide, high, late = ((1, 2, 0), (2, 1, 0), (2, 3, 0), (3, 2, 0.4), (1, 3, 0.5))[number]
         return [curve(lambda t: (0.9 * math.sin(math.tau * wide * t + late), 0.9 * math.sin(math.tau * high * t)), 60)]
     stem = [near(0, -0.9), near(0, 0.9)]
     return [stem, *([near(0, y), near(chance.choice((-0.8, 0.8)), y - 0.4)] for y in (-0.5, 0, 0.5))]
@@ -270,7 +270,7 @@ def make_shapes() -> None:
     """Pictures by class, and a new task of classes that are not among them."""
     chance = random.Random(1)  # noqa: S311 - drawings, no secrets
     for name, draw in SHAPES.items():
-        for i in range(12):
+        for i in range(15):
             write(shape(draw, chance), HERE / "shapes" / name / f"{name}_{i + 1:02}.png")
     for name, draw in NEW_SHAPES.items():
         for i in range(3):
@@ -285,11 +285,11 @@ def make_alphabets() -> None:
     for alphabet, characters in ALPHABETS.items():
         for character in range(characters):
             lines = strokes(alphabet, character, chance)
-            for hand in range(8):
+            for hand in range(15):
                 pen = Pen(chance, (255, 255, 255), (0, 0, 0), turn=8)
                 for line in lines:
                     pen.stroke([(x + chance.gauss(0, 0.03), y + chance.gauss(0, 0.03)) for x, y in line], 0.14)
-                small = pen.image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS).quantize(8)
+                small = pen.image.convert("L").resize((SIDE, SIDE), Image.Resampling.LANCZOS).quantize(6)
                 write(small, HERE / "alphabets" / alphabet / f"character{character + 1:02}" / f"{hand + 1:02}.png")
 
 

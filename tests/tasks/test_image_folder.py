@@ -200,7 +200,7 @@ def test_dirt_is_named_file_by_file_and_left_out(tmp_path: Path, class_folders: 
     parts = ("class 03/00.png is empty", "class 04/07.png is no picture",
              "1 file is no picture and left out: class 05/notes.txt",
              "lie in no class folder and were left out: montage.png",
-             "the class small has 2 readable pictures and needs 6")
+             "the class small has 2 readable pictures and 1 + 5 shots and queries take 6")
     for part in parts:
         assert part in problems
 
@@ -248,10 +248,10 @@ def test_a_folder_that_may_not_be_opened_is_named(class_folders: Folders) -> Non
 
 
 @pytest.mark.parametrize(("count", "ways", "message"), [
-    (8, 5, r"it holds 8 classes.*15 are needed.*Set task\.ways to 2, or add classes"),
+    (8, 5, r"holds 8 classes.*15 are needed.*Set task\.ways to 2, or add classes"),
     (14, 5, r"Set task\.ways to 4, or add classes"),
     (5, 5, r"Even 2-way tasks need more: add folders of pictures"),
-    (1, 5, r"it holds one class"),
+    (1, 5, r"holds one class"),
 ])
 def test_too_few_classes_are_counted_and_the_ways_that_fit_proposed(
         *, tmp_path: Path, class_folders: Folders, opened: Opener, count: int, ways: int, message: str) -> None:
@@ -269,8 +269,13 @@ def test_the_ways_that_are_proposed_do_work(tmp_path: Path, class_folders: Folde
 
 def test_too_few_pictures_are_told_from_too_few_classes(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
     class_folders(tmp_path, NAMES, pictures=4)
-    with pytest.raises(DataError, match=r"0 of 20 classes have the pictures .*lower task\.queries"):
-        opened("image_folder", path=tmp_path)
+    for task, training, remedy in (
+        ({}, {}, r"0 of them with the 6 pictures that 1 \+ 5 .*Set task\.queries to 3, or add pictures"),
+        ({"queries": 2}, {"shots": 10}, r"0 of them with the 12 pictures .*Set training\.shots to 2, or add pictures"),
+        ({}, {"shots": 10}, r"Add pictures, or lower shots, queries and ways together"),
+    ):
+        with pytest.raises(DataError, match=remedy):
+            opened("image_folder", path=tmp_path, task=task, training=training)
     assert sum(sizes(opened("image_folder", path=tmp_path, task={"queries": 3})).values()) == 20
 
 

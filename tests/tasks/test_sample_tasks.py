@@ -7,16 +7,17 @@ from collections.abc import Callable
 import pytest
 import torch
 
+from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import STREAMS, Spec, TaskSource
-from workbench.tasks.image_folder import check_folder
+from workbench.tasks.image_folder import ImageFolder, check_folder
 from workbench.tasks.new_task import read_new_task
 
 Opener = Callable[..., TaskSource]
 
 
 @pytest.mark.parametrize(("folder", "form", "classes"), [
-    ("shapes", "pictures by class", 20), ("alphabets", "alphabets of characters", 24)])
+    ("shapes", "pictures by class", 20), ("alphabets", "alphabets of characters", 20)])
 def test_it_gives_tasks_with_the_default_settings(opened: Opener, folder: str, form: str, classes: int) -> None:
     source = opened("image_folder", path=sample_tasks() / folder, algorithm="maml")
     overview = source.overview()
@@ -26,6 +27,13 @@ def test_it_gives_tasks_with_the_default_settings(opened: Opener, folder: str, f
         assert source.sample(stream, range(4)).query.inputs.shape[:2] == (4, 25)
     # Harder than guessing, easier than impossible: something is left to learn.
     assert 0.2 < source.floors()["nearest mean on raw pixels"] < 0.8
+
+
+@pytest.mark.parametrize("algorithm", ["maml", "reptile", "protonet"])
+def test_they_suit_what_the_algorithms_suggest(algorithm: str) -> None:
+    for folder in ("shapes", "alphabets"):
+        said = {"dataset": {"name": "image_folder", "path": sample_tasks() / folder}, "algorithm": {"name": algorithm}}
+        assert ImageFolder(resolve(said), torch.device("cpu")).sample("train", [0])
 
 
 @pytest.mark.parametrize("folder", ["shapes", "alphabets", "new_shapes", "new_wave"])

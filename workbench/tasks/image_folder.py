@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -19,7 +19,6 @@ from workbench.tasks.base import DataError
 from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, Pictures
 from workbench.tasks.folders import (
     BY_CLASS,
-    ClassFolder,
     Layout,
     Shares,
     check_is_folder,
@@ -111,56 +110,103 @@ def read_folder(config: ImageFolderConfig, task: TaskConfig, training: TaskConfi
         DataError: There are too few classes or pictures, or the folder cannot be read; with the remedy.
     """
     decoded = _read(config)
-    layout = decoded.layout
-    turns = 4 if config.rotations else 1
-    needed = needs(task, training, turns)
-
-    def lowest(one: ClassFolder) -> int:
-        return needed[one.split].examples if one.split else max(need.examples for need in needed.values())
-
-    fitting = [i for i, one in enumerate(layout.classes) if decoded.counts[i] >= lowest(one)]
-    small = [f"the class {shown(one.name)} has {decoded.counts[i]} readable pictures and needs {lowest(one)}, for the "
-             "shots and the queries of a task; it was left out: add pictures or lower task.queries"
-             for i, one in enumerate(layout.classes) if decoded.counts[i] < lowest(one)]
-    problems = [*decoded.problems, *named(small, "{} more classes have too few pictures and were left out")]
-    classes = [layout.classes[i] for i in fitting]
-    shares = Shares(config.validation_share, config.test_share, seed)
     try:
-        split, notes = share_out(classes, needed, shares)
+        plan = _plan(decoded, config, Shapes(task, training), seed)
     except DataError as error:
-        raise DataError(_remedy(str(error), config, task, training, (layout, classes, shares))) from error
-    rows = np.isin(decoded.owners, fitting)
+        raise DataError(_remedy(str(error), decoded, config, Shapes(task, training))) from error
+    classes = [decoded.layout.classes[i] for i in plan.fitting]
+    rows = np.isin(decoded.owners, plan.fitting)
     height, width = decoded.pixels.shape[2:]
     tone = "grey" if decoded.pixels.shape[1] == 1 else "colour"
-    facts = [f"{len(classes):,} classes", f"{rows.sum():,} pictures", f"{height}×{width} {tone}", *layout.notes, *notes]
-    return Pictures(decoded.pixels[torch.from_numpy(rows)], decoded.counts[fitting],
-                    tuple(shown(one.name) for one in classes), tuple(split),
-                    tuple(shown(decoded.files[row]) for row in np.flatnonzero(rows)), layout.form, " · ".join(facts),
-                    tuple(problems))
+    facts = [f"{len(classes):,} classes", f"{rows.sum():,} pictures", f"{height}×{width} {tone}",
+             *decoded.layout.notes, *plan.notes]
+    return Pictures(decoded.pixels[torch.from_numpy(rows)], decoded.counts[plan.fitting],
+                    tuple(shown(one.name) for one in classes), tuple(plan.split),
+                    tuple(shown(decoded.files[row]) for row in np.flatnonzero(rows)), decoded.layout.form,
+                    " · ".join(facts), (*decoded.problems, *plan.problems))
 
 
-def _remedy(finding: str, config: ImageFolderConfig, task: TaskConfig, training: TaskConfig,
-            plan: tuple[Layout, list[ClassFolder], Shares]) -> str:
-    """Why the classes do not suffice, in a sentence that proposes the ways that would fit."""
-    layout, classes, shares = plan
-    total = len(layout.classes)
-    enough = f"{len(classes)} of {total} classes have the pictures that a task needs" if len(classes) < total else \
-        f"it holds {total} classes" if total != 1 else "it holds one class"
-    message = f"{config.path} will not do for {task.ways}-way tasks ({enough}): {finding}"
-    for ways in range(task.ways - 1, 1, -1):
-        fewer = task.model_copy(update={"ways": ways})
-        # Training with ways of its own is proposed to follow, for only the ways of the task are free to both.
-        in_training = training.model_copy(update={"ways": min(ways, training.ways)})
+class Shapes(NamedTuple):
+    """Shape of the tasks that are tested on and of those that are trained on."""
+
+    task: TaskConfig
+    training: TaskConfig
+
+    def of(self, split: str) -> TaskConfig:
+        """The shape that decides whether a class of this split is large enough; "" may go into any split."""
+        if split:
+            return self.training if split == "train" else self.task
+        return max(self, key=lambda shape: shape.shots + shape.queries)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """Index of each class that is large enough, the split of each of these, notes, and what is wrong with others."""
+
+    fitting: list[int]
+    split: list[str]
+    notes: list[str]
+    problems: list[str]
+
+
+def _plan(decoded: _Decoded, config: ImageFolderConfig, shapes: Shapes, seed: int) -> _Plan:
+    fitting, small = [], []
+    for i, one in enumerate(decoded.layout.classes):
+        shape = shapes.of(one.split)
+        needed = shape.shots + shape.queries
+        if decoded.counts[i] >= needed:
+            fitting.append(i)
+            continue
+        table = "training" if shape.shots + shape.queries > shapes.task.shots + shapes.task.queries else "task"
+        small.append(f"the class {shown(one.name)} has {decoded.counts[i]} readable pictures and {shape.shots} + "
+                     f"{shape.queries} shots and queries take {needed}; it was left out: add pictures or lower "
+                     f"{table}.shots or {table}.queries")
+    split, notes = share_out([decoded.layout.classes[i] for i in fitting],
+                             needs(shapes.task, shapes.training, 4 if config.rotations else 1),
+                             Shares(config.validation_share, config.test_share, seed))
+    return _Plan(fitting, split, notes, named(small, "{} more classes have too few pictures and were left out"))
+
+
+def _remedy(finding: str, decoded: _Decoded, config: ImageFolderConfig, shapes: Shapes) -> str:
+    """Why the classes do not suffice, in a sentence that proposes what would."""
+    largest = shapes.of("")
+    needed, total = largest.shots + largest.queries, len(decoded.layout.classes)
+    large = int((decoded.counts >= needed).sum())
+    holds = "one class" if total == 1 else f"{total} classes"
+    if large < total:
+        holds += (f", {large} of them with the {needed} pictures that {largest.shots} + {largest.queries} shots and "
+                  "queries take")
+    message = f"{config.path} holds {holds}, which will not do for {shapes.task.ways}-way tasks: {finding}"
+    for changed, words in _smaller(shapes, largest, large < total):
         try:
-            share_out(classes, needs(fewer, in_training, 4 if config.rotations else 1), shares)
+            _plan(decoded, config, changed, 0)
         except DataError:
             continue
-        also = f" and training.ways to {in_training.ways}" if training.ways not in (task.ways, in_training.ways) else ""
-        return f"{message}. Set task.ways to {ways}{also}, or add classes" + (
-            ", or give the small ones more pictures" if len(classes) < total else "")
-    more = "give the classes more pictures, lower task.queries, or add classes" if len(classes) < total else \
-        "add folders of pictures, one for each class"
-    return f"{message}. Even 2-way tasks need more: {more}"
+        return f"{message}. Set {words}, or add {'pictures' if large < total else 'classes'}"
+    if large < total:
+        return f"{message}. Add pictures, or lower shots, queries and ways together"
+    return f"{message}. Even 2-way tasks need more: add folders of pictures, one for each class"
+
+
+def _smaller(shapes: Shapes, largest: TaskConfig, lacks_pictures: bool) -> Iterator[tuple[Shapes, str]]:
+    """Ever smaller tasks, and what to set for them: first fewer pictures, where these are what is lacking."""
+    task, training = shapes
+    if lacks_pictures:
+        for shots in range(training.shots - 1, 0, -1):
+            if largest is training != task:
+                yield Shapes(task, _with(training, shots=shots)), f"training.shots to {shots}"
+        for queries in range(largest.queries - 1, 0, -1):
+            fewer = Shapes(*(_with(shape, queries=min(queries, shape.queries)) for shape in shapes))
+            tables = ["task"] + ["training"] * (training.queries != task.queries)
+            yield fewer, " and ".join(f"{table}.queries to {queries}" for table in tables)
+    for ways in range(max(task.ways, training.ways) - 1, 1, -1):
+        fewer = Shapes(*(_with(shape, ways=min(ways, shape.ways)) for shape in shapes))
+        tables = ["task"] * (task.ways > ways) + ["training"] * (training.ways not in (task.ways, fewer.training.ways))
+        yield fewer, " and ".join(f"{table}.ways to {ways}" for table in tables)
+
+
+def _with(shape: TaskConfig, **values: int) -> TaskConfig:
+    return shape.model_copy(update=values)
 
 
 @dataclass(frozen=True)

@@ -178,8 +178,8 @@ def read_omniglot(path: Path | None, split: Literal["lake", "finn"]) -> Pictures
         raise DataError(
             f"Omniglot is not complete in {folder}: {' and '.join(f'{half}.zip' for half in missing)} "
             f"{'is' if len(missing) == 1 else 'are'} missing. Download both with `workbench data download omniglot` "
-            "or Data > Download Omniglot in the window, or put images_background.zip and images_evaluation.zip from "
-            "the folder python of github.com/brendenlake/omniglot there, or name their folder in dataset.path")
+            "or Download… beside the dataset in the window, or put images_background.zip and images_evaluation.zip "
+            "from the folder python of github.com/brendenlake/omniglot there, or name their folder in dataset.path")
     sources = [_source(half, halves[half]) for half in HALVES]
     pixels, about = cached("omniglot", [source.key for source in sources], lambda: _decode(sources))
     characters = [tuple(character) for character in about["characters"]]
