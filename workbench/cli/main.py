@@ -1,0 +1,69 @@
+"""The command `workbench`: from the words that were typed to an exit status."""
+
+from __future__ import annotations
+
+import importlib
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+
+from workbench.cli.output import Output, UsageError
+from workbench.cli.parser import parse
+from workbench.cli.signals import give_up, interruptions
+
+SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Args:
+        argv: The words behind `workbench`; None for those that were typed.
+
+    Returns:
+        0 on success, 1 when a run failed, 2 for bad input, 130 when interrupted.
+    """
+    words = list(sys.argv[1:] if argv is None else argv)
+    output = Output(is_json="--json" in words)
+    try:
+        with interruptions(give_up):
+            return _run(words, output)
+    except KeyboardInterrupt:
+        output.error("interrupted")
+        return INTERRUPTED
+    except BrokenPipeError:
+        # Whoever read along has seen enough; what is still buffered must not be written at exit either.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILURE
+
+
+def _run(words: list[str], output: Output) -> int:
+    try:
+        arguments = parse(words)
+        # A command's module brings torch along, which takes seconds: it is imported only when it is needed.
+        module, _, name = arguments.command.partition(":")
+        command: Callable[..., int] = getattr(importlib.import_module(module), name)
+        return command(arguments, output)
+    except SystemExit as end:
+        return int(end.code or 0)
+    except UsageError as error:
+        output.error(str(error))
+        return BAD_INPUT
+    except BrokenPipeError:
+        raise
+    except Exception as error:  # noqa: BLE001 - a fault of the program must not spoil the one JSON object
+        from workbench.cli.mistakes import sentence  # noqa: PLC0415 - imports torch
+
+        said = sentence(error)
+        if said:
+            output.error(said)
+            return BAD_INPUT
+        traceback.print_exc()
+        output.error(f"this is a fault of the program, please report it: {type(error).__name__}: {error}")
+        return FAILURE
+
+
+def window() -> int:
+    """Open the window, as the desktop's launcher does."""
+    return main(sys.argv[1:])

@@ -1,0 +1,22 @@
+"""Which errors are the person's to mend, and how each is said."""
+
+from __future__ import annotations
+
+from workbench.engine.devices import DeviceError
+from workbench.experiment.registry import UnknownNameError
+from workbench.experiment.resolve import ExperimentError
+from workbench.exports.learner import LearnerError
+from workbench.runs.files import RunFileError
+from workbench.runs.store import RunBusyError
+from workbench.tasks.base import DataError
+
+_SPOKEN = (ExperimentError, UnknownNameError, DataError, DeviceError, RunFileError, RunBusyError, LearnerError)
+
+
+def sentence(error: Exception) -> str:
+    """What to tell the person; empty where the error is a fault of the program."""
+    if isinstance(error, _SPOKEN):
+        return str(error)
+    if isinstance(error, OSError) and error.filename is not None:
+        return f"{error.filename}: {error.strerror}; name another place, or give yourself the right to use this one"
+    return ""

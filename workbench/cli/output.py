@@ -1,0 +1,76 @@
+"""What the command line prints: its result on standard output, everything else on standard error."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+
+class UsageError(ValueError):
+    """A mistake in what was typed; the message is the one sentence that the person reads."""
+
+
+class Output:
+    """Where a command speaks.
+
+    Args:
+        is_json: Whether standard output holds one JSON object and nothing else.
+    """
+
+    def __init__(self, *, is_json: bool) -> None:
+        self.is_json = is_json
+
+    def result(self, table: Mapping[str, Any], text: str) -> None:
+        """Print the result: the table as one JSON object, or the text; a command does so once."""
+        sys.stdout.write((json.dumps(plain(table), ensure_ascii=False, indent=1) if self.is_json else text) + "\n")
+        sys.stdout.flush()
+
+    def note(self, line: str) -> None:
+        """Tell the person something while the command goes on."""
+        sys.stderr.write(line + "\n")
+        sys.stderr.flush()
+
+    def error(self, message: str) -> None:
+        """Print why the command gives up, on one line."""
+        sentence = " ".join(message.split())
+        self.note(f"workbench: {sentence}")
+        if self.is_json:
+            self.result({"error": sentence}, "")
+
+
+def plain(value: Any) -> Any:
+    """The value as JSON knows it: paths become text, and numbers that are none (nan, infinity) become null."""
+    if isinstance(value, Mapping):
+        return {str(name): plain(one) for name, one in value.items()}
+    if isinstance(value, str) or value is None or isinstance(value, bool | int):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    return [plain(one) for one in value] if isinstance(value, Sequence) else str(value)
+
+
+def aligned(rows: Sequence[Sequence[str]]) -> str:
+    """Rows of cells as columns, the first row being their titles."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+                     for row in rows)
+
+
+def result_in_words(metric: str, mean: float | None, ci95: float | None = None) -> str:
+    """A result with its 95 % interval, such as "accuracy 93.4 % ± 0.5 %" or "mse 0.512 ± 0.031"."""
+    if mean is None:
+        return ""
+    if metric == "accuracy":
+        return f"accuracy {100 * mean:.2f} %" + ("" if ci95 is None else f" ± {100 * ci95:.2f} %")
+    return f"{metric} {mean:.4g}" + ("" if ci95 is None else f" ± {ci95:.2g}")
+
+
+def duration(seconds: float) -> str:
+    """Seconds in words, such as "4.2 s" or "1 h 03 min"."""
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    return f"{minutes} min {rest:02d} s" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"

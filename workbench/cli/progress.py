@@ -1,0 +1,65 @@
+"""How far a command is: a bar where there is a terminal, sparse lines where there is none."""
+
+from __future__ import annotations
+
+import sys
+import time
+from typing import Any, Self
+
+from tqdm import tqdm
+
+LINE_SECONDS = 30.0
+# The bars are redrawn as they are fed: the thread that would look after slow ones outlives a command.
+tqdm.monitor_interval = 0
+
+
+class Progress:
+    """A context in which something counts up to a total on standard error.
+
+    Args:
+        total: Where it ends; 0 where nobody knows.
+        start: Where it begins.
+        title: What is being done.
+        unit: What is counted.
+        scaled: Whether numbers are shortened, as for bytes.
+    """
+
+    def __init__(self, total: int, *, start: int = 0, title: str = "", unit: str = "", scaled: bool = False) -> None:
+        self.total, self.done, self.title, self.unit = total, start, title, unit
+        self._scaled = scaled
+        self._told = time.monotonic()
+        self.is_bar = sys.stderr.isatty()
+        self._bar: Any = None
+
+    def __enter__(self) -> Self:
+        """Show the bar."""
+        if self.is_bar:
+            self._bar = tqdm(total=self.total or None, initial=self.done, desc=self.title or None, leave=False,
+                             unit=f" {self.unit}", unit_scale=self._scaled, dynamic_ncols=True, file=sys.stderr)
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """Take it away again."""
+        if self._bar is not None:
+            self._bar.close()
+
+    def move_to(self, done: int, beside: str = "") -> None:
+        """Count up to `done`; `beside` stands behind the bar."""
+        if self._bar is not None:
+            self._bar.set_postfix_str(beside, refresh=False)
+            self._bar.update(done - self.done)
+        elif time.monotonic() - self._told > LINE_SECONDS:
+            self.line(f"{self.title} {done:,} of {self.total:,} {self.unit}" + (f", {beside}" if beside else ""))
+        self.done = done
+
+    def rename(self, title: str) -> None:
+        """Say that something else is being done now."""
+        self.title = title
+        if self._bar is not None:
+            self._bar.set_description_str(title)
+
+    def line(self, text: str) -> None:
+        """A line of its own, above the bar where there is one."""
+        self._told = time.monotonic()
+        tqdm.write(text.strip(), file=sys.stderr)
+        sys.stderr.flush()

@@ -1,0 +1,106 @@
+"""A trained learner, opened from a run or from an exported file."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from workbench.algorithms.base import Algorithm, Meta
+from workbench.engine import devices
+from workbench.engine.session import Session, open_source
+from workbench.experiment.experiment import Experiment
+from workbench.runs.store import Run
+from workbench.tasks.base import Spec
+
+
+class LearnerError(ValueError):
+    """A learner that cannot do what is asked of it; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Learner:
+    """What was learned, and for what.
+
+    Attributes:
+        name: What to call it: the run, or the file.
+        experiment: What it was trained by.
+        meta: The meta-parameters that were best on validation.
+        step: Outer steps behind them.
+        known_spec: The tasks that it was trained for, where they are known without opening the dataset.
+        chunk: Tasks that were run at once in training.
+    """
+
+    name: str
+    experiment: Experiment
+    meta: Meta
+    step: int
+    known_spec: Spec | None = None
+    chunk: int = 1
+
+    @property
+    def spec(self) -> Spec:
+        """The tasks that it was trained for; for a run this opens the dataset and may raise DataError."""
+        return self.known_spec or open_source(self.experiment, torch.device("cpu")).spec
+
+    def on_this_machine(self) -> Learner:
+        """The same with the device left to choose where this machine has not the one that it was trained on."""
+        try:
+            devices.choose(self.experiment.device)
+        except devices.DeviceError:
+            return replace(self, experiment=self.experiment.model_copy(update={"device": "auto"}))
+        return self
+
+
+def of_run(run: Run) -> Learner:
+    """The best learner of a run.
+
+    Raises:
+        RunFileError: The run has none yet, or its file is damaged.
+    """
+    meta, step = run.best_meta()
+    return Learner(run.id, run.experiment(), meta, step, chunk=run.state().chunk)
+
+
+def open_session(learner: Learner, experiment: Experiment) -> Session:
+    """The experiment opened for judging a learner that may have been trained by another.
+
+    Raises:
+        LearnerError: The learner's parameters do not fit the experiment's network.
+        DataError, DeviceError: The experiment cannot be run here.
+    """
+    session = Session(experiment, chunk=learner.chunk)
+    try:
+        check_fit(learner, session.algorithm, session.spec)
+    except LearnerError:
+        session.close()
+        raise
+    return session
+
+
+def check_fit(learner: Learner, algorithm: Algorithm[Any], spec: Spec) -> None:
+    """Raise LearnerError where the learner's parameters do not fit the algorithm's network."""
+    wanted = algorithm.init(torch.Generator().manual_seed(0))
+    for own, other in zip(learner.meta, wanted, strict=True):
+        if own.keys() != other.keys():
+            raise LearnerError(f"{learner.name} holds other parameters than {algorithm.title} with this backbone has; "
+                               "leave algorithm and backbone as they were trained")
+        for name, value in own.items():
+            if value.shape == other[name].shape:
+                continue
+            if name.startswith("head.") and value.shape[1:] == other[name].shape[1:]:
+                raise LearnerError(f"{learner.name} has {len(value)} outputs and this needs {spec.outputs}; leave "
+                                   f"task.ways at {len(value)}, or train a learner that takes any number of classes, "
+                                   "such as protonet")
+            raise LearnerError(f"{learner.name} does not fit {'×'.join(map(str, spec.input_shape))} inputs and this "
+                               f"backbone: {name} is {list(value.shape)} and would have to be "
+                               f"{list(other[name].shape)}; leave the backbone and the size of the inputs as they "
+                               "were trained")
+
+
+def path_of(name: str) -> Path | None:
+    """The exported file that a name stands for; None where it stands for a run."""
+    path = Path(name).expanduser()
+    return path if path.suffix == ".safetensors" or path.is_file() else None
