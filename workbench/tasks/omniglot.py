@@ -44,7 +44,7 @@ _ADDRESS = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python
 _ANEW = "delete {0} and download it again with `workbench data download omniglot`"
 _CHARACTERS = 1623
 _SIDE, _DRAWN_SIDE = 28, 105
-_CHUNK = 2000
+_CHUNK = 250
 # Where the halves lie below the folder that a person names: itself, the official repository, torchvision's folder.
 _BELOW = ("", "python", "omniglot", "omniglot-py", "omniglot/python", "omniglot-master/python", "raw")
 
@@ -305,8 +305,8 @@ def _scaled(source: _Source, members: list[str]) -> Iterator[Tensor]:
         chunk = members[start : start + _CHUNK]
         ink = torch.from_numpy(np.stack([_ink(source.place, member, next(contents)) for member in chunk])).float()
         # Both passes end within the range, as in Pillow, so that what rings over in one is not carried to the next.
-        narrow = (255 * ink @ weights).clamp(0, 255)
-        yield (weights.T @ narrow).clamp(0, 255).round().byte()
+        narrow = (ink @ (255 * weights)).clamp_(0, 255)
+        yield (weights.T @ narrow).clamp_(0, 255).round_().byte()
 
 
 def _ink(place: Path, member: str, content: bytes) -> NDArray[np.bool_]:
