@@ -45,7 +45,8 @@ class ProtoNet(Algorithm[ProtoNetConfig]):
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> dict[str, Tensor]:
         """The prototypes [ways, width]."""
-        members = F.one_hot(support.targets, ctx.ways).to(support.inputs.dtype)
+        ways = torch.arange(ctx.ways, device=support.targets.device)
+        members = (support.targets.unsqueeze(-1) == ways).to(support.inputs.dtype)
         features = self.network(meta.params, support.inputs)
         return {"prototypes": members.T @ features / members.sum(0).unsqueeze(-1)}
 
