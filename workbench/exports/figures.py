@@ -20,6 +20,8 @@ Against = Literal["iterations", "seconds", "tasks"]
 
 ORDERED = 9
 MARKED = 60
+# With more runs than this, every step of each would bury what can be read: only the last run shows them.
+MOST_RAW = 6
 
 
 @dataclass(frozen=True)
@@ -72,6 +74,7 @@ class Figure:
         is_log: Whether the y axis is logarithmic.
         bounds: y values that cannot be passed, such as 0 and 100 %.
         is_whole: Whether x counts something, so that there is nothing to read between whole numbers.
+        legend_title: What the entries of the legend count, where they are only numbers.
         note: Where there is nothing to draw yet: what will appear.
     """
 
@@ -84,6 +87,7 @@ class Figure:
     is_log: bool = False
     bounds: tuple[float, float] | None = None
     is_whole: bool = True
+    legend_title: str = ""
     note: str = ""
 
 
@@ -105,7 +109,7 @@ class Subject(Protocol):
 
 def meta_loss(runs: Sequence[Subject], smoothing: float, *, is_log: bool = False, smoothers: Smoothers | None = None
               ) -> Figure:
-    """Meta-loss at every iteration: each meta-batch, and smoothed."""
+    """Meta-loss at every iteration: each meta-batch, and smoothed. The last run is drawn over the others."""
     smoothers = smoothers or Smoothers()
     drawn, left_out = _comparable(runs)
     drawn = [run for run in drawn if run.history.step]
@@ -113,8 +117,9 @@ def meta_loss(runs: Sequence[Subject], smoothing: float, *, is_log: bool = False
     for run in drawn:
         x = np.arange(1.0, run.history.step + 1)
         legends = ("each meta-batch", "smoothed") if len(drawn) == 1 else (run.title, run.title)
-        raw.append(Series(f"{run.title}, each meta-batch", x, run.history.loss.values, "raw", legends[0],
-                          run.color_index))
+        if len(drawn) <= MOST_RAW or run is drawn[-1]:
+            raw.append(Series(f"{run.title}, each meta-batch", x, run.history.loss.values, "raw", legends[0],
+                              run.color_index))
         bold.append(Series(f"{run.title}, smoothed", x, smoothers.curve(run.history.loss, smoothing), "smoothed",
                            legends[1], run.color_index))
     return Figure("Meta-loss", _joined(f"smoothing {smoothing:g}", left_out), "iteration", loss_label(drawn),
@@ -131,7 +136,7 @@ def metric(runs: Sequence[Subject], smoothing: float, smoothers: Smoothers | Non
     behind, results = [], []
     for run in drawn:
         legends = ("training batches, smoothed", "validation") if len(drawn) == 1 else (run.title, run.title)
-        if run.history.step:
+        if run.history.step and (len(drawn) <= MOST_RAW or run is drawn[-1]):
             behind.append(Series(f"{run.title}, training", np.arange(1.0, run.history.step + 1),
                                  scale * smoothers.curve(run.history.metric, smoothing), "background", legends[0],
                                  run.color_index))
@@ -182,7 +187,7 @@ def probes(run: Subject | None) -> Figure:
                place=index / max(len(chosen) - 1, 1), has_markers=True)
         for index, probe in enumerate(chosen))
     return Figure(title, _joined(f"mean of {count}", "dark: start  bright: now"), "inner step", label, series,
-                  bounds=_bounds(one))
+                  bounds=_bounds(one), legend_title="iteration")
 
 
 def comparison(runs: Sequence[Subject], against: Against) -> Figure:
@@ -217,7 +222,7 @@ def adaptation_at_test(runs: Sequence[Subject]) -> Figure:
                   note="Finished runs that are ticked show here how test tasks improve with every inner step.")
 
 
-def fitted(history: History, task: int, step: int, probe: int) -> Figure:
+def fitted(history: History, task: int, step: int, probe: int, color: int = 0) -> Figure:
     """Support points, the true function, and the function that was fitted after each inner step.
 
     Args:
@@ -225,6 +230,7 @@ def fitted(history: History, task: int, step: int, probe: int) -> Figure:
         task: Index among the shown tasks.
         step: Index among the inner steps that were kept; this one is drawn bold.
         probe: Index among the probes with predictions.
+        color: The run's.
     """
     assert history.started is not None  # noqa: S101 - narrows for the type checker
     about, moment = history.started.shown[task], [one for one in history.probes if one.shown][probe]
@@ -234,24 +240,24 @@ def fitted(history: History, task: int, step: int, probe: int) -> Figure:
     outputs = shown.outputs[task]
     facts = _joined(f"iteration {moment.step:,}", f"inner step {shown.inner_steps[step]} of {shown.inner_steps[-1]}")
     if history.started.input_shape != (1,):
-        return _against_truth(about.title, facts, outputs[step], about.query_targets)
+        return _against_truth(about.title, facts, outputs[step], about.query_targets, color)
     x = about.query_inputs.reshape(-1).astype(float)
     series = [] if about.query_targets is None else [
         Series("true function", x, about.query_targets.reshape(-1), "truth", "true function")]
-    series += [Series(f"after inner step {number}", x, outputs[index].reshape(-1), "faint", "other inner steps")
+    series += [Series(f"after inner step {number}", x, outputs[index].reshape(-1), "faint", "other inner steps", color)
                for index, number in enumerate(shown.inner_steps) if index != step]
     series += [Series(f"fitted, inner step {shown.inner_steps[step]}", x, outputs[step].reshape(-1), "smoothed",
-                      "fitted function", 0),
+                      "fitted function", color),
                Series("support", about.support_inputs.reshape(-1).astype(float), about.support_targets.reshape(-1),
                       "points", "support points")]
     return Figure(about.title, facts, "x", "y", tuple(series), is_whole=False)
 
 
-def _against_truth(title: str, facts: str, predicted: Curve, truth: Curve | None) -> Figure:
+def _against_truth(title: str, facts: str, predicted: Curve, truth: Curve | None, color: int) -> Figure:
     """Predicted against true values, for inputs that are no axis to draw a function over."""
     if truth is None:
         return Figure(title, facts, note="Nobody knows the true values of this task, so there is nothing to compare.")
-    cloud = Series("queries", truth.reshape(-1), predicted.reshape(-1), "points", "queries", 0)
+    cloud = Series("queries", truth.reshape(-1), predicted.reshape(-1), "points", "queries", color)
     error = float(np.mean((cloud.x - cloud.y) ** 2))
     return Figure(title, _joined(facts, f"mean squared error {error:.3g}"), "true value", "predicted value", (cloud,),
                   (Reference("predicted = true", 0.0, is_diagonal=True),), is_whole=False)

@@ -12,6 +12,7 @@ from workbench.gui.plots.live import LiveTab
 from workbench.gui.plots.rota import Rota
 from workbench.gui.plots.shown import ShownRun
 from workbench.gui.plots.style import sheet
+from workbench.gui.plots.task import TaskTab
 from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme
 
@@ -21,6 +22,7 @@ class PlotArea(QWidget):
 
     Attributes:
         live: What training looks like right now.
+        task: One probe task.
         tabs: The tabs.
     """
 
@@ -28,9 +30,10 @@ class PlotArea(QWidget):
         super().__init__(parent)
         self.setObjectName("plotArea")
         self.live = LiveTab(theme)
+        self.task = TaskTab(theme)
         self.tabs = named(QTabWidget(), "plotTabs", "Plots")
         self.tabs.setDocumentMode(True)
-        self._named_tabs: dict[str, CardTab] = {"Live": self.live}
+        self._named_tabs: dict[str, CardTab] = {"Live": self.live, "Task": self.task}
         for title, tab in self._named_tabs.items():
             tab.setObjectName(f"{title.lower()}Tab")
             self.tabs.addTab(tab, title)
@@ -49,8 +52,10 @@ class PlotArea(QWidget):
     def show_runs(self, shown: Sequence[ShownRun], focused: str | None) -> None:
         """Overlay these runs; the focused one, by its id, is the one whose tasks are looked at."""
         found = next((run for run in shown if run.id == focused), None)
+        # The focused run is drawn last, over the others.
+        ordered = sorted(shown, key=lambda run: run.id == focused)
         for tab in self._named_tabs.values():
-            tab.set_runs(shown, found)
+            tab.set_runs(ordered, found)
         self._draw_current()
 
     def tick(self) -> None:

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 
-PIXELS_A_NUMBER = {"left": 38, "bottom": 80}
+PIXELS_A_NUMBER = {"left": 30, "bottom": 80}
 
 
 class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
@@ -21,7 +21,7 @@ class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
         super().__init__(orientation)
         self.is_whole = False
         self.enableAutoSIPrefix(False)
-        self.setStyle(tickLength=0, autoReduceTextSpace=False, tickTextOffset=6)
+        self.setStyle(tickLength=0, autoReduceTextSpace=False, tickTextOffset=6, hideOverlappingLabels=False)
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
         """Places of the numbers; on a logarithmic axis they are exponents."""

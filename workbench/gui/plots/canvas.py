@@ -11,6 +11,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
+from workbench.engine.events import Curve
 from workbench.exports.figures import Figure, Series
 from workbench.gui.plots.axis import NumberAxis
 from workbench.gui.plots.marks import Mark
@@ -133,6 +134,8 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
             if axis.labelText != label:
                 axis.setLabel(label)
                 axis.label.setFont(font(-1))
+                # The axis centres its label only when it is resized, and then by the font that it had.
+                axis.resizeEvent()
         self._axes["bottom"].is_whole = figure.is_whole
         if self._axes["left"].logMode != figure.is_log:
             self._axes["left"].setLogMode(y=figure.is_log)
@@ -271,13 +274,20 @@ def extent(figure: Figure, shown: Iterable[Series]) -> tuple[tuple[float, float]
     return (left - x_margin, right + x_margin), (float(low), float(high))
 
 
+def _without_wild(y: Curve) -> list[float]:
+    """Least and greatest of many values, those left out that lie further away than nearly all are spread."""
+    low, high = np.percentile(y, (0.5, 99.5))
+    spread = high - low
+    return [float(max(y.min(), low - spread)), float(min(y.max(), high + spread))]
+
+
 def _spread(series: Series) -> list[float]:
     """y that must be in view: all of them, or nearly all where every step is shown."""
     y = series.y
     if series.role in ("raw", "background"):
         y = y[:: max(len(y) // 4000, 1)]
         y = y[np.isfinite(y)]
-        return [float(value) for value in np.percentile(y, (0.3, 99.7))] if len(y) else []
+        return _without_wild(y) if len(y) else []
     width = 0.0 if series.half_width is None else series.half_width
     edges = np.append(y - width, y + width)
     edges = edges[np.isfinite(edges)]

@@ -31,6 +31,7 @@ class Card(QFrame):
         self.setObjectName(name)
         self.theme = theme
         self.body = body
+        self._has_row = True
         self._title = named(QLabel(), "title")
         self._title.setFont(font(is_bold=True))
         self._facts = named(ElidedLabel(), "facts")
@@ -87,6 +88,7 @@ class Card(QFrame):
         if note:
             self._note.say(note)
         self._stack.setCurrentIndex(1 if note else 0)
+        self._row.setVisible(not note and self._has_row)
 
     @property
     def facts(self) -> str:
@@ -99,8 +101,9 @@ class Card(QFrame):
         return self._note.words if self._stack.currentIndex() else ""
 
     def set_row_shown(self, is_shown: bool) -> None:
-        """Show or hide the row of legend and controls."""
-        self._row.setVisible(is_shown)
+        """Show or hide the row of legend and controls; there is none where there is nothing to show."""
+        self._has_row = is_shown
+        self._row.setVisible(is_shown and not self.note)
 
     def set_maximized(self, is_maximized: bool) -> None:
         """Show whether it fills the tab."""
@@ -142,7 +145,8 @@ class FigureCard(Card):
         """Draw a figure, or say what will appear."""
         is_empty = not any(len(series.x) for series in figure.series)
         self.set_heading(figure.title, "" if is_empty else figure.facts, figure.note if is_empty else "")
-        self.legend.set_entries([] if is_empty else entries(figure, self.theme))
+        self.legend.set_entries([] if is_empty else entries(figure, self.theme),
+                                "" if is_empty else figure.legend_title)
         self.canvas.setAccessibleName(figure.title)
         self.canvas.setAccessibleDescription(f"{figure.y_label} against {figure.x_label}. {figure.facts}. Arrows read "
                                              "the curves, Ctrl and arrows pan, plus and minus zoom, A resets.")

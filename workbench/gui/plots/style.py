@@ -115,12 +115,13 @@ def sheet(theme: Theme) -> str:
         "Card QLabel, EmptyNote, EmptyNote QLabel": f"color: {theme.text}; background: transparent; border: none;",
         "Card QLabel#facts, Card QLabel#caption, EmptyNote QLabel": f"color: {theme.muted};",
         "Card QToolButton": f"color: {theme.muted}; background: transparent; border: 1px solid transparent; "
-                            "border-radius: 5px; padding: 1px 6px; min-height: 0px;",
+                            "border-radius: 5px; padding: 1px 5px; min-height: 0px;",
         "Card QToolButton:hover": f"background: {hover}; color: {theme.text};",
         'Card QToolButton[role="switch"]': f"border-color: {theme.line};",
         'Card QToolButton[role="switch"]:checked':
             f"background: {checked}; border-color: {theme.accent}; color: {theme.text};",
         "Card QToolButton:focus": f"border-color: {theme.accent};",
+        "Card QToolButton#legendEntry": "padding: 0px 2px;",
         "Card QToolButton::menu-indicator": "image: none; width: 0px;",
         "QLabel#readout": f"background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; "
                           "border-radius: 6px; padding: 4px 8px;",

@@ -14,6 +14,7 @@ from workbench.gui.plots.style import font
 
 Widget = TypeVar("Widget", bound=QWidget)
 LONGEST_ENTRY = 170
+ICON_WIDTH = 18
 
 
 def named(widget: Widget, name: str, accessible: str = "", tip: str = "") -> Widget:
@@ -121,6 +122,8 @@ class Legend(QWidget):
         self.hidden: set[str] = set()
         self._entries: tuple[Entry, ...] = ()
         self._buttons: list[QToolButton] = []
+        self._heading = named(QLabel(self), "caption")
+        self._heading.setFont(font(-1))
         self._more = named(QToolButton(self), "legendMore", "More legend entries", "More entries of the legend")
         self._more.setPopupMode(QToolButton.ToolButtonPopupMode.InstantPopup)
         self._more.setFont(font(-1))
@@ -138,10 +141,13 @@ class Legend(QWidget):
         """Room for the menu."""
         return QSize(30, self.sizeHint().height())
 
-    def set_entries(self, entries: Sequence[Entry]) -> None:
-        """Show these; buttons are kept where only their look changed."""
-        if tuple(entries) == self._entries:
+    def set_entries(self, entries: Sequence[Entry], heading: str = "") -> None:
+        """Show these after a word on what they count; buttons are kept where only their look changed."""
+        if tuple(entries) == self._entries and heading == self._heading.text():
             return
+        self._heading.setText(heading)
+        self._heading.setVisible(bool(heading))
+        self._heading.adjustSize()
         self._entries = tuple(entries)
         while len(self._buttons) > len(entries):
             self._buttons.pop().deleteLater()
@@ -155,14 +161,16 @@ class Legend(QWidget):
             button.setAccessibleName(f"Show {entry.text}")
             button.setToolTip(f"Show or hide {entry.text}")
             button.setChecked(entry.text not in self.hidden)
-            button.adjustSize()
+            # Counted here: before it is shown, a button does not know the padding that the style sheet gives it.
+            width = button.fontMetrics().horizontalAdvance(words)
+            button.setFixedSize(ICON_WIDTH + width + 16, button.fontMetrics().height() + 4)
         self._arrange()
 
     def _made(self) -> QToolButton:
         button = named(QToolButton(self), "legendEntry")
         button.setCheckable(True)
         button.setFont(font(-1))
-        button.setIconSize(QSize(14, 10))
+        button.setIconSize(QSize(ICON_WIDTH, 10))
         button.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
         button.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         button.clicked.connect(self._switched)
@@ -193,14 +201,18 @@ class Legend(QWidget):
         super().resizeEvent(event)
         self._arrange()
 
+    def _heading_width(self) -> int:
+        return self._heading.width() + 4 if self._heading.text() else 0
+
     def _arrange(self) -> None:
+        self._heading.move(0, (self.height() - self._heading.height()) // 2)
         widths = [button.width() for button in self._buttons]
         fits = len(widths)
-        room = self.width()
+        room = self.width() - self._heading_width()
         if sum(widths) > room:
             room -= 48
             fits = next((count for count in range(len(widths), -1, -1) if sum(widths[:count]) <= room), 0)
-        x = 0
+        x = self._heading_width()
         for index, button in enumerate(self._buttons):
             button.setVisible(index < fits)
             if index < fits:
@@ -217,7 +229,7 @@ def entry_icon(entry: Entry) -> QIcon:
     """The line or dot of an entry; hollow where it is switched off, so that colour alone does not tell."""
     icon = QIcon()
     for state in (QIcon.State.On, QIcon.State.Off):
-        pixmap = QPixmap(28, 20)
+        pixmap = QPixmap(2 * ICON_WIDTH, 20)
         pixmap.setDevicePixelRatio(2)
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
