@@ -44,7 +44,7 @@ _ADDRESS = "https://raw.githubusercontent.com/brendenlake/omniglot/master/python
 _ANEW = "delete {0} and download it again with `workbench data download omniglot`"
 _CHARACTERS = 1623
 _SIDE, _DRAWN_SIDE = 28, 105
-_CHUNK = 250
+_CHUNK = 2000
 # Where the halves lie below the folder that a person names: itself, the official repository, torchvision's folder.
 _BELOW = ("", "python", "omniglot", "omniglot-py", "omniglot/python", "omniglot-master/python", "raw")
 
