@@ -242,6 +242,9 @@ def fitted(history: History, task: int, step: int, probe: int, color: int = 0) -
     if history.started.input_shape != (1,):
         return _against_truth(about.title, facts, outputs[step], about.query_targets, color)
     x = about.query_inputs.reshape(-1).astype(float)
+    if about.query_targets is not None:
+        error = float(np.mean((about.query_targets.reshape(-1) - outputs[step].reshape(-1)) ** 2))
+        facts = _joined(facts, f"mean squared error {error:.3g}")
     series = [] if about.query_targets is None else [
         Series("true function", x, about.query_targets.reshape(-1), "truth", "true function")]
     series += [Series(f"after inner step {number}", x, outputs[index].reshape(-1), "faint", "other inner steps", color)

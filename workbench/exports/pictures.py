@@ -45,13 +45,15 @@ class PictureTask:
         title: The task in words.
         facts: Where in training and adaptation, and how many queries are right.
         rows: Its classes.
-        right: How many queries are right after each inner step that was kept.
+        steps: The inner steps that were kept.
+        right: How many queries are right after each of them.
         queries: How many there are.
     """
 
     title: str
     facts: str
     rows: tuple[ClassRow, ...]
+    steps: tuple[int, ...]
     right: tuple[int, ...]
     queries: int
 
@@ -72,7 +74,7 @@ def picture_task(history: History, task: int, step: int, probe: int) -> PictureT
         rows.append(ClassRow(name, support, tuple(judged[index] for index in mine)))
     count = f" · {right[step]} of {len(judged)} right" if right else ""
     facts = f"iteration {moment:,} · inner step {shown.inner_steps[step]} of {shown.inner_steps[-1]}{count}"
-    return PictureTask(about.title, facts, tuple(rows), right, len(judged))
+    return PictureTask(about.title, facts, tuple(rows), shown.inner_steps, right, len(judged))
 
 
 def probabilities(history: History, task: int, step: int, probe: int) -> Figure:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
+from workbench.gui.plots.compare import CompareTab
 from workbench.gui.plots.grid import CardTab
 from workbench.gui.plots.live import LiveTab
 from workbench.gui.plots.rota import Rota
@@ -23,6 +24,7 @@ class PlotArea(QWidget):
     Attributes:
         live: What training looks like right now.
         task: One probe task.
+        compare: Results side by side.
         tabs: The tabs.
     """
 
@@ -31,9 +33,10 @@ class PlotArea(QWidget):
         self.setObjectName("plotArea")
         self.live = LiveTab(theme)
         self.task = TaskTab(theme)
+        self.compare = CompareTab(theme)
         self.tabs = named(QTabWidget(), "plotTabs", "Plots")
         self.tabs.setDocumentMode(True)
-        self._named_tabs: dict[str, CardTab] = {"Live": self.live, "Task": self.task}
+        self._named_tabs: dict[str, CardTab] = {"Live": self.live, "Task": self.task, "Compare": self.compare}
         for title, tab in self._named_tabs.items():
             tab.setObjectName(f"{title.lower()}Tab")
             self.tabs.addTab(tab, title)
@@ -52,10 +55,8 @@ class PlotArea(QWidget):
     def show_runs(self, shown: Sequence[ShownRun], focused: str | None) -> None:
         """Overlay these runs; the focused one, by its id, is the one whose tasks are looked at."""
         found = next((run for run in shown if run.id == focused), None)
-        # The focused run is drawn last, over the others.
-        ordered = sorted(shown, key=lambda run: run.id == focused)
         for tab in self._named_tabs.values():
-            tab.set_runs(ordered, found)
+            tab.set_runs(shown, found)
         self._draw_current()
 
     def tick(self) -> None:

@@ -84,6 +84,11 @@ class CardTab(QWidget):
         """Draw these."""
         self.shown, self.focused = tuple(shown), focused
 
+    @property
+    def layered(self) -> list[ShownRun]:
+        """The runs back to front: the focused one is drawn over the others."""
+        return sorted(self.shown, key=lambda run: run is self.focused)
+
     def set_theme(self, theme: Theme) -> None:
         """Take other colours."""
         self.theme = theme

@@ -83,10 +83,10 @@ class LiveTab(CardTab):
         self.panes[2].paint()
 
     def _meta_loss(self) -> Figure:
-        return figures.meta_loss(self.shown, self.smoothing, is_log=self.is_log, smoothers=self._loss_smoothers)
+        return figures.meta_loss(self.layered, self.smoothing, is_log=self.is_log, smoothers=self._loss_smoothers)
 
     def _metric(self) -> Figure:
-        return figures.metric(self.shown, self.smoothing, self._metric_smoothers)
+        return figures.metric(self.layered, self.smoothing, self._metric_smoothers)
 
     def _adaptation(self) -> Figure:
         return figures.adaptation(self.focused, self.quantity)
@@ -95,7 +95,7 @@ class LiveTab(CardTab):
         return figures.probes(self.focused)
 
     def _steps(self) -> object:
-        return [(run.id, id(run.history), run.title, run.color_index, run.history.step) for run in self.shown]
+        return [(run.id, id(run.history), run.title, run.color_index, run.history.step) for run in self.layered]
 
     def _results(self) -> object:
         return self._steps(), [len(run.history.validations) for run in self.shown]

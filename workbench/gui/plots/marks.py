@@ -38,6 +38,7 @@ class Mark:
         self._dots: pg.ScatterPlotItem | None = None
         self._covers = (0.0, 0.0, 0.0)
         self._is_log = False
+        self._color = ""
         self._items = [self._curve]
         plot.addItem(self._curve, ignoreBounds=True)
 
@@ -46,6 +47,7 @@ class Mark:
         self.series, self._is_log = series, is_log
         look, color = LOOKS[series.role], series_color(theme, series)
         self._covers = (0.0, 0.0, 0.0)
+        self._color = color
         self._curve.setZValue(look.z)
         self._curve.opts["antialias"] = look.width > 1 and len(series.x) <= SMOOTH_POINTS
         self._curve.setPen(pen(color, look.width) if look.width else None)
@@ -89,9 +91,11 @@ class Mark:
 
     def _draw_band(self, series: Series) -> None:
         assert self._band is not None  # noqa: S101 - narrows for the type checker
-        if series.half_width is None or len(series.x) < 2:
+        if series.half_width is None:
             self._band.setData([], [])
             return
+        # A single point has no width to fill: its interval is a bar.
+        self._band.setPen(pen(self._color, 2) if len(series.x) == 1 else None)
         edges = np.append(series.y + series.half_width, (series.y - series.half_width)[::-1])
         if self._is_log:
             edges = np.maximum(edges, np.nanmin(series.y[series.y > 0], initial=1e-12) / 10)

@@ -101,6 +101,11 @@ class PicturesView(QWidget):
         right, count = self._queries_left(), self.task.queries
         for x, words in ((0, "class"), (NAME_WIDTH, "support"), (right, "query: what it is taken for, and how surely")):
             painter.drawText(QRect(x, 0, self.width() - x, HEADING - 6), Qt.AlignmentFlag.AlignVCenter, words)
+        if len(self.task.right) > 1:
+            counts = " · ".join(str(one) for one in self.task.right)
+            painter.drawText(QRect(0, 0, self.width() - GAP, HEADING - 6),
+                             Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignRight,
+                             f"right after inner step {self.task.steps[0]} to {self.task.steps[-1]}: {counts}")
         height = self._side + self._text_height() + GAP
         for index, row in enumerate(self.task.rows):
             band = QRect(0, HEADING + index * height, self.width(), height)

@@ -123,6 +123,8 @@ def sheet(theme: Theme) -> str:
         "Card QToolButton:focus": f"border-color: {theme.accent};",
         "Card QToolButton#legendEntry": "padding: 0px 2px;",
         "Card QToolButton::menu-indicator": "image: none; width: 0px;",
+        "QScrollArea#picturesScroll, QWidget#pictures, QScrollArea#picturesScroll > QWidget":
+            f"background: {theme.canvas}; border: none;",
         "QLabel#readout": f"background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; "
                           "border-radius: 6px; padding: 4px 8px;",
     }

@@ -34,7 +34,7 @@ class TaskTab(CardTab):
         self._choice = named(QComboBox(), "taskChoice", "Task", "Which of the probe tasks to look at")
         self._inner = self._slider("innerStep", "Inner step", "How far the learner has adapted to this task")
         self._moment = self._slider("trainingMoment", "Moment of training",
-                                    "Outer step at which the learner is looked at; at the right end it follows training")
+                                    "When in training to look at the learner; at the right end it follows training")
         self._inner_words, self._moment_words = (self._caption(name) for name in ("innerStepWords", "momentWords"))
         self._lay_out_bar()
         self._figure_card = FigureCard("functionCard", theme, has_maximize=False)

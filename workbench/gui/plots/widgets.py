@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TypeVar
 
-from PySide6.QtCore import QSize, Qt, Signal
+from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
@@ -84,8 +84,11 @@ class EmptyNote(QWidget):
     def say(self, words: str) -> None:
         """Say what will appear."""
         self._label.setText(words)
-        # A label that wraps inside an alignment takes its narrowest shape unless it is told how wide it may be.
-        self._label.setMinimumWidth(min(self._label.fontMetrics().horizontalAdvance(words) + 8, 340))
+        # A label that wraps inside an alignment takes its narrowest shape unless it is told how large it may be.
+        metrics = self._label.fontMetrics()
+        width = min(metrics.horizontalAdvance(words) + 8, 340)
+        box = metrics.boundingRect(QRect(0, 0, width, 1000), int(Qt.TextFlag.TextWordWrap), words)
+        self._label.setMinimumSize(width, box.height() + 4)
 
 
 @dataclass(frozen=True)
