@@ -14,6 +14,7 @@ from workbench.engine.evaluation import evaluate as judge
 from workbench.engine.events import Evaluation
 from workbench.engine.session import Session, to_device
 from workbench.experiment.resolve import resolve, to_tables, with_settings
+from workbench.exports.export import load_export
 from workbench.exports.learner import Learner, of_run, open_session, path_of
 
 
@@ -22,8 +23,6 @@ def open_learner(arguments: Namespace) -> Learner:
     path = path_of(arguments.learner)
     if path is None:
         return of_run(find_run(store(arguments), arguments.learner)).on_this_machine()
-    from workbench.exports.export import load_export  # noqa: PLC0415
-
     return load_export(path).on_this_machine()
 
 

@@ -17,8 +17,10 @@ KINDS = ("datasets", "backbones", "algorithms", "presets", "runs")
 class Parser(argparse.ArgumentParser):
     """An argument parser that raises `UsageError`."""
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs, allow_abbrev=False, formatter_class=argparse.RawDescriptionHelpFormatter)
+    def __init__(self, **kwargs: Any) -> None:
+        kwargs.setdefault("formatter_class", argparse.RawDescriptionHelpFormatter)
+        kwargs.setdefault("allow_abbrev", False)
+        super().__init__(**kwargs)
 
     def error(self, message: str) -> NoReturn:
         """Raise the message with the place of help."""
@@ -27,7 +29,8 @@ class Parser(argparse.ArgumentParser):
     def _check_value(self, action: argparse.Action, value: Any) -> None:
         if action.choices is not None and value not in action.choices:
             what = action.metavar if isinstance(action.metavar, str) else action.dest
-            raise UsageError(f"there is no {what.lower()} '{value}' in `{self.prog}`; {_nearest(str(value), action.choices)}")
+            near = _nearest(str(value), action.choices)
+            raise UsageError(f"there is no {what.lower()} '{value}' in `{self.prog}`; {near}")
 
     def options(self) -> list[str]:
         """Every option's long name."""
@@ -36,7 +39,7 @@ class Parser(argparse.ArgumentParser):
     def commands(self) -> dict[str, Parser]:
         """Parsers of the commands below this one."""
         return next((dict(action.choices) for action in self._actions
-                     if isinstance(action, argparse._SubParsersAction)), {})  # noqa: SLF001 - argparse has no other way
+                     if isinstance(action, argparse._SubParsersAction)), {})
 
 
 def _nearest(word: str, known: Iterable[Any]) -> str:
@@ -95,7 +98,8 @@ def _add_runs(parser: Parser) -> None:
 
 
 def _add(commands: Any, name: str, function: str, summary: str, details: str = "", *, runs: bool = True) -> Parser:
-    parser: Parser = commands.add_parser(name, help=summary, description=f"{summary[:1].upper()}{summary[1:]}. {details}")
+    title = f"{summary[:1].upper()}{summary[1:]}."
+    parser: Parser = commands.add_parser(name, help=summary, description=f"{title} {details}".strip())
     parser.set_defaults(command=f"workbench.cli.{function}")
     if runs:
         _add_runs(parser)

@@ -43,9 +43,11 @@ class Progress:
         if self._bar is not None:
             self._bar.close()
 
-    def move_to(self, done: int, beside: str = "") -> None:
-        """Count up to `done`; `beside` stands behind the bar."""
+    def move_to(self, done: int, beside: str = "", total: int = 0) -> None:
+        """Count up to `done`; `beside` stands behind the bar, and `total` is told where it was not known before."""
+        self.total = total or self.total
         if self._bar is not None:
+            self._bar.total = self.total or None
             self._bar.set_postfix_str(beside, refresh=False)
             self._bar.update(done - self.done)
         elif time.monotonic() - self._told > LINE_SECONDS:

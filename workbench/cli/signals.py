@@ -12,9 +12,11 @@ from typing import NoReturn
 
 def _signals() -> list[signal.Signals]:
     """Ctrl-C, the polite request to end, and the closed terminal unless the person said to outlive it (nohup)."""
-    hangup = getattr(signal, "SIGHUP", None)
-    outlives = hangup is None or signal.getsignal(hangup) == signal.SIG_IGN
-    return [signal.SIGINT, signal.SIGTERM, *([] if outlives else [hangup])]
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        wanted.append(hangup)
+    return wanted
 
 
 @contextmanager

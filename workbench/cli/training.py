@@ -70,6 +70,7 @@ def resume(arguments: Namespace, output: Output) -> int:
 
 
 def _train(found: Run, output: Output, *, resume: bool) -> int:
+    """Train to the end, or to where the person interrupts, and print how it ended."""
     control = Control()
 
     def interrupt() -> None:
@@ -77,28 +78,19 @@ def _train(found: Run, output: Output, *, resume: bool) -> int:
             give_up()
         control.stop()
 
-    is_known = False
-    status = SUCCESS
-    with interruptions(interrupt), _Teller(found) as teller:
+    with interruptions(interrupt), _Teller(found, output) as teller:
         try:
             for event in recorded(found, control, resume=resume):
-                is_known = True
                 teller.tell(event)
-                if isinstance(event, Failed):
-                    output.note(f"workbench: {event.message}")
-                    status = FAILURE
-        except KeyboardInterrupt:
+            status = {"finished": SUCCESS, "failed": FAILURE}.get(found.summary().status, INTERRUPTED)
+        except (KeyboardInterrupt, OSError) as error:
+            # Before its first event a new run has left nothing behind; after it, the last checkpoint is kept.
+            if not found.record.exists():
+                raise
             status = INTERRUPTED
-            if not is_known and not resume:
-                raise
-        except OSError as error:
-            # What was trained is kept up to the last checkpoint; a new run that never began has left nothing behind.
-            if not is_known:
-                raise
-            output.note(f"workbench: the run cannot be written any more ({error}); free some space and resume it")
-            status = FAILURE
-    if status == SUCCESS and found.summary().status != "finished":
-        status = INTERRUPTED
+            if isinstance(error, OSError):
+                output.note(f"workbench: the run cannot be written any more ({error}); free some space and resume it")
+                status = FAILURE
     if status == INTERRUPTED:
         _mark_interrupted(found)
         output.note(f"interrupted; go on with `workbench resume {found.id}`")
@@ -115,8 +107,9 @@ def _mark_interrupted(found: Run) -> None:
 class _Teller:
     """Shows the events of a training as progress."""
 
-    def __init__(self, found: Run) -> None:
+    def __init__(self, found: Run, output: Output) -> None:
         self._run = found
+        self._output = output
         self._progress: Progress | None = None
         self._loss = self._validation = ""
 
@@ -137,6 +130,8 @@ class _Teller:
                 self._progress.move_to(event.last, self._beside())
                 if event.last >= self._progress.total:
                     self._progress.rename("testing")
+            case Failed():
+                self._output.note(f"workbench: {event.message}")
             case Evaluation(split="validation") if self._progress:
                 self._validation = f"validation {result_in_words(event.metric, event.score.mean, event.score.ci95)}"
                 if not self._progress.is_bar:

@@ -1,0 +1,151 @@
+"""A trained learner put to use: adapted to a folder of a new task, it predicts what is not labelled there."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from workbench.algorithms.base import Context, adapt
+from workbench.engine import devices
+from workbench.engine.session import build, to_device
+from workbench.experiment.registry import find
+from workbench.exports.learner import Learner, LearnerError
+from workbench.runs.files import replace_file
+from workbench.tasks.base import Examples, Spec
+from workbench.tasks.draws import Draws
+from workbench.tasks.new_task import NewTask, read_new_task
+
+USUAL_NAME = "predictions.csv"
+_HEADERS = ("file,predicted", "file,value")
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a learner says of a new task.
+
+    Attributes:
+        names: The file, or the line of query.csv, of each prediction.
+        class_names: Name of each class; empty for regression.
+        outputs: [n, classes] probabilities, or [n, outputs] values.
+        support: Labelled examples that were adapted to.
+        inner_steps: Inner steps that were taken.
+        notices: What the person should know, such as a picture left out.
+    """
+
+    names: tuple[str, ...]
+    class_names: tuple[str, ...]
+    outputs: NDArray[np.float64]
+    support: int
+    inner_steps: int
+    notices: tuple[str, ...]
+
+    @property
+    def labels(self) -> list[str]:
+        """The likeliest class of each; for regression nothing."""
+        return [self.class_names[best] for best in self.outputs.argmax(-1)] if self.class_names else []
+
+    @property
+    def columns(self) -> list[str]:
+        """Titles of the columns of `rows`."""
+        if self.class_names:
+            return ["file", "predicted", "probability", *self.class_names]
+        count = self.outputs.shape[1]
+        return ["file", *(["value"] if count == 1 else [f"value {number}" for number in range(1, count + 1)])]
+
+    def rows(self) -> list[list[str]]:
+        """A row of text for each prediction."""
+        if self.class_names:
+            return [[name, label, f"{row.max():.6f}", *(f"{share:.6f}" for share in row)]
+                    for name, label, row in zip(self.names, self.labels, self.outputs, strict=True)]
+        return [[name, *(f"{value:.8g}" for value in row)]
+                for name, row in zip(self.names, self.outputs, strict=True)]
+
+
+def predict_folder(learner: Learner, folder: Path) -> Predictions:
+    """Adapt to the labelled examples of a folder and predict the others.
+
+    Raises:
+        DataError: The folder holds no task, or the run's dataset cannot be opened.
+        LearnerError: The task does not fit the learner.
+    """
+    spec = learner.spec
+    task = read_new_task(folder, spec)
+    return predict(learner, _fitting(learner, spec, task, folder), task)
+
+
+def _fitting(learner: Learner, spec: Spec, task: NewTask, folder: Path) -> Spec:
+    """The learner's spec for this very task."""
+    classes = len(task.class_names)
+    if spec.kind != "classification" or classes == spec.outputs:
+        return spec
+    if find("algorithm", learner.experiment.algorithm.name).any_ways:
+        return replace(spec, outputs=classes)
+    raise LearnerError(f"{learner.name} tells {spec.outputs} classes apart and {folder} has {classes}; "
+                       f"{'add' if classes < spec.outputs else 'take away'} class folders, train with "
+                       f"task.ways={classes}, or use a learner that takes any number of classes, such as protonet")
+
+
+def predict(learner: Learner, spec: Spec, task: NewTask) -> Predictions:
+    """Adapt to a task's support and predict its query.
+
+    Args:
+        learner: What was learned.
+        spec: The task's kind and shape, with its own number of classes.
+        task: The task, its inputs as the learner takes them.
+    """
+    device = devices.choose(learner.experiment.device)
+    backbone, algorithm = build(learner.experiment, spec)
+    meta = to_device(learner.meta, device)
+    support = Examples(*(part.to(device) for part in task.support))
+    query = task.query_inputs.to(device)
+    notices = [problem for problem in task.problems if not problem.endswith(f"left out: {USUAL_NAME}")]
+    if task.inverted:
+        notices.append("drawings on a bright ground were inverted, for the learner knows light ink on black")
+    is_alone = backbone.depends_on_batch and not backbone.is_inductive and len(query) == 1
+    if is_alone:
+        notices.append("one picture has no statistics of its own, so it was normalized with those of the labelled ones")
+    key = torch.from_numpy(Draws(learner.experiment.seed, "keys/new task", [0]).keys()).to(device)[0]
+    ctx = Context(steps=algorithm.inner_steps(training=False), ways=spec.outputs, training=False,
+                  reference=support.inputs if backbone.is_inductive or is_alone else None, progress=1.0, key=key)
+    with torch.no_grad():
+        outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), query, ctx)
+        if spec.kind == "classification":
+            outputs = outputs.softmax(-1)
+    return Predictions(task.query_names, task.class_names, outputs.double().cpu().numpy(), len(support.inputs),
+                       ctx.steps, tuple(notices))
+
+
+def check_target(path: Path) -> None:
+    """Raise LearnerError where predictions may not be written: no folder, or a file of other contents."""
+    if not path.parent.is_dir():
+        raise LearnerError(f"{path.parent} is no folder; make it first, or name another")
+    if path.is_dir():
+        raise LearnerError(f"{path} is a folder; name the file, such as {path / USUAL_NAME}")
+    if path.exists():
+        with path.open(encoding="utf8", errors="replace") as file:
+            is_ours = file.readline().startswith(_HEADERS)
+        if not is_ours:
+            raise LearnerError(f"{path} exists and holds no earlier predictions, so it is not overwritten; name "
+                               "another file")
+
+
+def write_predictions(predictions: Predictions, path: Path) -> None:
+    """Write a CSV file with a row for each prediction; earlier predictions there are replaced.
+
+    Raises:
+        LearnerError: The file may not be written there.
+    """
+    check_target(path)
+
+    def write(temporary: Path) -> None:
+        with temporary.open("w", encoding="utf8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(predictions.columns)
+            writer.writerows(predictions.rows())
+
+    replace_file(path, write)
