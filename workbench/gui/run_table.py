@@ -48,6 +48,7 @@ class RunTableModel(QAbstractTableModel):
         super().__init__(parent)
         self._theme = theme
         self._rows: list[Row] = []
+        self._guest = ""
         self._titles: dict[str, tuple[str, str, str]] = {}
         self._icons: dict[str, QIcon] = {}
         item = Qt.ItemDataRole
@@ -123,18 +124,35 @@ class RunTableModel(QAbstractTableModel):
         """Every row, newest first."""
         return list(self._rows)
 
-    def drawn(self) -> list[Row]:
-        """Rows that are ticked, in the order of their colours."""
-        return sorted((row for row in self._rows if row.color_index is not None), key=lambda row: row.color_index or 0)
+    def drawn(self) -> list[tuple[Row, int]]:
+        """Rows that are to be drawn with their colours: those that are ticked, and the guest."""
+        colored = [(row, color) for row in self._rows if (color := self.color(row)) is not None]
+        return sorted(colored, key=lambda pair: pair[1])
+
+    def color(self, row: Row) -> int | None:
+        """Colour that a row is drawn in; None where it is not."""
+        if row.color_index is None and row.run.id == self._guest:
+            return self._free_color()
+        return row.color_index
+
+    def _free_color(self) -> int:
+        taken = {row.color_index for row in self._rows}
+        return next(i for i in range(len(self._rows) + 1) if i not in taken)
+
+    def set_guest(self, run_id: str) -> None:
+        """Draw a run although it is not ticked."""
+        before, self._guest = self._guest, run_id
+        for one in (before, run_id):
+            number = self.row_of(one)
+            if number is not None:
+                self.dataChanged.emit(self.index(number, NAME), self.index(number, NAME))
 
     def tick(self, run_id: str, *, is_on: bool = True) -> None:
         """Draw a run, or draw it no longer; the lowest free colour becomes its own."""
         number = self.row_of(run_id)
         if number is None or (self._rows[number].color_index is not None) == is_on:
             return
-        taken = {row.color_index for row in self._rows}
-        free = next(i for i in range(len(self._rows) + 1) if i not in taken)
-        self._rows[number].color_index = free if is_on else None
+        self._rows[number].color_index = self._free_color() if is_on else None
         self.dataChanged.emit(self.index(number, TICK), self.index(number, NAME))
         self.ticks_changed.emit()
 
@@ -188,11 +206,11 @@ class RunTableModel(QAbstractTableModel):
 
     def _decoration(self, row: Row, column: int) -> QIcon | QPixmap | None:
         if column == STATE:
-            name, _, color = STATES[row.summary.status]
-            return self._icon(name, getattr(self._theme, color))
+            name, _, ink = STATES[row.summary.status]
+            return self._icon(name, getattr(self._theme, ink))
         if column == NAME:
-            return self._dot(None if row.color_index is None
-                             else self._theme.series[row.color_index % len(self._theme.series)])
+            color = self.color(row)
+            return self._dot(None if color is None else self._theme.series[color % len(self._theme.series)])
         return None
 
     def _icon(self, name: str, color: str) -> QIcon:

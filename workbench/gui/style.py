@@ -171,8 +171,6 @@ QLabel[tone="muted"] {{ color: {theme.muted}; }}
 QLabel[tone="bad"] {{ color: {theme.bad}; }}
 QLabel[tone="warn"] {{ color: {theme.warn}; }}
 QLabel[tone="good"] {{ color: {theme.good}; }}
-QToolButton[section="true"] {{ color: {theme.muted}; font-weight: 700; padding: 2px 0; border-radius: 4px; }}
-QToolButton[more="true"] {{ color: {theme.muted}; padding: 2px 0; }}
 """
 
 

@@ -80,6 +80,7 @@ class ExperimentForm(QWidget):
         content.setObjectName("formContent")
         column = QVBoxLayout(content)
         column.setContentsMargins(16, 4, 16, 12)
+        self._column = column
         column.setSpacing(14)
         for section in self._sections.values():
             column.addWidget(section)
@@ -90,6 +91,7 @@ class ExperimentForm(QWidget):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(content)
         self._scroll = scroll
+        scroll.verticalScrollBar().rangeChanged.connect(self._make_room)
         self.preset_picker.setObjectName("preset")
         top = titled_row("Preset", self.preset_picker, "Named experiments to begin with.")
         top.setContentsMargins(16, 12, 16, 6)
@@ -99,6 +101,12 @@ class ExperimentForm(QWidget):
         outer.addWidget(top)
         outer.addWidget(scroll, 1)
         self.preset_picker.activated.connect(self._preset_picked)
+
+    @Slot(int, int)
+    def _make_room(self, lowest: int, highest: int) -> None:
+        """Let the scroll bar stand in the margin, so that fields end where the buttons below end."""
+        bar = self._scroll.verticalScrollBar().sizeHint().width() if highest > lowest else 0
+        self._column.setContentsMargins(16, 4, max(2, 16 - bar), 12)
 
     def _fill_presets(self) -> None:
         none = "None" if presets() else "No presets"

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QSize, Qt, Signal, Slot
-from PySide6.QtGui import QFont
-from PySide6.QtWidgets import QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtCore import QEvent, QSize, Qt, Signal
+from PySide6.QtGui import QColor, QEnterEvent, QFont, QKeyEvent, QPainter, QPaintEvent
+from PySide6.QtWidgets import QAbstractButton, QGridLayout, QHBoxLayout, QLabel, QSizePolicy, QVBoxLayout, QWidget
 
 from workbench.gui import icons
 from workbench.gui.form.entries import Entry, tooltip
 from workbench.gui.style import caption_font, set_tone
-from workbench.gui.theme import Theme
+from workbench.gui.theme import LIGHT, Theme
 
 LABEL_WIDTH = 110
 
@@ -67,30 +67,56 @@ class Row(QWidget):
         self._label.setToolTip(f"{reason}." if reason else tooltip(self.entry.parameter))
 
 
-class FoldButton(QToolButton):
-    """A line of text with an arrow that opens and closes what is below it."""
+class FoldButton(QAbstractButton):
+    """A line of text with an arrow at its end that opens and closes what is below it."""
 
-    def __init__(self, text: str, kind: str, parent: QWidget | None = None) -> None:
+    def __init__(self, text: str, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setText(text)
-        self.setProperty(kind, "true")
         self.setCheckable(True)
-        self.setToolButtonStyle(Qt.ToolButtonStyle.ToolButtonTextBesideIcon)
-        self.setIconSize(QSize(9, 9))
         self.setFocusPolicy(Qt.FocusPolicy.TabFocus)
+        self.setCursor(Qt.CursorShape.PointingHandCursor)
         self.setSizePolicy(QSizePolicy.Policy.Expanding, QSizePolicy.Policy.Fixed)
-        self._color = ""
-        self.toggled.connect(self._draw_arrow)
+        self._theme = LIGHT
 
     def set_theme(self, theme: Theme) -> None:
-        """Draw the arrow in the theme's muted ink."""
-        self._color = theme.muted
-        self._draw_arrow(self.isChecked())
+        """Draw in the theme's muted ink."""
+        self._theme = theme
+        self.update()
 
-    @Slot(bool)
-    def _draw_arrow(self, is_open: bool) -> None:
-        if self._color:
-            self.setIcon(icons.icon("chevron-down" if is_open else "chevron-right", self._color))
+    def sizeHint(self) -> QSize:
+        """One line."""
+        return QSize(self.fontMetrics().horizontalAdvance(self.text()) + 24, self.fontMetrics().height() + 4)
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Open and close with the return key as well as with the space bar."""
+        if event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter):
+            self.click()
+        else:
+            super().keyPressEvent(event)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 - all of it is painted
+        """Text, and the arrow in the right margin."""
+        painter = QPainter(self)
+        is_lit = self.hasFocus() or self.underMouse()
+        color = self._theme.accent if self.hasFocus() else self._theme.text if is_lit else self._theme.muted
+        painter.setFont(self.font())
+        painter.setPen(QColor(color))
+        painter.drawText(self.rect(), Qt.AlignmentFlag.AlignVCenter | Qt.AlignmentFlag.AlignLeft, self.text())
+        arrow = icons.pixmap("chevron-down" if self.isChecked() else "chevron-right", color, 10,
+                             self.devicePixelRatioF())
+        painter.drawPixmap(self.width() - 14, (self.height() - 10) // 2, arrow)
+        painter.end()
+
+    def enterEvent(self, event: QEnterEvent) -> None:
+        """Light up."""
+        super().enterEvent(event)
+        self.update()
+
+    def leaveEvent(self, event: QEvent) -> None:
+        """Go dim."""
+        super().leaveEvent(event)
+        self.update()
 
 
 class Section(QWidget):
@@ -111,10 +137,11 @@ class Section(QWidget):
         self.table = table
         self.rows: dict[str, Row] = {}
         self._theme: Theme | None = None
-        self.header = FoldButton(title.upper(), "section")
+        self.header = FoldButton(title.upper())
         self.header.setObjectName(f"section.{table}")
         self.header.setAccessibleName(f"{title}, open or close")
         font = caption_font()
+        font.setBold(True)
         font.setLetterSpacing(QFont.SpacingType.AbsoluteSpacing, 0.5)
         self.header.setFont(font)
         self.header.setChecked(True)
@@ -166,7 +193,7 @@ class Section(QWidget):
         self._fields.setVisible(bool(entries))
 
     def _folded_away(self, layout: QVBoxLayout, rows: list[Row]) -> FoldButton:
-        more = FoldButton("More", "more")
+        more = FoldButton("More")
         more.setObjectName(f"section.{self.table}.more")
         more.setAccessibleName(f"More fields of {self.table}")
         more.setToolTip("Open or close the fields that are seldom changed.")

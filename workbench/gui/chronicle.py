@@ -1,0 +1,38 @@
+"""What the log says of each event, without Qt."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Paused, Started
+from workbench.gui import words
+from workbench.gui.controller import Noted
+
+
+def spoken(event: object) -> Iterator[tuple[str, str]]:
+    """Lines for an event and their tones; none for what the plots show better."""
+    match event:
+        case Started():
+            verb = f"goes on at step {event.step:,}" if event.step else "training"
+            yield (f"{verb} on {event.device_title}, {event.parameters:,} parameters, {event.executor}, "
+                   f"{event.chunk:,} {'tasks' if event.chunk > 1 else 'task'} at once, {event.threads} threads"), ""
+            for notice in event.notices:
+                yield notice, "warn"
+        case Evaluation(split="test"):
+            result = words.result(event.score.mean, event.score.ci95, event.metric)
+            yield f"test: {event.metric} {result} over {event.tasks:,} tasks, learner of step {event.step:,}", "good"
+        case Evaluation():
+            result = words.result(event.score.mean, event.score.ci95, event.metric)
+            yield f"step {event.step:,}: validation {event.metric} {result}", ""
+        case Checkpoint(is_best=True):
+            yield f"step {event.step:,}: checkpoint kept, the best so far", "muted"
+        case Paused():
+            yield f"step {event.step:,}: {'paused' if event.is_paused else 'goes on'}", ""
+        case Finished():
+            word = "finished" if event.status == "finished" else "stopped and kept"
+            yield f"{word} at step {event.step:,} after {words.duration(event.seconds)}", "good"
+        case Failed():
+            yield f"failed at step {event.step:,}: {event.message}", "bad"
+            yield event.traceback.rstrip(), "muted"
+        case Noted():
+            yield event.message, "muted"

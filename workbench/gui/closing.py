@@ -1,0 +1,120 @@
+"""What happens to a run that is under way when the window is to go."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QApplication, QWidget
+
+from workbench.gui.background import BackgroundSign
+from workbench.gui.controller import TrainingController
+from workbench.gui.dialogs import Answer, Question
+from workbench.runs.history import History
+
+_ANSWERS = (
+    Answer("stop", "Stop and keep", "A checkpoint is written at the step at hand; the run can be resumed.",
+           is_primary=True),
+    Answer("background", "Finish in the background", "The window goes, the training goes on, and the program ends "
+                                                     "with it."),
+    Answer("stay", "Stay", "Nothing changes."),
+)
+
+
+class Closing(QObject):
+    """Asks before a window with a run under way goes, and sees to the answer.
+
+    Attributes:
+        mode: What was decided: nothing yet, to leave when the run has stopped, or to leave when it has finished.
+
+    Signals:
+        leave_requested(): Nothing is under way any more; the window may go.
+        said(str, str): Something to tell, and its tone.
+    """
+
+    leave_requested = Signal()
+    said = Signal(str, str)
+
+    def __init__(self, controller: TrainingController, window: QWidget) -> None:
+        super().__init__(window)
+        self.mode: Literal["", "stopping", "background"] = ""
+        self._controller, self._window = controller, window
+        self._question: Question | None = None
+        self._sign: BackgroundSign | None = None
+        controller.run_ended.connect(self._run_ended)
+
+    def may_close(self) -> bool:
+        """Whether the window may go now; where not, the person is asked."""
+        if not self._controller.is_training:
+            return True
+        if self._question is None and self.mode != "stopping":
+            self._ask()
+        return False
+
+    def _ask(self) -> None:
+        run = self._controller.run
+        name = run.id if run is not None else "A run"
+        self._question = Question("closeQuestion", f"{name} is being trained", "It goes on until you have answered. "
+                                  "Whatever you choose, no step is lost.", _ANSWERS, self._window)
+        self._question.answered.connect(self._answered)
+        self._question.open()
+
+    @Slot(str)
+    def _answered(self, answer: str) -> None:
+        self._question = None
+        if answer == "stay":
+            return
+        if not self._controller.is_training:
+            self.leave_requested.emit()
+        elif answer == "stop":
+            self.stop_and_leave()
+        else:
+            self._go_into_background()
+
+    @Slot()
+    def stop_and_leave(self) -> None:
+        """Stop and keep, and leave when that is done."""
+        self.mode = "stopping"
+        if not self._controller.is_training:
+            self.leave_requested.emit()
+            return
+        self._controller.stop()
+        self.said.emit("Stopping; the window goes when everything is on the disk", "")
+
+    def _go_into_background(self) -> None:
+        self.mode = "background"
+        app = QApplication.instance()
+        if isinstance(app, QApplication):
+            app.setQuitOnLastWindowClosed(False)
+        self._controller.resume()  # a run that waits would never finish
+        if self._sign is None:
+            self._sign = BackgroundSign(self._window)
+            self._sign.window_requested.connect(self.come_back)
+            self._sign.stop_requested.connect(self.stop_and_leave)
+        self._window.hide()
+
+    @Slot()
+    def come_back(self) -> None:
+        """Show the window again."""
+        if self.mode == "background":
+            self.mode = ""
+            app = QApplication.instance()
+            if isinstance(app, QApplication):
+                app.setQuitOnLastWindowClosed(True)
+        self._window.showNormal() if self._window.isMinimized() else self._window.show()
+        self._window.raise_()
+        self._window.activateWindow()
+
+    def show_progress(self, run_id: str, history: History) -> None:
+        """Say at the tray how far the run is."""
+        if self._sign is not None and history.started is not None:
+            self._sign.say(f"{run_id}: {history.step:,} of {history.started.iterations:,}")
+
+    @Slot(str)
+    def _run_ended(self, run_id: str) -> None:
+        if self._question is not None:
+            return
+        if self._sign is not None and self.mode == "background":
+            self._sign.announce("Training has ended", run_id)
+        if self.mode:
+            self.leave_requested.emit()

@@ -1,0 +1,246 @@
+"""Questions, reports and pages; none of them blocks the window's own work."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from PySide6.QtCore import Qt, QUrl, Signal, Slot
+from PySide6.QtGui import QDesktopServices, QGuiApplication
+from PySide6.QtWidgets import (
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QListWidget,
+    QPlainTextEdit,
+    QPushButton,
+    QSplitter,
+    QTextBrowser,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench import __version__, places
+from workbench.gui.icons import app_icon
+from workbench.gui.style import set_tone
+
+
+@dataclass(frozen=True)
+class Answer:
+    """One way to answer a question."""
+
+    id: str
+    text: str
+    tip: str = ""
+    is_primary: bool = False
+
+
+class Question(QDialog):
+    """Asks, with a button for each answer; the escape key gives the last one.
+
+    Signals:
+        answered(str): The id of the answer.
+    """
+
+    answered = Signal(str)
+
+    def __init__(self, name: str, title: str, text: str, answers: Sequence[Answer], parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName(name)
+        self.setWindowTitle(title)
+        self.setWindowModality(Qt.WindowModality.WindowModal)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self._answer = answers[-1].id
+        heading = QLabel(title)
+        font = heading.font()
+        font.setBold(True)
+        heading.setFont(font)
+        body = QLabel(text)
+        body.setWordWrap(True)
+        body.setMinimumWidth(420)
+        row = QHBoxLayout()
+        row.setSpacing(8)
+        row.addStretch(1)
+        self._buttons = [_answer_button(one) for one in answers]
+        for button in reversed(self._buttons):
+            button.clicked.connect(self._give)
+            row.addWidget(button)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 18, 20, 16)
+        column.setSpacing(10)
+        column.addWidget(heading)
+        column.addWidget(body)
+        column.addSpacing(8)
+        column.addLayout(row)
+        self.finished.connect(self._tell)
+        self._buttons[0].setFocus()
+
+    @Slot()
+    def _give(self) -> None:
+        button = self.sender()
+        assert isinstance(button, QPushButton)  # noqa: S101 - only the buttons are connected
+        self._answer = button.objectName().removeprefix("answer.")
+        self.accept()
+
+    @Slot()
+    def _tell(self) -> None:
+        self.answered.emit(self._answer)
+
+
+def _answer_button(answer: Answer) -> QPushButton:
+    button = QPushButton(answer.text)
+    button.setObjectName(f"answer.{answer.id}")
+    button.setAccessibleName(answer.text)
+    button.setToolTip(answer.tip)
+    button.setProperty("primary" if answer.is_primary else "tall", "true")
+    button.setAutoDefault(answer.is_primary)
+    return button
+
+
+class ReportDialog(QDialog):
+    """A text that can be read and copied whole."""
+
+    def __init__(self, title: str, text: str, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("report")
+        self.setWindowTitle(title)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.resize(640, 420)
+        self._text = QPlainTextEdit(text)
+        self._text.setReadOnly(True)
+        self._text.setAccessibleName(title)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse
+                                           | Qt.TextInteractionFlag.TextSelectableByKeyboard)
+        copy, close = QPushButton("Copy all"), QPushButton("Close")
+        copy.setObjectName("report.copy")
+        copy.setToolTip("Put the whole text on the clipboard.")
+        close.setObjectName("report.close")
+        copy.clicked.connect(self._copy)
+        close.clicked.connect(self.accept)
+        row = QHBoxLayout()
+        row.addStretch(1)
+        row.addWidget(copy)
+        row.addWidget(close)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 16, 16, 12)
+        column.setSpacing(10)
+        column.addWidget(self._text, 1)
+        column.addLayout(row)
+
+    @Slot()
+    def _copy(self) -> None:
+        QGuiApplication.clipboard().setText(self._text.toPlainText())
+
+
+class HelpDialog(QDialog):
+    """The help pages."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("helpPages")
+        self.setWindowTitle("Help")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.resize(900, 640)
+        self._pages = {_page_title(path): path for path in sorted((places.resources() / "help").glob("*.md"))}
+        self._list = QListWidget()
+        self._list.setObjectName("help.pages")
+        self._list.setAccessibleName("Help pages")
+        self._list.setToolTip("Pick a page.")
+        self._list.addItems(list(self._pages))
+        self._browser = QTextBrowser()
+        self._browser.setObjectName("help.page")
+        self._browser.setAccessibleName("Help page")
+        self._browser.setOpenLinks(False)
+        self._browser.document().setDocumentMargin(20)
+        self._browser.anchorClicked.connect(self._follow)
+        split = QSplitter()
+        split.addWidget(self._list)
+        split.addWidget(self._browser)
+        split.setStretchFactor(1, 1)
+        split.setSizes([220, 680])
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.addWidget(split)
+        self._list.currentTextChanged.connect(self._show)
+        if self._pages:
+            self._list.setCurrentRow(0)
+        else:
+            self._browser.setMarkdown("No help pages were installed with the program.")
+
+    @Slot(str)
+    def _show(self, title: str) -> None:
+        path = self._pages[title]
+        self._browser.document().setBaseUrl(QUrl.fromLocalFile(f"{path.parent}/"))
+        self._browser.setMarkdown(path.read_text(encoding="utf8"))
+
+    @Slot(QUrl)
+    def _follow(self, url: QUrl) -> None:
+        """Other pages open here, everything else where the system opens it."""
+        title = next((title for title, path in self._pages.items() if path.name == Path(url.path()).name), None)
+        if title is not None:
+            self._list.setCurrentItem(self._list.findItems(title, Qt.MatchFlag.MatchExactly)[0])
+        elif url.scheme() in ("http", "https"):
+            QDesktopServices.openUrl(url)
+
+
+def _page_title(path: Path) -> str:
+    with path.open(encoding="utf8") as file:
+        first = file.readline().strip()
+    return first.removeprefix("#").strip() or path.stem
+
+
+class AboutDialog(QDialog):
+    """Version, licence and what the program stands on."""
+
+    def __init__(self, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("aboutProgram")
+        self.setWindowTitle("About")
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        picture = QLabel()
+        picture.setPixmap(app_icon().pixmap(72, 72))
+        text = QLabel(f"<h3>Meta-Learning Workbench {__version__}</h3><p>Pick, train, watch, and take home an "
+                      "initialization that works elsewhere.</p><p>MIT licence. It stands on PyTorch, Qt for Python, "
+                      "pyqtgraph, NumPy and pydantic.</p>")
+        text.setWordWrap(True)
+        text.setMinimumWidth(360)
+        close = QPushButton("Close")
+        close.setObjectName("about.close")
+        close.clicked.connect(self.accept)
+        row = QHBoxLayout()
+        row.setSpacing(16)
+        row.addWidget(picture, 0, Qt.AlignmentFlag.AlignTop)
+        row.addWidget(text, 1)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(20, 20, 20, 14)
+        column.addLayout(row)
+        column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
+
+
+class Notice(QWidget):
+    """A line across the window that says something went wrong, or well, until it is put away."""
+
+    def __init__(self, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("notice")
+        self._text = QLabel()
+        self._text.setObjectName("notice.text")
+        self._text.setWordWrap(True)
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+        close = QPushButton("Put away")
+        close.setObjectName("notice.close")
+        close.setToolTip("Put this message away; it stays in the log.")
+        close.clicked.connect(self.hide)
+        row = QHBoxLayout(self)
+        row.setContentsMargins(16, 8, 12, 8)
+        row.setSpacing(12)
+        row.addWidget(self._text, 1)
+        row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        self.hide()
+
+    def say(self, text: str, tone: str) -> None:
+        """Show a message."""
+        self._text.setText(f"{'✕' if tone == 'bad' else '⚠' if tone == 'warn' else '✓'}  {text}")
+        set_tone(self._text, tone)
+        self.show()

@@ -1,0 +1,98 @@
+"""Small parts that several panes share: empty states and the log."""
+
+from __future__ import annotations
+
+import html
+import time
+
+from PySide6.QtCore import Qt, Signal
+from PySide6.QtGui import QFontDatabase
+from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QStackedLayout, QVBoxLayout, QWidget
+
+from workbench.gui.style import set_tone
+from workbench.gui.theme import Theme
+
+MOST_LINES = 5000
+
+
+class EmptyState(QWidget):
+    """What stands in a pane that has nothing to show: what will appear, and a button that makes it appear.
+
+    Signals:
+        action_requested(): The button was pressed.
+    """
+
+    action_requested = Signal()
+
+    def __init__(self, title: str, text: str, action: str = "", parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        heading = QLabel(title)
+        font = heading.font()
+        font.setBold(True)
+        heading.setFont(font)
+        body = QLabel(text)
+        body.setWordWrap(True)
+        set_tone(body, "muted")
+        column = QVBoxLayout(self)
+        column.setContentsMargins(16, 12, 16, 12)
+        column.setSpacing(6)
+        column.addStretch(1)
+        for label in (heading, body):
+            label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+            column.addWidget(label)
+        if action:
+            button = QPushButton(action)
+            button.setObjectName(f"empty.{action.lower().replace(' ', '_').rstrip('…')}")
+            button.setAccessibleName(action.rstrip("…"))
+            button.setToolTip(text)
+            button.clicked.connect(self.action_requested)
+            column.addSpacing(4)
+            column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+        column.addStretch(1)
+
+
+class LogPane(QWidget):
+    """What happened, a line each, with the time of day."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self._theme = theme
+        self._lines: list[tuple[str, str, str]] = []
+        self._text = QPlainTextEdit()
+        self._text.setObjectName("log")
+        self._text.setReadOnly(True)
+        self._text.setMaximumBlockCount(MOST_LINES)
+        self._text.setFont(QFontDatabase.systemFont(QFontDatabase.SystemFont.FixedFont))
+        self._text.setAccessibleName("Log")
+        self._text.setToolTip("What happened, the latest last.")
+        self._text.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse
+                                           | Qt.TextInteractionFlag.TextSelectableByKeyboard)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(EmptyState("Nothing has happened yet", "Starts, results, checkpoints and every problem "
+                                         "will be listed here."))
+        self._stack.addWidget(self._text)
+        self.setFocusProxy(self._text)
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Add a line, or several; `tone` is "", muted, good, warn or bad."""
+        line = (time.strftime("%H:%M:%S"), text, tone)
+        self._lines = [*self._lines[1 - MOST_LINES:], line]
+        self._append(*line)
+        self._stack.setCurrentIndex(1)
+
+    def text(self) -> str:
+        """Everything that was said."""
+        return self._text.toPlainText()
+
+    def _append(self, clock: str, text: str, tone: str) -> None:
+        color = getattr(self._theme, tone or "text")
+        body = html.escape(text).replace("\n", "<br>").replace("  ", "&nbsp;&nbsp;")
+        self._text.appendHtml(f'<span style="color:{self._theme.muted}">{clock}</span>&nbsp;&nbsp;'
+                              f'<span style="color:{color}">{body}</span>')
+
+    def set_theme(self, theme: Theme) -> None:
+        """Write everything in the inks of another theme."""
+        self._theme = theme
+        self._text.clear()
+        for line in self._lines:
+            self._append(*line)

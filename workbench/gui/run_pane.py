@@ -1,0 +1,164 @@
+"""The run table as it is seen and used."""
+
+from __future__ import annotations
+
+from PySide6.QtCore import (
+    QByteArray,
+    QItemSelection,
+    QModelIndex,
+    QPoint,
+    QRect,
+    QSize,
+    QSortFilterProxyModel,
+    Qt,
+    Signal,
+    Slot,
+)
+from PySide6.QtGui import QKeyEvent
+from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStackedLayout, QTableView, QWidget
+
+from workbench.gui.panes import EmptyState
+from workbench.gui.run_rows import ALGORITHM, BACKBONE, COLUMNS, DATA, NAME, RESULT, STATE, STEPS, TICK, TIME
+from workbench.gui.run_table import RUN_ROLE, SORT_ROLE, RunTableModel
+
+_WIDTHS = {TICK: 36, NAME: 210, STATE: 116, DATA: 160, BACKBONE: 110, ALGORITHM: 130, RESULT: 140, STEPS: 130, TIME: 76}
+
+
+class _Table(QTableView):
+    """A table whose space bar ticks the row wherever the cursor is in it."""
+
+    toggled = Signal()
+    opened = Signal()
+
+    def keyPressEvent(self, event: QKeyEvent) -> None:
+        """Tick with the space bar; leave the tabulator to the window, so that the keyboard gets out again."""
+        if event.key() == Qt.Key.Key_Space:
+            self.toggled.emit()
+        elif event.key() in (Qt.Key.Key_Return, Qt.Key.Key_Enter) and not event.modifiers():
+            self.opened.emit()
+        else:
+            super().keyPressEvent(event)
+
+
+class RunPane(QWidget):
+    """The table of runs, or what to do where there are none.
+
+    Attributes:
+        model: The rows.
+
+    Signals:
+        focus_changed(str): Another run is looked at; empty for none.
+        menu_requested(QPoint): The context menu is wanted at this place of the screen.
+        start_requested(): The empty state's button was pressed.
+    """
+
+    focus_changed = Signal(str)
+    menu_requested = Signal(QPoint)
+    start_requested = Signal()
+
+    def __init__(self, model: RunTableModel, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.model = model
+        self._sorted = QSortFilterProxyModel(self)
+        self._sorted.setSortRole(SORT_ROLE)
+        self._sorted.setSourceModel(model)
+        self.table = _Table()
+        self._set_up_table()
+        empty = EmptyState("No runs yet", "Pick a preset and press Start, or drop a folder of tasks on the window. "
+                           "Every run will be listed here with its state and its result.", "Start")
+        empty.action_requested.connect(self.start_requested)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(empty)
+        self._stack.addWidget(self.table)
+        self.setFocusProxy(self.table)
+        for changed in (model.modelReset, model.rowsInserted, model.rowsRemoved):
+            changed.connect(self._show_what_there_is)
+        self._show_what_there_is()
+
+    def _set_up_table(self) -> None:
+        table = self.table
+        table.setObjectName("runs")
+        table.setAccessibleName("Runs")
+        table.setModel(self._sorted)
+        table.setSortingEnabled(True)
+        table.sortByColumn(NAME, Qt.SortOrder.DescendingOrder)
+        table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
+        table.setShowGrid(False)
+        table.setWordWrap(False)
+        table.setTabKeyNavigation(False)
+        table.setIconSize(QSize(14, 14))
+        table.verticalHeader().hide()
+        row = max(29, table.fontMetrics().height() + 11)
+        table.verticalHeader().setMinimumSectionSize(row)
+        table.verticalHeader().setDefaultSectionSize(row)
+        header = table.horizontalHeader()
+        header.setHighlightSections(False)
+        header.setMinimumSectionSize(32)
+        header.setSectionsMovable(True)
+        self.reset_columns()
+        table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
+        table.customContextMenuRequested.connect(self._ask_for_menu)
+        table.toggled.connect(self.toggle_focused)
+        table.opened.connect(self._ask_for_menu_at_row)
+        table.selectionModel().selectionChanged.connect(self._select)
+
+    def reset_columns(self) -> None:
+        """Give the columns their usual widths."""
+        header = self.table.horizontalHeader()
+        scale = self.table.fontMetrics().averageCharWidth() / 6.5
+        for column, width in _WIDTHS.items():
+            header.resizeSection(column, round(width * max(1.0, scale)) if column != TICK else width)
+        header.setSectionResizeMode(TICK, QHeaderView.ResizeMode.Fixed)
+        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+
+    @property
+    def focused(self) -> str:
+        """The run that is looked at; empty for none."""
+        rows = self.table.selectionModel().selectedRows()
+        return str(rows[0].data(RUN_ROLE)) if rows else ""
+
+    def focus(self, run_id: str) -> None:
+        """Look at a run."""
+        number = self.model.row_of(run_id)
+        if number is not None:
+            index = self._sorted.mapFromSource(self.model.index(number, NAME))
+            self.table.setCurrentIndex(index)
+            self.table.scrollTo(index)
+
+    @Slot()
+    def toggle_focused(self) -> None:
+        """Draw the run that is looked at, or draw it no longer."""
+        row = self.model.row(self.focused)
+        if row is not None:
+            self.model.tick(row.run.id, is_on=row.color_index is None)
+
+    @Slot(QItemSelection, QItemSelection)
+    def _select(self, _: QItemSelection, __: QItemSelection) -> None:
+        self.focus_changed.emit(self.focused)
+
+    @Slot(QPoint)
+    def _ask_for_menu(self, place: QPoint) -> None:
+        if self.table.indexAt(place).isValid():
+            self.menu_requested.emit(self.table.viewport().mapToGlobal(place))
+
+    @Slot()
+    def _ask_for_menu_at_row(self) -> None:
+        index: QModelIndex = self.table.currentIndex()
+        if index.isValid():
+            place: QRect = self.table.visualRect(index.siblingAtColumn(NAME))
+            self.menu_requested.emit(self.table.viewport().mapToGlobal(place.bottomLeft()))
+
+    @Slot()
+    def _show_what_there_is(self) -> None:
+        self._stack.setCurrentIndex(1 if self.model.rowCount() else 0)
+
+    def columns_state(self) -> str:
+        """Widths, order and sorting, in Qt's own words."""
+        return bytes(self.table.horizontalHeader().saveState().toBase64().data()).decode()
+
+    def restore_columns(self, state: str) -> None:
+        """Widths, order and sorting as they were; what Qt does not accept is passed over."""
+        header = self.table.horizontalHeader()
+        if state and header.restoreState(QByteArray.fromBase64(state.encode())) and header.count() == len(COLUMNS):
+            self.table.sortByColumn(header.sortIndicatorSection(), header.sortIndicatorOrder())

@@ -1,0 +1,110 @@
+"""The status bar: what is trained, how far it is, how fast, and on what."""
+
+from __future__ import annotations
+
+import torch
+from PySide6.QtCore import QTimer, Slot
+from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
+
+from workbench.engine.devices import choose, devices, memory_in_use
+from workbench.gui import icons, words
+from workbench.gui.run_rows import STATES
+from workbench.gui.theme import Theme
+from workbench.runs.history import History
+
+MEMORY_MILLISECONDS = 2000
+
+
+class StatusBar(QStatusBar):
+    """State, run, progress and remaining time on the left; rate, memory and device on the right."""
+
+    def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
+        super().__init__(parent)
+        self.setSizeGripEnabled(False)
+        self._theme = theme
+        self._state = "idle"
+        self._icon, self._run, self._left = QLabel(), QLabel("Ready"), QLabel()
+        self._bar = QProgressBar()
+        self._bar.setRange(0, 1000)
+        self._bar.setTextVisible(False)
+        self._bar.setFixedWidth(170)
+        self._bar.setAccessibleName("Progress of the training")
+        self._bar.setToolTip("Outer steps done.")
+        self._right = QLabel()
+        for name, widget in (("status.state", self._icon), ("status.run", self._run), ("status.progress", self._bar),
+                             ("status.left", self._left)):
+            widget.setObjectName(name)
+            self.addWidget(widget)
+        self._right.setObjectName("status.machine")
+        self._right.setToolTip("Training tasks a second, memory that the program holds, and the device.")
+        self.addPermanentWidget(self._right)
+        self._fastest = devices()[0]
+        self._device = torch.device(self._fastest.name)
+        self._device_title = self._fastest.title
+        self._rate = 0.0
+        self._memory = QTimer(self)
+        self._memory.setInterval(MEMORY_MILLISECONDS)
+        self._memory.timeout.connect(self._show_machine)
+        self._memory.start()
+        self.show_idle()
+        self._show_machine()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Draw the state for another theme."""
+        self._theme = theme
+        self._show_state(self._state)
+
+    def show_idle(self) -> None:
+        """Nothing is trained."""
+        self._run.setText("Ready")
+        self._left.clear()
+        self._bar.hide()
+        self._rate = 0.0
+        self._device, self._device_title = torch.device(self._fastest.name), self._fastest.title
+        self._show_state("idle")
+        self._show_machine()
+
+    def show_preparing(self, run_id: str) -> None:
+        """A run is opened: its data is read and its pace measured."""
+        self._run.setText(run_id)
+        self._left.setText("preparing …")
+        self._bar.setRange(0, 0)
+        self._bar.show()
+        self._show_state("running")
+
+    def show_progress(self, run_id: str, history: History, *, is_stopping: bool) -> None:
+        """How far a run is."""
+        started = history.started
+        if started is None:
+            return
+        self._bar.setRange(0, 1000)
+        self._bar.setValue(round(1000 * history.step / max(1, started.iterations)))
+        self._bar.show()
+        self._run.setText(run_id)
+        remaining = history.remaining_seconds()
+        rest = ("stopping …" if is_stopping else "paused" if history.is_paused
+                else "testing …" if history.step >= started.iterations
+                else f"{words.duration(remaining)} left" if remaining is not None else "")
+        done = f"{history.step:,} of {started.iterations:,}"
+        self._left.setText(" · ".join(part for part in (done, rest) if part))
+        self._rate = 0.0 if history.is_paused else history.tasks_per_second()
+        if self._device_title != started.device_title:
+            self._device, self._device_title = choose(started.device), started.device_title
+        self._show_state("paused" if history.is_paused else "running")
+        self._show_machine()
+
+    def _show_state(self, state: str) -> None:
+        self._state = state
+        name, word, color = STATES.get(state, ("check", "Ready", "muted"))
+        self._icon.setPixmap(icons.pixmap(name, getattr(self._theme, color), 12, self.devicePixelRatioF()))
+        self._icon.setToolTip(word)
+        self._icon.setAccessibleName(word)
+
+    @Slot()
+    def _show_machine(self) -> None:
+        where = "GPU memory" if self._device.type == "cuda" else "memory"
+        rate = f"{self._rate:,.0f} tasks/s" if self._rate else ""
+        held = f"{where} {words.size(memory_in_use(self._device))}"
+        if self._device.type == "cuda" and self._fastest.name.startswith("cuda"):
+            held += f" of {words.size(self._fastest.memory)}"
+        self._right.setText("  ·  ".join(part for part in (rate, held, self._device_title) if part))

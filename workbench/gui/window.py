@@ -1,0 +1,501 @@
+"""The main window: form, plots, runs and log, and the wires between them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer, Signal, Slot
+from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
+from PySide6.QtWidgets import QFileDialog, QLabel, QMainWindow, QMenu, QSplitter, QTabWidget, QVBoxLayout, QWidget
+
+from workbench import places
+from workbench.experiment.resolve import ExperimentError, read_toml, resolve, to_toml
+from workbench.gui import settings
+from workbench.gui.actions import RUN_MENU, Actions
+from workbench.gui.chronicle import spoken
+from workbench.gui.closing import Closing
+from workbench.gui.controller import TICK_MILLISECONDS, Refused
+from workbench.gui.data_desk import DataDesk
+from workbench.gui.desk import RunDesk
+from workbench.gui.dialogs import AboutDialog, Answer, HelpDialog, Notice, Question
+from workbench.gui.form.panel import FormPanel
+from workbench.gui.icons import app_icon
+from workbench.gui.jobs import Jobs
+from workbench.gui.launcher import LauncherError, add_to_menu
+from workbench.gui.panes import LogPane
+from workbench.gui.plots.area import PlotArea
+from workbench.gui.run_commands import RunCommands
+from workbench.gui.run_pane import RunPane
+from workbench.gui.status import StatusBar
+from workbench.gui.style import PINS, Pin, ThemeKeeper
+from workbench.gui.theme import Theme
+from workbench.runs.store import RunStore
+
+_FORM_WIDTH, _LOWER_HEIGHT = 326, 240
+_REFUSED_FIELDS = {"DeviceError": "device", "DataError": "dataset"}
+
+
+class MainWindow(QMainWindow):
+    """The window.
+
+    Attributes:
+        panel: Form and buttons.
+        plots: The centre.
+        runs: The run table.
+        log: The log.
+        desk: The runs at hand.
+        closing: What happens when the window is to go.
+
+    Signals:
+        left(): The window is gone for good and everything is on the disk.
+    """
+
+    left = Signal()
+
+    def __init__(self, keeper: ThemeKeeper, runs_folder: Path | None = None) -> None:
+        super().__init__()
+        self.setObjectName("mainWindow")
+        self.setWindowTitle("Meta-Learning Workbench")
+        self.setWindowIcon(app_icon())
+        self.setAcceptDrops(True)
+        self.setMinimumSize(760, 480)
+        self._keeper = keeper
+        self._settings = settings.load()
+        self._named_folder = runs_folder
+        theme = keeper.theme
+        self._jobs = Jobs(self)
+        folder = runs_folder or Path(self._settings.runs_folder or places.default_runs())
+        self.desk = RunDesk(RunStore(folder), theme, self._jobs, self)
+        self.panel = FormPanel(theme)
+        self.plots = PlotArea(theme)
+        self.runs = RunPane(self.desk.model)
+        self.log = LogPane(theme)
+        self._notice = Notice()
+        self._status = StatusBar(theme, self)
+        self._drop_hint = QLabel(self)
+        self._lay_out()
+        self._data = DataDesk(self.panel.form, self._jobs, self)
+        self._run_commands = RunCommands(self.desk, self.panel.form, self)
+        self.closing = Closing(self.desk.controller, self)
+        self.actions_ = Actions(self._handlers(), self)
+        self.actions_.fill(self.menuBar())
+        self.addActions(self.actions_.all())
+        self._ticker = QTimer(self)
+        self._ticker.setInterval(TICK_MILLISECONDS)
+        self._ticker.timeout.connect(self.plots.tick)
+        self._connect()
+        self._set_theme(theme)
+        self._restore()
+        self._ticker.start()
+
+    # Layout
+
+    def _lay_out(self) -> None:
+        self._lower = QTabWidget()
+        self._lower.setObjectName("lower")
+        self._lower.setDocumentMode(True)
+        self._lower.addTab(self.runs, "Runs")
+        self._lower.addTab(self.log, "Log")
+        self._centre = QSplitter(Qt.Orientation.Vertical)
+        self._centre.setObjectName("centre")
+        self._centre.addWidget(self.plots)
+        self._centre.addWidget(self._lower)
+        self._centre.setStretchFactor(0, 1)
+        right = QWidget()
+        column = QVBoxLayout(right)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addWidget(self._notice)
+        column.addWidget(self._centre, 1)
+        self._sides = QSplitter(Qt.Orientation.Horizontal)
+        self._sides.setObjectName("sides")
+        self._sides.addWidget(self.panel)
+        self._sides.addWidget(right)
+        self._sides.setStretchFactor(1, 1)
+        for splitter in (self._sides, self._centre):
+            splitter.setHandleWidth(1)
+            splitter.setChildrenCollapsible(False)
+        self.setCentralWidget(self._sides)
+        self.setStatusBar(self._status)
+        self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
+        self._drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
+        self._drop_hint.hide()
+        self._reset_layout()
+
+    @Slot()
+    def _reset_layout(self) -> None:
+        self.panel.show()
+        self._lower.show()
+        self._sides.setSizes([_FORM_WIDTH, max(600, self.width() - _FORM_WIDTH)])
+        self._centre.setSizes([max(300, self.height() - _LOWER_HEIGHT), _LOWER_HEIGHT])
+        self.runs.reset_columns()
+
+    def _handlers(self) -> dict[str, Callable[..., object]]:
+        commands, panel = self._run_commands, self.panel
+        return {
+            "open_folder": self._data.ask_for_folder, "open_samples": self._data.ask_for_sample,
+            "open_experiment": self._open_experiment, "save_experiment": self._save_experiment,
+            "runs_folder": self._ask_for_runs_folder, "quit": self.close, "start": self.start,
+            "pause": self.pause_or_resume, "stop": self.stop, "discard": self.discard,
+            "copy_command": panel.copy_command, "reset_form": panel.form.reset,
+            "dataset_details": self._data.show_details, "resume": commands.resume,
+            "draw": self.runs.toggle_focused, "load_run": commands.load_run, "show_folder": commands.show_folder,
+            "copy_run_command": commands.copy_run_command, "export": commands.export, "delete": commands.delete,
+            **{f"theme_{pin}": partial(self._pin_theme, pin) for pin in PINS},
+            "show_form": self.panel.setVisible, "show_lower": self._lower.setVisible, "go_to_form": self._go_to_form,
+            "go_to_runs": partial(self._go_to_lower, self.runs), "go_to_log": partial(self._go_to_lower, self.log),
+            "reset_layout": self._reset_layout, "help": self._show_help, "add_to_menu": self._add_to_menu,
+            "about": self._show_about,
+        }
+
+    def _connect(self) -> None:
+        panel, controller = self.panel, self.desk.controller
+        panel.start_requested.connect(self.start)
+        panel.pause_requested.connect(self.pause_or_resume)
+        panel.stop_requested.connect(self.stop)
+        panel.discard_requested.connect(self.discard)
+        panel.copied.connect(self._copied)
+        panel.form.checked.connect(self._show_what_can_be_done)
+        panel.form.noted.connect(self._tell)
+        self._data.said.connect(self.say)
+        self._run_commands.said.connect(self.say)
+        self.closing.said.connect(self.say)
+        self.closing.leave_requested.connect(self._leave)
+        self.runs.focus_changed.connect(self._focus_run)
+        self.runs.menu_requested.connect(self._show_run_menu)
+        self.runs.start_requested.connect(self.start)
+        self.desk.shown_changed.connect(self._show_runs)
+        self.desk.progressed.connect(self._show_progress)
+        self.desk.unreadable.connect(partial(self.say, tone="bad"))
+        self.desk.model.dataChanged.connect(self._show_what_can_be_done)
+        controller.run_started.connect(self._run_started)
+        controller.event_arrived.connect(self._event_arrived)
+        controller.run_refused.connect(self._run_refused)
+        controller.run_discarded.connect(self._run_discarded)
+        controller.run_ended.connect(self._run_ended)
+        self._keeper.theme_changed.connect(self._set_theme)
+
+    # Training
+
+    @Slot()
+    def start(self) -> None:
+        """Train what the form says."""
+        form = self.panel.form
+        form.check_now()
+        if form.experiment is None:
+            form.focus_problem()
+        elif not self.desk.controller.is_training:
+            try:
+                self.desk.controller.start(self.desk.store, form.experiment)
+            except OSError as error:
+                self.say(f"No run can be opened in {self.desk.store.folder} ({error}); pick another folder with File, "
+                         "Runs folder", "bad")
+
+    @Slot()
+    def pause_or_resume(self) -> None:
+        """Let the training wait, or go on."""
+        controller = self.desk.controller
+        if controller.is_paused:
+            controller.resume()
+        else:
+            controller.pause()
+        self._show_what_can_be_done()
+
+    @Slot()
+    def stop(self) -> None:
+        """Stop and keep."""
+        self.desk.controller.stop()
+        self._show_progress()
+        self._show_what_can_be_done()
+
+    @Slot()
+    def discard(self) -> None:
+        """Ask, then stop and delete the run."""
+        run = self.desk.controller.run
+        if run is None:
+            return
+        question = Question("discardQuestion", f"Discard {run.id}?", "It is stopped, and its record and checkpoints "
+                            "are deleted. It goes on until you have answered.",
+                            (Answer("discard", "Discard"), Answer("keep", "Go on training")), self)
+        question.answered.connect(self._discard_answered)
+        question.open()
+
+    @Slot(str)
+    def _discard_answered(self, answer: str) -> None:
+        if answer == "discard":
+            self.desk.controller.discard()
+            self._show_what_can_be_done()
+
+    @Slot(object)
+    def _run_started(self, run: object) -> None:
+        run_id = getattr(run, "id", "")
+        self._notice.hide()
+        self._status.show_preparing(run_id)
+        self.runs.focus(run_id)
+        self.log.say(f"{run_id}: preparing; everything is kept in {self.desk.store.folder / run_id}", "muted")
+        self._show_what_can_be_done()
+
+    @Slot(object)
+    def _event_arrived(self, event: object) -> None:
+        run = self.desk.controller.run
+        for text, tone in spoken(event):
+            self.log.say(f"{run.id}: {text}" if run else text, tone)
+        self._show_progress()
+        self._show_what_can_be_done()
+
+    @Slot()
+    def _show_progress(self) -> None:
+        controller = self.desk.controller
+        if controller.run is not None:
+            self._status.show_progress(controller.run.id, controller.history, is_stopping=controller.is_stopping)
+            self.closing.show_progress(controller.run.id, controller.history)
+
+    @Slot(object)
+    def _run_refused(self, refused: Refused) -> None:
+        field = _REFUSED_FIELDS.get(refused.kind)
+        if field == "device":
+            self.panel.form.refuse("device", refused.message.removeprefix("device: "))
+        self.say(f"It could not be started: {refused.message}", "bad")
+        if refused.traceback:
+            self.log.say(refused.traceback, "muted")
+
+    @Slot(str)
+    def _run_discarded(self, run_id: str) -> None:
+        self.say(f"{run_id} was discarded", "muted")
+
+    @Slot(str)
+    def _run_ended(self, _: str) -> None:
+        self._status.show_idle()
+        self._show_what_can_be_done()
+
+    # What is shown
+
+    @Slot(str)
+    def _focus_run(self, run_id: str) -> None:
+        self.desk.focus(run_id)
+        self._show_what_can_be_done()
+
+    @Slot()
+    def _show_runs(self) -> None:
+        self.plots.show_runs(self.desk.shown(), self.desk.focused or None)
+
+    @Slot()
+    def _show_what_can_be_done(self) -> None:
+        controller = self.desk.controller
+        self.panel.show_training(is_training=controller.is_training, is_paused=controller.is_paused,
+                                 is_stopping=controller.is_stopping)
+        is_free = controller.is_training and not controller.is_stopping
+        self.actions_["start"].setEnabled(not controller.is_training and not self.panel.form.problems)
+        for name in ("pause", "stop", "discard"):
+            self.actions_[name].setEnabled(is_free)
+        self.actions_["pause"].setText("Go on" if controller.is_paused else "Pause")
+        impossible = self._run_commands.possible()
+        for name in RUN_MENU:
+            if name != "-":
+                self.actions_.allow(name, impossible.get(name, ""))
+
+    def say(self, text: str, tone: str = "") -> None:
+        """Tell the person: in the log, and across the window where it matters."""
+        self.log.say(text, tone)
+        if tone in ("warn", "bad", "good"):
+            self._notice.say(text, tone)
+        elif tone != "muted":
+            self._status.showMessage(text, 6000)
+
+    @Slot(str)
+    def _tell(self, text: str) -> None:
+        self.say(text, "warn")
+
+    @Slot(str)
+    def _copied(self, _: str) -> None:
+        self._status.showMessage("The command line was copied", 3000)
+
+    @Slot(QPoint)
+    def _show_run_menu(self, place: QPoint) -> None:
+        menu = QMenu(self)
+        menu.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        menu.setToolTipsVisible(True)
+        self.actions_.fill_menu(menu, RUN_MENU)
+        menu.popup(place)
+
+    def _pin_theme(self, pin: Pin, _: bool = True) -> None:
+        self._keeper.set_pin(pin)
+        self._settings.theme = pin
+        for one in PINS:
+            self.actions_[f"theme_{one}"].setChecked(one == pin)
+
+    @Slot(object)
+    def _set_theme(self, theme: Theme) -> None:
+        self.panel.set_theme(theme)
+        self.plots.set_theme(theme)
+        self.desk.model.set_theme(theme)
+        self.log.set_theme(theme)
+        self._status.set_theme(theme)
+        self.actions_.set_theme(theme)
+        self._drop_hint.setStyleSheet(f"background: {theme.panel}; color: {theme.accent}; font-weight: 600; "
+                                      f"border: 2px dashed {theme.accent}; border-radius: 8px;")
+
+    @Slot()
+    def _go_to_form(self) -> None:
+        self.panel.show()
+        self.panel.form.preset_picker.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    def _go_to_lower(self, pane: QWidget) -> None:
+        self._lower.show()
+        self._lower.setCurrentWidget(pane)
+        pane.setFocus(Qt.FocusReason.ShortcutFocusReason)
+
+    @Slot()
+    def _show_help(self) -> None:
+        HelpDialog(self).show()
+
+    @Slot()
+    def _show_about(self) -> None:
+        AboutDialog(self).open()
+
+    @Slot()
+    def _add_to_menu(self) -> None:
+        try:
+            self.say(f"The program is in the applications menu now ({add_to_menu()})", "good")
+        except LauncherError as error:
+            self.say(f"{error}", "warn")
+
+    # Files
+
+    @Slot()
+    def _open_experiment(self) -> None:
+        name, _ = QFileDialog.getOpenFileName(self, "Open experiment", self._data.last_folder, "Experiments (*.toml)")
+        if name:
+            self.open_experiment(Path(name))
+
+    def open_experiment(self, path: Path) -> None:
+        """Fill the form from an experiment file."""
+        try:
+            tables = read_toml(path)
+            resolve(tables)
+        except ExperimentError as error:
+            self.say(f"{path.name} is no experiment that can be run: {error}", "bad")
+            return
+        self.panel.form.take(tables)
+
+    @Slot()
+    def _save_experiment(self) -> None:
+        experiment = self.panel.form.experiment
+        if experiment is None:
+            self.panel.form.focus_problem()
+            return
+        name, _ = QFileDialog.getSaveFileName(self, "Save experiment", "experiment.toml", "Experiments (*.toml)")
+        if name:
+            try:
+                Path(name).write_text(to_toml(experiment), encoding="utf8")
+            except OSError as error:
+                self.say(f"{name} cannot be written ({error})", "bad")
+
+    @Slot()
+    def _ask_for_runs_folder(self) -> None:
+        name = QFileDialog.getExistingDirectory(self, "Runs folder", str(self.desk.store.folder))
+        if name and not self.desk.controller.is_training:
+            self._named_folder, self._settings.runs_folder = None, name
+            self.desk.move_to(RunStore(Path(name)))
+        elif name:
+            self.say("Another runs folder can be picked when the training has ended", "warn")
+
+    # Dropping
+
+    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
+        """Show that a folder may be dropped."""
+        if _dropped(event) is not None:
+            event.acceptProposedAction()
+            self._drop_hint.setText("Drop the folder to train on its tasks")
+            self._drop_hint.setGeometry(self.rect().adjusted(12, 12, -12, -12))
+            self._drop_hint.raise_()
+            self._drop_hint.show()
+
+    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
+        """Put the hint away."""
+        self._drop_hint.hide()
+        super().dragLeaveEvent(event)
+
+    def dropEvent(self, event: QDropEvent) -> None:
+        """Open what was dropped."""
+        self._drop_hint.hide()
+        path = _dropped(event)
+        if path is None:
+            return
+        event.acceptProposedAction()
+        if path.is_dir():
+            self._data.open_folder(path)
+        else:
+            self.open_experiment(path)
+
+    # What is remembered, and the end
+
+    def _restore(self) -> None:
+        known = self._settings
+        pin: Pin = next((one for one in PINS if one == known.theme), "system")
+        self._pin_theme(pin)
+        if not (known.geometry and self.restoreGeometry(_bytes(known.geometry))):
+            self.resize(1440, 900)
+            self._reset_layout()
+        for splitter in (self._sides, self._centre):
+            splitter.restoreState(_bytes(known.splitters.get(splitter.objectName(), "")))
+        self.runs.restore_columns(known.columns)
+        self.panel.form.restore(known.form, known.folds)
+        self._data.last_folder = known.last_folder
+        self._lower.setCurrentIndex(known.tab)
+        self.plots.restore_state(known.plots)
+        ticked = {name: color for name, color in known.ticked.items() if isinstance(color, int) and color >= 0}
+        self.desk.open(ticked)
+        self.runs.focus(known.focused)
+        self.actions_["show_form"].setChecked(True)
+        self.actions_["show_lower"].setChecked(True)
+        self._show_what_can_be_done()
+
+    def remember(self) -> None:
+        """Keep what should be as it is now at the next start."""
+        known = self._settings
+        known.geometry = _text(self.saveGeometry())
+        known.splitters = {one.objectName(): _text(one.saveState()) for one in (self._sides, self._centre)}
+        known.form, known.folds = self.panel.form.draft.state(), self.panel.form.folds()
+        known.ticked = {row.run.id: row.color_index for row in self.desk.model.rows() if row.color_index is not None}
+        known.focused = self.desk.focused
+        known.plots = self.plots.save_state()
+        known.columns, known.tab = self.runs.columns_state(), self._lower.currentIndex()
+        known.last_folder = self._data.last_folder
+        settings.save(known)
+
+    def closeEvent(self, event: QCloseEvent) -> None:
+        """Go, or ask first where a run is under way."""
+        if self.closing.may_close():
+            self._leave()
+            event.accept()
+        else:
+            event.ignore()
+
+    @Slot()
+    def _leave(self) -> None:
+        """Leave everything in order: what is trained is stopped and kept, and the state is remembered."""
+        self.remember()
+        self._ticker.stop()
+        self.desk.close()
+        self._data.close()
+        self.desk.controller.wait()
+        self._jobs.close()
+        self.hide()
+        self.left.emit()
+
+
+def _dropped(event: QDropEvent) -> Path | None:
+    """The folder or experiment file that is dropped; None for anything else."""
+    paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
+    return next((path for path in paths if path.is_dir() or path.suffix == ".toml"), None)
+
+
+def _text(state: QByteArray) -> str:
+    return bytes(state.toBase64().data()).decode()
+
+
+def _bytes(text: str) -> QByteArray:
+    return QByteArray.fromBase64(text.encode())
