@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 from pydantic.fields import FieldInfo
 
 Shape = Literal["integer", "number", "choice", "flag", "text", "path", "integers"]
@@ -18,6 +18,16 @@ class Config(BaseModel):
     """A frozen table of fields; an unknown name is an error, so that a typing mistake is never trained on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_text_is_nothing(cls, said: Any) -> Any:
+        """TOML and the command line know no None: an empty text stands for it where a field may be empty."""
+        if not isinstance(said, dict):
+            return said
+        fields = cls.model_fields
+        return {name: None if value == "" and name in fields and _without_none(fields[name].annotation)[1] else value
+                for name, value in said.items()}
 
 
 class Choice(Config):

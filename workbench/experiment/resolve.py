@@ -256,10 +256,16 @@ def read_toml(path: Path) -> Tables:
 
 
 def to_tables(experiment: Experiment) -> Tables:
-    """The experiment as plain values, complete but for empty ones, which TOML cannot hold."""
+    """The experiment as values that TOML can hold.
+
+    A field that is empty is left out where the picks leave it empty too, and an empty text where they would fill it.
+    """
+    tables = experiment.model_dump(mode="json")
+    usual = defaults(tables)
     return {
-        name: {key: value for key, value in table.items() if value is not None} if isinstance(table, dict) else table
-        for name, table in experiment.model_dump(mode="json").items()
+        name: {key: "" if value is None else value for key, value in table.items()
+               if value is not None or usual[name].get(key) is not None} if isinstance(table, dict) else table
+        for name, table in tables.items()
     }
 
 
