@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Paused, Started
+from workbench.engine.events import Evaluation, Failed, Finished, Paused, Started
 from workbench.gui import words
 from workbench.gui.controller import Noted
 
@@ -15,24 +15,26 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
         case Started():
             verb = f"goes on at step {event.step:,}" if event.step else "training"
             yield (f"{verb} on {event.device_title}, {event.parameters:,} parameters, {event.executor}, "
-                   f"{event.chunk:,} {'tasks' if event.chunk > 1 else 'task'} at once, {event.threads} threads"), ""
+                   f"{_counted(event.chunk, 'task')} at once, {_counted(event.threads, 'thread')}"), ""
             for notice in event.notices:
                 yield notice, "warn"
         case Evaluation(split="test"):
             result = words.result(event.score.mean, event.score.ci95, event.metric)
-            yield f"test: {event.metric} {result} over {event.tasks:,} tasks, learner of step {event.step:,}", "good"
+            yield f"test: {event.metric} {result} over {event.tasks:,} tasks, learner of step {event.step:,}", ""
         case Evaluation():
             result = words.result(event.score.mean, event.score.ci95, event.metric)
             yield f"step {event.step:,}: validation {event.metric} {result}", ""
-        case Checkpoint(is_best=True):
-            yield f"step {event.step:,}: checkpoint kept, the best so far", "muted"
         case Paused():
             yield f"step {event.step:,}: {'paused' if event.is_paused else 'goes on'}", ""
         case Finished():
             word = "finished" if event.status == "finished" else "stopped and kept"
-            yield f"{word} at step {event.step:,} after {words.duration(event.seconds)}", "good"
+            yield f"{word} at step {event.step:,} after {words.duration(event.seconds)}", ""
         case Failed():
             yield f"failed at step {event.step:,}: {event.message}", "bad"
             yield event.traceback.rstrip(), "muted"
         case Noted():
             yield event.message, "muted"
+
+
+def _counted(count: int, noun: str) -> str:
+    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from functools import partial
+from pathlib import Path
+
 from PySide6.QtCore import QObject, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
-from PySide6.QtWidgets import QWidget
+from PySide6.QtWidgets import QFileDialog, QWidget
 
 from workbench.experiment.resolve import command_line, to_tables
+from workbench.exports.export import SUFFIX, export_run
 from workbench.gui.desk import RunDesk
 from workbench.gui.dialogs import Answer, Question
 from workbench.gui.form.form import ExperimentForm
+from workbench.gui.jobs import Done, Jobs
 from workbench.runs.store import Run, RunBusyError
+
+_EXPORT = "export"
 
 
 class RunCommands(QObject):
@@ -22,9 +29,10 @@ class RunCommands(QObject):
 
     said = Signal(str, str)
 
-    def __init__(self, desk: RunDesk, form: ExperimentForm, window: QWidget) -> None:
+    def __init__(self, desk: RunDesk, form: ExperimentForm, jobs: Jobs, window: QWidget) -> None:
         super().__init__(window)
-        self._desk, self._form, self._window = desk, form, window
+        self._desk, self._form, self._jobs, self._window = desk, form, jobs, window
+        jobs.job_ended.connect(self._job_ended)
         self._asked_for = ""
 
     @property
@@ -91,6 +99,25 @@ class RunCommands(QObject):
     @Slot()
     def export(self) -> None:
         """Save the learner that the run gave."""
+        run = self.run
+        if run is None or "export" in self.possible():
+            return
+        name, _ = QFileDialog.getSaveFileName(self._window, f"Export {run.id}", f"{run.id}{SUFFIX}",
+                                              f"Learners (*{SUFFIX})")
+        if name:
+            self.export_to(run, Path(name).with_suffix(SUFFIX))
+
+    def export_to(self, run: Run, path: Path) -> None:
+        """Save the learner of a run as this file."""
+        self.said.emit(f"Exporting {run.id} to {path} …", "muted")
+        self._jobs.start(_EXPORT, partial(_exported, run, path))
+
+    @Slot(object)
+    def _job_ended(self, done: Done) -> None:
+        if done.key == _EXPORT and done.error:
+            self.said.emit(f"The export failed: {done.error}", "bad")
+        elif done.key == _EXPORT:
+            self.said.emit(f"Exported to {done.result}; plain PyTorch can read it", "good")
 
     @Slot()
     def delete(self) -> None:
@@ -116,3 +143,8 @@ class RunCommands(QObject):
             return
         self._desk.forget(row.run.id)
         self.said.emit(f"{row.run.id} was deleted", "muted")
+
+
+def _exported(run: Run, path: Path) -> Path:
+    export_run(run, path)
+    return path

@@ -6,6 +6,7 @@ from PySide6.QtCore import (
     QByteArray,
     QItemSelection,
     QModelIndex,
+    QPersistentModelIndex,
     QPoint,
     QRect,
     QSize,
@@ -14,14 +15,36 @@ from PySide6.QtCore import (
     Signal,
     Slot,
 )
-from PySide6.QtGui import QKeyEvent
-from PySide6.QtWidgets import QAbstractItemView, QHeaderView, QStackedLayout, QTableView, QWidget
+from PySide6.QtGui import QKeyEvent, QPalette, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QHeaderView,
+    QStackedLayout,
+    QStyledItemDelegate,
+    QStyleOptionViewItem,
+    QTableView,
+    QWidget,
+)
 
 from workbench.gui.panes import EmptyState
 from workbench.gui.run_rows import ALGORITHM, BACKBONE, COLUMNS, DATA, NAME, RESULT, STATE, STEPS, TICK, TIME
 from workbench.gui.run_table import RUN_ROLE, SORT_ROLE, RunTableModel
 
-_WIDTHS = {TICK: 36, NAME: 210, STATE: 116, DATA: 160, BACKBONE: 110, ALGORITHM: 130, RESULT: 140, STEPS: 130, TIME: 76}
+_TYPICAL = {STATE: "Interrupted", DATA: "Omniglot 20w1s", BACKBONE: "Conv4 64", ALGORITHM: "First-order MAML",
+            RESULT: "validation 95.1 %", STEPS: "41,200 / 70,000", TIME: "1:02:33"}
+"""What a column should be wide enough for; the name takes what is left."""
+_ICON_WIDTH, _PADDING, _TICK_WIDTH, _LEAST_NAME = 22, 20, 36, 150
+
+
+class _StateInk(QStyledItemDelegate):
+    """Keeps the ink of a state where the row is selected."""
+
+    def initStyleOption(self, option: QStyleOptionViewItem, index: QModelIndex | QPersistentModelIndex) -> None:
+        """Selected or not, the same ink."""
+        super().initStyleOption(option, index)
+        ink = index.data(Qt.ItemDataRole.ForegroundRole)
+        role = QPalette.ColorRole
+        option.palette.setColor(role.HighlightedText, ink if ink is not None else option.palette.color(role.Text))
 
 
 class _Table(QTableView):
@@ -88,6 +111,7 @@ class RunPane(QWidget):
         table.setWordWrap(False)
         table.setTabKeyNavigation(False)
         table.setIconSize(QSize(14, 14))
+        table.setItemDelegate(_StateInk(table))
         table.verticalHeader().hide()
         row = max(29, table.fontMetrics().height() + 11)
         table.verticalHeader().setMinimumSectionSize(row)
@@ -105,12 +129,24 @@ class RunPane(QWidget):
 
     def reset_columns(self) -> None:
         """Give the columns their usual widths."""
-        header = self.table.horizontalHeader()
-        scale = self.table.fontMetrics().averageCharWidth() / 6.5
-        for column, width in _WIDTHS.items():
-            header.resizeSection(column, round(width * max(1.0, scale)) if column != TICK else width)
+        header, metrics = self.table.horizontalHeader(), self.table.fontMetrics()
         header.setSectionResizeMode(TICK, QHeaderView.ResizeMode.Fixed)
-        header.setSectionResizeMode(NAME, QHeaderView.ResizeMode.Stretch)
+        header.resizeSection(TICK, _TICK_WIDTH)
+        for column, text in _TYPICAL.items():
+            wider = max(metrics.horizontalAdvance(text), metrics.horizontalAdvance(COLUMNS[column]) + 14)
+            header.resizeSection(column, wider + _PADDING + (_ICON_WIDTH if column == STATE else 0))
+        self._fit_name()
+
+    def _fit_name(self) -> None:
+        """Give the name what the other columns leave."""
+        header = self.table.horizontalHeader()
+        others = sum(header.sectionSize(column) for column in range(len(COLUMNS)) if column != NAME)
+        header.resizeSection(NAME, max(_LEAST_NAME, self.table.viewport().width() - others))
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Fill the width again."""
+        super().resizeEvent(event)
+        self._fit_name()
 
     @property
     def focused(self) -> str:

@@ -21,6 +21,7 @@ class StatusBar(QStatusBar):
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
         self.setSizeGripEnabled(False)
+        self.setContentsMargins(10, 0, 12, 0)
         self._theme = theme
         self._state = "idle"
         self._icon, self._run, self._left = QLabel(), QLabel("Ready"), QLabel()

@@ -147,7 +147,7 @@ QTabBar::tab:hover {{ color: {theme.text}; }}
 QTabBar::tab:focus {{ background: {blend(theme.accent, theme.window, 0.12)}; }}
 QTableView {{ border: none; background: {theme.canvas}; gridline-color: {theme.line}; }}
 QTableView::item {{ border-bottom: 1px solid {theme.line}; padding: 0 4px; }}
-QTableView::item:selected {{ background: {blend(theme.accent, theme.canvas, 0.16)}; color: {theme.text}; }}
+QTableView::item:selected {{ background: {blend(theme.accent, theme.canvas, 0.16)}; }}
 QHeaderView {{ background: {theme.canvas}; }}
 QHeaderView::section {{ background: {theme.canvas}; color: {theme.muted}; border: none; padding: 6px 7px;
     border-bottom: 1px solid {theme.line}; font-weight: 600; }}

@@ -8,18 +8,17 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QFileDialog, QLabel, QMainWindow, QMenu, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QTabWidget, QVBoxLayout, QWidget
 
 from workbench import places
-from workbench.experiment.resolve import ExperimentError, read_toml, resolve, to_toml
 from workbench.gui import settings
 from workbench.gui.actions import RUN_MENU, Actions
-from workbench.gui.chronicle import spoken
 from workbench.gui.closing import Closing
-from workbench.gui.controller import TICK_MILLISECONDS, Refused
+from workbench.gui.controller import TICK_MILLISECONDS
 from workbench.gui.data_desk import DataDesk
 from workbench.gui.desk import RunDesk
-from workbench.gui.dialogs import AboutDialog, Answer, HelpDialog, Notice, Question
+from workbench.gui.dialogs import AboutDialog, HelpDialog, Notice
+from workbench.gui.file_commands import FileCommands
 from workbench.gui.form.panel import FormPanel
 from workbench.gui.icons import app_icon
 from workbench.gui.jobs import Jobs
@@ -31,10 +30,10 @@ from workbench.gui.run_pane import RunPane
 from workbench.gui.status import StatusBar
 from workbench.gui.style import PINS, Pin, ThemeKeeper
 from workbench.gui.theme import Theme
+from workbench.gui.training_commands import TrainingCommands
 from workbench.runs.store import RunStore
 
 _FORM_WIDTH, _LOWER_HEIGHT = 326, 240
-_REFUSED_FIELDS = {"DeviceError": "device", "DataError": "dataset"}
 
 
 class MainWindow(QMainWindow):
@@ -47,6 +46,7 @@ class MainWindow(QMainWindow):
         log: The log.
         desk: The runs at hand.
         closing: What happens when the window is to go.
+        training: Start, pause, stop and discard.
 
     Signals:
         left(): The window is gone for good and everything is on the disk.
@@ -63,7 +63,6 @@ class MainWindow(QMainWindow):
         self.setMinimumSize(760, 480)
         self._keeper = keeper
         self._settings = settings.load()
-        self._named_folder = runs_folder
         theme = keeper.theme
         self._jobs = Jobs(self)
         folder = runs_folder or Path(self._settings.runs_folder or places.default_runs())
@@ -77,8 +76,10 @@ class MainWindow(QMainWindow):
         self._drop_hint = QLabel(self)
         self._lay_out()
         self._data = DataDesk(self.panel.form, self._jobs, self)
-        self._run_commands = RunCommands(self.desk, self.panel.form, self)
+        self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self)
         self.closing = Closing(self.desk.controller, self)
+        self.training = TrainingCommands(self.desk, self.panel, self._status, self)
+        self._files = FileCommands(self.desk, self.panel.form, self)
         self.actions_ = Actions(self._handlers(), self)
         self.actions_.fill(self.menuBar())
         self.addActions(self.actions_.all())
@@ -133,12 +134,12 @@ class MainWindow(QMainWindow):
         self.runs.reset_columns()
 
     def _handlers(self) -> dict[str, Callable[..., object]]:
-        commands, panel = self._run_commands, self.panel
+        commands, panel, training = self._run_commands, self.panel, self.training
         return {
             "open_folder": self._data.ask_for_folder, "open_samples": self._data.ask_for_sample,
-            "open_experiment": self._open_experiment, "save_experiment": self._save_experiment,
-            "runs_folder": self._ask_for_runs_folder, "quit": self.close, "start": self.start,
-            "pause": self.pause_or_resume, "stop": self.stop, "discard": self.discard,
+            "open_experiment": self._files.ask_for_experiment, "save_experiment": self._files.save_experiment,
+            "runs_folder": self._files.ask_for_runs_folder, "quit": self.close, "start": training.start,
+            "pause": training.pause_or_resume, "stop": training.stop, "discard": training.discard,
             "copy_command": panel.copy_command, "reset_form": panel.form.reset,
             "dataset_details": self._data.show_details, "resume": commands.resume,
             "draw": self.runs.toggle_focused, "load_run": commands.load_run, "show_folder": commands.show_folder,
@@ -151,124 +152,24 @@ class MainWindow(QMainWindow):
         }
 
     def _connect(self) -> None:
-        panel, controller = self.panel, self.desk.controller
-        panel.start_requested.connect(self.start)
-        panel.pause_requested.connect(self.pause_or_resume)
-        panel.stop_requested.connect(self.stop)
-        panel.discard_requested.connect(self.discard)
-        panel.copied.connect(self._copied)
-        panel.form.checked.connect(self._show_what_can_be_done)
-        panel.form.noted.connect(self._tell)
-        self._data.said.connect(self.say)
-        self._run_commands.said.connect(self.say)
-        self.closing.said.connect(self.say)
+        self.panel.copied.connect(self._copied)
+        self.panel.form.checked.connect(self._show_what_can_be_done)
+        self.panel.form.noted.connect(self._tell)
+        for teller in (self._data, self._run_commands, self._files, self.closing, self.training):
+            teller.said.connect(self.say)
+        self._files.folder_picked.connect(self._runs_folder_picked)
+        self.training.changed.connect(self._show_what_can_be_done)
+        self.training.began.connect(self.runs.focus)
+        self.training.began.connect(self._notice.hide)
         self.closing.leave_requested.connect(self._leave)
         self.runs.focus_changed.connect(self._focus_run)
         self.runs.menu_requested.connect(self._show_run_menu)
-        self.runs.start_requested.connect(self.start)
+        self.runs.start_requested.connect(self.training.start)
         self.desk.shown_changed.connect(self._show_runs)
-        self.desk.progressed.connect(self._show_progress)
-        self.desk.unreadable.connect(partial(self.say, tone="bad"))
+        self.desk.progressed.connect(self._show_background_progress)
+        self.desk.unreadable.connect(self._tell_bad)
         self.desk.model.dataChanged.connect(self._show_what_can_be_done)
-        controller.run_started.connect(self._run_started)
-        controller.event_arrived.connect(self._event_arrived)
-        controller.run_refused.connect(self._run_refused)
-        controller.run_discarded.connect(self._run_discarded)
-        controller.run_ended.connect(self._run_ended)
         self._keeper.theme_changed.connect(self._set_theme)
-
-    # Training
-
-    @Slot()
-    def start(self) -> None:
-        """Train what the form says."""
-        form = self.panel.form
-        form.check_now()
-        if form.experiment is None:
-            form.focus_problem()
-        elif not self.desk.controller.is_training:
-            try:
-                self.desk.controller.start(self.desk.store, form.experiment)
-            except OSError as error:
-                self.say(f"No run can be opened in {self.desk.store.folder} ({error}); pick another folder with File, "
-                         "Runs folder", "bad")
-
-    @Slot()
-    def pause_or_resume(self) -> None:
-        """Let the training wait, or go on."""
-        controller = self.desk.controller
-        if controller.is_paused:
-            controller.resume()
-        else:
-            controller.pause()
-        self._show_what_can_be_done()
-
-    @Slot()
-    def stop(self) -> None:
-        """Stop and keep."""
-        self.desk.controller.stop()
-        self._show_progress()
-        self._show_what_can_be_done()
-
-    @Slot()
-    def discard(self) -> None:
-        """Ask, then stop and delete the run."""
-        run = self.desk.controller.run
-        if run is None:
-            return
-        question = Question("discardQuestion", f"Discard {run.id}?", "It is stopped, and its record and checkpoints "
-                            "are deleted. It goes on until you have answered.",
-                            (Answer("discard", "Discard"), Answer("keep", "Go on training")), self)
-        question.answered.connect(self._discard_answered)
-        question.open()
-
-    @Slot(str)
-    def _discard_answered(self, answer: str) -> None:
-        if answer == "discard":
-            self.desk.controller.discard()
-            self._show_what_can_be_done()
-
-    @Slot(object)
-    def _run_started(self, run: object) -> None:
-        run_id = getattr(run, "id", "")
-        self._notice.hide()
-        self._status.show_preparing(run_id)
-        self.runs.focus(run_id)
-        self.log.say(f"{run_id}: preparing; everything is kept in {self.desk.store.folder / run_id}", "muted")
-        self._show_what_can_be_done()
-
-    @Slot(object)
-    def _event_arrived(self, event: object) -> None:
-        run = self.desk.controller.run
-        for text, tone in spoken(event):
-            self.log.say(f"{run.id}: {text}" if run else text, tone)
-        self._show_progress()
-        self._show_what_can_be_done()
-
-    @Slot()
-    def _show_progress(self) -> None:
-        controller = self.desk.controller
-        if controller.run is not None:
-            self._status.show_progress(controller.run.id, controller.history, is_stopping=controller.is_stopping)
-            self.closing.show_progress(controller.run.id, controller.history)
-
-    @Slot(object)
-    def _run_refused(self, refused: Refused) -> None:
-        field = _REFUSED_FIELDS.get(refused.kind)
-        if field == "device":
-            self.panel.form.refuse("device", refused.message.removeprefix("device: "))
-        self.say(f"It could not be started: {refused.message}", "bad")
-        if refused.traceback:
-            self.log.say(refused.traceback, "muted")
-
-    @Slot(str)
-    def _run_discarded(self, run_id: str) -> None:
-        self.say(f"{run_id} was discarded", "muted")
-
-    @Slot(str)
-    def _run_ended(self, _: str) -> None:
-        self._status.show_idle()
-        self._show_what_can_be_done()
 
     # What is shown
 
@@ -309,8 +210,29 @@ class MainWindow(QMainWindow):
         self.say(text, "warn")
 
     @Slot(str)
+    def _tell_bad(self, text: str) -> None:
+        self.say(text, "bad")
+
+    @Slot(str)
+    def _runs_folder_picked(self, folder: str) -> None:
+        self._settings.runs_folder = folder
+
+    @Slot()
+    def _show_background_progress(self) -> None:
+        run = self.desk.controller.run
+        if run is not None:
+            self.closing.show_progress(run.id, self.desk.controller.history)
+
+    @Slot(str)
     def _copied(self, _: str) -> None:
         self._status.showMessage("The command line was copied", 3000)
+
+    @Slot()
+    def _add_to_menu(self) -> None:
+        try:
+            self.say(f"The program is in the applications menu now ({add_to_menu()})", "good")
+        except LauncherError as error:
+            self.say(f"{error}", "warn")
 
     @Slot(QPoint)
     def _show_run_menu(self, place: QPoint) -> None:
@@ -355,53 +277,6 @@ class MainWindow(QMainWindow):
     def _show_about(self) -> None:
         AboutDialog(self).open()
 
-    @Slot()
-    def _add_to_menu(self) -> None:
-        try:
-            self.say(f"The program is in the applications menu now ({add_to_menu()})", "good")
-        except LauncherError as error:
-            self.say(f"{error}", "warn")
-
-    # Files
-
-    @Slot()
-    def _open_experiment(self) -> None:
-        name, _ = QFileDialog.getOpenFileName(self, "Open experiment", self._data.last_folder, "Experiments (*.toml)")
-        if name:
-            self.open_experiment(Path(name))
-
-    def open_experiment(self, path: Path) -> None:
-        """Fill the form from an experiment file."""
-        try:
-            tables = read_toml(path)
-            resolve(tables)
-        except ExperimentError as error:
-            self.say(f"{path.name} is no experiment that can be run: {error}", "bad")
-            return
-        self.panel.form.take(tables)
-
-    @Slot()
-    def _save_experiment(self) -> None:
-        experiment = self.panel.form.experiment
-        if experiment is None:
-            self.panel.form.focus_problem()
-            return
-        name, _ = QFileDialog.getSaveFileName(self, "Save experiment", "experiment.toml", "Experiments (*.toml)")
-        if name:
-            try:
-                Path(name).write_text(to_toml(experiment), encoding="utf8")
-            except OSError as error:
-                self.say(f"{name} cannot be written ({error})", "bad")
-
-    @Slot()
-    def _ask_for_runs_folder(self) -> None:
-        name = QFileDialog.getExistingDirectory(self, "Runs folder", str(self.desk.store.folder))
-        if name and not self.desk.controller.is_training:
-            self._named_folder, self._settings.runs_folder = None, name
-            self.desk.move_to(RunStore(Path(name)))
-        elif name:
-            self.say("Another runs folder can be picked when the training has ended", "warn")
-
     # Dropping
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
@@ -428,7 +303,7 @@ class MainWindow(QMainWindow):
         if path.is_dir():
             self._data.open_folder(path)
         else:
-            self.open_experiment(path)
+            self._files.open_experiment(path)
 
     # What is remembered, and the end
 
