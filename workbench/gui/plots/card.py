@@ -182,11 +182,11 @@ class FigureCard(Card):
 
 
 def entries(figure: Figure, theme: Theme) -> list[Entry]:
-    """Legend entries of a figure: the boldest series of each speaks for it."""
+    """Legend entries of a figure, what is bold first; the boldest series of each speaks for it."""
     found: dict[str, Entry] = {}
-    for series in figure.series:
+    for series in sorted(figure.series, key=lambda one: -LOOKS[one.role].width):
         look = LOOKS[series.role]
-        if series.legend and (series.legend not in found or look.width > found[series.legend].width):
+        if series.legend and series.legend not in found:
             found[series.legend] = Entry(series.legend, series_color(theme, series), look.width > 0, look.width)
     return list(found.values())
 

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from html import escape
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QLabel
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from workbench.gui.plots.canvas import Canvas
 
 MOST_LINES = 8
+FEW_POINTS = 100
 
 
 class Readout:
@@ -68,24 +70,20 @@ class Readout:
             self.show_at(*self._at, figure, marks)
 
     def step(self, by: int, span: tuple[float, float], figure: Figure, marks: Sequence[Mark]) -> None:
-        """Go one point, or a hundredth of the view where points stand closer, to the left or right."""
+        """Go to the next point on the left or right, or a hundredth of the view where points stand closer."""
         low, high = span
         here = self._at[0] if self._at else (low + high) / 2
-        found = [mark.nearest(here) for mark in marks]
-        stops = sorted({point[0] for point in found if point})
-        least = (high - low) / 100
-        target = here + by * least
-        for mark in marks:
-            series = mark.series
-            if stops and series is not None and 1 < len(series.x) <= 100 and mark.nearest(here):
-                beyond = series.x[series.x > here + 1e-9] if by > 0 else series.x[series.x < here - 1e-9]
-                if len(beyond):
-                    target = float(beyond.min() if by > 0 else beyond.max())
-                break
-        target = min(max(target, low), high)
-        nearest = next((point for mark in reversed(marks) if (point := mark.nearest(target))), None)
-        if nearest:
-            self.show_at(target, self._drawn_y(nearest[1], figure), figure, marks)
+        read = [mark for mark in marks if mark.nearest(here)]
+        target = min(max(here + by * (high - low) / 100, low), high)
+        if read and all(len(mark.series.x) <= FEW_POINTS for mark in read if mark.series):
+            stops = np.unique(np.concatenate([mark.series.x for mark in read if mark.series]))
+            beyond = stops[stops > here + 1e-9] if by > 0 else stops[stops < here - 1e-9]
+            target = float(stops[-1] if by > 0 else stops[0])
+            if len(beyond):
+                target = float(beyond[0] if by > 0 else beyond[-1])
+        point = read[-1].nearest(target) if read else None
+        if point:
+            self.show_at(target, self._drawn_y(point[1], figure), figure, marks)
 
     def _drawn_y(self, y: float, figure: Figure) -> float:
         return math.log10(max(y, 1e-12)) if figure.is_log else y
