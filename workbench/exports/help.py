@@ -1,0 +1,90 @@
+"""Help pages: those that are written, and those that are made from the declarations."""
+
+from __future__ import annotations
+
+import inspect
+
+from workbench.experiment.fields import Parameter, parameters
+from workbench.experiment.registry import Role, find, found
+from workbench.places import resources
+
+_FIRST = ("index", "first-look", "your-own-pictures", "evaluation", "take-it-home", "command-line", "runs-on-disk")
+
+
+def help_pages() -> dict[str, str]:
+    """The title of every written page by its name, in the order of reading."""
+    names = sorted(path.stem for path in (resources() / "help").glob("*.md"))
+    ordered = [name for name in _FIRST if name in names] + [name for name in names if name not in _FIRST]
+    return {name: help_page(name).partition("\n")[0].lstrip("# ") for name in ordered}
+
+
+def help_page(name: str) -> str:
+    """The Markdown of a written page.
+
+    Raises:
+        FileNotFoundError: There is none of this name.
+    """
+    return (resources() / "help" / f"{name}.md").read_text(encoding="utf8")
+
+
+def algorithm_page(name: str) -> str:
+    """The Markdown page of an algorithm; raises UnknownNameError where there is none of this name."""
+    return pick_page("algorithm", name)
+
+
+def algorithms_page() -> str:
+    """The Markdown page of all algorithms together."""
+    return "# Algorithms\n\n" + "\n".join(_demoted(algorithm_page(name)) for name in found("algorithm"))
+
+
+def pick_page(role: Role, name: str) -> str:
+    """The Markdown page of a dataset, backbone or algorithm, made from its docstring and its declared fields.
+
+    Raises:
+        UnknownNameError: There is none of this name.
+    """
+    kind = find(role, name)
+    lines = [f"# {kind.title}", "", f"`{role}={name}`" + (f" · {kind.source}" if kind.source else ""), "",
+             inspect.getdoc(kind) or "", ""]
+    if role == "algorithm":
+        lines += [f"- For {_words(kind.task_kinds)}.",
+                  "- Adapts in inner steps." if kind.iterates else "- Adapts in one go, without inner steps.",
+                  "- May be trained and tested with different numbers of classes." if kind.any_ways else
+                  "- Has one output a class, so it is tested with the ways that it was trained with.", ""]
+    declared = parameters(kind.Config)
+    if declared:
+        lines += ["| field | default | what it does | source |", "|---|---|---|---|", *map(_row, declared), ""]
+    return "\n".join(lines)
+
+
+def _words(kinds: frozenset[str]) -> str:
+    return " and ".join(sorted(kinds))
+
+
+def _demoted(page: str) -> str:
+    """The page with its title one level lower."""
+    return f"#{page}"
+
+
+def _row(one: Parameter) -> str:
+    cells = (f"{one.label} (`{one.name}`)", _default(one), f"{one.help} {_range(one)}".strip(), one.source)
+    return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
+
+
+def _default(one: Parameter) -> str:
+    if one.default is None:
+        return "empty"
+    text = ", ".join(map(str, one.default)) if isinstance(one.default, tuple) else str(one.default)
+    return f"{text} {one.unit}".strip()
+
+
+def _range(one: Parameter) -> str:
+    """What may be given, in words."""
+    if one.choices:
+        return "One of " + ", ".join(f"`{value}`" for value, _ in one.choices) + "."
+    if one.minimum is None and one.maximum is None:
+        return ""
+    low = "" if one.minimum is None else f"{'above' if one.minimum_excluded else 'from'} {one.minimum:g} "
+    high = "" if one.maximum is None else f"up to {one.maximum:g}"
+    text = (low + high).strip()
+    return f"{text[:1].upper()}{text[1:]}."
