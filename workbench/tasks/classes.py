@@ -154,7 +154,8 @@ class ClassTasks(TaskSource):
             inputs = pixels.float()
         else:
             counts = np.bincount(turns, minlength=self.rotations).tolist()
-            turned = torch.cat([torch.rot90(part, turn, (2, 3)) for turn, part in enumerate(torch.split(pixels, counts))])
+            blocks = torch.split(pixels, counts)
+            turned = torch.cat([torch.rot90(block, turn, (2, 3)) for turn, block in enumerate(blocks)])
             back = torch.from_numpy(np.argsort(order, kind="stable")).to(self.device, non_blocking=True)
             inputs = turned.float().index_select(0, back)
         inputs.mul_(self._scale)
