@@ -158,7 +158,7 @@ def adaptation(run: Subject | None, quantity: Quantity) -> Figure:
     scale = metric_scale(one) if quantity == "metric" else 1.0
     values = scale * (found.metric if quantity == "metric" else found.loss)
     bounds = _bounds(one) if quantity == "metric" else None
-    facts = _joined(f"iteration {run.history.adaptation_step:,}", f"{len(values):,} tasks, 95 % interval")
+    facts = _joined(f"iteration {run.history.adaptation_step:,}", "95 % interval")
     label = f"query {metric_label(one) if quantity == 'metric' else loss_label(one)}"
     if values.shape[1] == 1:
         series = _strip(values[:, 0], run.color_index)
@@ -186,7 +186,7 @@ def probes(run: Subject | None) -> Figure:
                scale * probe.adaptation.metric.mean(0), "ordered", f"{probe.step:,}",
                place=index / max(len(chosen) - 1, 1), has_markers=True)
         for index, probe in enumerate(chosen))
-    return Figure(title, _joined(f"mean of {count}", "dark: start  bright: now"), "inner step", label, series,
+    return Figure(title, _joined(f"mean of {len(known[-1].adaptation.metric):,}", "dark: start  bright: now"), "inner step", label, series,
                   bounds=_bounds(one), legend_title="iteration")
 
 
@@ -349,7 +349,7 @@ def _each_and_mean(values: Curve, color: int, x: Curve | None = None) -> tuple[S
     """Curves [tasks, n] in one, parted by gaps, and their mean."""
     x = np.arange(float(values.shape[1])) if x is None else x
     parted = np.concatenate([values, np.full((len(values), 1), np.nan)], 1).reshape(-1)
-    return (Series("tasks", np.tile(np.append(x, x[-1]), len(values)), parted, "each", "each task"),
+    return (Series("tasks", np.tile(np.append(x, x[-1]), len(values)), parted, "each", f"each of {len(values):,} tasks"),
             Series("mean", x, values.mean(0), "mean", "mean", color, half_width=_ci95(values),
                    has_markers=values.shape[1] <= MARKED))
 
@@ -360,7 +360,7 @@ def _strip(values: Curve, color: int) -> tuple[Series, ...]:
     ends = np.array([0.5, len(values) + 0.5])
     return (Series("mean", ends, np.full(2, values.mean()), "mean", "mean", color,
                    half_width=np.full(2, _ci95(values[:, None])[0])),
-            Series("tasks", places, values, "points", "each task", color))
+            Series("tasks", places, values, "points", f"each of {len(values):,} tasks", color))
 
 
 def _ci95(values: Curve) -> Curve:

@@ -33,7 +33,7 @@ from workbench.gui.run_table import RUN_ROLE, SORT_ROLE, RunTableModel
 _TYPICAL = {STATE: "Interrupted", DATA: "Omniglot 20w1s", BACKBONE: "Conv4 64", ALGORITHM: "First-order MAML",
             RESULT: "validation 95.1 %", STEPS: "41,200 / 70,000", TIME: "1:02:33"}
 """What a column should be wide enough for; the name takes what is left."""
-_ICON_WIDTH, _PADDING, _TICK_WIDTH, _LEAST_NAME = 22, 20, 36, 150
+_ICON_WIDTH, _PADDING, _TICK_WIDTH, _LEAST_NAME = 22, 16, 36, 150
 
 
 class _StateInk(QStyledItemDelegate):
@@ -109,6 +109,7 @@ class RunPane(QWidget):
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         table.setShowGrid(False)
         table.setWordWrap(False)
+        table.setTextElideMode(Qt.TextElideMode.ElideMiddle)
         table.setTabKeyNavigation(False)
         table.setIconSize(QSize(14, 14))
         table.setItemDelegate(_StateInk(table))

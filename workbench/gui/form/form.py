@@ -298,8 +298,11 @@ class ExperimentForm(QWidget):
         return {name: is_open for section in self._sections.values() for name, is_open in section.folds().items()}
 
     def restore(self, state: Mapping[str, Any], folds: dict[str, bool]) -> None:
-        """Show what was there the last time."""
+        """Show what was there the last time; at the first time, the first preset."""
         self.draft = Draft.restored(state)
+        if not state and presets():
+            first = next(iter(presets().values()))
+            self.draft.take(first.tables, first.name)
         self._rebuild()
         for section in self._sections.values():
             section.restore_folds(folds)

@@ -85,6 +85,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self._view.sigRangeChanged.connect(self._place)
         self._view.sigRangeChangedManually.connect(self._note_move)
         self._back.setText("Reset view")
+        self._back.setFont(font(-1))
         self._back.setToolTip("Show everything again (A, or double-click)")
         self._back.setAccessibleName("Reset view")
         self._back.clicked.connect(self.reset_view)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QIcon, QMouseEvent, QPainter, QPen, QPixmap
-from PySide6.QtWidgets import QFrame, QHBoxLayout, QLabel, QMenu, QStackedLayout, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedLayout, QToolButton, QVBoxLayout, QWidget
 
 from workbench.exports.figures import Figure
 from workbench.gui.plots.canvas import Canvas
@@ -32,9 +32,9 @@ class Card(QFrame):
         self.theme = theme
         self.body = body
         self._has_row = True
-        self._title = named(QLabel(), "title")
+        self._title = named(ElidedLabel(), "title")
         self._title.setFont(font(is_bold=True))
-        self._facts = named(ElidedLabel(), "facts")
+        self._facts = named(ElidedLabel(is_first=True), "facts")
         self._facts.setFont(font(-1))
         self._facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
         self._maximize = named(QToolButton(), "maximize", tip="Fill the tab with this plot, or go back (double-click "
@@ -54,8 +54,9 @@ class Card(QFrame):
         self._header.installEventFilter(self)
         header = QHBoxLayout(self._header)
         header.setContentsMargins(0, 0, 0, 0)
-        header.addWidget(self._title)
-        header.addWidget(self._facts, 1)
+        header.setSpacing(10)
+        header.addWidget(self._title, 1)
+        header.addWidget(self._facts)
         header.addWidget(self._maximize)
         self.controls.setSpacing(6)
         self._row = QWidget()
@@ -81,7 +82,7 @@ class Card(QFrame):
     def set_heading(self, title: str, facts: str, note: str) -> None:
         """Say what is shown; a note stands where the body would be empty."""
         if title != self._title.text():
-            self._title.setText(title)
+            self._title.set_words(title)
             self.setAccessibleName(title)
             self._maximize.setAccessibleName(f"Fill the tab: {title}")
         self._facts.set_words(facts)

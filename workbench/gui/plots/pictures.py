@@ -83,7 +83,7 @@ class PicturesView(QWidget):
         """Width of a query with its words."""
         _, queries = self._columns()
         room = self.width() - self._queries_left() - GAP
-        return max(min(room // queries, 190), self._side + GAP)
+        return max(min(room // queries, 280), self._side + GAP)
 
     def _queries_left(self) -> int:
         shots, _ = self._columns()
@@ -115,8 +115,8 @@ class PicturesView(QWidget):
 
     def _paint_row(self, painter: QPainter, row: ClassRow, band: QRect) -> None:
         painter.setPen(QColor(self._theme.text))
-        words = painter.fontMetrics().elidedText(row.name, Qt.TextElideMode.ElideMiddle, NAME_WIDTH - GAP)
-        painter.drawText(QRect(0, band.y(), NAME_WIDTH - GAP, self._side), Qt.AlignmentFlag.AlignVCenter, words)
+        place = QRect(0, band.y(), NAME_WIDTH - GAP, self._side + self._text_height())
+        painter.drawText(place, int(Qt.TextFlag.TextWordWrap), row.name)
         room = (self._queries_left() - NAME_WIDTH - 2 * GAP) // (self._side + GAP)
         for index, pixels in enumerate(row.support[:room]):
             place = QRect(NAME_WIDTH + index * (self._side + GAP), band.y(), self._side, self._side)

@@ -96,7 +96,6 @@ class Readout:
             return
         found.sort(key=lambda one: abs(self._drawn_y(one[1][1], figure) - y))
         here = found[0][1][0]
-        found = [one for one in found if abs(one[1][0] - here) <= max(abs(here) * 0.02, 1.0) or not figure.is_whole]
         self._at = (x, y)
         self._lines[0].setPos(here)
         self._lines[1].setPos(y)
@@ -110,27 +109,32 @@ class Readout:
 
     def _text(self, x: float, figure: Figure, found: Sequence[tuple[Mark, tuple[float, float, float | None]]]) -> str:
         assert self._theme is not None  # noqa: S101 - narrows for the type checker
-        place = f"{x:,.0f}" if figure.is_whole else f"{x:,.4g}"
-        rows = [f"<tr><td colspan=3><b>{escape(figure.x_label)} {place}</b></td></tr>"]
+        place = _place(x, figure)
+        rows = []
         chosen = {id(mark) for mark, _ in found[:MOST_LINES]}
         top_first = sorted((one for one in found if id(one[0]) in chosen), key=lambda one: -one[1][1])
-        for mark, (_, y, half_width) in top_first:
+        for mark, (own, y, half_width) in top_first:
             assert mark.series is not None  # noqa: S101 - narrows for the type checker
             color = series_color(self._theme, mark.series)
+            where = "" if _place(own, figure) == place else f" at {_place(own, figure)}"
             value = f"{y:,.4g}" + (f" ± {half_width:.2g}" if half_width is not None else "")
-            rows.append(f"<tr><td style='color:{color}'>●</td><td>{escape(mark.series.name)}&nbsp;&nbsp;</td>"
+            rows.append(f"<tr><td style='color:{color}'>●&nbsp;</td><td>{escape(mark.series.name)}{where}&nbsp;&nbsp;</td>"
                         f"<td align=right>{value}</td></tr>")
         if len(found) > MOST_LINES:
             rows.append(f"<tr><td></td><td colspan=2>and {len(found) - MOST_LINES} more</td></tr>")
-        return f"<table cellspacing=0>{''.join(rows)}</table>"
+        return f"<b>{escape(figure.x_label)} {place}</b><table cellspacing=0>{''.join(rows)}</table>"
 
     def _corner(self, x: float, y: float) -> Any:
         """Beside the point, on the side where there is room."""
         scene = self._plot.getViewBox().mapViewToScene(QPointF(x, y))
         at = self._canvas.mapFromScene(scene)
         size, area = self._label.size(), self._canvas.size()
-        if at.x() + 14 + size.width() > area.width():
-            at.setX(at.x() - 28 - size.width())
-        at.setX(max(at.x() + 14, 2))
+        has_room = at.x() + 14 + size.width() <= area.width()
+        left = at.x() + 14 if has_room else at.x() - 14 - size.width()
+        at.setX(left if left > 0 else area.width() - size.width() - 2)
         at.setY(min(max(at.y() - size.height() - 10, 2), max(area.height() - size.height() - 2, 2)))
         return at
+
+
+def _place(x: float, figure: Figure) -> str:
+    return f"{x:,.0f}" if figure.is_whole else f"{x:,.4g}"

@@ -121,6 +121,7 @@ def sheet(theme: Theme) -> str:
         'Card QToolButton[role="switch"]:checked':
             f"background: {checked}; border-color: {theme.accent}; color: {theme.text};",
         "Card QToolButton:focus": f"border-color: {theme.accent};",
+        "Card QToolButton#resetView": f"background: {theme.raised}; color: {theme.text}; border-color: {theme.line};",
         "Card QToolButton#legendEntry": "padding: 0px 2px;",
         "Card QToolButton::menu-indicator": "image: none; width: 0px;",
         "QScrollArea#picturesScroll, QWidget#pictures, QScrollArea#picturesScroll > QWidget":

@@ -15,6 +15,7 @@ from workbench.gui.plots.style import font
 Widget = TypeVar("Widget", bound=QWidget)
 LONGEST_ENTRY = 170
 ICON_WIDTH = 18
+LONGEST_FACTS = 330
 
 
 def named(widget: Widget, name: str, accessible: str = "", tip: str = "") -> Widget:
@@ -40,11 +41,20 @@ def switch(name: str, text: str, accessible: str, tip: str, *, is_checked: bool 
 
 
 class ElidedLabel(QLabel):
-    """Words that shorten themselves where there is too little room; the tooltip has them whole."""
+    """Words that shorten themselves where there is too little room; the tooltip has them whole.
+
+    Args:
+        is_first: Whether others shorten themselves before it does.
+    """
+
+    def __init__(self, *, is_first: bool = False) -> None:
+        super().__init__()
+        self._is_first = is_first
 
     def minimumSizeHint(self) -> QSize:
-        """Any width will do."""
-        return QSize(20, super().minimumSizeHint().height())
+        """Any width will do, but what comes first keeps most of its words."""
+        whole = super().minimumSizeHint()
+        return QSize(min(whole.width(), LONGEST_FACTS) if self._is_first else 40, whole.height())
 
     def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002
         """Draw what fits."""
