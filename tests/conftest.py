@@ -1,0 +1,67 @@
+"""What every test stands on: no screen, folders of its own, and nothing left running behind it."""
+
+from __future__ import annotations
+
+import gc
+import os
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
+    os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+
+
+@pytest.fixture
+def own_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Settings, data and cache of this test alone."""
+    for kind in ("CONFIG", "DATA", "CACHE"):
+        monkeypatch.setenv(f"XDG_{kind}_HOME", str(tmp_path / kind.lower()))
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
+    """Fails a test with a window that leaves a thread, a running timer or a top-level widget behind."""
+    if not {"qapp", "qtbot"} & set(request.fixturenames):
+        yield
+        return
+    import shiboken6
+    from PySide6.QtCore import QCoreApplication, QEvent
+    from PySide6.QtWidgets import QApplication
+
+    def widgets() -> dict[int, str]:
+        return {shiboken6.getCppPointer(one)[0]: f"{type(one).__name__} {one.objectName()!r} {one.windowTitle()!r}"
+                for one in QApplication.topLevelWidgets()}
+
+    request.getfixturevalue("qapp")
+    before = widgets()
+    yield
+    request.node.funcargs.clear()  # else the test's own arguments would hold what should be gone
+    QApplication.processEvents()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    gc.collect()
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+    left = [name for pointer, name in widgets().items() if pointer not in before] + _running_threads() + _orphan_timers()
+    if left:
+        pytest.fail(f"left behind: {', '.join(left)}")
+
+
+def _running_threads() -> list[str]:
+    import shiboken6
+    from PySide6.QtCore import QCoreApplication, QThread
+
+    app = QCoreApplication.instance()
+    own = app.thread() if app is not None else None
+    return [f"running {one!r}" for one in gc.get_objects() if issubclass(type(one), QThread) and shiboken6.isValid(one)
+            and one is not own and one.isRunning()]
+
+
+def _orphan_timers() -> list[str]:
+    import shiboken6
+    from PySide6.QtCore import QTimer
+
+    return [f"active {one!r} without a parent" for one in gc.get_objects() if issubclass(type(one), QTimer)
+            and shiboken6.isValid(one) and one.isActive() and one.parent() is None]

@@ -1,0 +1,62 @@
+"""A run that takes a second or two, and hands that press buttons and read the table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from PySide6.QtWidgets import QPushButton, QWidget
+
+from workbench.gui.window import MainWindow
+
+OpenWindow = Callable[[], MainWindow]
+
+SHORT: dict[str, Any] = {
+    "dataset": {"name": "sinusoids"}, "backbone": {"name": "mlp", "widths": [8]},
+    "algorithm": {"name": "maml"}, "task": {"shots": 4, "queries": 4},
+    "training": {"iterations": 40, "meta_batch": 2, "validation_tasks": 4, "executor": "vectorized"},
+    "evaluation": {"tasks": 8, "probe_tasks": 2},
+}
+"""A run of a second or two."""
+SECONDS = 30_000
+"""Milliseconds that a test waits at most for what should take a second."""
+
+
+def tables(**training: Any) -> dict[str, Any]:
+    """The short run with other training."""
+    return SHORT | {"training": SHORT["training"] | training}
+
+
+ENDLESS = tables(iterations=1_000_000, validate_every=1_000_000)
+"""A run that goes on until it is stopped."""
+
+
+def press(parent: QWidget, name: str) -> None:
+    """Click the button of this name."""
+    button = parent.findChild(QPushButton, name)
+    assert button is not None, name
+    assert button.isEnabled(), button.toolTip()
+    button.click()
+
+
+def fill(window: MainWindow, experiment: dict[str, Any]) -> None:
+    """Put an experiment into the form."""
+    window.panel.form.take(experiment)
+    window.panel.form.check_now()
+
+
+def status_of(window: MainWindow, run_id: str) -> str:
+    """What the table says of a run."""
+    row = window.desk.model.row(run_id)
+    assert row is not None
+    return row.summary.status
+
+
+def is_idle(window: MainWindow) -> bool:
+    """Whether nothing is trained."""
+    return not window.desk.controller.is_training
+
+
+def has_stepped(window: MainWindow) -> bool:
+    """Whether the run under way has taken a step."""
+    return window.desk.controller.history.step > 0
