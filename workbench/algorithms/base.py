@@ -170,7 +170,7 @@ def adapt(
 
 
 def noise(key: Tensor, count: int, salt: int) -> Tensor:
-    """[count] uniform numbers in [0, 1), float64, a pure function of (key, salt) that may be mapped over tasks.
+    """[count] uniform numbers in [0, 1), float32, a pure function of (key, salt) that may be mapped over tasks.
 
     Args:
         key: Scalar int64 of the task.
@@ -183,4 +183,4 @@ def noise(key: Tensor, count: int, salt: int) -> Tensor:
     for shift, factor in ((30, -4658895280553007687), (27, -7723592293110705685)):
         word = (word ^ ((word >> shift) & ((1 << (64 - shift)) - 1))) * factor
     word = word ^ ((word >> 31) & ((1 << 33) - 1))
-    return ((word >> 11) & ((1 << 53) - 1)).double() * 2.0**-53
+    return ((word >> 40) & ((1 << 24) - 1)).float() * 2.0**-24

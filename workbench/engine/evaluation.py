@@ -33,7 +33,7 @@ def metrics_by_step(session: Session, meta: Meta, stream: Stream, tasks: int, *,
     chunk = max(session.chunk, session.executor.threads)
     for start in range(0, tasks, chunk):
         batch, keys = session.batch(stream, range(start, min(start + chunk, tasks)))
-        yield session.trace(meta, batch, keys, setting).metric.double().cpu().numpy()
+        yield session.trace(meta, batch, keys, setting).metric.cpu().double().numpy()
 
 
 def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation", "test"], tasks: int, *,

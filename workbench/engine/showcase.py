@@ -98,7 +98,7 @@ class Showcase:
 
 
 def _array(values: Tensor) -> Curve:
-    return values.detach().double().cpu().numpy()
+    return values.detach().cpu().double().numpy()
 
 
 def _outputs(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> Tensor:

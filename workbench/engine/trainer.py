@@ -10,6 +10,7 @@ from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 from typing import TypeVar
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -187,7 +188,7 @@ class _Training:
         block = self._block
         if not block.loss:
             return
-        loss, metric, norm = (torch.stack(values).double().cpu().numpy()
+        loss, metric, norm = (torch.stack(values).cpu().double().numpy()
                               for values in (block.loss, block.metric, block.norm))
         for number, (one, size) in enumerate(zip(loss, norm, strict=True)):
             if not (math.isfinite(one) and math.isfinite(size)):
@@ -197,7 +198,7 @@ class _Training:
                     "training.outer_lr or algorithm.inner_lr, or set training.clip, and start again; the last "
                     "checkpoint is kept")
         adaptation = self._adaptation()
-        yield Steps(block.first, loss, metric, torch.tensor(block.rate).double().numpy(), norm, self._elapsed(),
+        yield Steps(block.first, loss, metric, np.array(block.rate), norm, self._elapsed(),
                     adaptation)
         self._block = _Block(self.step + 1, time.perf_counter())
 
@@ -329,7 +330,7 @@ def _is_probe_step(step: int) -> bool:
 
 
 def _curves(trace: Trace) -> Adaptation:
-    return Adaptation(*(values.double().cpu().numpy() for values in trace))
+    return Adaptation(*(values.cpu().double().numpy() for values in trace))
 
 
 def _sentence(error: BaseException) -> str:

@@ -116,7 +116,7 @@ def predict(learner: Learner, spec: Spec, task: NewTask) -> Predictions:
         outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), query, ctx)
         if spec.kind == "classification":
             outputs = outputs.softmax(-1)
-    return Predictions(task.query_names, task.class_names, outputs.double().cpu().numpy(), len(support.inputs),
+    return Predictions(task.query_names, task.class_names, outputs.cpu().double().numpy(), len(support.inputs),
                        ctx.steps, tuple(notices))
 
 

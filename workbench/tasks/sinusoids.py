@@ -80,7 +80,7 @@ class Sinusoids(TaskSource):
     def truth(self, stream: Stream, index: int, inputs: Tensor) -> Tensor:
         """The wave itself at inputs [n, 1]."""
         _, amplitude, phase = self._waves(stream, [index])
-        return (amplitude * torch.sin(inputs.double().cpu() - phase)).to(inputs)
+        return (amplitude * torch.sin(inputs.cpu().double() - phase)).to(inputs)
 
     def overview(self) -> Overview:
         """The ranges; there are no files and no end of tasks."""
