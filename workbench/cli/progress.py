@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 from typing import Any, Self
@@ -11,6 +12,15 @@ from tqdm import tqdm
 LINE_SECONDS = 30.0
 # The bars are redrawn as they are fed: the thread that would look after slow ones outlives a command.
 tqdm.monitor_interval = 0
+
+
+def _room() -> dict[str, Any]:
+    """How wide a bar is: as the terminal, or 80 columns where it does not say, as under `script` and in containers."""
+    try:
+        is_known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+    except OSError:
+        is_known = False
+    return {"dynamic_ncols": True} if is_known else {"ncols": 80, "nrows": 24}
 
 
 class Progress:
@@ -35,7 +45,7 @@ class Progress:
         """Show the bar."""
         if self.is_bar:
             self._bar = tqdm(total=self.total or None, initial=self.done, desc=self.title or None, leave=False,
-                             unit=f" {self.unit}", unit_scale=self._scaled, dynamic_ncols=True, file=sys.stderr)
+                             unit=f" {self.unit}", unit_scale=self._scaled, file=sys.stderr, **_room())
         return self
 
     def __exit__(self, *_: object) -> None:

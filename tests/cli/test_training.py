@@ -1,0 +1,123 @@
+"""`run` and `resume`."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.cli.terminal import TINY, say, start
+from workbench.runs.store import RunStore
+
+
+def test_a_run_prints_one_json_object_with_its_result(tmp_path: Path) -> None:
+    said = say("run", *TINY, "--runs", tmp_path, "--json")
+    table = said.table
+    assert said.status == 0
+    assert table["run_id"] == "maml-sinusoids-0001"
+    assert Path(table["run_dir"]) == tmp_path / "maml-sinusoids-0001"
+    assert (table["status"], table["steps"], table["device"]) == ("finished", 20, "cpu")
+    assert table["seconds"] > 0
+    assert table["meta_loss"] > 0
+    assert table["evaluation"].keys() >= {"metric", "mean", "ci95", "tasks", "modes", "by_step"}
+    assert (table["evaluation"]["metric"], table["evaluation"]["tasks"]) == ("mse", 20)
+    assert len(table["evaluation"]["by_step"]) == 2
+
+
+def test_a_run_without_json_says_the_same_in_words_and_progress_goes_to_standard_error(tmp_path: Path) -> None:
+    said = say("run", *TINY, "--runs", tmp_path)
+    assert "finished after 20 of 20 steps" in said.out
+    assert "95 % interval over 20 tasks" in said.out
+    assert "step 5 of 20, meta-loss" in said.err
+    assert "step 5 of 20" not in said.out
+
+
+def test_an_experiment_file_and_the_file_in_a_runs_folder_run_alike(tmp_path: Path, runs: Path) -> None:
+    again = say("run", runs / "maml-sinusoids-0001" / "experiment.toml", "--runs", tmp_path, "--json").table
+    first = say("resume", "maml-sinusoids-0001", "--runs", runs, "--json").table
+    assert again["evaluation"]["mean"] == pytest.approx(first["evaluation"]["mean"], rel=1e-4)
+
+
+def test_settings_go_before_the_preset_and_the_device_before_both(tmp_path: Path) -> None:
+    say("run", "--preset", "maml-sinusoids", *TINY[2:], "--set", "device=nonsense", "--device", "cpu",
+        "--set", "algorithm=fomaml", "--runs", tmp_path)
+    experiment = RunStore(tmp_path).runs()[0].experiment()
+    assert (experiment.algorithm.name, experiment.training.iterations, experiment.device) == ("fomaml", 20, "cpu")
+
+
+def test_a_run_that_diverges_exits_with_one_and_says_how_to_mend_it(tmp_path: Path) -> None:
+    said = say("run", *TINY, "--set", "algorithm.inner_lr=1000", "--set", "training.outer_lr=100",
+               "--set", "training.optimizer=sgd", "--runs", tmp_path, "--json")
+    assert said.status == 1
+    assert said.table["status"] == "failed"
+    assert "lower training.outer_lr" in said.table["message"]
+    assert "lower training.outer_lr" in said.err
+
+
+def test_resuming_a_finished_run_says_so_and_gives_its_result(runs: Path) -> None:
+    said = say("resume", "maml-sinusoids-0001", "--runs", runs, "--json")
+    assert said.status == 0
+    assert "finished already" in said.err
+    assert said.table["evaluation"]["tasks"] == 20
+
+
+def test_an_interrupted_run_is_kept_and_resumed_it_ends_as_one_that_never_was(tmp_path: Path) -> None:
+    long = (*TINY, "--set", "training.iterations=100")
+    process = start("run", *long, "--runs", tmp_path, "--json")
+    _wait_for(process, "step 5 of 100")
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate()
+    assert process.returncode == 130, err
+    assert "workbench resume maml-sinusoids-0001" in err
+    assert json.loads(out)["status"] == "interrupted"
+    assert say("list", "runs", "--runs", tmp_path, "--json").table["runs"][0]["status"] == "interrupted"
+
+    resumed = say("resume", "maml-sinusoids-0001", "--runs", tmp_path, "--json")
+    whole = say("run", *long, "--runs", tmp_path, "--json")
+    assert (resumed.status, resumed.table["status"], resumed.table["steps"]) == (0, "finished", 100)
+    # The two may have measured chunks of different size, which is equal to rounding only.
+    assert resumed.table["evaluation"]["mean"] == pytest.approx(whole.table["evaluation"]["mean"], rel=1e-3)
+    assert resumed.table["meta_loss"] == pytest.approx(whole.table["meta_loss"], rel=1e-3)
+
+
+def test_a_second_interruption_aborts_at_once_and_the_last_checkpoint_is_kept(tmp_path: Path) -> None:
+    process = start("run", *TINY, "--set", "training.iterations=100000", "--runs", tmp_path, "--json")
+    _wait_for(process, "step 10 of")
+    process.send_signal(signal.SIGINT)
+    process.send_signal(signal.SIGTERM)
+    process.communicate()
+    assert process.returncode == 130
+    run = RunStore(tmp_path).find("maml-sinusoids-0001")
+    assert run.summary().status == "interrupted"
+    assert run.state().step >= 0
+
+
+def test_on_a_terminal_there_is_a_bar_with_rate_and_remaining_time(tmp_path: Path) -> None:
+    here, there = os.openpty()
+    process = start("run", *TINY, "--set", "training.iterations=30", "--runs", tmp_path, "--json", stderr=there)
+    os.close(there)
+    seen = ""
+    try:
+        while piece := os.read(here, 4096):
+            seen += piece.decode(errors="replace")
+    except OSError:  # a terminal whose other end is closed
+        pass
+    os.close(here)
+    out, _ = process.communicate()
+    assert process.returncode == 0, seen
+    assert out.startswith("{")
+    assert "30/30" in seen
+    assert "steps/s" in seen
+    assert "meta-loss" in seen
+
+
+def _wait_for(process: subprocess.Popen[str], text: str) -> None:
+    assert process.stderr is not None
+    for line in process.stderr:
+        if text in line:
+            return
+    raise AssertionError(f"the command ended before it said '{text}'")

@@ -1,0 +1,130 @@
+"""Exported files, and what plain PyTorch makes of them."""
+
+from __future__ import annotations
+
+import json
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors import safe_open
+from safetensors.torch import load_file, save_file
+
+from tests.cli.terminal import PICTURES, TINY, say
+from workbench.experiment.registry import found
+from workbench.exports.export import export_run, load_export
+from workbench.exports.help import algorithm_page, algorithms_page, help_page, help_pages
+from workbench.exports.predictions import predict
+from workbench.places import sample_tasks
+from workbench.runs.store import Run, RunStore
+from workbench.tasks.base import Examples
+from workbench.tasks.new_task import NewTask
+
+_NO_WORKBENCH = "import sys; sys.modules['workbench'] = None\n"
+_BEFORE = "from safetensors.torch import load_file, save_file\nglobals().update(load_file('task.safetensors'))\n"
+_AFTER = "\nsave_file({'probabilities': probabilities.detach().contiguous()}, 'out.safetensors')\n"
+
+
+def _trained(runs: Path, algorithm: str) -> Run:
+    """A run on pictures whose normalization is not the identity, so that one that is forgotten shows."""
+    said = say("run", *PICTURES, "--set",
+               f"dataset.path={sample_tasks() / 'shapes'}", "--set", f"algorithm={algorithm}", "--runs", runs)
+    assert said.status == 0, said.err
+    return RunStore(runs).runs()[0]
+
+
+@pytest.mark.parametrize(("algorithm", "section"), [("maml", 0), ("protonet", 1)])
+def test_the_lines_of_the_help_page_predict_what_the_workbench_predicts(algorithm: str, section: int, tmp_path: Path
+                                                                        ) -> None:
+    export_run(_trained(tmp_path / "runs", algorithm), tmp_path / "learner.safetensors")
+    learner = load_export(tmp_path / "learner.safetensors")
+    raw = torch.rand(25, *learner.spec.input_shape, generator=torch.Generator().manual_seed(1))
+    task = {"support_x": raw[:10], "support_y": torch.arange(5).repeat_interleave(2), "query_x": raw[10:]}
+    save_file(task, tmp_path / "task.safetensors")
+
+    lines = re.findall(r"```python\n(.*?)```", help_page("take-it-home"), re.DOTALL)[section]
+    ended = subprocess.run([sys.executable, "-c", _NO_WORKBENCH + _BEFORE + lines + _AFTER], cwd=tmp_path,
+                           capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    outside = load_file(tmp_path / "out.safetensors")["probabilities"]
+
+    spec = learner.spec
+    mean, deviation = (torch.tensor(values).view(-1, 1, 1) for values in (spec.mean, spec.deviation))
+    inside = predict(learner, spec, NewTask(
+        tuple("abcde"), Examples((task["support_x"] - mean) / deviation, task["support_y"]),
+        (task["query_x"] - mean) / deviation, tuple(map(str, range(15)))))
+    assert torch.allclose(outside.double(), torch.from_numpy(inside.outputs), rtol=0, atol=1e-6)
+    assert inside.outputs.max(1).mean() > 0.25
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("exported")
+    assert say("run", *TINY, "--runs", folder, "--set", "algorithm=reptile", "--set",
+               "algorithm.inner_optimizer=adam", "--set", "algorithm.inner_steps=2", "--set", "algorithm.test_steps=3").status == 0
+    export_run(RunStore(folder).runs()[0], folder / "learner.safetensors")
+    return folder
+
+
+def test_an_export_has_the_modules_own_names_and_a_manifest(exported: Path) -> None:
+    with safe_open(exported / "learner.safetensors", "pt") as file:
+        names = set(file.keys())
+        about = json.loads(file.metadata()["about"])
+    assert {"backbone.layers.0.weight", "head.bias", "buffers/head.bias", "buffers/steps"} <= names
+    assert about.keys() >= {"format", "version", "algorithm", "backbone", "experiment", "spec", "task", "inner",
+                            "result", "step", "versions"}
+    assert about["inner"] == {"optimizer": "adam", "lr": 0.02, "steps": 3, "training_steps": 2,
+                              "loss": "mean squared error"}
+    assert about["result"]["tasks"] == 20
+
+
+def test_an_export_gives_back_the_experiment_the_spec_and_every_tensor(exported: Path) -> None:
+    run = RunStore(exported).runs()[0]
+    learner = load_export(exported / "learner.safetensors")
+    meta, step = run.best_meta()
+    assert learner.experiment == run.experiment()
+    assert (learner.step, learner.spec.input_shape) == (step, (1,))
+    for own, other in zip(learner.meta, meta, strict=True):
+        assert own.keys() == other.keys()
+        assert all(torch.equal(own[name], other[name]) for name in own)
+
+
+def test_an_earlier_export_is_replaced(exported: Path) -> None:
+    path = exported / "learner.safetensors"
+    before = path.read_bytes()
+    export_run(RunStore(exported).runs()[0], path)
+    assert path.read_bytes() == before
+    assert [one.name for one in exported.glob(".learner*")] == []
+
+
+def test_every_algorithm_has_a_page_made_from_its_declaration() -> None:
+    for name, kind in found("algorithm").items():
+        page = algorithm_page(name)
+        assert page.startswith(f"# {kind.title}\n")
+        assert f"`algorithm={name}`" in page
+    assert "| Inner rate (`inner_lr`) |" in algorithm_page("maml")
+    assert "## ProtoNet" in algorithms_page()
+
+
+def test_every_link_between_help_pages_leads_somewhere_and_no_page_names_a_place_of_this_machine() -> None:
+    pages = help_pages()
+    assert list(pages)[:2] == ["index", "first-look"]
+    for name in pages:
+        text = help_page(name)
+        for link in re.findall(r"\]\(([\w-]+)\.md\)", text):
+            assert link in pages
+        assert str(Path.home()) not in text
+
+
+def test_every_command_on_a_help_page_can_be_parsed() -> None:
+    from workbench.cli.parser import parse
+
+    commands = [line.strip() for name in help_pages() for line in help_page(name).splitlines()
+                if line.startswith("    workbench ")]
+    commands += re.findall(r"^\| `(workbench[^`]*)`", help_page("command-line"), re.MULTILINE)
+    assert len(commands) > 10
+    for command in commands:
+        parse(command.split()[1:])
