@@ -251,7 +251,7 @@ class TrainingController(QObject):
         try:
             run.delete()
         except OSError as error:
-            _log.warning("%s cannot be deleted: %s", run.folder, error)
+            _log.warning("%s cannot be deleted: %s", run.folder, str(error))
             self.event_arrived.emit(Noted(f"{run.folder} cannot be deleted ({error})"))
         else:
             self.run_discarded.emit(run.id)

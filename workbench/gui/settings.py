@@ -59,7 +59,7 @@ def load() -> Settings:
     except FileNotFoundError:
         return settings
     except (OSError, ValueError) as error:
-        _log.warning("The window's settings cannot be read and start afresh (%s)", error)
+        _log.warning("The window's settings cannot be read and start afresh (%s)", str(error))
         return settings
     if not isinstance(known, dict) or known.get("version") != VERSION:
         return settings
@@ -78,4 +78,4 @@ def save(settings: Settings) -> None:
         temporary.write_text(json.dumps({"version": VERSION, **asdict(settings)}, indent=1), encoding="utf8")
         temporary.replace(path())
     except OSError as error:
-        _log.warning("The window's settings cannot be kept (%s)", error)
+        _log.warning("The window's settings cannot be kept (%s)", str(error))

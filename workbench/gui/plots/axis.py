@@ -11,7 +11,7 @@ PIXELS_A_NUMBER = {"left": 30, "bottom": 80}
 
 
 class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
-    """An axis whose numbers stand at 1, 2 or 5 times a power of ten, thousands separated.
+    """An axis whose numbers stand at 1, 2, 2.5 or 5 times a power of ten, thousands separated.
 
     Attributes:
         is_whole: Whether there is nothing to read between whole numbers.
@@ -43,11 +43,13 @@ class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
 
 
 def round_step(least: float, *, is_whole: bool) -> float:
-    """The smallest of 1, 2, 5 times a power of ten that is no smaller."""
+    """The smallest of 1, 2, 2.5, 5 times a power of ten that is no smaller."""
     if not (least > 0 and math.isfinite(least)):
         return 1.0
     power = 10.0 ** math.floor(math.log10(least))
-    step = next(factor * power for factor in (1, 2, 5, 10) if factor * power >= least * 0.999)
+    step = next(factor * power for factor in (1, 2, 2.5, 5, 10) if factor * power >= least * 0.999)
+    if is_whole and step == 2.5:
+        step = 5.0
     return max(step, 1.0) if is_whole else step
 
 
@@ -56,7 +58,7 @@ def numbers(values: list[float], step: float) -> list[str]:
     largest = max((abs(value) for value in values), default=0.0)
     if largest >= 1e7 or (step and step < 1e-5):
         return [f"{value:.3g}" for value in values]
-    decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step else 0
+    decimals = next((count for count in range(6) if abs(round(step, count) - step) < 1e-9), 6)
     return [f"{value + 0.0:,.{decimals}f}" for value in values]
 
 

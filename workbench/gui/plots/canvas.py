@@ -22,6 +22,7 @@ from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme, blend
 
 LEFT_WIDTH = 62
+LONG = 4000
 READ_KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 PAN_KEYS = {Qt.Key.Key_Left: (-0.2, 0.0), Qt.Key.Key_Right: (0.2, 0.0), Qt.Key.Key_Up: (0.0, 0.2),
             Qt.Key.Key_Down: (0.0, -0.2)}
@@ -261,7 +262,9 @@ def extent(figure: Figure, shown: Iterable[Series]) -> tuple[tuple[float, float]
     xs, ys = [], [reference.value for reference in figure.references if not reference.is_diagonal]
     for series in shown:
         if len(series.x):
-            xs += [float(series.x.min()), float(series.x.max())]
+            # Long curves are sorted; a cloud of points need not be.
+            ends = series.x[[0, -1]] if len(series.x) > LONG else series.x
+            xs += [float(ends.min()), float(ends.max())]
             ys += _spread(series)
     ys = [y for y in ys if np.isfinite(y) and (y > 0 or not figure.is_log)]
     left, right = (min(xs), max(xs)) if xs else (0.0, 1.0)
@@ -285,11 +288,13 @@ def _without_wild(y: Curve) -> list[float]:
 def _spread(series: Series) -> list[float]:
     """y that must be in view: all of them, or nearly all where every step is shown."""
     y = series.y
+    y = y[:: max(len(y) // LONG, 1)]
     if series.role in ("raw", "background"):
-        y = y[:: max(len(y) // 4000, 1)]
         y = y[np.isfinite(y)]
         return _without_wild(y) if len(y) else []
-    width = 0.0 if series.half_width is None else series.half_width
+    if series.half_width is None:
+        return [float(np.fmin.reduce(y)), float(np.fmax.reduce(y))]
+    width = series.half_width
     edges = np.append(y - width, y + width)
     edges = edges[np.isfinite(edges)]
     return [float(edges.min()), float(edges.max())] if len(edges) else []

@@ -62,8 +62,7 @@ class CompareTab(CardTab):
         self.add_card(over, 0, 0)
         self.add_card(at_test, 0, 1)
         self.add_card(self._results, 1, 0, columns=2)
-        self.grid.setRowStretch(0, 3)
-        self.grid.setRowStretch(1, 2)
+        self.share_room()
         self.panes = [
             FigurePane(over, self._comparison, self._validated), FigurePane(at_test, self._at_test, self._tested),
             ResultsPane(self._results, self._fill, lambda: (self._validated(), self._tested(), self._progress()))]
@@ -80,6 +79,10 @@ class CompareTab(CardTab):
         label.setFont(font(-1))
         card.controls.addWidget(label)
         card.controls.addWidget(self._choice)
+
+    def share_room(self, heights: tuple[int, ...] = (3, 2)) -> None:
+        """The curves are taller than the table."""
+        super().share_room(heights)
 
     def _take_choice(self, index: int) -> None:
         self.against = list(AGAINST)[index]

@@ -58,16 +58,16 @@ class CardTab(QWidget):
         self.focused: ShownRun | None = None
         self.maximized = ""
         self._cards: list[Card] = []
+        self._places: list[tuple[int, int, int]] = []
         self.grid = QGridLayout(self)
         self.grid.setContentsMargins(12, 12, 12, 12)
         self.grid.setSpacing(12)
 
     def add_card(self, card: Card, row: int, column: int, columns: int = 1) -> None:
-        """Put a card into the grid."""
+        """Put a card into the grid; `share_room` then gives it its share."""
         self._cards.append(card)
         self.grid.addWidget(card, row, column, 1, columns)
-        self.grid.setRowStretch(row, 1)
-        self.grid.setColumnStretch(column, 1)
+        self._places.append((row, column, columns))
         card.maximize_asked.connect(lambda: self.maximize("" if self.maximized == card.objectName()
                                                           else card.objectName()))
 
@@ -78,7 +78,20 @@ class CardTab(QWidget):
         for card in self._cards:
             card.setVisible(self.maximized in ("", card.objectName()))
             card.set_maximized(self.maximized == card.objectName())
+        self.share_room()
         self.refresh()
+
+    def share_room(self, heights: tuple[int, ...] = (1, 1)) -> None:
+        """Give rows their heights and columns equal widths, and nothing to those without a visible card."""
+        rows, columns = set[int](), set[int]()
+        for card, (row, column, wide) in zip(self._cards, self._places, strict=True):
+            if self.maximized in ("", card.objectName()):
+                rows.add(row)
+                columns.update(range(column, column + wide))
+        for index, height in enumerate(heights):
+            self.grid.setRowStretch(index, height if index in rows else 0)
+        for index in range(2):
+            self.grid.setColumnStretch(index, int(index in columns))
 
     def set_runs(self, shown: Sequence[ShownRun], focused: ShownRun | None) -> None:
         """Draw these."""

@@ -40,6 +40,7 @@ class LiveTab(CardTab):
         for index, (card, figure, state) in enumerate(zip(cards, figure_makers, states, strict=True)):
             self.add_card(card, *divmod(index, 2))
             self.panes.append(FigurePane(card, figure, state))
+        self.share_room()
         self._add_smoothing(cards[0])
         self._add_quantities(cards[2])
 
@@ -48,7 +49,7 @@ class LiveTab(CardTab):
                              "How much of the past a smoothed curve remembers, from 0 to 0.999")
         self._slider.setRange(0, len(SMOOTHINGS) - 1)
         self._slider.setPageStep(3)
-        self._slider.setFixedWidth(96)
+        self._slider.setFixedWidth(80)
         self._slider.setValue(SMOOTHINGS.index(self.smoothing))
         self._slider.valueChanged.connect(self._take_smoothing)
         self._log = switch("logAxis", "log", "Logarithmic axis", "Draw the meta-loss on a logarithmic axis")

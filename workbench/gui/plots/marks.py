@@ -8,7 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 
 from workbench.engine.events import Curve
-from workbench.exports.curves import thinned
+from workbench.exports.curves import is_same, thinned
 from workbench.exports.figures import Series
 from workbench.gui.plots.style import BAND_ALPHA, LOOKS, brush, pen, series_color
 from workbench.gui.theme import Theme
@@ -18,6 +18,9 @@ Item = TypeVar("Item")
 # Lines this short cost nothing to draw smoothly; longer ones take pyqtgraph's fast path, which is for solid, opaque
 # lines without antialiasing.
 SMOOTH_POINTS = 400
+# A bold line of two pixels cannot show what happens within three.
+PIXELS_A_BUCKET = 3
+MARGIN = 0.4
 
 
 class Mark:
@@ -39,17 +42,25 @@ class Mark:
         self._covers = (0.0, 0.0, 0.0)
         self._is_log = False
         self._color = ""
+        self._look: object = None
         self._items = [self._curve]
         plot.addItem(self._curve, ignoreBounds=True)
 
     def set(self, series: Series, theme: Theme, *, is_log: bool) -> None:
-        """Take new numbers and colours; `show_range` then draws them."""
-        self.series, self._is_log = series, is_log
+        """Take new numbers and colours; `show_range` then draws them. Nothing happens where nothing has changed."""
+        before, self.series = self.series, series
+        look = (theme, is_log, series.role, series.color, series.place, series.has_markers)
+        if before is None or look != self._look:
+            self._dress(series, theme)
+        elif is_same(before.x, series.x) and is_same(before.y, series.y) and _same_width(before, series):
+            return
+        self._look, self._is_log, self._covers = look, is_log, (0.0, 0.0, 0.0)
+
+    def _dress(self, series: Series, theme: Theme) -> None:
+        """Take pens and brushes."""
         look, color = LOOKS[series.role], series_color(theme, series)
-        self._covers = (0.0, 0.0, 0.0)
         self._color = color
         self._curve.setZValue(look.z)
-        self._curve.opts["antialias"] = look.width > 1 and len(series.x) <= SMOOTH_POINTS
         self._curve.setPen(pen(color, look.width) if look.width else None)
         if series.half_width is not None:
             self._band = self._band or self._added(pg.PlotCurveItem(fillLevel="enclosed", pen=None))
@@ -71,20 +82,23 @@ class Mark:
         return item
 
     def show_range(self, low: float, high: float, pixels: int) -> None:
-        """Draw what lies between two x, and as much on either side, so that panning need not come back each frame."""
+        """Draw what lies between two x and somewhat beyond, so that panning need not come back each frame."""
         if self.series is None:
             return
         width = high - low
         begin, end, drawn_width = self._covers
         if begin <= low and high <= end and 0.6 < width / drawn_width < 1.7:
             return
-        self._covers = (low - width, high + width, width)
-        series = self.series
-        is_long = len(series.x) > 6 * pixels and series.role != "each"
-        x, y = thinned(series.x, series.y, low - width, high + width, 3 * pixels) if is_long else (series.x, series.y)
-        if LOOKS[series.role].width:
-            self._curve.setData(x, self._scaled(y))
-        if self._dots is not None and (series.has_markers or not LOOKS[series.role].width):
+        beyond = MARGIN * width
+        self._covers = (low - beyond, high + beyond, width)
+        series, look = self.series, LOOKS[self.series.role]
+        x, y = series.x, series.y
+        buckets = int((1 + 2 * MARGIN) * pixels / (PIXELS_A_BUCKET if look.width > 1 else 1))
+        if len(x) > 2 * pixels and series.role != "each":
+            x, y = thinned(x, y, low - beyond, high + beyond, buckets)
+        if look.width:
+            self._curve.setData(x, self._scaled(y), antialias=look.width > 1 and len(series.x) <= SMOOTH_POINTS)
+        if self._dots is not None and (series.has_markers or not look.width):
             self._dots.setData(series.x, self._scaled(series.y))
         if self._band is not None:
             self._draw_band(series)
@@ -131,3 +145,9 @@ class Mark:
             return None
         width = None if series.half_width is None else float(series.half_width[index])
         return float(series.x[index]), float(series.y[index]), width
+
+
+def _same_width(one: Series, other: Series) -> bool:
+    if one.half_width is None or other.half_width is None:
+        return one.half_width is other.half_width
+    return is_same(one.half_width, other.half_width)

@@ -118,7 +118,8 @@ class Readout:
             color = series_color(self._theme, mark.series)
             where = "" if _place(own, figure) == place else f" at {_place(own, figure)}"
             value = f"{y:,.4g}" + (f" ± {half_width:.2g}" if half_width is not None else "")
-            rows.append(f"<tr><td style='color:{color}'>●&nbsp;</td><td>{escape(mark.series.name)}{where}&nbsp;&nbsp;</td>"
+            name = escape(mark.series.name) + where
+            rows.append(f"<tr><td style='color:{color}'>●&nbsp;</td><td>{name}&nbsp;&nbsp;</td>"
                         f"<td align=right>{value}</td></tr>")
         if len(found) > MOST_LINES:
             rows.append(f"<tr><td></td><td colspan=2>and {len(found) - MOST_LINES} more</td></tr>")

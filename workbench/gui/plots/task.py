@@ -48,7 +48,7 @@ class TaskTab(CardTab):
         self.add_card(self._figure_card, 1, 0)
         self.add_card(self._picture_card, 1, 0)
         self.grid.addWidget(self._bar, 0, 0)
-        self.grid.setRowStretch(0, 0)
+        self.grid.setRowStretch(1, 1)
         self.panes = [self]
 
     def _slider(self, name: str, accessible: str, tip: str) -> QSlider:

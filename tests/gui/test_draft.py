@@ -1,0 +1,112 @@
+"""The experiment while it is put together."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests.gui.helpers import SHORT
+from workbench.experiment.presets import presets
+from workbench.experiment.resolve import read_toml, resolve, with_settings
+from workbench.gui.form.draft import Draft
+
+
+def test_fields_that_were_not_said_follow_the_picks() -> None:
+    draft = Draft()
+    assert draft.values()["algorithm.inner_lr"] == 0.4
+    draft.pick("dataset", "sinusoids")
+    assert draft.values()["algorithm.inner_lr"] == 0.01
+    assert draft.picks["backbone"] == "mlp"
+
+
+def test_fields_that_were_said_stay() -> None:
+    draft = Draft()
+    draft.set("algorithm.inner_lr", 0.25)
+    draft.set("training.iterations", 77)
+    draft.pick("algorithm", "fomaml")
+    draft.pick("dataset", "sinusoids")
+    assert draft.values()["algorithm.inner_lr"] == 0.25
+    assert draft.values()["training.iterations"] == 77
+
+
+def test_fields_that_are_gone_are_forgotten() -> None:
+    draft = Draft()
+    draft.set("backbone.filters", 16)
+    draft.pick("backbone", "mlp")
+    assert "backbone.filters" not in draft.values()
+    draft.pick("backbone", "conv4")
+    assert draft.values()["backbone.filters"] == 64
+
+
+def test_saying_what_suits_anyway_is_saying_nothing() -> None:
+    draft = Draft()
+    draft.set("task.ways", 7)
+    draft.set("task.ways", 5)
+    assert draft.said == {}
+
+
+def test_what_does_not_fit_a_new_dataset_gives_way_with_a_word() -> None:
+    draft = Draft()
+    draft.pick("algorithm", "protonet")
+    notes = draft.pick("dataset", "sinusoids")
+    assert draft.picks["algorithm"] == "maml"
+    assert any("regression" in note for note in notes)
+    assert draft.problems() == []
+
+
+def test_unfitting_picks_come_with_their_reason() -> None:
+    draft = Draft()
+    draft.pick("dataset", "sinusoids")
+    assert "image" in draft.unfitting("backbone")["conv4"]
+    assert "classification" in draft.unfitting("algorithm")["protonet"]
+    assert draft.unfitting("dataset") == {}
+
+
+def test_ways_are_idle_for_regression() -> None:
+    draft = Draft()
+    assert "task.ways" not in draft.idle_fields()
+    draft.pick("dataset", "sinusoids")
+    assert "regression" in draft.idle_fields()["task.ways"]
+
+
+@pytest.mark.parametrize("name", list(presets()))
+def test_every_preset_fills_the_form_with_itself(name: str) -> None:
+    draft = Draft()
+    draft.take(presets()[name].tables, name)
+    assert draft.resolved() == resolve(presets()[name].tables)
+    assert draft.is_as_preset(presets()[name])
+
+
+@pytest.mark.parametrize("name", ["", *presets()])
+def test_the_command_line_gives_the_same_experiment(name: str) -> None:
+    draft = Draft()
+    if name:
+        draft.take(presets()[name].tables, name)
+    draft.set("training.outer_lr", 0.0123)
+    draft.set("seed", 3)
+    words = draft.command().split()
+    assert words[:2] == ["workbench", "run"]
+    base = presets()[words[words.index("--preset") + 1]].tables if "--preset" in words else {}
+    settings = [after for before, after in zip(words, words[1:], strict=False) if before == "--set"]
+    assert resolve(with_settings(base, settings)) == draft.resolved()
+
+
+def test_a_draft_is_restored_as_it_was() -> None:
+    draft = Draft()
+    draft.take(SHORT)
+    assert Draft.restored(draft.state()).resolved() == draft.resolved()
+
+
+@pytest.mark.parametrize("state", [
+    {"picks": {"dataset": "gone", "backbone": "conv4", "algorithm": "maml"}}, {"picks": 3, "said": []},
+    {"said": {"training.gone": 3}}, {"preset": "gone"},
+    {"picks": {"dataset": "sinusoids", "backbone": "conv4", "algorithm": "maml"}}])
+def test_a_state_that_no_longer_fits_is_no_obstacle(state: dict[str, object]) -> None:
+    assert Draft.restored(state).problems() == []
+
+
+def test_an_experiment_file_is_taken_whole(tmp_path_factory: pytest.TempPathFactory) -> None:
+    path = tmp_path_factory.mktemp("files") / "one.toml"
+    path.write_text('seed = 4\n[dataset]\nname = "sinusoids"\n[training]\nclip = 2.0\n', encoding="utf8")
+    draft = Draft()
+    draft.take(read_toml(path))
+    assert draft.resolved() == resolve(read_toml(path))

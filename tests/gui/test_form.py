@@ -1,0 +1,185 @@
+"""The form: made from the declarations, checked on every change."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtGui import QStandardItemModel
+from PySide6.QtWidgets import QAbstractButton, QCheckBox, QComboBox, QLabel, QLineEdit, QWidget
+from pytestqt.qtbot import QtBot
+
+from tests.gui.helpers import SHORT
+from workbench.experiment.presets import presets
+from workbench.experiment.registry import ROLES, found
+from workbench.gui.form.panel import FormPanel
+from workbench.gui.theme import LIGHT
+
+
+@pytest.fixture
+def panel(qtbot: QtBot) -> FormPanel:
+    """The form with its buttons."""
+    made = FormPanel(LIGHT)
+    qtbot.addWidget(made)
+    made.show()
+    return made
+
+
+def line(panel: FormPanel, name: str) -> QLineEdit:
+    """The field of this name."""
+    found_line = panel.findChild(QLineEdit, name)
+    assert found_line is not None, name
+    return found_line
+
+
+def retype(qtbot: QtBot, panel: FormPanel, name: str, text: str) -> None:
+    """Type something else, and wait for the check."""
+    field = line(panel, name)
+    field.selectAll()
+    if text:
+        qtbot.keyClicks(field, text)
+    else:
+        field.clear()
+        field.textEdited.emit("")
+    panel.form.check_now()
+
+
+def problem(panel: FormPanel, name: str) -> str:
+    """What stands below a field."""
+    label = panel.findChild(QLabel, f"{name}.problem")
+    assert label is not None, name
+    return label.text() if not label.isHidden() else ""
+
+
+def test_every_declared_field_is_in_the_form(panel: FormPanel) -> None:
+    for role in ROLES:
+        for name in found(role):
+            panel.form.pick(role, name)
+            for dotted in panel.form.draft.values():
+                assert panel.form.findChild(QWidget, dotted) is not None, dotted
+
+
+def test_every_input_has_a_label_a_tooltip_and_an_accessible_name(panel: FormPanel) -> None:
+    inputs: Iterator[QWidget] = (one for kind in (QLineEdit, QComboBox, QCheckBox, QAbstractButton)
+                                 for one in panel.findChildren(kind))
+    for one in inputs:
+        assert one.objectName(), one
+        assert one.accessibleName(), one.objectName()
+        assert one.toolTip() or one.objectName() in ("command", "reason"), one.objectName()
+
+
+def test_labels_units_and_ranges_come_from_the_declaration(panel: FormPanel) -> None:
+    field = line(panel, "training.meta_batch")
+    assert field.accessibleName() == "Meta-batch (tasks)"
+    assert "From 1 to 10,000 tasks" in field.toolTip()
+    assert any(label.text() == "tasks" for label in field.findChildren(QLabel))
+
+
+def test_an_empty_field_says_what_empty_means(panel: FormPanel) -> None:
+    assert line(panel, "training.clip").placeholderText() == "no limit"
+    assert line(panel, "training.validate_every").placeholderText() == "a twentieth of the run"
+
+
+@pytest.mark.parametrize(("text", "value"), [("1e-3", 1e-3), ("0,25", 0.25), ("2e2", None), ("fast", None), ("", None)])
+def test_numbers_are_taken_or_refused_in_words(qtbot: QtBot, panel: FormPanel, text: str, value: float | None) -> None:
+    retype(qtbot, panel, "training.outer_lr", text)
+    if value is None:
+        assert problem(panel, "training.outer_lr").startswith("✕ Outer rate ")
+        assert panel.form.experiment is None
+        assert not panel.start.isEnabled()
+        assert "training.outer_lr" in panel.start.toolTip()
+    else:
+        assert problem(panel, "training.outer_lr") == ""
+        assert panel.form.experiment is not None
+        assert panel.form.experiment.training.outer_lr == value
+
+
+def test_a_mended_field_lets_start_again(qtbot: QtBot, panel: FormPanel) -> None:
+    retype(qtbot, panel, "task.ways", "1")
+    assert "from 2 to 1,000" in problem(panel, "task.ways")
+    retype(qtbot, panel, "task.ways", "3")
+    assert problem(panel, "task.ways") == ""
+    assert panel.start.isEnabled()
+
+
+def test_the_arrow_keys_step_through_decades(qtbot: QtBot, panel: FormPanel) -> None:
+    retype(qtbot, panel, "training.outer_lr", "0.002")
+    qtbot.keyClick(line(panel, "training.outer_lr"), Qt.Key.Key_Up)
+    assert panel.form.draft.values()["training.outer_lr"] == 0.005
+
+
+def test_layers_are_typed_in_a_row(qtbot: QtBot, panel: FormPanel) -> None:
+    panel.form.pick("dataset", "sinusoids")
+    retype(qtbot, panel, "backbone.widths", "16 16 8")
+    assert panel.form.draft.resolved().backbone.model_dump()["widths"] == (16, 16, 8)
+    retype(qtbot, panel, "backbone.widths", "wide")
+    assert "whole numbers in a row" in problem(panel, "backbone.widths")
+    retype(qtbot, panel, "backbone.widths", "0")
+    assert "65536" in problem(panel, "backbone.widths")
+
+
+def test_pairs_that_do_not_fit_are_grey_with_their_reason(panel: FormPanel) -> None:
+    panel.form.pick("dataset", "sinusoids")
+    picker = panel.findChild(QComboBox, "backbone.name")
+    assert picker is not None
+    model = picker.model()
+    assert isinstance(model, QStandardItemModel)
+    items = {item.data(Qt.ItemDataRole.UserRole): item for item in map(model.item, range(model.rowCount()))}
+    assert not items["conv4"].isEnabled()
+    assert "vector" in items["conv4"].toolTip()
+    assert items["mlp"].isEnabled()
+    panel.form.pick("dataset", "glyphs")
+    assert items["conv4"].isEnabled()
+
+
+def test_ways_are_grey_for_regression_and_say_why(panel: FormPanel) -> None:
+    panel.form.pick("dataset", "sinusoids")
+    field = line(panel, "task.ways")
+    assert not field.isEnabled()
+    assert "regression" in field.toolTip()
+
+
+def test_a_preset_is_picked_by_name_and_marked_when_changed(qtbot: QtBot, panel: FormPanel) -> None:
+    if not presets():
+        pytest.skip("no presets")
+    name = next(iter(presets()))
+    picker = panel.form.preset_picker
+    picker.show_value(name)
+    picker.activated.emit(picker.currentIndex())
+    panel.form.check_now()
+    assert panel.form.draft.preset == name
+    assert f"--preset {name}" in panel.command
+    retype(qtbot, panel, "training.iterations", "123")
+    assert picker.currentText().endswith("(changed)")
+
+
+def test_the_command_line_can_be_copied(qtbot: QtBot, panel: FormPanel) -> None:
+    panel.form.take(SHORT)
+    panel.form.check_now()
+    with qtbot.waitSignal(panel.copied) as copied:
+        panel.copy_command()
+    assert copied.args == [panel.command]
+    assert panel.command.startswith("workbench run --set dataset=sinusoids")
+
+
+def test_the_fold_opens_for_a_problem(qtbot: QtBot, panel: FormPanel) -> None:
+    retype(qtbot, panel, "training.clip", "-1")
+    assert not line(panel, "training.clip").isVisible()
+    panel.form.focus_problem()
+    assert line(panel, "training.clip").isVisible()
+
+
+def test_folds_are_remembered(panel: FormPanel) -> None:
+    folds = panel.form.folds() | {"section.training": False, "section.training.more": True}
+    panel.form.restore(panel.form.draft.state(), folds)
+    assert panel.form.folds() == folds
+
+
+def test_a_change_is_checked_by_itself_within_a_moment(qtbot: QtBot, panel: FormPanel) -> None:
+    field = line(panel, "task.shots")
+    field.selectAll()
+    with qtbot.waitSignal(panel.form.checked, timeout=2000):
+        qtbot.keyClicks(field, "3")
+    assert panel.form.experiment is not None
+    assert panel.form.experiment.task.shots == 3

@@ -1,0 +1,290 @@
+"""The window: what it remembers, how it closes, what can be dropped on it."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+from PIL import Image
+from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit, QWidget
+from pytestqt.qtbot import QtBot
+
+from tests.gui.helpers import ENDLESS, SECONDS, SHORT, OpenWindow, fill, has_stepped, is_idle, press, status_of
+from workbench.experiment.resolve import resolve, to_toml
+from workbench.gui import settings
+from workbench.gui.actions import COMMANDS, MENUS, SEPARATOR
+from workbench.gui.theme import DARK, LIGHT
+from workbench.gui.window import MainWindow
+from workbench.runs.store import RunStore, recorded
+
+FIRST = "maml-sinusoids-0001"
+
+
+def start_endless(qtbot: QtBot, window: MainWindow) -> None:
+    """Begin a run that does not end by itself."""
+    fill(window, ENDLESS)
+    press(window.panel, "start")
+    qtbot.waitUntil(lambda: has_stepped(window), timeout=SECONDS)
+
+
+def question(window: MainWindow, name: str = "closeQuestion") -> QDialog:
+    """The question that is open."""
+    found = window.findChild(QDialog, name)
+    assert found is not None
+    return found
+
+
+def drop(window: MainWindow, path: Path) -> None:
+    """Drop a path on the window."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path))])
+    event = QDropEvent(QPointF(20, 20), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
+                       Qt.KeyboardModifier.NoModifier)
+    window.dropEvent(event)
+    assert event.isAccepted()
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of nine classes of four small pictures, one of them broken."""
+    root = tmp_path / "leaves"
+    for number in range(9):
+        (root / f"class {number}").mkdir(parents=True)
+        for one in range(4):
+            Image.new("L", (20, 20), 20 * number + one).save(root / f"class {number}" / f"{one}.png")
+    (root / "class 0" / "broken.png").write_bytes(b"no picture")
+    return root
+
+
+# Remembering
+
+
+def test_the_state_is_restored_at_the_next_start(qtbot: QtBot, open_window: OpenWindow, runs_folder: Path) -> None:
+    for _ in recorded(RunStore(runs_folder).create(resolve(SHORT))):
+        pass
+    first = open_window()
+    first.actions_["theme_dark"].trigger()
+    fill(first, SHORT)
+    first.desk.model.tick(FIRST)
+    first.runs.focus(FIRST)
+    first.resize(777, 555)
+    first.close()
+    second = open_window()
+    assert second.panel.form.experiment == resolve(SHORT)
+    assert [row.run.id for row, _ in second.desk.model.drawn()] == [FIRST]
+    assert second.desk.focused == FIRST
+    assert second.actions_["theme_dark"].isChecked()
+    assert (second.width(), second.height()) == (777, 555)
+    qtbot.waitUntil(lambda: [one.id for one in second.desk.shown()] == [FIRST], timeout=SECONDS)
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[]", '{"version": 99}',
+                                    '{"version": 1, "form": 3, "geometry": "no", "ticked": {"x": "y"}, "tab": "z"}'])
+def test_damaged_settings_never_block_the_start(own_folders: Path, open_window: OpenWindow, damage: str) -> None:
+    settings.path().parent.mkdir(parents=True)
+    settings.path().write_text(damage, encoding="utf8")
+    assert open_window().panel.form.experiment is not None
+
+
+# Closing
+
+
+def test_an_idle_window_closes_without_a_question(qtbot: QtBot, window: MainWindow) -> None:
+    with qtbot.waitSignal(window.left):
+        window.close()
+    assert not window.isVisible()
+
+
+def test_staying_changes_nothing(qtbot: QtBot, window: MainWindow) -> None:
+    start_endless(qtbot, window)
+    window.close()
+    assert window.isVisible()
+    press(question(window), "answer.stay")
+    step = window.desk.controller.history.step
+    qtbot.waitUntil(lambda: window.desk.controller.history.step > step, timeout=SECONDS)
+    assert window.isVisible()
+
+
+def test_the_escape_key_stays(qtbot: QtBot, window: MainWindow) -> None:
+    start_endless(qtbot, window)
+    window.close()
+    question(window).reject()
+    assert window.isVisible()
+    assert not is_idle(window)
+
+
+def test_stopping_and_closing_loses_no_step(qtbot: QtBot, window: MainWindow, runs_folder: Path) -> None:
+    start_endless(qtbot, window)
+    window.close()
+    with qtbot.waitSignal(window.left, timeout=SECONDS):
+        press(question(window), "answer.stop")
+    run = RunStore(runs_folder).find(FIRST)
+    assert run.summary().status == "stopped"
+    assert run.history().step == window.desk.controller.history.step == run.state().step
+
+
+def test_finishing_in_the_background_ends_with_the_run(
+        qtbot: QtBot, window: MainWindow, open_window: OpenWindow, runs_folder: Path) -> None:
+    fill(window, SHORT | {"training": SHORT["training"] | {"iterations": 400, "validate_every": 400}})
+    press(window.panel, "start")
+    qtbot.waitUntil(lambda: has_stepped(window), timeout=SECONDS)
+    window.close()
+    press(question(window), "answer.background")
+    assert not window.isVisible()
+    assert not is_idle(window)
+    other = open_window()
+    assert status_of(other, FIRST) == "running"
+    other.runs.focus(FIRST)
+    assert not other.actions_["resume"].isEnabled()
+    with qtbot.waitSignal(window.left, timeout=SECONDS):
+        pass
+    assert RunStore(runs_folder).find(FIRST).summary().status == "finished"
+    qtbot.waitUntil(lambda: status_of(other, FIRST) == "finished", timeout=SECONDS)
+    QApplication.setQuitOnLastWindowClosed(True)
+
+
+# Folders
+
+
+def test_a_dropped_folder_fills_the_form_and_shows_what_it_is(
+        qtbot: QtBot, window: MainWindow, pictures: Path) -> None:
+    fill(window, {"task": {"ways": 2}})
+    drop(window, pictures)
+    card = window.panel.form.card
+    qtbot.waitUntil(lambda: card.shown is not None and bool(card.shown.problems), timeout=SECONDS)
+    assert window.panel.form.draft.picks["dataset"] == "image_folder"
+    assert window.panel.form.draft.values()["dataset.path"] == str(pictures)
+    facts = window.panel.findChild(QLabel, "dataset.facts")
+    assert facts is not None
+    assert "Pictures by class" in facts.text()
+
+
+def test_every_problem_of_a_folder_can_be_read_and_copied(qtbot: QtBot, window: MainWindow, pictures: Path) -> None:
+    fill(window, {"dataset": {"name": "image_folder", "path": str(pictures)}, "task": {"ways": 20}})
+    card = window.panel.form.card
+    qtbot.waitUntil(lambda: card.shown is not None and not card.shown.is_usable, timeout=SECONDS)
+    press(window.panel, "dataset.details")
+    report = question(window, "report")
+    text = report.findChildren(QPlainTextEdit)[0].toPlainText()
+    assert str(pictures) in text
+    assert "broken.png" in text
+    press(report, "report.copy")
+    assert QGuiApplication.clipboard().text() == text
+    press(report, "report.close")
+
+
+def test_a_dropped_experiment_file_fills_the_form(window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "one.toml"
+    path.write_text(to_toml(resolve(SHORT | {"seed": 9})), encoding="utf8")
+    drop(window, path)
+    window.panel.form.check_now()
+    assert window.panel.form.experiment == resolve(SHORT | {"seed": 9})
+
+
+def test_a_file_that_is_no_experiment_is_refused_in_words(window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "one.toml"
+    path.write_text("[dataset]\nname = 'nothing'\n", encoding="utf8")
+    drop(window, path)
+    assert "no dataset is called 'nothing'" in window.log.text()
+
+
+# Runs
+
+
+def test_a_run_is_loaded_into_the_form(qtbot: QtBot, window: MainWindow, runs_folder: Path) -> None:
+    RunStore(runs_folder).create(resolve(SHORT | {"seed": 5}))
+    window.desk.look_at_disk()
+    window.runs.focus(FIRST)
+    window.actions_["load_run"].trigger()
+    window.panel.form.check_now()
+    assert window.panel.form.experiment == resolve(SHORT | {"seed": 5})
+
+
+def test_deleting_a_run_asks(qtbot: QtBot, window: MainWindow, runs_folder: Path) -> None:
+    for _ in recorded(RunStore(runs_folder).create(resolve(SHORT))):
+        pass
+    window.desk.look_at_disk()
+    window.runs.focus(FIRST)
+    window.actions_["delete"].trigger()
+    press(question(window, "deleteQuestion"), "answer.keep")
+    assert (runs_folder / FIRST).is_dir()
+    qtbot.waitUntil(lambda: window.findChild(QDialog, "deleteQuestion") is None)
+    window.actions_["delete"].trigger()
+    press(question(window, "deleteQuestion"), "answer.delete")
+    assert not (runs_folder / FIRST).exists()
+    assert window.desk.model.rowCount() == 0
+
+
+def test_a_finished_run_is_exported(qtbot: QtBot, window: MainWindow, runs_folder: Path, tmp_path: Path) -> None:
+    run = RunStore(runs_folder).create(resolve(SHORT))
+    for _ in recorded(run):
+        pass
+    window.desk.look_at_disk()
+    window._run_commands.export_to(run, tmp_path / "learner.safetensors")
+    qtbot.waitUntil(lambda: "Exported to" in window.log.text(), timeout=SECONDS)
+    assert (tmp_path / "learner.safetensors").stat().st_size > 0
+
+
+def test_what_cannot_be_done_is_grey_and_says_why(window: MainWindow) -> None:
+    assert not window.actions_["resume"].isEnabled()
+    assert window.actions_["resume"].toolTip() == "Pick a run in the table first."
+
+
+# The whole
+
+
+def test_light_and_dark_follow_the_pin_at_once(window: MainWindow) -> None:
+    window.actions_["theme_dark"].trigger()
+    assert window.palette().window().color().name() == DARK.window
+    window.actions_["theme_light"].trigger()
+    assert window.palette().window().color().name() == LIGHT.window
+
+
+def test_the_commands_and_the_menus_know_each_other() -> None:
+    named = {name for names in MENUS.values() for name in names if name != SEPARATOR}
+    assert named == {command.id for command in COMMANDS}
+    shortcuts = [command.shortcut for command in COMMANDS if command.shortcut]
+    assert len(shortcuts) == len(set(shortcuts))
+    assert all(re.fullmatch(r"[A-Z].*\.", command.tip) for command in COMMANDS)
+
+
+def test_help_and_about_open(window: MainWindow) -> None:
+    for name, dialog in (("help", "helpPages"), ("about", "aboutProgram")):
+        window.actions_[name].trigger()
+        question(window, dialog).close()
+
+
+@pytest.mark.parametrize(("width", "height", "points"), [(1440, 900, 10), (1280, 800, 10), (1280, 800, 14),
+                                                         (853, 533, 10)])
+def test_nothing_is_cut_off(qtbot: QtBot, qapp: QApplication, open_window: OpenWindow, width: int, height: int,
+                            points: int) -> None:
+    before = qapp.font()
+    larger = qapp.font()
+    larger.setPointSize(points)
+    qapp.setFont(larger)
+    try:
+        window = open_window()
+        window.resize(width, height)
+        window._reset_layout()
+        qtbot.waitExposed(window)
+        assert (window.width(), window.height()) == (width, height)
+        cut = [one.objectName() for one in window.panel.findChildren(QWidget)
+               if one.objectName() and one.isVisible() and not one.inherits("QLineEdit")
+               and one.minimumSizeHint().width() > one.width() + 1]
+        assert cut == []
+        right = window.panel.mapTo(window, QPoint(window.panel.width(), 0)).x()
+        assert right < width * 0.62
+    finally:
+        qapp.setFont(before)
+
+
+def test_pages_of_the_keyboard_reach_form_runs_and_log(qtbot: QtBot, window: MainWindow) -> None:
+    window.log.say("something happened")
+    for action, name in (("go_to_form", "preset"), ("go_to_log", "log")):
+        window.actions_[action].trigger()
+        focused = window.focusWidget()
+        assert focused is not None
+        assert focused.objectName() == name
