@@ -63,8 +63,8 @@ def test_the_lines_of_the_help_page_predict_what_the_workbench_predicts(algorith
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
-    assert say("run", *TINY, "--runs", folder, "--set", "algorithm=reptile", "--set",
-               "algorithm.inner_optimizer=adam", "--set", "algorithm.inner_steps=2", "--set", "algorithm.test_steps=3").status == 0
+    assert say("run", *TINY, "--set", "algorithm=reptile", "--set", "algorithm.inner_optimizer=adam", "--set",
+               "algorithm.inner_steps=2", "--set", "algorithm.test_steps=3", "--runs", folder).status == 0
     export_run(RunStore(folder).runs()[0], folder / "learner.safetensors")
     return folder
 

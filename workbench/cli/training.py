@@ -111,7 +111,8 @@ class _Teller:
         self._run = found
         self._output = output
         self._progress: Progress | None = None
-        self._loss = self._validation = ""
+        self._loss = ""
+        self._validation = ""
 
     def __enter__(self) -> _Teller:
         return self
@@ -126,16 +127,18 @@ class _Teller:
             case Started():
                 self._start(event)
             case Steps() if self._progress:
-                self._loss = f"meta-loss {float(event.loss[-1]):.4g}"
-                self._progress.move_to(event.last, self._beside())
+                self._loss = f"meta-loss {float(event.loss[-1]):.3f}"
+                self._progress.move_to(event.last, self._beside(self._validation))
                 if event.last >= self._progress.total:
                     self._progress.rename("testing")
+            case Evaluation(split="validation") if self._progress:
+                # A bar has little room beside it: there the validation stands without its interval.
+                self._validation = f"val {_short(event)}"
+                if not self._progress.is_bar:
+                    words = f"validation {result_in_words(event.metric, event.score.mean, event.score.ci95)}"
+                    self._progress.line(f"step {event.step:,} of {self._progress.total:,}, {self._beside(words)}")
             case Failed():
                 self._output.note(f"workbench: {event.message}")
-            case Evaluation(split="validation") if self._progress:
-                self._validation = f"validation {result_in_words(event.metric, event.score.mean, event.score.ci95)}"
-                if not self._progress.is_bar:
-                    self._progress.line(f"step {event.step:,} of {self._progress.total:,}, {self._beside()}")
 
     def _start(self, event: Started) -> None:
         self._progress = Progress(event.iterations, start=event.step, title="training", unit="steps")
@@ -145,8 +148,12 @@ class _Teller:
             self._progress.line(f"note: {notice}")
         self._progress.__enter__()
 
-    def _beside(self) -> str:
-        return ", ".join(part for part in (self._loss, self._validation) if part)
+    def _beside(self, validation: str) -> str:
+        return ", ".join(part for part in (self._loss, validation) if part)
+
+
+def _short(event: Evaluation) -> str:
+    return f"{100 * event.score.mean:.1f} %" if event.metric == "accuracy" else f"{event.score.mean:.3f}"
 
 
 def evaluation_table(evaluation: Evaluation | None) -> dict[str, Any] | None:

@@ -10,8 +10,11 @@ import torch
 
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine import devices
+from workbench.engine.events import Started
 from workbench.engine.session import Session, open_source
 from workbench.experiment.experiment import Experiment
+from workbench.runs import record
+from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
 from workbench.tasks.base import Spec
 
@@ -61,7 +64,16 @@ def of_run(run: Run) -> Learner:
         RunFileError: The run has none yet, or its file is damaged.
     """
     meta, step = run.best_meta()
-    return Learner(run.id, run.experiment(), meta, step, chunk=run.state().chunk)
+    return Learner(run.id, run.experiment(), meta, step, chunk=_chunk(run))
+
+
+def _chunk(run: Run) -> int:
+    """Tasks that the run had at once, so that judging it again gives the very same numbers."""
+    try:
+        first = next(record.read(run.record), None)
+    except (OSError, RunFileError):
+        return 1  # the parameters are whole without the record; only rounding and speed may differ
+    return first.chunk if isinstance(first, Started) else 1
 
 
 def open_session(learner: Learner, experiment: Experiment) -> Session:
