@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from tests.gui.helpers import SHORT
@@ -86,7 +88,7 @@ def test_the_command_line_gives_the_same_experiment(name: str) -> None:
     words = draft.command().split()
     assert words[:2] == ["workbench", "run"]
     base = presets()[words[words.index("--preset") + 1]].tables if "--preset" in words else {}
-    settings = [after for before, after in zip(words, words[1:], strict=False) if before == "--set"]
+    settings = [after for before, after in pairwise(words) if before == "--set"]
     assert resolve(with_settings(base, settings)) == draft.resolved()
 
 

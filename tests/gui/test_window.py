@@ -166,6 +166,8 @@ def test_every_problem_of_a_folder_can_be_read_and_copied(qtbot: QtBot, window: 
     fill(window, {"dataset": {"name": "image_folder", "path": str(pictures)}, "task": {"ways": 20}})
     card = window.panel.form.card
     qtbot.waitUntil(lambda: card.shown is not None and not card.shown.is_usable, timeout=SECONDS)
+    assert not window.panel.start.isEnabled()
+    assert "20-way" in window.panel.start.toolTip()
     press(window.panel, "dataset.details")
     report = question(window, "report")
     text = report.findChildren(QPlainTextEdit)[0].toPlainText()

@@ -58,7 +58,6 @@ class DataDesk(QObject):
     def __init__(self, form: ExperimentForm, jobs: Jobs, window: QWidget) -> None:
         super().__init__(window)
         self._form, self._jobs, self._window = form, jobs, window
-        self._opened: Recognized | None = None
         self._download: _Download | None = None
         self.last_folder = ""
         self._pace = QTimer(self)
@@ -85,7 +84,7 @@ class DataDesk(QObject):
     def _looked(self, done: Done) -> None:
         result = done.result if not done.error else Look(
             find("dataset", self._form.draft.picks["dataset"]).title, problems=(done.error,), is_usable=False)
-        self._form.card.show_look(result)
+        self._form.show_look(result)
 
     # Folders of one's own
 
@@ -117,11 +116,12 @@ class DataDesk(QObject):
             self.said.emit(done.error, "bad")
             return
         found: Recognized = done.result
-        self._opened = found
         if not found.dataset:
             self.said.emit(found.message, "warn")
             return
-        self.said.emit(f"{found.message}.", "" if found.report["usable"] else "warn")
+        will_do = found.report["usable"]
+        self.said.emit(f"{found.message}{'' if will_do else ', but it will not do as it is: the form says why'}.",
+                       "" if will_do else "warn")
         self._form.take_folder(found.dataset, str(found.path))
 
     @Slot()

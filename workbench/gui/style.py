@@ -127,6 +127,9 @@ QPushButton[primary="true"] {{ background: {theme.accent}; color: {theme.on_acce
 QPushButton[primary="true"]:hover {{ background: {blend(theme.text, theme.accent, 0.12)}; }}
 QPushButton[primary="true"]:focus {{ border: 2px solid {theme.text}; }}
 QPushButton[primary="true"]:disabled {{ background: {theme.line}; color: {theme.muted}; border-color: {theme.line}; }}
+QPushButton[reason="true"] {{ text-align: left; padding: 0; border: none; background: transparent;
+    color: {theme.bad}; min-height: 18px; }}
+QPushButton[reason="true"]:focus {{ text-decoration: underline; }}
 QPushButton[tall="true"] {{ min-height: 28px; }}
 QToolButton {{ border: 1px solid transparent; border-radius: 5px; padding: 3px; background: transparent; }}
 QToolButton:hover {{ background: {blend(theme.accent, theme.panel, 0.12)}; }}

@@ -87,7 +87,7 @@ class MainWindow(QMainWindow):
         self._ticker.setInterval(TICK_MILLISECONDS)
         self._ticker.timeout.connect(self.plots.tick)
         self._connect()
-        self._set_theme(theme)
+        self._draw_for(theme)
         self._restore()
         self._ticker.start()
 
@@ -188,7 +188,7 @@ class MainWindow(QMainWindow):
         self.panel.show_training(is_training=controller.is_training, is_paused=controller.is_paused,
                                  is_stopping=controller.is_stopping)
         is_free = controller.is_training and not controller.is_stopping
-        self.actions_["start"].setEnabled(not controller.is_training and not self.panel.form.problems)
+        self.actions_["start"].setEnabled(not controller.is_training and self.panel.start.isEnabled())
         for name in ("pause", "stop", "discard"):
             self.actions_[name].setEnabled(is_free)
         self.actions_["pause"].setText("Go on" if controller.is_paused else "Pause")
@@ -255,6 +255,10 @@ class MainWindow(QMainWindow):
         self.desk.model.set_theme(theme)
         self.log.set_theme(theme)
         self._status.set_theme(theme)
+        self._draw_for(theme)
+
+    def _draw_for(self, theme: Theme) -> None:
+        """What the window itself draws."""
         self.actions_.set_theme(theme)
         self._drop_hint.setStyleSheet(f"background: {theme.panel}; color: {theme.accent}; font-weight: 600; "
                                       f"border: 2px dashed {theme.accent}; border-radius: 8px;")

@@ -19,7 +19,7 @@ from workbench.experiment.resolve import ExperimentError, Problem
 from workbench.gui.form.dataset_card import DatasetCard
 from workbench.gui.form.draft import TABLES, Draft
 from workbench.gui.form.entries import Combo, Entry, entry_for
-from workbench.gui.form.scan import relevant
+from workbench.gui.form.scan import Look, relevant
 from workbench.gui.form.sections import Row, Section, titled_row
 from workbench.gui.theme import Theme
 
@@ -39,6 +39,7 @@ class ExperimentForm(QWidget):
         draft: The experiment in the making.
         experiment: What would be run; None while something is wrong.
         problems: What is wrong.
+        data_problem: Why the data will not do; empty while it is being looked at.
         card: The dataset's card.
         preset_picker: The combo box of the presets.
 
@@ -57,6 +58,7 @@ class ExperimentForm(QWidget):
         self.draft = Draft()
         self.experiment: Experiment | None = None
         self.problems: list[Problem] = []
+        self.data_problem = ""
         self._theme = theme
         self._looked_at: dict[str, Any] = {}
         self._refused: dict[str, str] = {}
@@ -196,35 +198,24 @@ class ExperimentForm(QWidget):
         self._refused.clear()
         values = self.draft.values()
         for table, section in self._sections.items():
-            declared = [(one, f"{table}.{one.name}") for one in self.draft.fields(table)]
+            declared = {f"{table}.{one.name}": one for one in self.draft.fields(table)}
             if table == "training":
-                declared += _top_fields(values["device"])
-            entries = [self._entry(one, dotted, values[dotted]) for one, dotted in declared]
-            self._keep_or_replace(section, entries, side_by_side=table == "task")
-            section.set_theme(self._theme)
+                declared |= _top_fields(values["device"])
+            # Rows that are declared as before only take new values, so that the focus stays where it is.
+            if not declared or declared != {dotted: row.entry.parameter for dotted, row in section.rows.items()}:
+                entries = [entry_for(one, dotted) for dotted, one in declared.items()]
+                section.set_entries(entries, side_by_side=table == "task")
+                section.set_theme(self._theme)
+                for entry in entries:
+                    entry.edited.connect(self._edited)
+            for dotted, row in section.rows.items():
+                row.entry.show_value(values[dotted])
         for role in ROLES:
             self._pickers[role].show_value(self.draft.picks[role])
             self._pickers[role].grey_out(self.draft.unfitting(role))
             kind = found(role)[self.draft.picks[role]]
             self._pickers[role].setToolTip(kind.summary())
         self._show_idle()
-
-    def _keep_or_replace(self, section: Section, entries: list[Entry], *, side_by_side: bool) -> None:
-        """Rows that are declared as before only take new values, so that the focus stays where it is."""
-        before = {dotted: row.entry.parameter for dotted, row in section.rows.items()}
-        if before and before == {entry.dotted: entry.parameter for entry in entries}:
-            for entry in entries:
-                section.rows[entry.dotted].entry.show_value(entry.value())
-                entry.deleteLater()
-            return
-        section.set_entries(entries, side_by_side=side_by_side)
-        for entry in entries:
-            entry.edited.connect(self._edited)
-
-    def _entry(self, parameter: Parameter, dotted: str, value: Any) -> Entry:
-        entry = entry_for(parameter, dotted)
-        entry.show_value(value)
-        return entry
 
     def _show_idle(self) -> None:
         reasons = self.draft.idle_fields()
@@ -269,7 +260,14 @@ class ExperimentForm(QWidget):
         part = relevant(self.draft.tables())
         if part != self._looked_at and not any(one.field.startswith(("dataset.", "task.")) for one in self.problems):
             self._looked_at = part
+            self.data_problem = ""
             self.data_changed.emit(part)
+
+    def show_look(self, look: Look) -> None:
+        """Show what was found in the data."""
+        self.card.show_look(look)
+        self.data_problem = "" if look.is_usable else look.problems[0] if look.problems else "the data will not do"
+        self.checked.emit()
 
     def look_again(self) -> None:
         """Have the dataset looked at again, for its files have changed."""
@@ -284,6 +282,10 @@ class ExperimentForm(QWidget):
     def focus_problem(self) -> None:
         """Go to the first field that is wrong."""
         rows = self._rows()
+        if self.data_problem and not self.problems:
+            self._sections["dataset"].reveal("")
+            self._scroll.verticalScrollBar().setValue(0)
+            self.card.picker.setFocus(Qt.FocusReason.OtherFocusReason)
         for problem in self.problems:
             if problem.field in rows:
                 self._sections[problem.field.rpartition(".")[0] or "training"].reveal(problem.field)
@@ -309,7 +311,7 @@ class ExperimentForm(QWidget):
         self.check_now()
 
 
-def _top_fields(device: str) -> list[tuple[Parameter, str]]:
+def _top_fields(device: str) -> dict[str, Parameter]:
     """Seed and device, the device as a choice among those of this machine."""
     known = {one.name: one for one in parameters(Experiment)}
     found_here = devices()
@@ -319,4 +321,4 @@ def _top_fields(device: str) -> list[tuple[Parameter, str]]:
     if device not in [name for name, _ in choices]:
         choices.append((device, f"{device} (not on this machine)"))
     picker = replace(known["device"], shape="choice", choices=tuple(choices))
-    return [(picker, "device"), (known["seed"], "seed")]
+    return {"device": picker, "seed": known["seed"]}

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import (
 
 from workbench.gui import icons
 from workbench.gui.form.form import ExperimentForm
-from workbench.gui.style import caption_font, set_tone
+from workbench.gui.style import caption_font, set_property, set_tone
 from workbench.gui.theme import Theme
 
 
@@ -62,7 +62,7 @@ class FormPanel(QWidget):
     def _lay_out(self) -> None:
         self._reason.setObjectName("reason")
         self._reason.setFlat(True)
-        self._reason.setStyleSheet("text-align: left; padding: 0; border: none; background: transparent;")
+        set_property(self._reason, "reason", "true")
         self._reason.setFont(caption_font())
         self._command.setObjectName("command")
         self._command.setReadOnly(True)
@@ -115,15 +115,17 @@ class FormPanel(QWidget):
     @Slot()
     def _show_check(self) -> None:
         problems = self.form.problems
-        count = len(problems)
-        self._reason.setVisible(bool(problems))
-        self._reason.setText(f"✕ {'One field needs' if count == 1 else f'{count} fields need'} attention")
-        self._reason.setToolTip("\n".join(f"{one.field}: {one.message}" for one in problems))
+        in_data = [self.form.data_problem] if self.form.data_problem else []
+        reasons = [f"{one.field}: {one.message}" for one in problems] or in_data
+        heading = "The data needs" if not problems else "One field needs" if len(problems) == 1 else \
+            f"{len(problems)} fields need"
+        self._reason.setVisible(bool(reasons))
+        self._reason.setText(f"✕ {heading} attention")
+        self._reason.setToolTip("\n".join(reasons))
         self._reason.setAccessibleName(f"{self._reason.text()}: {self._reason.toolTip()}")
-        set_tone(self._reason, "bad")
-        self.start.setEnabled(not problems)
-        self.start.setToolTip("Train what the form says (Ctrl+Return)." if not problems
-                              else f"Mend this first:\n{self._reason.toolTip()}")
+        self.start.setEnabled(not reasons)
+        self.start.setToolTip(f"Mend this first:\n{self._reason.toolTip()}" if reasons
+                              else "Train what the form says (Ctrl+Return).")
         command = "" if problems else self.form.draft.command()
         self._command.setText(command)
         self._command.setPlaceholderText("The command line that does the same")

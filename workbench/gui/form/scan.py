@@ -15,7 +15,7 @@ from workbench.engine.session import open_source
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.registry import ROLES, find
 from workbench.experiment.resolve import ExperimentError, resolve
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import DataError, Overview, TaskSource
 from workbench.tasks.image_folder import check_folder
 
 MOST_SAMPLES = 12
@@ -76,11 +76,10 @@ def look(tables: Mapping[str, Any]) -> Look:
         overview = open_source(experiment, torch.device("cpu")).overview()
     except DataError as error:
         return _unusable(blank, str(error), path, experiment.task)
-    pictures = () if overview.samples is None else tuple(
-        one.permute(1, 2, 0).contiguous().numpy() for one in overview.samples[:MOST_SAMPLES])
+    pictures = _samples(overview)
     splits = tuple((split, count, overview.examples.get(split, 0)) for split, count in overview.classes.items())
     return Look(picked.title, overview.form, overview.facts, splits, overview.problems, pictures,
-                is_ink=all(one.shape[2] == 1 and one.mean() < 90 for one in pictures),
+                is_ink=_is_ink(pictures),
                 can_download=picked.downloadable and not splits)
 
 
@@ -92,11 +91,32 @@ def _unusable(blank: Look, reason: str, path: Any, task: TaskConfig) -> Look:
             report = check_folder(Path(str(path)), task)
         except DataError as error:
             reason = str(error)
-    found = [one for one in report.get("problems", []) if one != reason]
+    # The report was made for the usual shares and seed: its own verdict on the whole folder would only confuse.
+    found = [one for one in report.get("problems", []) if not one.startswith(str(path))]
     facts = f"{report['classes']:,} classes · {report['examples']:,} pictures" if report.get("examples") else ""
     splits = tuple((name, one["classes"], one["examples"]) for name, one in report.get("splits", {}).items())
-    return Look(blank.title, report.get("form", ""), facts, splits, (reason, *found), is_usable=False,
-                can_download=blank.can_download)
+    pictures = _pictures_at_least(path) if report.get("examples") else ()
+    return Look(blank.title, report.get("form", ""), facts, splits, (reason, *found), pictures, _is_ink(pictures),
+                is_usable=False, can_download=blank.can_download)
+
+
+def _pictures_at_least(path: Any) -> tuple[NDArray[np.uint8], ...]:
+    """A few pictures of a folder that will not do for the tasks that are wanted, if it will for the smallest."""
+    smallest = {"dataset": {"name": "image_folder", "path": str(path)}, "task": {"ways": 2, "shots": 1, "queries": 1}}
+    try:
+        return _samples(open_source(resolve(smallest), torch.device("cpu")).overview())
+    except DataError:
+        return ()
+
+
+def _is_ink(pictures: tuple[NDArray[np.uint8], ...]) -> bool:
+    return all(one.shape[2] == 1 and one.mean() < 90 for one in pictures)
+
+
+def _samples(overview: Overview) -> tuple[NDArray[np.uint8], ...]:
+    if overview.samples is None:
+        return ()
+    return tuple(one.permute(1, 2, 0).contiguous().numpy() for one in overview.samples[:MOST_SAMPLES])
 
 
 @dataclass(frozen=True)
