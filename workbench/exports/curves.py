@@ -21,10 +21,12 @@ class Smoother:
 
     Args:
         weight: w in [0, 1): 0 leaves the curve as it is.
+        scale: What the smoothed curve is multiplied by.
     """
 
-    def __init__(self, weight: float) -> None:
+    def __init__(self, weight: float, scale: float = 1.0) -> None:
         self.weight = weight
+        self.scale = scale
         self._smoothed = Growing()
         self._sums: Curve = np.zeros(2)
         lag = np.subtract.outer(np.arange(_BLOCK), np.arange(_BLOCK))
@@ -60,7 +62,7 @@ class Smoother:
         seen = totals[1] > 0
         smooth = np.full(len(values), np.nan)
         np.divide(totals[0], totals[1], out=smooth, where=seen)
-        return smooth
+        return smooth * self.scale
 
 
 def smoothed(values: Curve, weight: float) -> Curve:
@@ -74,12 +76,34 @@ class Smoothers:
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Growing, Smoother] = WeakKeyDictionary()
 
-    def curve(self, series: Growing, weight: float) -> Curve:
-        """The smoothed curve of a run's series."""
+    def curve(self, series: Growing, weight: float, scale: float = 1.0) -> Curve:
+        """The smoothed curve of a run's series; the same memory as before where the run did not grow."""
         smoother = self._known.get(series)
-        if smoother is None or smoother.weight != weight:
-            smoother = self._known[series] = Smoother(weight)
+        if smoother is None or (smoother.weight, smoother.scale) != (weight, scale):
+            smoother = self._known[series] = Smoother(weight, scale)
         return smoother.extend(series.values)
+
+
+class _Counted:
+    """1, 2, 3, … as far as anybody asked."""
+
+    numbers: Curve = np.arange(1.0, 1025.0)
+
+
+def iterations(count: int) -> Curve:
+    """The numbers of the first steps, 1 to `count`; one memory for all runs."""
+    if count > len(_Counted.numbers):
+        _Counted.numbers = np.arange(1.0, 2.0 * count + 1)
+    return _Counted.numbers[:count]
+
+
+def is_same(one: Curve, other: Curve) -> bool:
+    """Whether two arrays hold the same numbers: the same part of an append-only memory, or few and equal."""
+    if len(one) != len(other):
+        return False
+    if one.ctypes.data == other.ctypes.data:
+        return True
+    return len(one) <= 1024 and np.array_equal(one, other, equal_nan=True)
 
 
 def thinned(x: Curve, y: Curve, low: float, high: float, buckets: int) -> tuple[Curve, Curve]:

@@ -11,7 +11,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from workbench.engine.events import Curve, Evaluation
-from workbench.exports.curves import Smoothers, evenly
+from workbench.exports.curves import Smoothers, evenly, iterations
 from workbench.runs.history import History
 
 Role = Literal["raw", "background", "smoothed", "mean", "result", "each", "ordered", "points", "truth", "faint"]
@@ -22,6 +22,7 @@ ORDERED = 9
 MARKED = 60
 # With more runs than this, every step of each would bury what can be read: only the last run shows them.
 MOST_RAW = 6
+MEAN = "mean, 95 % interval"
 
 
 @dataclass(frozen=True)
@@ -115,7 +116,7 @@ def meta_loss(runs: Sequence[Subject], smoothing: float, *, is_log: bool = False
     drawn = [run for run in drawn if run.history.step]
     raw, bold = [], []
     for run in drawn:
-        x = np.arange(1.0, run.history.step + 1)
+        x = iterations(run.history.step)
         legends = ("each meta-batch", "smoothed") if len(drawn) == 1 else (run.title, run.title)
         if len(drawn) <= MOST_RAW or run is drawn[-1]:
             raw.append(Series(f"{run.title}, each meta-batch", x, run.history.loss.values, "raw", legends[0],
@@ -137,10 +138,10 @@ def metric(runs: Sequence[Subject], smoothing: float, smoothers: Smoothers | Non
     for run in drawn:
         legends = ("training batches, smoothed", "validation") if len(drawn) == 1 else (run.title, run.title)
         if run.history.step and (len(drawn) <= MOST_RAW or run is drawn[-1]):
-            behind.append(Series(f"{run.title}, training", np.arange(1.0, run.history.step + 1),
-                                 scale * smoothers.curve(run.history.metric, smoothing), "background", legends[0],
+            behind.append(Series(f"{run.title}, training", iterations(run.history.step),
+                                 smoothers.curve(run.history.metric, smoothing, scale), "background", legends[0],
                                  run.color_index))
-        results += _validations(run, scale, legends[1], "iterations")
+        results += _validations(run, scale, legends[1], "iterations", is_crowded=len(drawn) > MOST_RAW)
     counts = {one.tasks for run in drawn for one in run.history.validations}
     tasks = f"95 % interval, {_counts(counts)} tasks" if counts else ""
     return Figure(f"{metric_title(drawn)}, validation tasks", _joined(tasks, left_out), "iteration",
@@ -158,7 +159,7 @@ def adaptation(run: Subject | None, quantity: Quantity) -> Figure:
     scale = metric_scale(one) if quantity == "metric" else 1.0
     values = scale * (found.metric if quantity == "metric" else found.loss)
     bounds = _bounds(one) if quantity == "metric" else None
-    facts = _joined(f"iteration {run.history.adaptation_step:,}", "95 % interval")
+    facts = f"iteration {run.history.adaptation_step:,}"
     label = f"query {metric_label(one) if quantity == 'metric' else loss_label(one)}"
     if values.shape[1] == 1:
         series = _strip(values[:, 0], run.color_index)
@@ -178,15 +179,16 @@ def probes(run: Subject | None) -> Figure:
     if known[-1].adaptation.metric.shape[1] == 1:
         steps = np.array([float(probe.step) for probe in known])
         values = scale * np.stack([probe.adaptation.metric[:, 0] for probe in known], 1)
-        return Figure(title, _joined(count, "95 % interval"), "iteration", label,
+        return Figure(title, count, "iteration", label,
                       _each_and_mean(values, run.color_index, steps), bounds=_bounds(one))
     chosen = [known[index] for index in evenly(len(known), ORDERED)]
+    facts = _joined(f"mean of {len(known[-1].adaptation.metric):,}", "dark: start  bright: now")
     series = tuple(
         Series(f"iteration {probe.step:,}", np.arange(float(probe.adaptation.metric.shape[1])),
                scale * probe.adaptation.metric.mean(0), "ordered", f"{probe.step:,}",
                place=index / max(len(chosen) - 1, 1), has_markers=True)
         for index, probe in enumerate(chosen))
-    return Figure(title, _joined(f"mean of {len(known[-1].adaptation.metric):,}", "dark: start  bright: now"), "inner step", label, series,
+    return Figure(title, facts, "inner step", label, series,
                   bounds=_bounds(one), legend_title="iteration")
 
 
@@ -196,7 +198,8 @@ def comparison(runs: Sequence[Subject], against: Against) -> Figure:
     drawn = [run for run in drawn if run.history.validations]
     scale = metric_scale(drawn)
     label = {"iterations": "iteration", "seconds": "training time, s", "tasks": "training tasks seen"}[against]
-    series = [one for run in drawn for one in _validations(run, scale, run.title, against)]
+    series = [one for run in drawn for one in _validations(run, scale, run.title, against,
+                                                           is_crowded=len(drawn) > MOST_RAW)]
     return Figure(f"{metric_title(drawn)} on validation", _joined("95 % interval", left_out), label,
                   metric_label(drawn), tuple(series), _floors(drawn, scale), bounds=_bounds(drawn),
                   is_whole=against != "seconds",
@@ -319,14 +322,15 @@ def _bounds(runs: Sequence[Subject]) -> tuple[float, float] | None:
     return (0.0, 100.0) if _metric(runs) == "accuracy" else None
 
 
-def _validations(run: Subject, scale: float, legend: str, against: Against) -> list[Series]:
+def _validations(run: Subject, scale: float, legend: str, against: Against, *, is_crowded: bool
+                 ) -> list[Series]:
     found: Sequence[Evaluation] = run.history.validations
     if not found:
         return []
     x = positions(run.history, np.array([float(one.step) for one in found]), against)
     return [Series(f"{run.title}, validation", x, scale * np.array([one.score.mean for one in found]), "result", legend,
                    run.color_index, half_width=scale * np.array([one.score.ci95 for one in found]),
-                   has_markers=len(found) <= MARKED)]
+                   has_markers=len(found) <= MARKED and not is_crowded)]
 
 
 def positions(history: History, steps: Curve, against: Against) -> Curve:
@@ -349,8 +353,9 @@ def _each_and_mean(values: Curve, color: int, x: Curve | None = None) -> tuple[S
     """Curves [tasks, n] in one, parted by gaps, and their mean."""
     x = np.arange(float(values.shape[1])) if x is None else x
     parted = np.concatenate([values, np.full((len(values), 1), np.nan)], 1).reshape(-1)
-    return (Series("tasks", np.tile(np.append(x, x[-1]), len(values)), parted, "each", f"each of {len(values):,} tasks"),
-            Series("mean", x, values.mean(0), "mean", "mean", color, half_width=_ci95(values),
+    whole = np.tile(np.append(x, x[-1]), len(values))
+    return (Series("tasks", whole, parted, "each", f"each of {len(values):,} tasks"),
+            Series("mean", x, values.mean(0), "mean", MEAN, color, half_width=_ci95(values),
                    has_markers=values.shape[1] <= MARKED))
 
 
@@ -358,7 +363,7 @@ def _strip(values: Curve, color: int) -> tuple[Series, ...]:
     """One dot a task [tasks] and a level line at their mean: there are no inner steps to draw a curve over."""
     places = np.arange(1.0, len(values) + 1)
     ends = np.array([0.5, len(values) + 0.5])
-    return (Series("mean", ends, np.full(2, values.mean()), "mean", "mean", color,
+    return (Series("mean", ends, np.full(2, values.mean()), "mean", MEAN, color,
                    half_width=np.full(2, _ci95(values[:, None])[0])),
             Series("tasks", places, values, "points", f"each of {len(values):,} tasks", color))
 

@@ -11,8 +11,7 @@ from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
-from workbench.engine.events import Curve
-from workbench.exports.figures import Figure, Series
+from workbench.exports.figures import Figure
 from workbench.gui.plots.axis import NumberAxis
 from workbench.gui.plots.marks import Mark
 from workbench.gui.plots.readout import Readout
@@ -22,7 +21,7 @@ from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme, blend
 
 LEFT_WIDTH = 62
-LONG = 4000
+CROWD = 12
 READ_KEYS = {Qt.Key.Key_Left: -1, Qt.Key.Key_Right: 1}
 PAN_KEYS = {Qt.Key.Key_Left: (-0.2, 0.0), Qt.Key.Key_Right: (0.2, 0.0), Qt.Key.Key_Up: (0.0, 0.2),
             Qt.Key.Key_Down: (0.0, -0.2)}
@@ -121,7 +120,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
             if series.name not in self._marks:
                 self._marks[series.name] = Mark(self._plot)
             mark = self._marks[series.name]
-            mark.set(series, self._theme, is_log=figure.is_log)
+            mark.set(series, self._theme, is_log=figure.is_log, is_crowded=len(figure.series) > CROWD)
             mark.set_shown(series.legend not in self.hidden)
         self._references.set(figure, self._theme)
         if not self._is_moved:
@@ -160,8 +159,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self._place()
 
     def _show_everything(self) -> None:
-        shown = [series for series in self.figure.series if series.legend not in self.hidden] or self.figure.series
-        (left, right), (low, high) = extent(self.figure, shown)
+        (left, right), (low, high) = extent(self.figure, self._shown_marks() or self._marks.values())
         self._view.setRange(xRange=(left, right), yRange=(low, high), padding=0, disableAutoRange=True)
 
     def _refresh(self, *_: object) -> None:
@@ -257,15 +255,13 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self.focus_changed.emit(False)
 
 
-def extent(figure: Figure, shown: Iterable[Series]) -> tuple[tuple[float, float], tuple[float, float]]:
-    """x and y that show everything, with a margin; a few wild steps of a raw curve may stick out."""
-    xs, ys = [], [reference.value for reference in figure.references if not reference.is_diagonal]
-    for series in shown:
-        if len(series.x):
-            # Long curves are sorted; a cloud of points need not be.
-            ends = series.x[[0, -1]] if len(series.x) > LONG else series.x
-            xs += [float(ends.min()), float(ends.max())]
-            ys += _spread(series)
+def extent(figure: Figure, shown: Iterable[Mark]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """x and y that show everything, with a margin."""
+    xs: list[float] = []
+    ys = [reference.value for reference in figure.references if not reference.is_diagonal]
+    for mark in shown:
+        xs += mark.spans[0]
+        ys += mark.spans[1]
     ys = [y for y in ys if np.isfinite(y) and (y > 0 or not figure.is_log)]
     left, right = (min(xs), max(xs)) if xs else (0.0, 1.0)
     low, high = (min(ys), max(ys)) if ys else (0.1, 1.0)
@@ -276,25 +272,3 @@ def extent(figure: Figure, shown: Iterable[Series]) -> tuple[tuple[float, float]
     if figure.bounds is not None:
         low, high = max(low, figure.bounds[0] - 3), min(high, figure.bounds[1] + 3)
     return (left - x_margin, right + x_margin), (float(low), float(high))
-
-
-def _without_wild(y: Curve) -> list[float]:
-    """Least and greatest of many values, those left out that lie further away than nearly all are spread."""
-    low, high = np.percentile(y, (0.5, 99.5))
-    spread = high - low
-    return [float(max(y.min(), low - spread)), float(min(y.max(), high + spread))]
-
-
-def _spread(series: Series) -> list[float]:
-    """y that must be in view: all of them, or nearly all where every step is shown."""
-    y = series.y
-    y = y[:: max(len(y) // LONG, 1)]
-    if series.role in ("raw", "background"):
-        y = y[np.isfinite(y)]
-        return _without_wild(y) if len(y) else []
-    if series.half_width is None:
-        return [float(np.fmin.reduce(y)), float(np.fmax.reduce(y))]
-    width = series.half_width
-    edges = np.append(y - width, y + width)
-    edges = edges[np.isfinite(edges)]
-    return [float(edges.min()), float(edges.max())] if len(edges) else []

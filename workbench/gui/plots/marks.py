@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import pyqtgraph as pg
+from PySide6.QtCore import QRectF
+from PySide6.QtGui import QPainter, QTransform
 
 from workbench.engine.events import Curve
 from workbench.exports.curves import is_same, thinned
@@ -15,12 +17,43 @@ from workbench.gui.theme import Theme
 
 Item = TypeVar("Item")
 
-# Lines this short cost nothing to draw smoothly; longer ones take pyqtgraph's fast path, which is for solid, opaque
-# lines without antialiasing.
+# Lines this short cost nothing to draw smoothly; longer ones are drawn without antialiasing.
 SMOOTH_POINTS = 400
 # A bold line of two pixels cannot show what happens within three.
 PIXELS_A_BUCKET = 3
-MARGIN = 0.4
+# A line of two pixels is a line of one drawn thrice: Qt's raster engine is many times faster at that, since anything
+# wider than one pixel is made a polygon, segment by segment.
+STAMPS = ((0, 0), (1, 0), (0, 1))
+MARGIN = 0.2
+LONG = 4000
+
+
+class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
+    """A curve that takes the view as its bounds: the view cuts it anyway, and its own take longer than drawing it.
+
+    Attributes:
+        is_stamped: Whether it is bold and long.
+    """
+
+    is_stamped = False
+
+    def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
+        """Draw; long bold lines by `STAMPS`."""
+        if not self.is_stamped:
+            super().paint(painter, option, widget)
+            return
+        painter.setPen(pen(self.opts["pen"].color().name(), 1))
+        base, path = painter.transform(), self.getPath()
+        for stamp in STAMPS:
+            painter.setTransform(base * QTransform.fromTranslate(*stamp))
+            painter.drawPath(path)
+        painter.setTransform(base)
+
+    def boundingRect(self) -> QRectF:
+        """What the view shows."""
+        view = self.getViewBox()
+        bounds: QRectF = super().boundingRect() if view is None else view.viewRect()
+        return bounds
 
 
 class Mark:
@@ -31,30 +64,37 @@ class Mark:
 
     Attributes:
         series: What was drawn last.
+        spans: x and y that must be in view to see it.
     """
 
     def __init__(self, plot: pg.PlotItem) -> None:
         self.series: Series | None = None
         self._plot = plot
-        self._curve = pg.PlotCurveItem(connect="finite")
+        self._curve = Line(connect="finite")
         self._band: pg.PlotCurveItem | None = None
         self._dots: pg.ScatterPlotItem | None = None
         self._covers = (0.0, 0.0, 0.0)
         self._is_log = False
         self._color = ""
         self._look: object = None
-        self._items = [self._curve]
+        self._is_smooth = False
+        self.spans: tuple[list[float], list[float]] = ([], [])
+        self._items: list[pg.GraphicsObject] = [self._curve]
         plot.addItem(self._curve, ignoreBounds=True)
 
-    def set(self, series: Series, theme: Theme, *, is_log: bool) -> None:
+    def set(self, series: Series, theme: Theme, *, is_log: bool, is_crowded: bool) -> None:
         """Take new numbers and colours; `show_range` then draws them. Nothing happens where nothing has changed."""
         before, self.series = self.series, series
-        look = (theme, is_log, series.role, series.color, series.place, series.has_markers)
+        look = (theme, is_log, series.role, series.color, series.place, series.has_markers, is_crowded)
         if before is None or look != self._look:
             self._dress(series, theme)
         elif is_same(before.x, series.x) and is_same(before.y, series.y) and _same_width(before, series):
             return
         self._look, self._is_log, self._covers = look, is_log, (0.0, 0.0, 0.0)
+        is_bold = LOOKS[series.role].width > 1
+        self._is_smooth = is_bold and len(series.x) <= SMOOTH_POINTS and not is_crowded
+        self._curve.is_stamped = is_bold and not self._is_smooth
+        self.spans = spans(series)
 
     def _dress(self, series: Series, theme: Theme) -> None:
         """Take pens and brushes."""
@@ -63,7 +103,7 @@ class Mark:
         self._curve.setZValue(look.z)
         self._curve.setPen(pen(color, look.width) if look.width else None)
         if series.half_width is not None:
-            self._band = self._band or self._added(pg.PlotCurveItem(fillLevel="enclosed", pen=None))
+            self._band = self._band or self._added(Line(fillLevel="enclosed", pen=None))
             self._band.setZValue(look.z - 0.5)
             self._band.setBrush(brush(color, BAND_ALPHA))
         if series.has_markers or not look.width:
@@ -97,7 +137,7 @@ class Mark:
         if len(x) > 2 * pixels and series.role != "each":
             x, y = thinned(x, y, low - beyond, high + beyond, buckets)
         if look.width:
-            self._curve.setData(x, self._scaled(y), antialias=look.width > 1 and len(series.x) <= SMOOTH_POINTS)
+            self._curve.setData(x, self._scaled(y), antialias=self._is_smooth)
         if self._dots is not None and (series.has_markers or not look.width):
             self._dots.setData(series.x, self._scaled(series.y))
         if self._band is not None:
@@ -151,3 +191,19 @@ def _same_width(one: Series, other: Series) -> bool:
     if one.half_width is None or other.half_width is None:
         return one.half_width is other.half_width
     return is_same(one.half_width, other.half_width)
+
+
+def spans(series: Series) -> tuple[list[float], list[float]]:
+    """x and y that must be in view: all of them, but where every step is shown, a few wild ones may stick out."""
+    x, y = series.x, series.y
+    edges = y if series.half_width is None else np.append(y - series.half_width, y + series.half_width)
+    edges = edges[np.isfinite(edges)]
+    if not len(edges):
+        return [], []
+    least, greatest = float(edges.min()), float(edges.max())
+    if series.role in ("raw", "background"):
+        low, high = np.percentile(edges[:: max(len(edges) // LONG, 1)], (0.5, 99.5))
+        least, greatest = max(least, 2 * low - high), min(greatest, 2 * high - low)
+    # Long curves are sorted; a cloud of points need not be.
+    ends = x[[0, -1]] if len(x) > LONG else x
+    return [float(ends.min()), float(ends.max())], [least, greatest]
