@@ -17,10 +17,10 @@ tqdm.monitor_interval = 0
 def _room() -> dict[str, Any]:
     """How wide a bar is: as the terminal, or 80 columns where it does not say, as under `script` and in containers."""
     try:
-        is_known = os.get_terminal_size(sys.stderr.fileno()).columns > 0
+        size = os.get_terminal_size(sys.stderr.fileno())
     except OSError:
-        is_known = False
-    return {"dynamic_ncols": True} if is_known else {"ncols": 80, "nrows": 24}
+        size = os.terminal_size((0, 0))
+    return {"dynamic_ncols": True} if all(size) else {"ncols": size.columns or 80, "nrows": size.lines or 24}
 
 
 class Progress:
