@@ -48,33 +48,31 @@ def nothing_left_behind(request: pytest.FixtureRequest) -> Iterator[None]:
         return {shiboken6.getCppPointer(one)[0]: f"{type(one).__name__} {one.objectName()!r} {one.windowTitle()!r}"
                 for one in QApplication.topLevelWidgets()}
 
+    def left_behind() -> list[str]:
+        QApplication.processEvents()
+        QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
+        return [name for pointer, name in widgets().items() if pointer not in before] + _busy_objects()
+
     request.getfixturevalue("qapp")
     before = widgets()
     yield
     request.node.funcargs.clear()  # else the test's own arguments would hold what should be gone
-    QApplication.processEvents()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    gc.collect()
-    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)
-    left = [name for pointer, name in widgets().items() if pointer not in before]
-    left += [*_running_threads(), *_orphan_timers()]
-    if left and not request.node.stash.get(_FAILED, False):
-        pytest.fail(f"left behind: {', '.join(left)}")
+    if left_behind():
+        gc.collect()  # what only cycles of references hold is no leak, but collecting after every test takes long
+        left = left_behind()
+        if left and not request.node.stash.get(_FAILED, False):
+            pytest.fail(f"left behind: {', '.join(left)}")
 
 
-def _running_threads() -> list[str]:
+def _busy_objects() -> list[str]:
+    """Threads that run and timers without a parent that tick."""
     import shiboken6
-    from PySide6.QtCore import QCoreApplication, QThread
+    from PySide6.QtCore import QCoreApplication, QObject, QThread, QTimer
 
     app = QCoreApplication.instance()
     own = app.thread() if app is not None else None
-    return [f"running {one!r}" for one in gc.get_objects() if issubclass(type(one), QThread) and shiboken6.isValid(one)
-            and one is not own and one.isRunning()]
-
-
-def _orphan_timers() -> list[str]:
-    import shiboken6
-    from PySide6.QtCore import QTimer
-
-    return [f"active {one!r} without a parent" for one in gc.get_objects() if issubclass(type(one), QTimer)
-            and shiboken6.isValid(one) and one.isActive() and one.parent() is None]
+    # The registry of Qt's Python objects is small; the garbage collector's is not.
+    found = [one for one in shiboken6.getAllValidWrappers() if isinstance(one, QObject)]
+    threads = [one for one in found if isinstance(one, QThread) and one is not own and one.isRunning()]
+    timers = [one for one in found if isinstance(one, QTimer) and one.isActive() and one.parent() is None]
+    return [f"running {one!r}" for one in threads] + [f"active {one!r} without a parent" for one in timers]

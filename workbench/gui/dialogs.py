@@ -48,7 +48,7 @@ class Question(QDialog):
     def __init__(self, name: str, title: str, text: str, answers: Sequence[Answer], parent: QWidget) -> None:
         super().__init__(parent)
         self.setObjectName(name)
-        self.setWindowTitle(title)
+        self.setWindowTitle(QGuiApplication.applicationDisplayName())
         self.setWindowModality(Qt.WindowModality.WindowModal)
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self._answer = answers[-1].id

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QTabWidget, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QTabWidget, QToolTip, QVBoxLayout, QWidget
 
 from workbench import places
 from workbench.gui import settings
@@ -202,8 +202,6 @@ class MainWindow(QMainWindow):
         self.log.say(text, tone)
         if tone in ("warn", "bad", "good"):
             self._notice.say(text, tone)
-        elif tone != "muted":
-            self._status.showMessage(text, 6000)
 
     @Slot(str)
     def _tell(self, text: str) -> None:
@@ -225,7 +223,8 @@ class MainWindow(QMainWindow):
 
     @Slot(str)
     def _copied(self, _: str) -> None:
-        self._status.showMessage("The command line was copied", 3000)
+        place = self.panel.mapToGlobal(QPoint(24, self.panel.height() - 130))
+        QToolTip.showText(place, "The command line was copied.", self.panel)
 
     @Slot()
     def _add_to_menu(self) -> None:
