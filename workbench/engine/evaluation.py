@@ -30,7 +30,7 @@ def metrics_by_step(session: Session, meta: Meta, stream: Stream, tasks: int, *,
         inductive: Normalize the query with the support's statistics; None for as the experiment says.
     """
     setting = session.setting(training=False, inductive=inductive)
-    chunk = max(session.chunk, session.executor.threads)
+    chunk = session.test_chunk
     for start in range(0, tasks, chunk):
         batch, keys = session.batch(stream, range(start, min(start + chunk, tasks)))
         yield session.trace(meta, batch, keys, setting).metric.cpu().double().numpy()

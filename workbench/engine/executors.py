@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import os
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
@@ -150,14 +149,6 @@ def _meta_gradient(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Conte
     return algorithm.meta_gradient(meta, task, ctx)
 
 
-def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-EXECUTORS: dict[str, type[Executor]] = {kind.name: kind for kind in (Vectorized, Threads)}
-
-
 def _backward(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Params, Aux]:
     """What `Algorithm.meta_gradient` gives, by an ordinary backward pass: a sixth faster where nothing is mapped."""
     params = {name: value.detach().requires_grad_() for name, value in meta.params.items()}
@@ -167,18 +158,4 @@ def _backward(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -
     return dict(zip(params, gradient, strict=True)), pytree.tree_map(torch.Tensor.detach, aux)
 
 
-def compute_threads(kind: str, numbers: int, device: torch.device) -> int:
-    """Threads for an executor; a rule rather than a measurement, so that equal experiments give equal numbers.
-
-    Args:
-        kind: Name of the executor.
-        numbers: Parameters times examples of a meta-batch, about half the multiplications of a forward pass.
-        device: Where tensors live.
-    """
-    # Below some ten million multiplications, waking a second thread costs more than it computes.
-    return cores() if kind == "threads" or device.type != "cpu" or numbers > 30_000_000 else 1
-
-
-def best_executor(convolves: bool, device: torch.device) -> str:
-    """The faster executor: grouped convolutions are slow on a CPU, everything else gains from the task axis."""
-    return "threads" if convolves and device.type == "cpu" else "vectorized"
+EXECUTORS: dict[str, type[Executor]] = {kind.name: kind for kind in (Vectorized, Threads)}

@@ -13,7 +13,8 @@ from workbench.algorithms.base import Algorithm, Context, Meta, State, adapt
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import devices
 from workbench.engine.events import Metric
-from workbench.engine.executors import EXECUTORS, Executor, Setting, best_executor, compute_threads
+from workbench.engine.executors import EXECUTORS, Executor, Setting
+from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import find
 from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
@@ -37,7 +38,7 @@ class Session:
         algorithm: What learns.
         executor: What runs it.
         metric: accuracy or mse.
-        chunk: Tasks run at once.
+        chunk, test_chunk: Tasks run at once in training and in testing.
     """
 
     def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0) -> None:
@@ -47,19 +48,18 @@ class Session:
         self.spec = self.source.spec
         self.metric: Metric = "accuracy" if self.spec.kind == "classification" else "mse"
         self.backbone, self.algorithm = build(experiment, self.spec)
+        work, testing = (self._work(training) for training in (True, False))
         chosen = executor or experiment.training.executor
-        if chosen == "auto":
-            chosen = best_executor(self.backbone.convolves, self.device)
-        threads = threads or compute_threads(chosen, self._work(), self.device)
+        chosen = work.executor() if chosen == "auto" else chosen
+        threads = threads or work.threads(chosen, experiment.training.meta_batch)
         self.executor: Executor = EXECUTORS[chosen](self.algorithm, threads)
-        self.chunk = chunk
+        self.chunk = chunk or work.chunk(chosen, threads)
+        self.test_chunk = testing.chunk(chosen, threads)
 
-    def _work(self) -> int:
-        """Parameters times examples of a meta-batch."""
-        shape = self.experiment.training_task()
-        ways = shape.ways if self.spec.kind == "classification" else 1
-        examples = ways * (shape.shots + shape.queries) * self.experiment.training.meta_batch
-        return examples * sum(value.numel() for value in self.algorithm.network.module.parameters())
+    def _work(self, training: bool) -> Work:
+        shape = self.experiment.training_task() if training else self.experiment.task
+        return measure(self.algorithm.network.module, self.spec, shape, self.algorithm.inner_steps(training),
+                       self.device, convolves=self.backbone.convolves)
 
     def init(self) -> Meta:
         """The first meta-parameters, on the device."""

@@ -43,7 +43,6 @@ Talk = Generator[Event, None, T]
 """A part of the training that may say something and ends with a value."""
 
 BLOCK_SECONDS = 0.1
-CHUNK_SECONDS = 0.25
 ADAPTATION_SECONDS = 1.0
 ADAPTATION_SHARE = 0.04
 ADAPTATION_TASKS = 16
@@ -118,8 +117,6 @@ class _Training:
 
     def events(self) -> Iterator[Event]:
         """Everything from Started to Finished or Failed."""
-        if not self.session.chunk:
-            self.session.chunk = self._measured_chunk()
         try:
             yield self._started()
             self._resumed_at = time.perf_counter()
@@ -208,7 +205,7 @@ class _Training:
         if self._batch is None or now < self._next_adaptation:
             return None
         batch, keys = self._batch
-        shown = min(ADAPTATION_TASKS, len(batch), max(self.session.chunk, self.session.executor.threads))
+        shown = min(ADAPTATION_TASKS, len(batch), self.session.test_chunk)
         setting = replace(self.session.setting(training=True), steps=self.session.algorithm.inner_steps(False),
                           training=False)
         trace = self.session.trace(self.meta, batch.part(0, shown), keys[:shown], setting)
@@ -290,22 +287,6 @@ class _Training:
             best=to_device(self.best, cpu), best_step=self.best_step, best_score=self.best_score, stale=self.stale,
             is_settled=self.is_settled, seconds=self._elapsed(), executor=self.session.executor.name,
             chunk=self.session.chunk, threads=self.session.executor.threads)
-
-    def _measured_chunk(self) -> int:
-        """Tasks that run at once in a quarter of a second, by doubling until the next would take longer."""
-        setting = self.session.setting(training=True, progress=0.0)
-        chunk = self.session.executor.threads if self.session.executor.name == "threads" else 1
-        while chunk < self.config.meta_batch:
-            batch, keys = self.session.batch("train", range(chunk))
-            seconds = []
-            for _ in range(2):  # the first call of a kind also prepares kernels and buffers
-                begun = time.perf_counter()
-                self.session.executor.gradient(self.meta, batch, keys, setting).aux.loss.sum().item()
-                seconds.append(time.perf_counter() - begun)
-            if 2 * min(seconds) > CHUNK_SECONDS:
-                break
-            chunk *= 2
-        return chunk
 
     def _started(self) -> Started:
         session = self.session

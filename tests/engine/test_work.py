@@ -1,0 +1,54 @@
+"""The rules for executor, threads and chunk."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from workbench.engine.session import Session
+from workbench.engine.work import Work, cores, multiplications
+from workbench.experiment.resolve import resolve, with_settings
+from workbench.tasks.base import Spec
+
+CPU = torch.device("cpu")
+
+
+def opened(*settings: str) -> Session:
+    session = Session(resolve(with_settings({}, ["device=cpu", *settings])))
+    session.close()
+    return session
+
+
+def test_multiplications_are_counted_by_hand():
+    spec = Spec("classification", "image", (1, 8, 8), 3)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(64, 3))
+    assert multiplications(net, spec) == 16 * 4 * 9 + 64 * 3
+
+
+def test_convolutions_on_a_cpu_run_on_threads_and_small_networks_at_once_on_one():
+    assert opened().executor.name == "threads"
+    small = opened("dataset=sinusoids")
+    assert (small.executor.name, small.executor.threads) == ("vectorized", 1)
+    assert opened("training.executor=vectorized").executor.name == "vectorized"
+
+
+def test_the_choice_is_a_rule_and_not_a_measurement():
+    first, second = (opened("algorithm=protonet") for _ in range(2))
+    assert (first.chunk, first.test_chunk, first.executor.threads) == (
+        second.chunk, second.test_chunk, second.executor.threads)
+
+
+def test_a_chunk_is_a_multiple_of_the_threads_and_never_empty():
+    assert Work(1e6, True, CPU).chunk("threads", 3) % 3 == 0
+    assert Work(1e15, True, CPU).chunk("threads", 3) == 3
+    assert Work(1e15, False, CPU).chunk("vectorized", 1) == 1
+
+
+def test_large_networks_use_every_core():
+    assert Work(1e9, False, CPU).threads("vectorized", 16) == cores()
+
+
+def test_counting_leaves_no_hook_behind():
+    net = nn.Linear(3, 2)
+    assert multiplications(net, Spec("regression", "vector", (3,), 2)) == 8
+    assert not net._forward_hooks

@@ -1,0 +1,98 @@
+"""How much there is to compute, and the rules that follow from it: which executor, how many threads, what chunk.
+
+They are rules rather than measurements, so that equal experiments give equal numbers on equal machines.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from workbench.experiment.experiment import TaskConfig
+from workbench.tasks.base import Spec
+
+CHUNK_SECONDS = 0.25
+MOST_TASKS_AT_ONCE = 256
+# Multiplications a second that are reached with room to spare: one CPU core took 9e9 on Conv4's small pictures.
+_RATE_OF_A_CORE = 5e9
+_RATE_OF_A_GPU = 5e11
+# Below so many multiplications a meta-batch, waking a second thread costs more than it computes.
+_WORTH_A_THREAD = 1e9
+
+
+@dataclass(frozen=True)
+class Work:
+    """What one task costs.
+
+    Attributes:
+        multiplications: Of one task, its inner steps and derivatives included, roughly.
+        convolves: Whether convolutions do them.
+        device: Where.
+    """
+
+    multiplications: float
+    convolves: bool
+    device: torch.device
+
+    def executor(self) -> str:
+        """The faster executor: grouped convolutions are slow on a CPU, everything else gains from the task axis."""
+        return "threads" if self.convolves and self.device.type == "cpu" else "vectorized"
+
+    def threads(self, executor: str, tasks: int) -> int:
+        """Compute threads for a meta-batch of so many tasks."""
+        is_small = self.device.type == "cpu" and self.multiplications * tasks < _WORTH_A_THREAD
+        return 1 if is_small and executor == "vectorized" else cores()
+
+    def chunk(self, executor: str, threads: int) -> int:
+        """Tasks that take at most a quarter of a second together, a multiple of the threads where they run on those."""
+        rate = _RATE_OF_A_CORE * threads if self.device.type == "cpu" else _RATE_OF_A_GPU
+        tasks = int(min(CHUNK_SECONDS * rate / self.multiplications, MOST_TASKS_AT_ONCE))
+        step = threads if executor == "threads" else 1
+        return max(step, tasks // step * step)
+
+
+def measure(module: nn.Module, spec: Spec, shape: TaskConfig, inner_steps: int, device: torch.device, *,
+            convolves: bool) -> Work:
+    """Count what one task costs.
+
+    Args:
+        module: The network.
+        spec: Its inputs.
+        shape: Ways, shots and queries.
+        inner_steps: Inner steps.
+        device: Where it will run.
+        convolves: Whether convolutions do most of it.
+    """
+    ways = shape.ways if spec.kind == "classification" else 1
+    # Forward and backward are three passes; an inner step that is differentiated again takes three more.
+    passes = ways * (shape.queries * 3 + shape.shots * max(3, 6 * inner_steps))
+    return Work(passes * multiplications(module, spec), convolves, device)
+
+
+def multiplications(module: nn.Module, spec: Spec) -> float:
+    """Multiplications of the linear and convolution layers for one input; at least one a parameter."""
+    found: list[float] = []
+
+    def count(layer: nn.Module, _: Any, outputs: Tensor) -> None:
+        weight = layer.weight
+        assert isinstance(weight, Tensor)  # noqa: S101 - only layers that have one are hooked
+        found.append(weight.numel() * outputs[0].numel() / weight.shape[0])
+
+    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)]
+    hooks = [layer.register_forward_hook(count) for layer in layers]
+    try:
+        with torch.no_grad():
+            module(torch.zeros(2, *spec.input_shape))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return max(sum(found), float(sum(value.numel() for value in module.parameters())))
+
+
+def cores() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
