@@ -80,6 +80,13 @@ def test_thinning_does_not_move_its_buckets_while_a_person_pans() -> None:
     assert all(first[place] == second[place] for place in shared)
 
 
+def test_a_smooth_curve_stays_smooth_when_it_is_thinned() -> None:
+    x = np.arange(1.0, 100_001)
+    for y in (1 / x, np.sqrt(x)):
+        _, ys = thinned(x, y, 0, 100_000, 300)
+        assert len(np.unique(np.sign(np.diff(ys)))) == 1
+
+
 def test_a_short_curve_is_only_cut() -> None:
     x = np.arange(10.0)
     xs, _ = thinned(x, x, 3, 5, 100)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workbench.engine.events import Curve
 from workbench.runs.history import Series as Growing
 
-_BLOCK = 256
+_BLOCK = 32
 
 
 class Smoother:
@@ -29,9 +29,6 @@ class Smoother:
         self.scale = scale
         self._smoothed = Growing()
         self._sums: Curve = np.zeros(2)
-        lag = np.subtract.outer(np.arange(_BLOCK), np.arange(_BLOCK))
-        self._kernel = np.where(lag >= 0, float(weight) ** np.maximum(lag, 0), 0.0)
-        self._decay = float(weight) ** np.arange(1, _BLOCK + 1)
 
     def extend(self, values: Curve) -> Curve:
         """The smoothed curve of everything so far, `values` being the whole curve and not only its new part."""
@@ -43,26 +40,33 @@ class Smoother:
         return self._smoothed.values
 
     def _continued(self, values: Curve) -> Curve:
-        """Weighted sums of values and of ones over blocks, each block going on from the last sums of the one before."""
+        """Weighted sums of values and of ones, going on from the last sums."""
         is_finite = np.isfinite(values)
-        count = -(-len(values) // _BLOCK)
-        padded = np.zeros((2, count * _BLOCK))
-        padded[0, : len(values)] = np.where(is_finite, values, 0.0)
-        padded[1, : len(values)] = is_finite
-        inside = padded.reshape(2, count, _BLOCK) @ self._kernel.T
-        carried = np.empty((2, count))
-        sums = self._sums
-        for block in range(count):
-            carried[:, block] = sums
-            sums = self._decay[-1] * sums + inside[:, block, -1]
-        # Added in place: a block may be long and this runs at every repaint.
-        inside += carried[..., None] * self._decay
-        totals = inside.reshape(2, -1)[:, : len(values)]
-        self._sums = totals[:, -1].copy()
-        seen = totals[1] > 0
+        sums = _decaying_sums(np.stack([np.where(is_finite, values, 0.0), is_finite]), self.weight, self._sums)
+        self._sums = sums[:, -1].copy()
         smooth = np.full(len(values), np.nan)
-        np.divide(totals[0], totals[1], out=smooth, where=seen)
+        np.divide(sums[0], sums[1], out=smooth, where=sums[1] > 0)
         return smooth * self.scale
+
+
+def _decaying_sums(values: Curve, weight: float, before: Curve) -> Curve:
+    """y₀ = w before + x₀, yₜ = w yₜ₋₁ + xₜ, for rows of values [rows, n].
+
+    Within blocks it is a product with a small matrix; what each block hands to the next follows the same rule with
+    wᵇˡᵒᶜᵏ, so that there is no loop over numbers.
+    """
+    rows, length = values.shape
+    count = -(-length // _BLOCK)
+    padded = np.zeros((rows, count * _BLOCK))
+    padded[:, :length] = values
+    lag = np.subtract.outer(np.arange(_BLOCK), np.arange(_BLOCK))
+    kernel = np.ascontiguousarray(np.where(lag >= 0, weight ** np.maximum(lag, 0.0), 0.0).T)
+    inside = (padded.reshape(-1, _BLOCK) @ kernel).reshape(rows, count, _BLOCK)
+    handed = before[:, None]
+    if count > 1:
+        handed = np.concatenate([handed, _decaying_sums(inside[:, :-1, -1], weight**_BLOCK, before)], 1)
+    inside += handed[..., None] * weight ** np.arange(1.0, _BLOCK + 1)
+    return inside.reshape(rows, -1)[:, :length]
 
 
 def smoothed(values: Curve, weight: float) -> Curve:
@@ -101,7 +105,7 @@ def is_same(one: Curve, other: Curve) -> bool:
     """Whether two arrays hold the same numbers: the same part of an append-only memory, or few and equal."""
     if len(one) != len(other):
         return False
-    if one.ctypes.data == other.ctypes.data:
+    if one.__array_interface__["data"] == other.__array_interface__["data"]:
         return True
     return len(one) <= 1024 and np.array_equal(one, other, equal_nan=True)
 
@@ -127,18 +131,16 @@ def thinned(x: Curve, y: Curve, low: float, high: float, buckets: int) -> tuple[
     whole = start + (stop - start) // width * width
     body = y[start:whole].reshape(-1, width)
     rest = y[whole:stop]
-    least, greatest = np.fmin.reduce(body, 1), np.fmax.reduce(body, 1)
-    left = x[start:whole:width]
-    right = x[start + width // 2 : whole : width]
-    xs, ys = _interleaved(left, right), _interleaved(least, greatest)
+    ys = np.stack([np.fmin.reduce(body, 1), np.fmax.reduce(body, 1)], 1)
+    # Within a bucket a falling curve comes from above: without this a smooth one would look like a saw.
+    is_falling = body[:, 0] > body[:, -1]
+    ys[is_falling] = ys[is_falling, ::-1]
+    ys = ys.reshape(-1)
+    xs = np.stack([x[start:whole:width], x[start + width // 2 : whole : width]], 1).reshape(-1)
     if len(rest):
-        xs = np.append(xs, x[[whole, stop - 1]])
-        ys = np.append(ys, [np.fmin.reduce(rest), np.fmax.reduce(rest)])
+        extremes = sorted([np.fmin.reduce(rest), np.fmax.reduce(rest)], reverse=bool(rest[0] > rest[-1]))
+        xs, ys = np.append(xs, x[[whole, stop - 1]]), np.append(ys, extremes)
     return xs, ys
-
-
-def _interleaved(first: Curve, second: Curve) -> Curve:
-    return np.stack([first, second], 1).reshape(-1)
 
 
 def evenly(count: int, wanted: int) -> NDArray[np.int64]:

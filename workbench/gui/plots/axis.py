@@ -8,6 +8,7 @@ import numpy as np
 import pyqtgraph as pg
 
 PIXELS_A_NUMBER = {"left": 30, "bottom": 80}
+MOST_NUMBERS = 9
 
 
 class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
@@ -25,7 +26,7 @@ class NumberAxis(pg.AxisItem):  # type: ignore[misc]  # pyqtgraph is untyped
 
     def tickValues(self, low: float, high: float, size: float) -> list[tuple[float, list[float]]]:
         """Places of the numbers; on a logarithmic axis they are exponents."""
-        wanted = max(size / PIXELS_A_NUMBER[self.orientation], 1.0)
+        wanted = min(max(size / PIXELS_A_NUMBER[self.orientation], 1.0), MOST_NUMBERS)
         if self.logMode and high - low >= 1:
             return [(1.0, _powers(low, high, wanted))]
         if self.logMode:

@@ -81,6 +81,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self._view.disableAutoRange()
         self._axes["left"].setWidth(LEFT_WIDTH)
         self._axes["left"].setGrid(120)
+        self._axes["left"].setZValue(-1000)  # The grid lies behind the curves.
         self._view.sigXRangeChanged.connect(self._refresh)
         self._view.sigRangeChanged.connect(self._place)
         self._view.sigRangeChangedManually.connect(self._note_move)
