@@ -66,7 +66,7 @@ def _decaying_sums(values: Curve, weight: float, before: Curve) -> Curve:
     if count > 1:
         handed = np.concatenate([handed, _decaying_sums(inside[:, :-1, -1], weight**_BLOCK, before)], 1)
     inside += handed[..., None] * weight ** np.arange(1.0, _BLOCK + 1)
-    return inside.reshape(rows, -1)[:, :length]
+    return np.asarray(inside.reshape(rows, -1)[:, :length])
 
 
 def smoothed(values: Curve, weight: float) -> Curve:

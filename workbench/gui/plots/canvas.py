@@ -8,7 +8,7 @@ from typing import Any, cast
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
 from workbench.exports.figures import Figure
@@ -77,7 +77,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self.setMouseTracking(True)
         self._plot.hideButtons()
         self._plot.setMenuEnabled(False)
-        self._plot.layout.setContentsMargins(0, 4, 10, 0)
+        self._plot.layout.setContentsMargins(0, 4, QFontMetrics(font(-1)).horizontalAdvance("0,000") // 2, 0)
         self._view.disableAutoRange()
         self._axes["left"].setWidth(LEFT_WIDTH)
         self._axes["left"].setGrid(120)
@@ -133,8 +133,10 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
     def _label_axes(self, figure: Figure) -> None:
         for side, label in (("left", figure.y_label), ("bottom", figure.x_label)):
             axis = self._axes[side]
-            if axis.labelText != label:
-                axis.setLabel(label)
+            room = self._view.height() if side == "left" else self._view.width()
+            words = QFontMetrics(font(-1)).elidedText(label, Qt.TextElideMode.ElideRight, max(int(room), 60))
+            if axis.labelText != words:
+                axis.setLabel(words)
                 axis.label.setFont(font(-1))
                 # The axis centres its label only when it is resized, and then by the font that it had.
                 axis.resizeEvent()
@@ -184,6 +186,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         """Thin for the new width."""
         super().resizeEvent(event)
         if hasattr(self, "_back"):
+            self._label_axes(self.figure)
             self._refresh()
             self._place()
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, QSortFilterProxyModel, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QIcon, QKeyEvent, QKeySequence, QPainter, QPixmap
+from PySide6.QtGui import QColor, QGuiApplication, QIcon, QKeyEvent, QKeySequence, QPainter, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableView
 
 from workbench.engine.events import Score
@@ -143,6 +143,21 @@ class ResultsTable(QTableView):
     def show_runs(self, runs: Sequence[ShownRun], theme: Theme) -> None:
         """Show these."""
         self._model.show_runs(runs, theme)
+        self._share_room()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Share the room anew."""
+        super().resizeEvent(event)
+        self._share_room()
+
+    def _share_room(self) -> None:
+        """Give the first column what the others leave, but never less than its words need."""
+        header = self.horizontalHeader()
+        needed = sum(max(self.sizeHintForColumn(column), header.sectionSizeHint(column))
+                     for column in range(len(COLUMNS)))
+        mode = QHeaderView.ResizeMode.Stretch if needed <= self.viewport().width() else (
+            QHeaderView.ResizeMode.ResizeToContents)
+        header.setSectionResizeMode(0, mode)
 
     def copy_text(self) -> str:
         """What is selected, or all, with tabs between."""
