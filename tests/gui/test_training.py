@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import os
 import random
 import time
 from pathlib import Path
@@ -18,6 +20,7 @@ from workbench.gui.controller import TrainingController
 from workbench.gui.window import MainWindow
 from workbench.runs.store import RunStore, recorded
 
+RESULTS = Path(__file__).parents[1] / "benchmarks" / "stop_answers.json"
 FIRST = "maml-sinusoids-0001"
 
 
@@ -156,12 +159,15 @@ def _seconds_to_stop(qtbot: QtBot, window: MainWindow) -> float:
 
 
 @pytest.mark.parametrize("presses", [5, pytest.param(100, marks=pytest.mark.slow)])
-def test_stop_answers_in_under_a_second(qtbot: QtBot, window: MainWindow, presses: int,
-                                        record_property: pytest.FixtureRequest) -> None:
+def test_stop_answers_in_under_a_second(qtbot: QtBot, window: MainWindow, presses: int) -> None:
     fill(window, ENDLESS)
-    worst = max(_seconds_to_stop(qtbot, window) for _ in range(presses))
-    record_property("worst seconds from pressing stop to the run's end", worst)  # type: ignore[operator]
-    assert worst < 1.0
+    seconds = sorted(_seconds_to_stop(qtbot, window) for _ in range(presses))
+    if presses == 100:
+        about = {"what": "seconds from pressing Stop and keep to the run's end, everything on the disk",
+                 "presses": presses, "median": seconds[presses // 2], "worst": seconds[-1],
+                 "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
+        RESULTS.write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
+    assert seconds[-1] < 1.0
 
 
 def test_twenty_trainings_in_a_row_stopped_at_random_leave_no_thread(qtbot: QtBot, tmp_path: Path) -> None:

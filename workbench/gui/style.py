@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal, get_args
 
 from PySide6.QtCore import QObject, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QFont, QGuiApplication, QPalette
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QGuiApplication, QPalette
 from PySide6.QtWidgets import QApplication, QWidget
 
 from workbench import places
@@ -96,6 +96,7 @@ def style_sheet(theme: Theme) -> str:
     icons = (places.resources() / "icons").as_posix()
     scheme = "dark" if theme.is_dark else "light"
     hover = blend(theme.accent, theme.raised, 0.08)
+    high = max(26, QFontMetrics(QGuiApplication.font()).height() + 8)
     return f"""
 * {{ outline: none; }}
 QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; padding: 4px 6px; }}
@@ -109,7 +110,7 @@ QMenu::item:selected {{ background: {theme.accent}; color: {theme.on_accent}; }}
 QMenu::item:disabled {{ color: {theme.muted}; background: transparent; }}
 QMenu::separator {{ height: 1px; background: {theme.line}; margin: 4px 6px; }}
 QLineEdit, QComboBox, QPushButton {{ background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 6px;
-    padding: 0 9px; min-height: 26px; selection-background-color: {theme.accent}; }}
+    padding: 0 9px; min-height: {high}px; selection-background-color: {theme.accent}; }}
 QLineEdit:focus, QComboBox:focus, QPushButton:focus {{ border: 1px solid {theme.accent}; }}
 QLineEdit[wrong="true"], QComboBox[wrong="true"] {{ border: 1px solid {theme.bad}; }}
 QLineEdit:disabled, QComboBox:disabled, QPushButton:disabled {{ background: {theme.panel}; }}
@@ -123,14 +124,14 @@ QPushButton {{ padding: 0 12px; }}
 QPushButton:hover, QComboBox:hover {{ background: {hover}; }}
 QPushButton:pressed {{ background: {blend(theme.accent, theme.raised, 0.2)}; }}
 QPushButton[primary="true"] {{ background: {theme.accent}; color: {theme.on_accent}; border-color: {theme.accent};
-    font-weight: 600; min-height: 28px; }}
+    font-weight: 600; min-height: {high + 2}px; }}
 QPushButton[primary="true"]:hover {{ background: {blend(theme.text, theme.accent, 0.12)}; }}
 QPushButton[primary="true"]:focus {{ border: 2px solid {theme.text}; }}
 QPushButton[primary="true"]:disabled {{ background: {theme.line}; color: {theme.muted}; border-color: {theme.line}; }}
 QPushButton[reason="true"] {{ text-align: left; padding: 0; border: none; background: transparent;
     color: {theme.bad}; min-height: 18px; }}
 QPushButton[reason="true"]:focus {{ text-decoration: underline; }}
-QPushButton[tall="true"] {{ min-height: 28px; }}
+QPushButton[tall="true"] {{ min-height: {high + 2}px; }}
 QToolButton {{ border: 1px solid transparent; border-radius: 5px; padding: 3px; background: transparent; }}
 QToolButton:hover {{ background: {blend(theme.accent, theme.panel, 0.12)}; }}
 QToolButton:focus {{ border-color: {theme.accent}; }}

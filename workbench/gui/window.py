@@ -130,7 +130,8 @@ class MainWindow(QMainWindow):
         self.panel.show()
         self._lower.show()
         self._sides.setSizes([_FORM_WIDTH, max(600, self.width() - _FORM_WIDTH)])
-        self._centre.setSizes([max(300, self.height() - _LOWER_HEIGHT), _LOWER_HEIGHT])
+        lower = min(_LOWER_HEIGHT, round(0.3 * self.height()))
+        self._centre.setSizes([self.height() - lower, lower])
         self.runs.reset_columns()
 
     def _handlers(self) -> dict[str, Callable[..., object]]:

@@ -56,7 +56,7 @@ class FormPanel(QWidget):
         self._lay_out()
         self._connect()
         self.set_theme(theme)
-        self.setMinimumWidth(max(312, self.fontMetrics().averageCharWidth() * 42))
+        self.setMinimumWidth(max(312, self.fontMetrics().averageCharWidth() * 36))
         self._show_check()
 
     def _lay_out(self) -> None:

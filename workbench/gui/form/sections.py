@@ -11,7 +11,12 @@ from workbench.gui.form.entries import Entry, tooltip
 from workbench.gui.style import caption_font, set_tone
 from workbench.gui.theme import LIGHT, Theme
 
-LABEL_WIDTH = 110
+_LEAST_LABEL_WIDTH = 110
+
+
+def label_width(label: QLabel) -> int:
+    """Width of the column of labels in the font at hand; longer labels take two lines."""
+    return max(_LEAST_LABEL_WIDTH, label.fontMetrics().horizontalAdvance("Normalization") + 8)
 
 
 class Row(QWidget):
@@ -45,8 +50,7 @@ class Row(QWidget):
             grid.addWidget(entry, 1, 0)
             grid.addWidget(self._problem, 2, 0)
         else:
-            self._label.setMinimumWidth(LABEL_WIDTH)
-            self._label.setMaximumWidth(max(LABEL_WIDTH, self._label.fontMetrics().averageCharWidth() * 17))
+            self._label.setFixedWidth(label_width(self._label))
             grid.addWidget(self._label, 0, 0)
             grid.addWidget(entry, 0, 1)
             grid.addWidget(self._problem, 1, 0, 1, 2)
@@ -246,7 +250,7 @@ def titled_row(label: str, widget: QWidget, tip: str) -> QWidget:
     line.setContentsMargins(0, 0, 0, 0)
     line.setSpacing(8)
     text = QLabel(label)
-    text.setMinimumWidth(LABEL_WIDTH)
+    text.setFixedWidth(label_width(text))
     text.setBuddy(widget)
     for one in (text, widget):
         one.setToolTip(tip)
