@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.engine.state import TrainState
+from workbench.tasks.base import Spec
 
 Curve = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
@@ -64,8 +65,7 @@ class Started:
         threads: Compute threads.
         parameters: Numbers that are meta-learned.
         metric: accuracy (a fraction) or mse.
-        kind: classification or regression.
-        input_shape: Shape of one input.
+        spec: Kind and shape of the tasks, with which a learner can be used without opening the dataset.
         floors: Named results that a learner must beat.
         notices: What the person should know, such as a class left out.
         versions: Of the program, torch and Python.
@@ -82,8 +82,7 @@ class Started:
     threads: int
     parameters: int
     metric: Metric
-    kind: Literal["classification", "regression"]
-    input_shape: tuple[int, ...]
+    spec: Spec
     floors: dict[str, float]
     notices: tuple[str, ...]
     versions: dict[str, str]

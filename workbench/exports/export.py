@@ -80,7 +80,7 @@ def _manifest(run: Run, learner: Learner) -> dict[str, Any]:
         "format": FORMAT, "version": VERSION, "run": run.id, "step": learner.step,
         "algorithm": tables["algorithm"], "backbone": tables["backbone"], "task": tables["task"],
         "spec": asdict(spec), "inner": _inner(learner, spec), "result": result, "experiment": tables,
-        "chunk": learner.chunk, "versions": versions(),
+        "versions": versions(),
     }
 
 
@@ -117,14 +117,9 @@ def load_export(path: Path) -> Learner:
     if about["version"] > VERSION:
         raise LearnerError(f"{path} was made by a newer workbench ({about['versions']['workbench']}); update this one")
     experiment = resolve(about["experiment"])
-    spec = _spec(about["spec"])
+    spec = Spec.of(about["spec"])
     meta = Meta({name: value for name, value in tensors.items() if not name.startswith(_BUFFERS)},
                 {name.removeprefix(_BUFFERS): value for name, value in tensors.items() if name.startswith(_BUFFERS)})
-    learner = Learner(path.name, experiment, meta, about["step"], spec, about["chunk"])
+    learner = Learner(path.name, experiment, meta, about["step"], spec)
     check_fit(learner, build(experiment, spec)[1], spec)
     return learner
-
-
-def _spec(table: dict[str, Any]) -> Spec:
-    values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value for name, value in table.items()}
-    return Spec(**values)

@@ -242,7 +242,7 @@ def fitted(history: History, task: int, step: int, probe: int, color: int = 0) -
     step = min(step, len(shown.inner_steps) - 1)
     outputs = shown.outputs[task]
     facts = _joined(f"iteration {moment.step:,}", f"inner step {shown.inner_steps[step]} of {shown.inner_steps[-1]}")
-    if history.started.input_shape != (1,):
+    if history.started.spec.input_shape != (1,):
         return _against_truth(about.title, facts, outputs[step], about.query_targets, color)
     x = about.query_inputs.reshape(-1).astype(float)
     if about.query_targets is not None:

@@ -13,10 +13,11 @@ from workbench.engine import devices
 from workbench.engine.events import Started
 from workbench.engine.session import Session, open_source
 from workbench.experiment.experiment import Experiment
-from workbench.runs import record
 from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
 from workbench.tasks.base import Spec
+
+_CPU = torch.device("cpu")
 
 
 class LearnerError(ValueError):
@@ -32,21 +33,14 @@ class Learner:
         experiment: What it was trained by.
         meta: The meta-parameters that were best on validation.
         step: Outer steps behind them.
-        known_spec: The tasks that it was trained for, where they are known without opening the dataset.
-        chunk: Tasks that were run at once in training.
+        spec: The tasks that it was trained for.
     """
 
     name: str
     experiment: Experiment
     meta: Meta
     step: int
-    known_spec: Spec | None = None
-    chunk: int = 1
-
-    @property
-    def spec(self) -> Spec:
-        """The tasks that it was trained for; for a run this opens the dataset and may raise DataError."""
-        return self.known_spec or open_source(self.experiment, torch.device("cpu")).spec
+    spec: Spec
 
     def on_this_machine(self) -> Learner:
         """The same with the device left to choose where this machine has not the one that it was trained on."""
@@ -62,18 +56,20 @@ def of_run(run: Run) -> Learner:
 
     Raises:
         RunFileError: The run has none yet, or its file is damaged.
+        DataError: Its record is lost, and its dataset cannot be opened to see what it was trained for.
     """
     meta, step = run.best_meta()
-    return Learner(run.id, run.experiment(), meta, step, chunk=_chunk(run))
+    experiment = run.experiment()
+    return Learner(run.id, experiment, meta, step, _recorded_spec(run) or open_source(experiment, _CPU).spec)
 
 
-def _chunk(run: Run) -> int:
-    """Tasks that the run had at once, so that judging it again gives the very same numbers."""
+def _recorded_spec(run: Run) -> Spec | None:
+    """The tasks as the first line of the record tells them; None where it is damaged."""
     try:
-        first = next(record.read(run.record), None)
+        first = next(iter(run.events()), None)
     except (OSError, RunFileError):
-        return 1  # the parameters are whole without the record; only rounding and speed may differ
-    return first.chunk if isinstance(first, Started) else 1
+        return None
+    return first.spec if isinstance(first, Started) else None
 
 
 def open_session(learner: Learner, experiment: Experiment) -> Session:
@@ -83,7 +79,7 @@ def open_session(learner: Learner, experiment: Experiment) -> Session:
         LearnerError: The learner's parameters do not fit the experiment's network.
         DataError, DeviceError: The experiment cannot be run here.
     """
-    session = Session(experiment, chunk=learner.chunk)
+    session = Session(experiment)
     try:
         check_fit(learner, session.algorithm, session.spec)
     except LearnerError:

@@ -30,6 +30,7 @@ from workbench.engine.events import (
     Steps,
 )
 from workbench.runs.files import RunFileError
+from workbench.tasks.base import Spec
 
 SYNC_SECONDS = 1.0
 
@@ -166,12 +167,11 @@ def _event(table: dict[str, Any]) -> Recorded:
         table["modes"] = {name: Score(**score) for name, score in table["modes"].items()}
         table["by_step"] = tuple(Score(**score) for score in table["by_step"])
     if kind is Started:
+        table["notices"] = tuple(table["notices"])
+        table["spec"] = Spec.of(table["spec"])
         table["shown"] = tuple(_shown_task(one) for one in table["shown"])
     if kind is Probe and table["shown"]:
         table["shown"] = Shown(tuple(table["shown"]["inner_steps"]), np.array(table["shown"]["outputs"]))
-    for name in ("input_shape", "notices"):
-        if name in table:
-            table[name] = tuple(table[name])
     event: Recorded = kind(**table)
     return event
 

@@ -25,6 +25,7 @@ from workbench.experiment.resolve import read_toml, resolve, to_toml
 from workbench.runs import record
 from workbench.runs.files import RunFileError, read_tensors, write_tensors, write_text
 from workbench.runs.history import History
+from workbench.runs.record import Recorded
 
 Status = Literal["running", "paused", "finished", "stopped", "interrupted", "failed"]
 
@@ -139,9 +140,13 @@ class Run:
                                         "is_settled": True, "seconds": 0.0, "executor": "", "chunk": 0, "threads": 0})
         return state.meta, state.step
 
+    def events(self) -> Iterator[Recorded]:
+        """Everything that the run has said, read as it is asked for."""
+        return record.read(self.record) if self.record.exists() else iter(())
+
     def history(self) -> History:
-        """Everything that the run has said."""
-        return History.of(record.read(self.record)) if self.record.exists() else History()
+        """Everything that the run has said, as arrays."""
+        return History.of(self.events())
 
     def summary(self) -> Summary:
         """What the run table shows; a run that nobody trains and that never ended was interrupted."""
@@ -156,7 +161,7 @@ class Run:
     def _rebuilt_summary(self) -> Summary:
         """The summary as the record tells it."""
         summary = Summary(created=self.folder.stat().st_mtime)
-        for event in record.read(self.record) if self.record.exists() else ():
+        for event in self.events():
             if not isinstance(event, record.Kept):
                 summary.add(event)
         return summary

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 from torch import Tensor
@@ -85,6 +85,13 @@ class Spec:
     deviation: tuple[float, ...] = (1.0,)
     raw: str = ""
     background: Background = "as is"
+
+    @classmethod
+    def of(cls, table: Mapping[str, Any]) -> Spec:
+        """The spec that was written as a table of plain values."""
+        values: dict[str, Any] = {name: tuple(value) if isinstance(value, list) else value
+                                  for name, value in table.items()}
+        return cls(**values)
 
 
 @dataclass(frozen=True)

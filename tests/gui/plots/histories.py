@@ -7,6 +7,7 @@ import numpy as np
 from workbench.engine.events import Adaptation, Evaluation, Finished, Probe, Score, Shown, ShownTask, Started, Steps
 from workbench.gui.plots.shown import ShownRun
 from workbench.runs.history import History
+from workbench.tasks.base import Spec
 
 WAYS = 5
 META_BATCH = 4
@@ -19,7 +20,8 @@ def started(metric: str = "accuracy", *, vectors: bool = False) -> Started:
     floors = {"nearest mean": 0.4} if classifies else {"best without adapting": 3.0}
     return Started(
         0, 1000, META_BATCH, "cpu", "a processor", "vectorized", 4, 1, 100, metric,  # type: ignore[arg-type]
-        "classification" if classifies else "regression", shape, floors, (), {}, tasks)
+        Spec("classification" if classifies else "regression", "image" if len(shape) == 3 else "vector", shape, WAYS),
+        floors, (), {}, tasks)
 
 
 def _shown_task(classifies: bool, shape: tuple[int, ...], number: int) -> ShownTask:
@@ -41,7 +43,7 @@ def outputs(one: Started, inner: int, share: float) -> Shown:
     found = []
     for task in one.shown:
         assert task.query_targets is not None
-        if one.kind == "classification":
+        if one.spec.kind == "classification":
             truth = np.eye(WAYS)[task.query_targets.astype(int)]
             guess = np.full_like(truth, 1 / WAYS)
             guess[:, 0] += 0.1

@@ -153,14 +153,14 @@ class TaskTab(CardTab):
         self._moment_words.setText(f"iteration {moment.step:,}{now}")
         where = (self.focused.history, max(self._choice.currentIndex(), 0), self._inner.value(), self._moment.value())
         is_picture = np.ndim(started.shown[where[1]].query_inputs) == 4
-        if started.kind == "classification" and is_picture:
+        if started.spec.kind == "classification" and is_picture:
             self._show_card(self._picture_card)
             task = picture_task(*where)
             self._picture_card.set_heading(task.title, task.facts, "")
             self._view.show_task(task)
             return
         self._show_card(self._figure_card)
-        figure = probabilities(*where) if started.kind == "classification" else fitted(
+        figure = probabilities(*where) if started.spec.kind == "classification" else fitted(
             *where, color=self.focused.color_index)
         self._figure_card.show_figure(figure)
 
