@@ -72,8 +72,8 @@ class _Worker(QObject):
         except Exception as error:  # noqa: BLE001 - a thread must not die without a word
             self.said.put(Refused(type(error).__name__, str(error) or type(error).__name__, traceback.format_exc()))
         finally:
-            gc.collect()
             if torch.cuda.is_available():
+                gc.collect()  # what cycles hold of a run would keep the device's memory; it takes a while, so only there
                 torch.cuda.empty_cache()
             self.ended.emit()
 

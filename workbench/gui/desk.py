@@ -10,10 +10,11 @@ from workbench.gui.plots.shown import ShownRun
 from workbench.gui.run_table import RunTableModel
 from workbench.gui.theme import Theme
 from workbench.runs.history import History
-from workbench.runs.store import Run, RunStore
+from workbench.runs.store import Run, RunStore, Summary
 
 WATCH_MILLISECONDS = 2000
 TABLE_MILLISECONDS = 200
+MOST_TICKED = 6
 _HISTORY = "history of "
 
 
@@ -126,7 +127,10 @@ class RunDesk(QObject):
     def _run_started(self, run: Run) -> None:
         self._histories.pop(run.id, None)
         if self.model.row_of(run.id) is None:
-            self.model.add(run)
+            self.model.add(run, Summary())
+        ticked = [row.run.id for row in self.model.rows() if row.color_index is not None and row.run.id != run.id]
+        if len(ticked) >= MOST_TICKED:
+            self.model.tick(ticked[-1], is_on=False)  # the oldest makes room for a colour of its own
         self.model.tick(run.id)
         self.model.refresh(run.id, self.controller.history)
         self.shown_changed.emit()

@@ -67,21 +67,27 @@ class RunTableModel(QAbstractTableModel):
         self.endResetModel()
         self.ticks_changed.emit()
 
-    def _read(self, run: Run, color: int | None) -> Row | None:
+    def _read(self, run: Run, color: int | None, summary: Summary | None = None) -> Row | None:
         """A row of a run's files; None where they cannot be read any more."""
         try:
             if run.id not in self._titles:
                 self._titles[run.id] = titles(run.experiment())
-            return Row(run, run.summary(), self._titles[run.id], color)
+            return Row(run, summary or run.summary(), self._titles[run.id], color)
         except ValueError as error:
             summary = Summary(status="failed", message=f"its files cannot be read: {error}")
             return Row(run, summary, ("—", "—", "—"), color)
         except OSError:
             return None
 
-    def add(self, run: Run) -> None:
-        """Put a run on top."""
-        row = self._read(run, None)
+    def add(self, run: Run, summary: Summary | None = None) -> None:
+        """Put a run on top.
+
+        Args:
+            run: The run.
+            summary: Its state; None to read it, which tries the run's lock for a moment and so must not be done while
+                another thread is about to take it.
+        """
+        row = self._read(run, None, summary)
         if row is not None:
             self.beginInsertRows(QModelIndex(), 0, 0)
             self._rows.insert(0, row)
@@ -216,7 +222,10 @@ class RunTableModel(QAbstractTableModel):
         return None
 
     def _icon(self, name: str, color: str) -> QIcon:
-        return self._icons.setdefault(f"{name} {color}", icons.icon(name, color))
+        key = f"{name} {color}"
+        if key not in self._icons:
+            self._icons[key] = icons.icon(name, color)
+        return self._icons[key]
 
     def _dot(self, color: str | None) -> QIcon:
         known = self._icons.get(f"dot {color}")

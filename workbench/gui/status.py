@@ -23,7 +23,7 @@ class StatusBar(QStatusBar):
         self.setSizeGripEnabled(False)
         self.setContentsMargins(10, 0, 12, 0)
         self._theme = theme
-        self._state = "idle"
+        self._state = ""
         self._icon, self._run, self._left = QLabel(), QLabel("Ready"), QLabel()
         self._bar = QProgressBar()
         self._bar.setRange(0, 1000)
@@ -53,7 +53,7 @@ class StatusBar(QStatusBar):
     def set_theme(self, theme: Theme) -> None:
         """Draw the state for another theme."""
         self._theme = theme
-        self._show_state(self._state)
+        self._draw_state()
 
     def show_idle(self) -> None:
         """Nothing is trained."""
@@ -95,8 +95,12 @@ class StatusBar(QStatusBar):
         self._show_machine()
 
     def _show_state(self, state: str) -> None:
-        self._state = state
-        name, word, color = STATES.get(state, ("check", "Ready", "muted"))
+        if state != self._state:
+            self._state = state
+            self._draw_state()
+
+    def _draw_state(self) -> None:
+        name, word, color = STATES.get(self._state, ("check", "Ready", "muted"))
         self._icon.setPixmap(icons.pixmap(name, getattr(self._theme, color), 12, self.devicePixelRatioF()))
         self._icon.setToolTip(word)
         self._icon.setAccessibleName(word)
