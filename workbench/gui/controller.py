@@ -73,7 +73,7 @@ class _Worker(QObject):
             self.said.put(Refused(type(error).__name__, str(error) or type(error).__name__, traceback.format_exc()))
         finally:
             if torch.cuda.is_available():
-                gc.collect()  # what cycles hold of a run would keep the device's memory; it takes a while, so only there
+                gc.collect()  # cycles would keep the memory of the device; it takes a while, so only there
                 torch.cuda.empty_cache()
             self.ended.emit()
 
