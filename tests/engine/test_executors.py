@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Meta
 from workbench.engine.executors import Threads
-from workbench.engine.session import _trace
+from workbench.engine.session import trace_task
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, TaskBatch
 
@@ -45,7 +45,7 @@ def test_batched_equals_looped(case, ways, shots, queries, steps, tasks, picture
     found = {}
     for how in ("vectorized", "threads"):
         runner = executor(how, algorithm)
-        found[how] = runner.gradient(meta, batch, keys, chosen), runner.map(_trace, meta, batch, keys, chosen)
+        found[how] = runner.gradient(meta, batch, keys, chosen), runner.map(trace_task, meta, batch, keys, chosen)
         runner.close()
     (batched, batched_trace), (looped, looped_trace) = found["vectorized"], found["threads"]
     assert batched.total.keys() == looped.total.keys()
@@ -94,7 +94,7 @@ def test_an_evaluation_keeps_no_graph():
     batch, keys = noise_tasks(about, tasks=2, ways=3, shots=1, queries=2)
     for how in ("vectorized", "threads"):
         runner = executor(how, algorithm)
-        trace = runner.map(_trace, meta, batch, keys, setting(algorithm, about))
+        trace = runner.map(trace_task, meta, batch, keys, setting(algorithm, about))
         runner.close()
         assert trace.loss.grad_fn is None
         assert trace.loss.shape == (2, 4)

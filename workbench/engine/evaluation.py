@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Literal
 
 import numpy as np
-import torch
 
 from workbench.algorithms.base import Meta
 from workbench.engine.events import Curve, Evaluation, Score
@@ -66,8 +65,3 @@ def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation
 def score(values: Curve) -> Score:
     """Mean of per-task means [tasks] and the half width of its 95 % interval."""
     return Score(float(values.mean()), float(1.96 * values.std(ddof=1) / math.sqrt(len(values))))
-
-
-def is_finite(meta: Meta) -> bool:
-    """Whether every meta-parameter is a number."""
-    return all(bool(torch.isfinite(value).all()) for value in meta.params.values())

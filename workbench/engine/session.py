@@ -59,7 +59,7 @@ class Session:
     def _work(self, training: bool) -> Work:
         shape = self.experiment.training_task() if training else self.experiment.task
         return measure(self.algorithm.network.module, self.spec, shape, self.algorithm.inner_steps(training),
-                       self.device, convolves=self.backbone.convolves)
+                       self.device, convolves=self.backbone.convolves, training=training)
 
     def init(self) -> Meta:
         """The first meta-parameters, on the device."""
@@ -84,7 +84,7 @@ class Session:
 
     def trace(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Trace:
         """Adapt to every task and judge it after every inner step; tensors are [tasks, steps + 1]."""
-        return cast("Trace", self.executor.map(_trace, meta, batch, keys, setting))
+        return cast("Trace", self.executor.map(trace_task, meta, batch, keys, setting))
 
     @contextmanager
     def running(self) -> Iterator[None]:
@@ -125,7 +125,8 @@ def to_device(meta: Meta, device: torch.device) -> Meta:
     return Meta(*({name: value.detach().to(device, copy=True) for name, value in table.items()} for table in meta))
 
 
-def _trace(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> Trace:
+def trace_task(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> Trace:
+    """Adapt to one task and judge it before the first inner step and after each."""
     losses: list[Tensor] = []
     metrics: list[Tensor] = []
 

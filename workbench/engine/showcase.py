@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -85,16 +86,27 @@ class Showcase:
             pixels = F.interpolate(pixels, scale_factor=LARGEST_SIDE / longest, mode="area")
         return cast("Pixels", (pixels.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
 
-    def look(self, meta: Meta) -> Shown:
-        """Predictions of the adapted learner after some of the inner steps, the first and the last among them."""
+    @property
+    def count(self) -> int:
+        """How many tasks are shown."""
+        return len(self._batch)
+
+    def look(self, meta: Meta, start: int, stop: int) -> Shown:
+        """Predictions for the tasks from start up to stop, after some of the inner steps, the last among them."""
         setting = self._session.setting(training=False)
-        outputs = self._session.executor.map(_outputs, meta, self._batch, self._keys, setting)
+        part, keys = self._batch.part(start, stop), self._keys[start:stop]
+        outputs = self._session.executor.map(_outputs, meta, part, keys, setting)
         count = outputs.shape[1]
         steps = np.unique(np.linspace(0, count - 1, min(count, MOST_INNER_STEPS)).round().astype(int))
         chosen = outputs[:, torch.from_numpy(steps).to(outputs.device)][:, :, list(self._shown)]
         if self._classifies:
             chosen = chosen.softmax(-1)
         return Shown(tuple(steps.tolist()), np.round(_array(chosen), 4))
+
+
+def joined(looks: Sequence[Shown]) -> Shown:
+    """The looks at some tasks and at those after them as one."""
+    return Shown(looks[0].inner_steps, np.concatenate([look.outputs for look in looks]))
 
 
 def _array(values: Tensor) -> Curve:

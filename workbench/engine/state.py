@@ -25,7 +25,7 @@ class TrainState:
         best_step: Steps behind `best`.
         best_score: Its validation score, as a number to be made small; None before the first validation.
         stale: Validations since then.
-        is_settled: Whether what is due after this step (probe, validation) is done.
+        is_probed, is_settled: Whether the probe, and everything that is due after this step, is done.
         seconds: Training time so far.
         executor, chunk, threads: How the numbers were computed; going on in another way is equal to rounding only.
     """
@@ -37,6 +37,7 @@ class TrainState:
     best_step: int
     best_score: float | None
     stale: int
+    is_probed: bool
     is_settled: bool
     seconds: float
     executor: str
@@ -51,7 +52,8 @@ class TrainState:
 
     def numbers(self) -> dict[str, Any]:
         """Every plain number by name."""
-        names = ("step", "best_step", "best_score", "stale", "is_settled", "seconds", "executor", "chunk", "threads")
+        names = ("step", "best_step", "best_score", "stale", "is_probed", "is_settled", "seconds", "executor", "chunk",
+                 "threads")
         return {name: getattr(self, name) for name in names}
 
     @classmethod

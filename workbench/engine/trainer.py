@@ -33,7 +33,7 @@ from workbench.engine.events import (
 )
 from workbench.engine.executors import Gradient
 from workbench.engine.session import Session, Trace, to_device
-from workbench.engine.showcase import Showcase
+from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import Outer, TrainState
 from workbench.experiment.experiment import Experiment, TrainingConfig
 from workbench.tasks.base import TaskBatch
@@ -70,6 +70,7 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
     session = Session(experiment, *as_before)
     with session.running():
         training = _Training(session, control or Control(), state)
+        del state  # its tensors were copied; a resumed run should not hold them twice
         yield from training.events()
 
 
@@ -107,6 +108,7 @@ class _Training:
         self.best_score = state.best_score if state else None
         self.stale = state.stale if state else 0
         self.step = state.step if state else 0
+        self.is_probed = state.is_probed if state else False
         self.is_settled = state.is_settled if state else False
         self.seconds = state.seconds if state else 0.0
         self.showcase = Showcase(session)
@@ -114,6 +116,7 @@ class _Training:
         self._block = _Block(self.step + 1, self._resumed_at)
         self._batch: tuple[TaskBatch, Tensor] | None = None
         self._next_adaptation = 0.0
+        self._kept_step = -1
 
     def events(self) -> Iterator[Event]:
         """Everything from Started to Finished or Failed."""
@@ -126,7 +129,7 @@ class _Training:
                 status = "finished"
             except StopRequestedError:
                 yield from self._flush()
-                yield Checkpoint(self._state(), is_best=False)
+                yield self._checkpoint()
                 status = "stopped"
             yield Finished(self.step, "finished" if status == "finished" else "stopped", self._elapsed())
         except Exception as error:  # noqa: BLE001 - whatever it was, the record must say so
@@ -142,12 +145,10 @@ class _Training:
                 yield from self._flush()
             if self._is_due():
                 yield from self._settle()
-            else:
-                self.is_settled = not _is_probe_step(self.step)
-                if not self.is_settled:
-                    yield from self._flush()
-                    yield from self._settle()
+            self.is_settled = True
         yield from self._flush()
+        if self._kept_step != self.step:
+            yield self._checkpoint()
 
     def _meta_gradient(self) -> Talk[Gradient]:
         """Mean meta-gradient of this step's tasks, chunk by chunk."""
@@ -173,7 +174,7 @@ class _Training:
         norm = self.outer.update(gradient.total, rate, self.config.clip)
         self.meta = self.meta._replace(buffers={name: value.mean(0) for name, value in gradient.aux.buffers.items()})
         self.step += 1
-        self.is_settled = False
+        self.is_probed = self.is_settled = False
         block = self._block
         block.loss.append(gradient.aux.loss.mean())
         block.metric.append(gradient.aux.metric.mean())
@@ -202,7 +203,7 @@ class _Training:
     def _adaptation(self) -> Adaptation | None:
         """Curves of the current meta-batch, about once a second and never for more than a few per cent of the time."""
         now = time.perf_counter()
-        if self._batch is None or now < self._next_adaptation:
+        if self._batch is None or now < self._next_adaptation or self.control.is_stopping:
             return None
         batch, keys = self._batch
         shown = min(ADAPTATION_TASKS, len(batch), self.session.test_chunk)
@@ -216,30 +217,41 @@ class _Training:
 
     def _is_due(self) -> bool:
         experiment = self.session.experiment
-        at_end = self.step >= self.config.iterations
-        return at_end or any(self.step % experiment.every(interval) == 0
+        return self._is_at_end() or _is_probe_step(self.step) or any(self.step % experiment.every(interval) == 0
                              for interval in (self.config.validate_every, self.config.checkpoint_every))
 
     def _settle(self) -> Talk[None]:
         """What is due between two steps: probe, validation, checkpoint."""
         experiment, step = self.session.experiment, self.step
-        at_end = step >= self.config.iterations
-        validates = at_end or step % experiment.every(self.config.validate_every) == 0
+        validates = self._is_at_end() or step % experiment.every(self.config.validate_every) == 0
         is_better = False
-        if validates or _is_probe_step(step):
+        if (validates or _is_probe_step(step)) and not self.is_probed:
             yield from self._probe()
+            self.is_probed = True
         if validates:
             result = yield from self._evaluate("validation", self.meta, step, self.config.validation_tasks)
             is_better = self._judge(result)
         self.is_settled = True
-        if at_end or is_better or step % experiment.every(self.config.checkpoint_every) == 0:
-            yield Checkpoint(self._state(), is_best=is_better)
+        if self._is_at_end() or is_better or step % experiment.every(self.config.checkpoint_every) == 0:
+            yield self._checkpoint(is_best=is_better)
+
+    def _is_at_end(self) -> bool:
+        return self.step >= self.config.iterations
 
     def _probe(self) -> Talk[None]:
-        yield from self._breathe()
-        batch, keys = self.session.batch("probe", range(self.session.experiment.evaluation.probe_tasks))
-        trace = self.session.trace(self.meta, batch, keys, self.session.setting(training=False))
-        yield Probe(self.step, _curves(trace), self.showcase.look(self.meta))
+        tasks, chunk = self.session.experiment.evaluation.probe_tasks, self.session.test_chunk
+        batch, keys = self.session.batch("probe", range(tasks))
+        setting = self.session.setting(training=False)
+        traces, looks = [], []
+        for start in range(0, tasks, chunk):
+            yield from self._breathe()
+            stop = min(start + chunk, tasks)
+            traces.append(self.session.trace(self.meta, batch.part(start, stop), keys[start:stop], setting))
+        for start in range(0, self.showcase.count, chunk):
+            yield from self._breathe()
+            looks.append(self.showcase.look(self.meta, start, min(start + chunk, self.showcase.count)))
+        whole = Trace(*(torch.cat(parts) for parts in zip(*traces, strict=True)))
+        yield Probe(self.step, _curves(whole), joined(looks))
 
     def _evaluate(self, split: str, meta: Meta, step: int, tasks: int) -> Talk[Evaluation]:
         is_test = split == "test"
@@ -253,6 +265,8 @@ class _Training:
     def _judge(self, result: Evaluation) -> bool:
         """Remember the meta-parameters if they are the best so far; whether they are."""
         score = -result.score.mean if result.metric == "accuracy" else result.score.mean
+        if not math.isfinite(score):  # adaptation that diverges is the worst there is, and not the best for ever
+            score = math.inf
         is_better = self.best_score is None or score < self.best_score
         if is_better:
             self.best, self.best_step, self.best_score = to_device(self.meta, self.session.device), self.step, score
@@ -279,13 +293,18 @@ class _Training:
     def _elapsed(self) -> float:
         return self.seconds + time.perf_counter() - self._resumed_at
 
+    def _checkpoint(self, *, is_best: bool = False) -> Checkpoint:
+        self._kept_step = self.step
+        return Checkpoint(self._state(), is_best)
+
     def _state(self) -> TrainState:
         cpu = torch.device("cpu")
         return TrainState(
             step=self.step, meta=to_device(self.meta, cpu),
             optimizer={name: value.detach().to(cpu, copy=True) for name, value in self.outer.tensors().items()},
             best=to_device(self.best, cpu), best_step=self.best_step, best_score=self.best_score, stale=self.stale,
-            is_settled=self.is_settled, seconds=self._elapsed(), executor=self.session.executor.name,
+            is_probed=self.is_probed, is_settled=self.is_settled, seconds=self._elapsed(),
+            executor=self.session.executor.name,
             chunk=self.session.chunk, threads=self.session.executor.threads)
 
     def _started(self) -> Started:

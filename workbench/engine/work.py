@@ -56,7 +56,7 @@ class Work:
 
 
 def measure(module: nn.Module, spec: Spec, shape: TaskConfig, inner_steps: int, device: torch.device, *,
-            convolves: bool) -> Work:
+            convolves: bool, training: bool) -> Work:
     """Count what one task costs.
 
     Args:
@@ -66,11 +66,15 @@ def measure(module: nn.Module, spec: Spec, shape: TaskConfig, inner_steps: int, 
         inner_steps: Inner steps.
         device: Where it will run.
         convolves: Whether convolutions do most of it.
+        training: Whether a meta-gradient is wanted, rather than predictions after every inner step.
     """
     ways = shape.ways if spec.kind == "classification" else 1
     # Forward and backward are three passes; an inner step that is differentiated again takes three more.
-    passes = ways * (shape.queries * 3 + shape.shots * max(3, 6 * inner_steps))
-    return Work(passes * multiplications(module, spec), convolves, device)
+    if training:
+        passes = shape.queries * 3 + shape.shots * max(3, 6 * inner_steps)
+    else:
+        passes = shape.queries * (inner_steps + 1) + shape.shots * max(1, 3 * inner_steps)
+    return Work(ways * passes * multiplications(module, spec), convolves, device)
 
 
 def multiplications(module: nn.Module, spec: Spec) -> float:
