@@ -16,10 +16,11 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from workbench import places
+from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import DataError, TaskSource
 from workbench.tasks.classes import ClassTasks, Pictures
-from workbench.tasks.folders import ClassFolder, Need, Shares, share_out
-from workbench.tasks.image_folder import check_folder
+from workbench.tasks.folders import ClassFolder, Shares, share_out
+from workbench.tasks.image_folder import ImageFolderConfig, Shapes, check_folder, plan_splits
 
 Folders = Callable[..., Path]
 Writer = Callable[..., Path]
@@ -66,10 +67,49 @@ def test_no_folder_is_asked_for_by_the_field_s_name(opened: Opener, tmp_path: Pa
         opened("image_folder", path=tmp_path / "a.zip")
 
 
-def test_the_seed_decides_which_classes_are_held_out(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+def test_the_split_seed_alone_decides_which_classes_are_held_out(tmp_path: Path, class_folders: Folders,
+                                                                 opened: Opener) -> None:
     class_folders(tmp_path, NAMES)
-    splits = [sides(opened("image_folder", path=tmp_path, seed=seed)) for seed in (0, 0, 1)]
+    splits = [sides(opened("image_folder", path=tmp_path, seed=seed, split_seed=split_seed))
+              for seed, split_seed in ((0, 0), (1, 0), (0, 1))]
     assert splits[0] == splits[1] != splits[2]
+
+
+def test_nothing_that_was_trained_on_is_tested_on_with_other_shots_queries_or_seed(
+        tmp_path: Path, class_folders: Folders, write_picture: Writer, opened: Opener) -> None:
+    class_folders(tmp_path, [f"large {i}" for i in range(30)], pictures=8)
+    class_folders(tmp_path, [f"small {i}" for i in range(10)], pictures=6)
+    trained = sides(opened("image_folder", path=tmp_path))
+    write_picture(tmp_path / "small 3" / "another.png")
+    for seed, task in ((0, {"shots": 3}), (7, {}), (3, {"shots": 1, "queries": 7})):
+        source = opened("image_folder", path=tmp_path, seed=seed, task=task)
+        assert sides(source) == trained
+        for name in source.describe("test", 0).class_names:
+            assert trained[name] == "test"
+        some_are_small = bool(task)
+        assert any("the class small" in problem for problem in source.overview().problems) == some_are_small
+
+
+def test_a_class_with_too_few_pictures_keeps_its_place_but_takes_no_part(tmp_path: Path, class_folders: Folders,
+                                                                         opened: Opener) -> None:
+    class_folders(tmp_path, [*NAMES, *(f"small {i}" for i in range(30))], pictures=6)
+    for path in tmp_path.glob("small*/0[2-5].png"):
+        path.unlink()
+    source = opened("image_folder", path=tmp_path, task={"ways": 2})
+    found = sides(source)
+    assert {side for name, side in found.items() if name.startswith("small")} == {"train", "validation", "test"}
+    drawn = {name for index in range(50) for name in source.describe("test", index).class_names}
+    assert drawn == {name for name, side in found.items() if side == "test" and name in NAMES}
+
+
+def test_smaller_shares_are_proposed_where_they_leave_too_few_classes_for_train(
+        tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES)
+    with pytest.raises(DataError, match=r"leave 4 of 20 classes for train .*Set dataset\.validation_share to 0\.2 "
+                                        r"and dataset\.test_share to 0\.2, or add classes"):
+        opened("image_folder", path=tmp_path, validation_share=0.4, test_share=0.4)
+    with pytest.raises(DataError, match=r"the train split holds 10 usable classes .* Set training\.ways to 10"):
+        opened("image_folder", path=tmp_path, training={"ways": 12})
 
 
 def test_inputs_of_the_training_classes_are_normalized(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
@@ -313,24 +353,64 @@ def test_a_folder_is_decoded_once_and_again_when_a_picture_has_changed(
     assert [bool((a == b).all()) for a, b in zip(first.pixels, changed.pixels, strict=True)].index(False) == 0
 
 
+def drawn_classes(data: st.DataObject, count: int) -> list[ClassFolder]:
+    groups = data.draw(st.lists(st.integers(0, 6), min_size=count, max_size=count))
+    given_splits = data.draw(st.sampled_from([("",), ("train",), ("train", "test"), ("train", "validation", "test")]))
+    return [ClassFolder(f"{group}/{i}", given_splits[i % len(given_splits)], str(group), ())
+            for i, group in enumerate(groups)]
+
+
 @settings(deadline=None, max_examples=100)
 @given(count=st.integers(2, 40), ways=st.integers(2, 8), seed=st.integers(0, 2**31 - 1), data=st.data())
 def test_every_split_gets_the_classes_that_its_tasks_need_or_the_lack_is_named(
         count: int, ways: int, seed: int, data: st.DataObject) -> None:
-    groups = data.draw(st.lists(st.integers(0, 6), min_size=count, max_size=count))
-    given_splits = data.draw(st.sampled_from([("",), ("train",), ("train", "test"), ("train", "validation", "test")]))
-    classes = [ClassFolder(f"{group}/{i}", given_splits[i % len(given_splits)], str(group), ())
-               for i, group in enumerate(groups)]
-    shares = Shares(data.draw(st.floats(0.01, 0.8)), data.draw(st.floats(0.01, 0.8)), seed)
-    needed = dict.fromkeys(("train", "validation", "test"), Need(ways, 6))
+    classes = drawn_classes(data, count)
+    config = ImageFolderConfig(validation_share=data.draw(st.floats(0.01, 0.33)),
+                               test_share=data.draw(st.floats(0.01, 0.33)), split_seed=seed)
+    task = TaskConfig(ways=ways)
     try:
-        split, _ = share_out(classes, needed, shares)
+        split = plan_splits(classes, np.full(count, 6), config, Shapes(task, task)).split
     except DataError:
-        assert count < ways * 3 or len(given_splits) > 1
+        assert count < ways * 3 or classes[1].split != classes[0].split
         return
     assert len(split) == count
-    assert all(split.count(side) >= ways for side in needed)
+    assert all(split.count(side) >= ways for side in ("train", "validation", "test"))
     assert all(one.split in (side, "", "train") for one, side in zip(classes, split, strict=True))
+
+
+@settings(deadline=None, max_examples=100)
+@given(count=st.integers(10, 60), ways=st.integers(2, 5), data=st.data())
+def test_no_class_changes_sides_with_shots_queries_pictures_or_the_order_of_folders(
+        count: int, ways: int, data: st.DataObject) -> None:
+    classes = drawn_classes(data, count)
+    config = ImageFolderConfig(split_seed=data.draw(st.integers(0, 9)))
+    found: list[dict[str, str]] = []
+    for _ in range(4):
+        shape = st.builds(lambda shots, queries: TaskConfig(ways=ways, shots=shots, queries=queries),
+                          st.integers(1, 8), st.integers(1, 8))
+        counts = np.array(data.draw(st.lists(st.integers(0, 40), min_size=count, max_size=count)))
+        order = data.draw(st.permutations(classes))
+        try:
+            plan = plan_splits(order, counts, config, Shapes(data.draw(shape), data.draw(shape)))
+        except DataError:
+            continue
+        found.append({one.name: side for one, side in zip(order, plan.split, strict=True)})
+    assert all(other == found[0] for other in found)
+
+
+@settings(deadline=None, max_examples=100)
+@given(count=st.integers(6, 60), seed=st.integers(0, 99), validation=st.floats(0.01, 0.8), test=st.floats(0.01, 0.8))
+def test_held_out_classes_only_grow_with_the_ways(count: int, seed: int, validation: float, test: float) -> None:
+    classes = [ClassFolder(f"{i}", "", f"{i}", ()) for i in range(count)]
+    before: set[int] = set()
+    for ways in range(2, 9):
+        try:
+            split, _ = share_out(classes, ways, Shares(validation, test, seed))
+        except DataError:
+            return
+        held = {i for i, side in enumerate(split) if side != "train"}
+        assert before <= held
+        before = held
 
 
 def test_the_report_of_a_good_folder_can_be_written_as_json(tmp_path: Path, class_folders: Folders) -> None:

@@ -78,13 +78,14 @@ class Showcase:
         spec = self._session.spec
         if spec.input_kind != "image":
             return _array(inputs)
-        mean, deviation = (torch.tensor(values, device=inputs.device).view(-1, 1, 1)
-                           for values in (spec.mean, spec.deviation))
-        pixels = inputs * deviation + mean
+        mean, deviation = (torch.tensor(values).view(-1, 1, 1) for values in (spec.mean, spec.deviation))
+        # On the CPU: not every device averages over areas whose sides do not divide.
+        pixels = inputs.cpu() * deviation + mean
         longest = max(pixels.shape[2:])
         if longest > LARGEST_SIDE:
-            pixels = F.interpolate(pixels, scale_factor=LARGEST_SIDE / longest, mode="area")
-        return cast("Pixels", (pixels.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy())
+            size = [max(1, round(side * LARGEST_SIDE / longest)) for side in pixels.shape[2:]]
+            pixels = F.interpolate(pixels, size=size, mode="area")
+        return cast("Pixels", (pixels.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
 
     @property
     def count(self) -> int:

@@ -149,14 +149,14 @@ class ClassTasks(TaskSource):
         """Normalized pictures [examples, channels, height, width], each turned by so many quarters."""
         # Sorted by turn, each turn is one view of a block: four times faster than an index for every pixel.
         order = np.argsort(turns, kind="stable") if self.rotations > 1 else np.arange(len(turns))
-        pixels = self._pixels.index_select(0, torch.from_numpy(members[order]).to(self.device, non_blocking=True))
+        pixels = self._pixels.index_select(0, torch.from_numpy(members[order]).to(self.device))
         if self.rotations == 1:
             inputs = pixels.float()
         else:
             counts = np.bincount(turns, minlength=self.rotations).tolist()
             blocks = torch.split(pixels, counts)
             turned = torch.cat([torch.rot90(block, turn, (2, 3)) for turn, block in enumerate(blocks)])
-            back = torch.from_numpy(np.argsort(order, kind="stable")).to(self.device, non_blocking=True)
+            back = torch.from_numpy(np.argsort(order, kind="stable")).to(self.device)
             inputs = turned.float().index_select(0, back)
         inputs.mul_(self._scale)
         return inputs.sub_(self._shift) if self._is_shifted else inputs

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import math
+import hashlib
 import os
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import chain
+from itertools import accumulate, chain
 from pathlib import Path
 from typing import NamedTuple
 
-import numpy as np
-
-from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import DataError
 from workbench.tasks.classes import SPLIT_NAMES
-from workbench.tasks.draws import Draws
 from workbench.tasks.pictures import is_clutter, is_picture, shown
 
 BY_CLASS, BY_SPLIT, ALPHABETS = "pictures by class", "pictures by class, split in folders", "alphabets of characters"
@@ -196,7 +192,8 @@ def recognize(found: Found) -> Layout:
 
 def _class(parts: tuple[str, ...], files: tuple[PictureFile, ...], split: str) -> ClassFolder:
     own = parts[1:] if split else parts
-    return ClassFolder(unicodedata.normalize("NFC", "/".join(own)), split, own[0], files)
+    name = unicodedata.normalize("NFC", "/".join(own))
+    return ClassFolder(name, split, name.split("/")[0], files)
 
 
 def _without_overlap(classes: list[ClassFolder]) -> tuple[list[ClassFolder], list[str], list[str]]:
@@ -222,95 +219,80 @@ def _without_overlap(classes: list[ClassFolder]) -> tuple[list[ClassFolder], lis
 
 
 @dataclass(frozen=True)
-class Need:
-    """What the tasks of one split need.
-
-    Attributes:
-        classes: Fewest classes, each counted once however it is turned.
-        examples: Fewest pictures of a class.
-    """
-
-    classes: int
-    examples: int
-
-
-def needs(task: TaskConfig, training: TaskConfig, turns: int) -> dict[str, Need]:
-    """What each split needs; `turns` is the number of classes that one class stands for."""
-    shapes = {"train": training, "validation": task, "test": task}
-    return {split: Need(math.ceil(shape.ways / turns), shape.shots + shape.queries) for split, shape in shapes.items()}
-
-
-@dataclass(frozen=True)
 class Shares:
-    """How classes are shared out where the folder does not say: parts of all classes, and the seed of the shuffle."""
+    """How classes are shared out where the folder does not say: parts of all classes, and the seed of their order."""
 
     validation: float
     test: float
     seed: int
 
 
-def share_out(classes: Sequence[ClassFolder], needed: Mapping[str, Need],
-              shares: Shares) -> tuple[list[str], list[str]]:
+def share_out(classes: Sequence[ClassFolder], fewest: int, shares: Shares) -> tuple[list[str], list[str]]:
     """The split of each class, and notes.
 
-    Splits that the folder gives are kept; those it lacks are taken out of train. Whole alphabets are held out
-    together where there are three or more and enough classes remain.
+    Splits that the folder gives are kept; those it lacks are taken out of train. All classes stand in one order,
+    alphabets together: that of a hash of the seed and their names. Test takes the first of them, validation the next
+    and train the rest. Both take their share, or `fewest` where that is more, and whole alphabets where there are
+    three or more and train keeps `fewest` all the same.
+
+    The order and the sizes follow from the names of the classes, the shares, the seed and `fewest` alone. Hence no
+    class changes sides because tasks have other shots or queries, because the experiment has another seed, or because
+    a class has gained or lost pictures; a class with too few pictures keeps its place. As `fewest` grows, the held-out
+    classes grow in this order, unless it grows so far that whole alphabets can no longer be held out.
+
+    Args:
+        classes: All classes, however many pictures they have.
+        fewest: Classes that a split must have for one task, each counted once however it is turned.
+        shares: The parts of the classes, and the seed.
 
     Raises:
         DataError: There are too few classes, with their number and how many are needed.
     """
-    given = {split: sum(one.split == split for one in classes) for split in SPLIT_NAMES}
-    for split, count in given.items():
-        if any(given.values()) and 0 < count < needed[split].classes:
-            raise DataError(f"the {split} folder holds {count} usable classes and its tasks need "
-                            f"{needed[split].classes}")
-    free = [i for i, one in enumerate(classes) if one.split in ("", "train")]
-    absent = [split for split in ("validation", "test") if not given[split]]
+    given = {one.split for one in classes} - {""}
     result = [one.split or "train" for one in classes]
+    absent = [split for split in ("test", "validation") if split not in given]
     if not absent:
         return result, []
-    lowest = sum(needed[split].classes for split in (*absent, "train"))
+    free = sorted((i for i, one in enumerate(classes) if one.split in ("", "train")),
+                  key=lambda i: _place(classes[i], shares.seed))
+    held = " and ".join(reversed(absent))
+    lowest = fewest * (len(absent) + 1)
     if len(free) < lowest:
-        raise DataError(f"there are {len(free)} usable classes and {lowest} are needed, because {' and '.join(absent)} "
-                        "take other classes than train")
-    targets, notes = _targets(len(free), {split: needed[split].classes for split in absent},
-                              needed["train"].classes, shares)
-    groups = sorted({classes[i].group for i in free})
-    units = [[i for i in free if classes[i].group == group] for group in groups]
-    held = _hold_out(units, targets, needed["train"].classes, shares.seed) if len(units) >= 3 else None
-    if held is None:
-        held = _hold_out([[i] for i in free], targets, needed["train"].classes, shares.seed) or {}
+        raise DataError(f"there are {len(free)} classes and {lowest} are needed, because {held} take other classes "
+                        "than train")
+    wanted = [round(len(free) * (shares.test if split == "test" else shares.validation)) for split in absent]
+    targets = [max(count, fewest) for count in wanted]
+    if len(free) - sum(targets) < fewest:
+        raise DataError(f"the shares of {held} leave {max(0, len(free) - sum(targets))} of {len(free)} classes for "
+                        f"train and its tasks need {fewest}")
+    changed = [split for split, want, target in zip(absent, wanted, targets, strict=True) if want != target]
+    notes = [f"{' and '.join(reversed(changed))} sized so that the tasks fit"] if changed else []
+    groups = [classes[i].group for i in free]
+    ends, exact = _ends(groups, targets), list(accumulate(targets))
+    if ends != exact and (len(set(groups)) < 3 or len(free) - ends[-1] < fewest):
+        ends = exact
         notes.append("too few alphabets to hold out whole ones")
-    for i, split in held.items():
-        result[i] = split
-    if any(given.values()):
-        notes.append(f"{' and '.join(absent)} taken out of train")
+    for split, start, end in zip(absent, [0, *ends], ends, strict=False):
+        for i in free[start:end]:
+            result[i] = split
+    if given:
+        notes.append(f"{held} taken out of train")
     return result, notes
 
 
-def _targets(count: int, lowest: dict[str, int], train: int, shares: Shares) -> tuple[dict[str, int], list[str]]:
-    """Classes of each split that is held out: its share, but never less than its tasks need."""
-    wanted = {split: round(count * (shares.validation if split == "validation" else shares.test)) for split in lowest}
-    targets = {split: max(wanted[split], lowest[split]) for split in lowest}
-    while count - sum(targets.values()) < train:
-        most = max(targets, key=lambda split: targets[split] - lowest[split])
-        targets[most] -= 1
-    changed = [split for split in targets if targets[split] != wanted[split]]
-    if not changed:
-        return targets, []
-    return targets, [" and ".join(changed) + " sized so that the tasks fit"]
+def _place(one: ClassFolder, seed: int) -> tuple[bytes, bytes]:
+    """What classes are ordered by: a hash of the alphabet, then one of the class itself."""
+    group, own = (hashlib.blake2b(f"{seed}/{name}".encode(errors="surrogatepass"), digest_size=16).digest()
+                  for name in (one.group, one.name))
+    return group, own
 
 
-def _hold_out(units: Sequence[Sequence[int]], targets: dict[str, int], keep: int, seed: int) -> dict[int, str] | None:
-    """Classes that are held out, whole units at a time in shuffled order; None where fewer than `keep` would remain."""
-    order = iter(np.argsort(Draws(seed, "folders/split", [0]).uniform(len(units))[0]))
-    held: dict[int, str] = {}
-    for split, target in reversed(targets.items()):
-        taken = 0
-        while taken < target:
-            unit = next(order, None)
-            if unit is None:
-                return None
-            held |= dict.fromkeys(units[unit], split)
-            taken += len(units[unit])
-    return held if sum(map(len, units)) - len(held) >= keep else None
+def _ends(groups: Sequence[str], targets: Sequence[int]) -> list[int]:
+    """Where each split ends that takes at least so many classes, and its last alphabet to the end."""
+    ends: list[int] = []
+    for target in targets:
+        end = min((ends[-1] if ends else 0) + target, len(groups))
+        while end < len(groups) and groups[end] == groups[end - 1]:
+            end += 1
+        ends.append(end)
+    return ends

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import math
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -19,11 +22,11 @@ from workbench.tasks.base import DataError
 from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, Pictures
 from workbench.tasks.folders import (
     BY_CLASS,
+    ClassFolder,
     Layout,
     Shares,
     check_is_folder,
     named,
-    needs,
     recognize,
     scan,
     share_out,
@@ -51,14 +54,18 @@ class ImageFolderConfig(Choice):
                                     "folder does not say; more where the tasks need more.", ge=0.01, le=0.8)
     test_share: float = field(0.2, label="Test share", help="Part of the classes that are tested on, where the folder "
                               "does not say; more where the tasks need more.", ge=0.01, le=0.8)
+    split_seed: int = field(0, label="Split seed", help="Decides which classes validate and are tested on, where the "
+                            "folder does not say; the seed of the experiment has no part in it.",
+                            ge=0, le=2**31 - 1, advanced=True)
 
 
 class ImageFolder(ClassTasks):
     """Pictures of your own: a folder for each class, with splits or alphabets above them where there are any.
 
-    Anything that Pillow reads will do, of any sizes. Splits given by the folder are kept; otherwise the experiment's
-    seed shuffles the classes, and whole alphabets are held out together. Inputs are normalized with the mean and the
-    deviation of the training classes.
+    Anything that Pillow reads will do, of any sizes. Splits given by the folder are kept; otherwise the names of the
+    classes and the split seed decide, and whole alphabets are held out together. A class that was trained on stays in
+    train whatever shots, queries and seed a later experiment has, so that a run is never tested on it at the same
+    ways (`share_out`). Inputs are normalized with the mean and the deviation of the training classes.
     """
 
     Config = ImageFolderConfig
@@ -74,7 +81,7 @@ class ImageFolder(ClassTasks):
         config = self._config(experiment)
         if config.path is None:
             raise DataError("dataset.path: name the folder that holds your pictures, a folder for each class")
-        return read_folder(config, experiment.task, experiment.training_task(), experiment.seed)
+        return read_folder(config, experiment.task, experiment.training_task())
 
     def turns(self, experiment: Experiment) -> bool:
         """As the person chose."""
@@ -103,26 +110,26 @@ def _moments(pixels: Tensor) -> tuple[float, float]:
     return mean.item(), deviation if deviation > 1e-3 else 1.0
 
 
-def read_folder(config: ImageFolderConfig, task: TaskConfig, training: TaskConfig, seed: int) -> Pictures:
+def read_folder(config: ImageFolderConfig, task: TaskConfig, training: TaskConfig) -> Pictures:
     """Read a folder of pictures and share its classes out for tasks of these shapes.
 
     Raises:
         DataError: There are too few classes or pictures, or the folder cannot be read; with the remedy.
     """
     decoded = _read(config)
+    shapes = Shapes(task, training)
     try:
-        plan = _plan(decoded, config, Shapes(task, training), seed)
+        plan = plan_splits(decoded.layout.classes, decoded.counts, config, shapes)
     except DataError as error:
-        raise DataError(_remedy(str(error), decoded, config, Shapes(task, training))) from error
-    classes = [decoded.layout.classes[i] for i in plan.fitting]
-    rows = np.isin(decoded.owners, plan.fitting)
+        raise DataError(_remedy(str(error), decoded, config, shapes)) from error
+    some = np.flatnonzero(decoded.counts)
     height, width = decoded.pixels.shape[2:]
     tone = "grey" if decoded.pixels.shape[1] == 1 else "colour"
-    facts = [f"{len(classes):,} classes", f"{rows.sum():,} pictures", f"{height}×{width} {tone}",
+    facts = [f"{len(some):,} classes", f"{len(decoded.files):,} pictures", f"{height}×{width} {tone}",
              *decoded.layout.notes, *plan.notes]
-    return Pictures(decoded.pixels[torch.from_numpy(rows)], decoded.counts[plan.fitting],
-                    tuple(shown(one.name) for one in classes), tuple(plan.split),
-                    tuple(shown(decoded.files[row]) for row in np.flatnonzero(rows)), decoded.layout.form,
+    return Pictures(decoded.pixels, decoded.counts[some],
+                    tuple(shown(decoded.layout.classes[i].name) for i in some), tuple(plan.split[i] for i in some),
+                    tuple(shown(file) for file in decoded.files), decoded.layout.form,
                     " · ".join(facts), (*decoded.problems, *plan.problems))
 
 
@@ -133,59 +140,91 @@ class Shapes(NamedTuple):
     training: TaskConfig
 
     def of(self, split: str) -> TaskConfig:
-        """The shape that decides whether a class of this split is large enough; "" may go into any split."""
-        if split:
-            return self.training if split == "train" else self.task
-        return max(self, key=lambda shape: shape.shots + shape.queries)
+        """The shape of a split's tasks."""
+        return self.training if split == "train" else self.task
+
+    def largest(self) -> TaskConfig:
+        """The shape that takes more pictures of a class."""
+        return max(self, key=_pictures)
+
+
+def _pictures(shape: TaskConfig) -> int:
+    """Pictures of a class that a task takes."""
+    return shape.shots + shape.queries
 
 
 @dataclass(frozen=True)
-class _Plan:
-    """Index of each class that is large enough, the split of each of these, notes, and what is wrong with others."""
+class Plan:
+    """The split of each class, notes, and which classes have too few pictures to take part."""
 
-    fitting: list[int]
     split: list[str]
     notes: list[str]
     problems: list[str]
 
 
-def _plan(decoded: _Decoded, config: ImageFolderConfig, shapes: Shapes, seed: int) -> _Plan:
-    fitting, small = [], []
-    for i, one in enumerate(decoded.layout.classes):
-        shape = shapes.of(one.split)
-        needed = shape.shots + shape.queries
-        if decoded.counts[i] >= needed:
-            fitting.append(i)
-            continue
-        table = "training" if shape.shots + shape.queries > shapes.task.shots + shapes.task.queries else "task"
-        small.append(f"the class {shown(one.name)} has {decoded.counts[i]} readable pictures and {shape.shots} + "
-                     f"{shape.queries} shots and queries take {needed}; it was left out: add pictures or lower "
-                     f"{table}.shots or {table}.queries")
-    split, notes = share_out([decoded.layout.classes[i] for i in fitting],
-                             needs(shapes.task, shapes.training, 4 if config.rotations else 1),
-                             Shares(config.validation_share, config.test_share, seed))
-    return _Plan(fitting, split, notes, named(small, "{} more classes have too few pictures and were left out"))
+def plan_splits(classes: Sequence[ClassFolder], counts: NDArray[np.int64], config: ImageFolderConfig,
+                shapes: Shapes) -> Plan:
+    """Share all classes out and see whether those with enough pictures suffice.
+
+    The split is `share_out`'s and follows from the names of the classes, the config and the ways of the tasks. Shots,
+    queries and `counts`, the readable pictures of each class, decide only which classes take part.
+
+    Raises:
+        DataError: There are too few classes, or a split has too few with enough pictures.
+    """
+    turns = 4 if config.rotations else 1
+    split, notes = share_out(classes, math.ceil(shapes.task.ways / turns),
+                             Shares(config.validation_share, config.test_share, config.split_seed))
+    usable = Counter(side for side, count in zip(split, counts, strict=True) if count >= _pictures(shapes.of(side)))
+    given = {one.split for one in classes}
+    for side in SPLIT_NAMES:
+        needed = math.ceil(shapes.of(side).ways / turns)
+        if usable[side] < needed:
+            place = f"{side} folder" if side in given else f"{side} split"
+            raise DataError(f"the {place} holds {usable[side]} usable classes and its tasks need {needed}")
+    small = [_too_small(one, int(count), side, shapes) for one, count, side in zip(classes, counts, split, strict=True)
+             if count < _pictures(shapes.of(side))]
+    return Plan(split, notes, named(small, "{} more classes have too few pictures and take no part"))
+
+
+def _too_small(one: ClassFolder, count: int, side: str, shapes: Shapes) -> str:
+    shape = shapes.of(side)
+    table = "training" if _pictures(shape) > _pictures(shapes.task) else "task"
+    return (f"the class {shown(one.name)} has {count} readable pictures and {shape.shots} + {shape.queries} shots and "
+            f"queries take {_pictures(shape)}; it takes no part in {side}: add pictures or lower {table}.shots or "
+            f"{table}.queries")
 
 
 def _remedy(finding: str, decoded: _Decoded, config: ImageFolderConfig, shapes: Shapes) -> str:
     """Why the classes do not suffice, in a sentence that proposes what would."""
-    largest = shapes.of("")
-    needed, total = largest.shots + largest.queries, len(decoded.layout.classes)
+    largest = shapes.largest()
+    needed, total = _pictures(largest), len(decoded.layout.classes)
     large = int((decoded.counts >= needed).sum())
     holds = "one class" if total == 1 else f"{total} classes"
     if large < total:
         holds += (f", {large} of them with the {needed} pictures that {largest.shots} + {largest.queries} shots and "
                   "queries take")
     message = f"{config.path} holds {holds}, which will not do for {shapes.task.ways}-way tasks: {finding}"
-    for changed, words in _smaller(shapes, largest, large < total):
+    smaller = ((config, changed, words) for changed, words in _smaller(shapes, largest, large < total))
+    fewer = ((changed, shapes, words) for changed, words in _smaller_shares(config))
+    for changed_config, changed_shapes, words in chain(fewer, smaller):
         try:
-            _plan(decoded, config, changed, 0)
+            plan_splits(decoded.layout.classes, decoded.counts, changed_config, changed_shapes)
         except DataError:
             continue
         return f"{message}. Set {words}, or add {'pictures' if large < total else 'classes'}"
     if large < total:
         return f"{message}. Add pictures, or lower shots, queries and ways together"
     return f"{message}. Even 2-way tasks need more: add folders of pictures, one for each class"
+
+
+def _smaller_shares(config: ImageFolderConfig) -> Iterator[tuple[ImageFolderConfig, str]]:
+    """Smaller parts of the classes to hold out; never larger ones, which would test a run on what it was trained on."""
+    for most in (0.2, 0.1):
+        values = {name: min(most, getattr(config, name)) for name in ("validation_share", "test_share")}
+        words = [f"dataset.{name} to {value}" for name, value in values.items() if value != getattr(config, name)]
+        if words:
+            yield config.model_copy(update=values), " and ".join(words)
 
 
 def _smaller(shapes: Shapes, largest: TaskConfig, lacks_pictures: bool) -> Iterator[tuple[Shapes, str]]:
@@ -255,7 +294,7 @@ def check_folder(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
     Returns:
         form: "pictures by class", "pictures by class, split in folders", "alphabets of characters", "omniglot",
             "new task" or "unknown".
-        path, classes, examples: The folder, and how many usable classes and examples it holds.
+        path, classes, examples: The folder, and how many classes and examples it holds.
         splits: {"train": {"classes": ..., "examples": ...}, ...}; of a new task "support" and "query".
         size, color: Side in pixels or None, "grey" or "rgb" or None.
         problems: Sentences that name the file or class and the remedy.
@@ -278,7 +317,7 @@ def _report(path: Path, task: TaskConfig) -> dict[str, Any]:
     if looks_like_new_task(path):
         return {"form": "new task"} | _reported(lambda: _of_new_task(path))
     config = ImageFolderConfig(path=path)
-    result = _reported(lambda: _of_pictures(read_folder(config, task, task, 0)))
+    result = _reported(lambda: _of_pictures(read_folder(config, task, task)))
     if result["usable"]:
         return result
     if halves:
