@@ -10,7 +10,9 @@ import pytest
 import torch
 
 from workbench.engine.control import Control
+from workbench.engine.evaluation import metrics_by_step
 from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Paused, Probe, Started, Steps
+from workbench.engine.session import Session
 from workbench.engine.trainer import outer_lr, train
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.tasks.base import DataError
@@ -129,19 +131,37 @@ def test_divergence_stops_the_run_with_the_step_and_the_remedy():
         assert all(torch.isfinite(value).all() for value in checkpoint.state.meta.params.values())
 
 
+def test_a_validation_that_is_not_a_number_is_never_the_best():
+    # Three hundred steps of a rate that is too large overflow in validation, where one step in training does not.
+    events = list(train(tiny("algorithm.inner_lr=0.5", "algorithm.test_steps=300", "training.iterations=8")))
+    validations = [event for event in of(Evaluation, events) if event.split == "validation"]
+    assert any(not math.isfinite(event.score.mean) for event in validations)
+    score = of(Checkpoint, events)[-1].state.best_score
+    assert score is not None
+    assert not math.isnan(score)
+    assert isinstance(events[-1], Failed)
+    assert "algorithm.test_steps" in events[-1].message
+
+
 def test_early_stopping_ends_the_run_after_validations_without_a_better_result():
     # A rate of almost nothing changes nothing, so no validation after the first is better by more than rounding.
     events = list(train(tiny("training.outer_lr=1e-12", "training.optimizer=sgd", "training.iterations=40",
                              "training.patience=2")))
     assert events[-1].status == "finished"
     assert events[-1].step < 40
+    assert of(Checkpoint, events)[-1].step == events[-1].step
     assert of(Evaluation, events)[-1].split == "test"
 
 
 def test_an_interval_is_over_per_task_means():
-    result = of(Evaluation, train(tiny("evaluation.tasks=50")))[-1]
+    events = list(train(tiny("evaluation.tasks=50")))
+    result, final = of(Evaluation, events)[-1], of(Checkpoint, events)[-1].state
     assert result.tasks == 50
-    assert 0 < result.score.ci95 < 4 * 1.96
+    session = Session(tiny("evaluation.tasks=50"))
+    judged = np.concatenate(list(metrics_by_step(session, final.best, "test", 50)))[:, -1]
+    session.close()
+    assert result.score.mean == pytest.approx(judged.mean(), rel=1e-6)
+    assert result.score.ci95 == pytest.approx(1.96 * judged.std(ddof=1) / math.sqrt(50), rel=1e-6)
     assert len(result.by_step) == 2
     assert result.by_step[-1] == result.score
 

@@ -16,7 +16,8 @@ from workbench.gui.run_pane import RunPane
 from workbench.gui.run_rows import NAME, RESULT, STATE, STATES, STEPS, TICK, TIME
 from workbench.gui.run_table import RunTableModel
 from workbench.gui.theme import DARK, LIGHT
-from workbench.runs.store import Run, RunStore, Status, Summary
+from workbench.runs.store import Run, RunStore
+from workbench.runs.summary import Status, Summary
 
 
 def add(store: RunStore, **summary: object) -> Run:

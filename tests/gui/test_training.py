@@ -18,7 +18,8 @@ from workbench.engine.events import Finished
 from workbench.experiment.resolve import resolve
 from workbench.gui.controller import TrainingController
 from workbench.gui.window import MainWindow
-from workbench.runs.store import RunStore, recorded
+from workbench.runs.recording import recorded
+from workbench.runs.store import RunStore
 
 RESULTS = Path(__file__).parents[1] / "benchmarks" / "stop_answers.json"
 FIRST = "maml-sinusoids-0001"

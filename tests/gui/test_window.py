@@ -18,7 +18,8 @@ from workbench.gui import settings
 from workbench.gui.actions import COMMANDS, MENUS, SEPARATOR
 from workbench.gui.theme import DARK, LIGHT
 from workbench.gui.window import MainWindow
-from workbench.runs.store import RunStore, recorded
+from workbench.runs.recording import recorded
+from workbench.runs.store import RunStore
 
 FIRST = "maml-sinusoids-0001"
 

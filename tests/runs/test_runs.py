@@ -20,7 +20,8 @@ from workbench.experiment.resolve import resolve, with_settings
 from workbench.runs import record
 from workbench.runs.files import RunFileError, read_tensors, write_tensors, write_text
 from workbench.runs.history import History
-from workbench.runs.store import Run, RunBusyError, RunStore, recorded
+from workbench.runs.recording import recorded
+from workbench.runs.store import Run, RunBusyError, RunStore
 from workbench.tasks.base import DataError
 
 TINY = ["dataset=sinusoids", "training.iterations=12", "training.meta_batch=3", "training.validation_tasks=4",
@@ -119,14 +120,60 @@ def test_a_stopped_run_resumes_to_the_end_of_an_uninterrupted_one(store):
 def test_resuming_from_an_older_checkpoint_forgets_what_came_after(store):
     whole = trained(store, "training.keep_checkpoints=100")
     run = trained(store, "training.keep_checkpoints=100")
-    older = next(path for path in run.checkpoints() if "00000003" in path.name)
-    events = recorded(run, resume=True, checkpoint=older)
+    control = Control()
+    events = recorded(run, control, resume=True, step=3)
     next(events)
     assert run.history().step == 3
+    assert [kept.step for kept in run.kept()][-1] == 3
+    assert run.summary().mean is None
+    control.stop()
     for _ in events:
+        pass
+    meta, step = run.best_meta()
+    assert step == run.state().best_step <= 3
+    assert all(torch.equal(value, run.state().best.params[name]) for name, value in meta.params.items())
+    for _ in recorded(run, resume=True):
         pass
     assert same(whole, run)
     assert run.history().step == 12
+
+
+def test_a_checkpoint_that_is_not_there_is_refused_with_those_that_are(store):
+    run = trained(store)
+    with pytest.raises(RunFileError, match=r"no checkpoint of step 5 \(there are: 9, 12\)"):
+        next(recorded(run, resume=True, step=5))
+
+
+@pytest.mark.parametrize("kept_at_once", [1, 2])
+def test_a_crash_between_a_checkpoint_and_its_line_loses_nothing(store, kept_at_once):
+    whole = trained(store)
+    run = trained(store, f"training.keep_checkpoints={kept_at_once}")
+    # As if the program had died right after it wrote the file of step 12: neither its line nor what follows is there.
+    lines = run.record.read_text().splitlines(keepends=True)
+    last = max(index for index, line in enumerate(lines) if line.startswith('{"event": "kept"'))
+    if kept_at_once == 1:
+        previous = run.folder / "checkpoints" / "step-00000009.safetensors"
+        previous.write_bytes((trained(store, "training.keep_checkpoints=9").folder / "checkpoints" / previous.name
+                              ).read_bytes())
+    run.record.write_text("".join(lines[:last]))
+    for _ in recorded(run, resume=True):
+        pass
+    assert same(whole, run)
+    assert [one.step for one in run.history().validations] == [one.step for one in whole.history().validations]
+
+
+def test_a_stop_inside_a_validation_repeats_nothing_after_resuming(store):
+    whole, run = trained(store), store.create(tiny())
+    control = Control()
+    for event in recorded(run, control):
+        if isinstance(event, Probe) and event.step == 8:
+            control.stop()
+    for _ in recorded(run, resume=True):
+        pass
+    told, expected = run.history(), whole.history()
+    assert [probe.step for probe in told.probes] == [probe.step for probe in expected.probes]
+    assert told.validations == expected.validations
+    assert same(whole, run)
 
 
 def test_only_the_wanted_checkpoints_are_kept_and_the_best_beside_them(store):
@@ -140,7 +187,8 @@ def test_only_the_wanted_checkpoints_are_kept_and_the_best_beside_them(store):
 def test_a_killed_program_leaves_an_interrupted_run_that_resumes_bit_equal(store):
     long = ("training.iterations=1500", "training.validate_every=500", "training.checkpoint_every=50")
     whole, run = trained(store, *long), store.create(tiny(*long))
-    code = ("import sys; from pathlib import Path; from workbench.runs.store import Run, recorded\n"
+    code = ("import sys; from pathlib import Path; from workbench.runs.store import Run\n"
+            "from workbench.runs.recording import recorded\n"
             "from workbench.engine.events import Checkpoint\n"
             "for event in recorded(Run(Path(sys.argv[1]))):\n"
             "    if isinstance(event, Checkpoint) and event.step >= 100: print('kept', flush=True)")
@@ -270,3 +318,18 @@ def test_the_best_validation_is_the_one_that_the_best_checkpoint_was_chosen_by(s
     best = run.history().best_validation
     assert isinstance(best, Evaluation)
     assert best.step == run.state().best_step
+
+
+@pytest.mark.parametrize("odd", ['{"status": "weird"}', '{"mean": "x", "steps": "a"}', "[]", ""])
+def test_an_odd_summary_is_rebuilt_from_the_record(store, odd):
+    run = trained(store)
+    before = run.summary()
+    (run.folder / "summary.json").write_text(odd)
+    assert (run.summary().status, run.summary().mean) == (before.status, before.mean)
+
+
+def test_a_run_whose_experiment_was_emptied_is_not_taken_for_another(store):
+    run = trained(store)
+    (run.folder / "experiment.toml").write_text("")
+    with pytest.raises(RunFileError, match="does not name dataset, backbone and algorithm"):
+        run.experiment()

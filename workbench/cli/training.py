@@ -19,7 +19,8 @@ from workbench.experiment.fields import parameters
 from workbench.experiment.presets import find_preset
 from workbench.experiment.registry import ROLES
 from workbench.experiment.resolve import read_toml, resolve, with_settings
-from workbench.runs.store import Run, RunStore, recorded
+from workbench.runs.recording import recorded
+from workbench.runs.store import Run, RunStore
 
 
 def store(arguments: Namespace) -> RunStore:

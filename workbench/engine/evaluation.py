@@ -64,4 +64,5 @@ def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation
 
 def score(values: Curve) -> Score:
     """Mean of per-task means [tasks] and the half width of its 95 % interval."""
-    return Score(float(values.mean()), float(1.96 * values.std(ddof=1) / math.sqrt(len(values))))
+    with np.errstate(invalid="ignore", over="ignore"):  # a learner that diverges on a task scores no number
+        return Score(float(values.mean()), float(1.96 * values.std(ddof=1) / math.sqrt(len(values))))

@@ -59,11 +59,17 @@ class TrainState:
     @classmethod
     def of(cls, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> TrainState:
         """The state that `tensors()` and `numbers()` came from."""
-        def table(prefix: str) -> dict[str, Tensor]:
-            return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+        return cls(meta=meta_of(tensors), optimizer=_table(tensors, "optimizer/"),
+                   best=meta_of(_table(tensors, "best/")), **numbers)
 
-        return cls(meta=Meta(table("params/"), table("buffers/")), optimizer=table("optimizer/"),
-                   best=Meta(table("best/params/"), table("best/buffers/")), **numbers)
+
+def meta_of(tensors: dict[str, Tensor]) -> Meta:
+    """The meta-parameters among tensors whose names begin with "params/" and "buffers/"."""
+    return Meta(_table(tensors, "params/"), _table(tensors, "buffers/"))
+
+
+def _table(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
 @dataclass

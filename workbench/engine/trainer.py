@@ -125,7 +125,11 @@ class _Training:
             self._resumed_at = time.perf_counter()
             try:
                 yield from self._outer_loop()
-                yield from self._evaluate("test", self.best, self.best_step, self.session.experiment.evaluation.tasks)
+                tasks = self.session.experiment.evaluation.tasks
+                result = yield from self._evaluate("test", self.best, self.best_step, tasks)
+                if not math.isfinite(result.score.mean):
+                    raise DivergedError("the learner diverges while it adapts to the test tasks: the result is not a "
+                                        "number; lower algorithm.inner_lr or algorithm.test_steps")
                 status = "finished"
             except StopRequestedError:
                 yield from self._flush()

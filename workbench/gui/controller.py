@@ -22,7 +22,8 @@ from workbench.experiment.registry import UnknownNameError
 from workbench.experiment.resolve import ExperimentError
 from workbench.runs.files import RunFileError
 from workbench.runs.history import History
-from workbench.runs.store import Run, RunBusyError, RunStore, recorded
+from workbench.runs.recording import recorded
+from workbench.runs.store import Run, RunBusyError, RunStore
 from workbench.tasks.base import DataError
 
 TICK_MILLISECONDS = 50

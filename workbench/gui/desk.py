@@ -10,7 +10,8 @@ from workbench.gui.plots.shown import ShownRun
 from workbench.gui.run_table import RunTableModel
 from workbench.gui.theme import Theme
 from workbench.runs.history import History
-from workbench.runs.store import Run, RunStore, Summary
+from workbench.runs.store import Run, RunStore
+from workbench.runs.summary import Summary
 
 WATCH_MILLISECONDS = 2000
 TABLE_MILLISECONDS = 200

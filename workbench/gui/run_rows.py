@@ -11,7 +11,8 @@ from workbench.experiment.fields import parameters
 from workbench.experiment.registry import find
 from workbench.gui import words
 from workbench.runs.history import History
-from workbench.runs.store import Run, Summary
+from workbench.runs.store import Run
+from workbench.runs.summary import Summary
 
 COLUMNS = ("", "Run", "State", "Data", "Backbone", "Algorithm", "Result", "Steps", "Time")
 TICK, NAME, STATE, DATA, BACKBONE, ALGORITHM, RESULT, STEPS, TIME = range(len(COLUMNS))

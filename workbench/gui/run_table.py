@@ -28,7 +28,8 @@ from workbench.gui.run_rows import (
 )
 from workbench.gui.theme import Theme
 from workbench.runs.history import History
-from workbench.runs.store import Run, Summary
+from workbench.runs.store import Run
+from workbench.runs.summary import Summary
 
 Index = QModelIndex | QPersistentModelIndex
 SORT_ROLE = Qt.ItemDataRole.UserRole

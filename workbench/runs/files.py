@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import time
 import uuid
 from collections.abc import Callable
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import Tensor
+
+_TRIES, _TRY_SECONDS = 10, 0.05
 
 
 class RunFileError(ValueError):
@@ -25,10 +28,28 @@ def replace_file(path: Path, write: Callable[[Path], None]) -> None:
         write(temporary)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())
-        temporary.replace(path)
+        _put_in_place(temporary, path)
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _put_in_place(temporary: Path, path: Path) -> None:
+    """Rename; where a reader holds the old file open, which Windows minds, try again for half a second."""
+    for _ in range(_TRIES - 1):
+        try:
+            temporary.replace(path)
+            break
+        except PermissionError:
+            time.sleep(_TRY_SECONDS)
+    else:
+        temporary.replace(path)
+    if os.name == "posix":  # elsewhere a folder cannot be opened, and its entries need no help to reach the disk
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
 
 
 def write_text(path: Path, text: str) -> None:
@@ -57,7 +78,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             about = (file.metadata() or {}).get("about")
             if about is None:
                 raise RunFileError(f"{path}: is a safetensors file, but not one that the workbench wrote")
-            return {name: file.get_tensor(name) for name in file.keys()}, json.loads(about)  # noqa: SIM118
+            # Copies: what is mapped from the file would keep it from being replaced on Windows.
+            return {name: file.get_tensor(name).clone() for name in file.keys()}, json.loads(about)  # noqa: SIM118
     except FileNotFoundError as error:
         raise RunFileError(f"{path}: there is no such file") from error
     except (SafetensorError, OSError, json.JSONDecodeError) as error:

@@ -16,7 +16,6 @@ import numpy as np
 
 from workbench.engine.events import (
     Adaptation,
-    Checkpoint,
     Evaluation,
     Event,
     Failed,
@@ -62,7 +61,7 @@ class Record:
         self._file: IO[str] = path.open("a", encoding="utf8")
         self._synced = time.monotonic()
 
-    def append(self, event: Recorded) -> None:
+    def append(self, event: Event | Recorded) -> None:
         """Write one event."""
         self._file.write(json.dumps(_plain(event)) + "\n")
         self._file.flush()
@@ -78,11 +77,6 @@ class Record:
         """Sync and close."""
         self.sync()
         self._file.close()
-
-
-def kept(checkpoint: Checkpoint, file: str) -> Kept:
-    """The line that stands for a checkpoint."""
-    return Kept(checkpoint.step, file, checkpoint.is_best)
 
 
 def read(path: Path) -> Iterator[Recorded]:
@@ -104,27 +98,36 @@ def read_with_ends(path: Path) -> Iterator[tuple[int, Recorded]]:
             if not line.endswith(b"\n"):
                 return
             try:
-                table = json.loads(line)
-                event = _event(table)
-            except (ValueError, KeyError, TypeError) as error:
+                event = _event(json.loads(line))
+            except (ValueError, KeyError, TypeError, AttributeError) as error:
                 raise RunFileError(f"{path}, line {number}: is damaged ({error}); delete the lines from there on and "
                                    "resume the run") from error
             yield end, event
 
 
-def truncate(path: Path, file: str) -> None:
-    """Forget what was recorded after a checkpoint that was kept in `file`.
+def checkpoints(path: Path) -> list[Kept]:
+    """Checkpoints that a record knows, oldest first, as far as it can be read."""
+    return [kept for _, kept in _checkpoints(path)]
 
-    Raises:
-        RunFileError: The record knows no such checkpoint.
-    """
-    ends = [end for end, event in read_with_ends(path) if isinstance(event, Kept) and event.file == file]
-    if not ends:
-        raise RunFileError(f"{path}: knows no checkpoint {file}")
+
+def _checkpoints(path: Path) -> Iterator[tuple[int, Kept]]:
+    if not path.exists():
+        return
+    try:
+        for end, event in read_with_ends(path):
+            if isinstance(event, Kept):
+                yield end, event
+    except RunFileError:
+        return  # what is damaged is cut off by going on from before it
+
+
+def truncate(path: Path, wanted: Kept) -> None:
+    """Forget what was recorded after a checkpoint; if it was kept twice, after the second time."""
+    ends = [end for end, kept in _checkpoints(path) if kept.file == wanted.file]
     os.truncate(path, ends[-1])
 
 
-def _plain(event: Recorded) -> dict[str, Any]:
+def _plain(event: Event | Recorded) -> dict[str, Any]:
     return {"event": type(event).__name__.lower(), **_plain_table(event)}
 
 
@@ -174,8 +177,3 @@ def _event(table: dict[str, Any]) -> Recorded:
         table["shown"] = Shown(tuple(table["shown"]["inner_steps"]), np.array(table["shown"]["outputs"]))
     event: Recorded = kind(**table)
     return event
-
-
-def as_recorded(event: Event, file: str = "") -> Recorded:
-    """The event as the record keeps it."""
-    return kept(event, file) if isinstance(event, Checkpoint) else event

@@ -1,0 +1,111 @@
+"""Training a run: every event is written to its folder before anybody else sees it."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections.abc import Iterator
+
+from workbench.engine.control import Control
+from workbench.engine.events import Checkpoint, Event, Steps
+from workbench.engine.state import TrainState
+from workbench.engine.trainer import train
+from workbench.runs import record
+from workbench.runs.files import RunFileError
+from workbench.runs.store import Run
+from workbench.runs.summary import Summary
+
+
+def recorded(run: Run, control: Control | None = None, *, resume: bool = False, step: int | None = None
+             ) -> Iterator[Event]:
+    """Train a run, each event written before it is passed on.
+
+    Args:
+        run: The run, new or to be gone on with.
+        control: Through which it may be stopped and paused.
+        resume: Go on from a checkpoint; what was recorded after it is forgotten.
+        step: Which checkpoint; by default the latest.
+
+    Raises:
+        DataError, DeviceError: The experiment cannot be run here; a new run leaves no folder behind.
+        RunBusyError: Somebody else is training it.
+        RunFileError: It cannot be gone on with.
+    """
+    is_ours = False
+    try:
+        with run.busy():
+            is_ours = True
+            state = _gone_back(run, step) if resume else None
+            events = train(run.experiment(), control, state)
+            del state  # the trainer has its own copy
+            first = next(events)
+            yield from _written(run, first, events)
+    finally:
+        # Nothing was said: the data or the device would not do, and an empty run is of no use to anybody.
+        if is_ours and not resume and not run.record.exists():
+            shutil.rmtree(run.folder, ignore_errors=True)
+
+
+def _gone_back(run: Run, step: int | None) -> TrainState:
+    """The state of a checkpoint, with everything that came after it gone from the folder."""
+    known = run.kept()
+    if step is not None:
+        known = [kept for kept in known if kept.step == step]
+    if not known:
+        which = f"of step {step}" if step is not None else "to go on from"
+        steps = ", ".join(str(kept.step) for kept in run.kept()) or "none"
+        raise RunFileError(f"{run.folder}: the run has no checkpoint {which} (there are: {steps}); name another, or "
+                           "start it again")
+    chosen = known[-1]
+    state = run.state(run.folder / chosen.file)
+    record.truncate(run.record, chosen)
+    remaining = {kept.file for kept in run.kept()}
+    for path in run.checkpoints():
+        # A file that the record does not know was written just before a crash, or belongs to a forgotten future.
+        if run.below(path) not in remaining:
+            path.unlink()
+    if state.best_score is not None:
+        run.write_best(state.best, state.best_step)
+    summary = Summary(created=run.summary().created)
+    for event in run.events():
+        summary.add(event)
+    run.write_summary(summary)
+    return state
+
+
+def _written(run: Run, first: Event, events: Iterator[Event]) -> Iterator[Event]:
+    log = record.Record(run.record)
+    summary = run.summary()
+    keep = run.experiment().training.keep_checkpoints
+    written = 0.0
+    try:
+        event: Event | None = first
+        while event is not None:
+            if isinstance(event, Checkpoint):
+                _keep(run, event, log, keep)
+            else:
+                log.append(event)
+            summary.add(event)
+            if not isinstance(event, Steps) or time.monotonic() - written > record.SYNC_SECONDS:
+                log.sync()
+                run.write_summary(summary)
+                written = time.monotonic()
+            yield event
+            event = next(events, None)
+    finally:
+        log.close()
+        run.write_summary(summary)
+
+
+def _keep(run: Run, checkpoint: Checkpoint, log: record.Record, keep: int) -> None:
+    """Write a checkpoint, then its line, and only then forget those that are too many.
+
+    Whenever the program dies, the newest checkpoint that the record knows is whole.
+    """
+    path = run.write_checkpoint(checkpoint)
+    if checkpoint.is_best:
+        run.write_best(checkpoint.state.meta, checkpoint.step)
+    log.append(record.Kept(checkpoint.step, run.below(path), checkpoint.is_best))
+    log.sync()
+    for old in run.checkpoints()[:-keep]:
+        old.unlink()
