@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -133,3 +134,12 @@ def test_numbers_that_are_none_become_null_so_that_json_stays_json() -> None:
 
     value = plain({"loss": float("nan"), "path": Path("a"), "many": (1.5, float("inf"), None, True)})
     assert json.dumps(value, allow_nan=False) == '{"loss": null, "path": "a", "many": [1.5, null, null, true]}'
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1", "utf-8"])
+def test_a_terminal_that_lacks_a_character_is_no_reason_to_give_up(encoding: str, tmp_path: Path) -> None:
+    for words in (["data", "check", str(tmp_path / "Ω×")], ["list", "runs", "--runs", str(tmp_path / "Ω×")]):
+        ended = subprocess.run([sys.executable, "-m", "workbench", *words, "--json"], capture_output=True, check=False,
+                               env=os.environ | {"PYTHONIOENCODING": encoding})
+        assert b"Traceback" not in ended.stderr
+        assert "Ω×" in str(json.loads(ended.stdout.decode("utf8")))

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from tests.cli.conftest import RUN
 from tests.cli.terminal import Said, say
 from workbench.places import sample_tasks
+from workbench.runs.files import read_tensors, write_tensors
 
 
 def _mistake(*words: object) -> str:
@@ -140,3 +142,52 @@ def test_a_run_that_is_being_trained_cannot_be_resumed(runs: Path, tmp_path: Pat
     summary.write_text(summary.read_text(encoding="utf8").replace("finished", "stopped"), encoding="utf8")
     with Run(folder).busy():
         assert "being trained" in _mistake("resume", RUN, "--runs", tmp_path)
+
+
+@pytest.mark.parametrize("device", ["/dev/full", "/dev/zero"])
+def test_a_device_is_no_place_for_predictions(device: str, runs: Path) -> None:
+    assert "device or a pipe" in _mistake("adapt", RUN, sample_tasks() / "new_wave", "--to", device, "--runs", runs)
+
+
+@pytest.mark.parametrize("name", ["version", "experiment", "spec", "step"])
+@pytest.mark.parametrize("value", [None, ["x"], "x", {"a": 1}, -5])
+def test_a_damaged_manifest_is_told_of(name: str, value: object, runs: Path, tmp_path: Path) -> None:
+    if (name, value) == ("version", -5):
+        return
+    path = tmp_path / "learner.safetensors"
+    assert say("export", RUN, "--runs", runs, "--to", path).status == 0
+    tensors, about = read_tensors(path)
+    changed = {one: content for one, content in about.items() if one != name or value is not None}
+    write_tensors(path, tensors, changed | ({} if value is None else {name: value}))
+    sentence = _mistake("evaluate", path)
+    assert f"{path}: its manifest is damaged ({name}" in sentence
+    assert "export the run again" in sentence
+
+
+def test_a_manifest_that_is_no_table_is_no_export(tmp_path: Path) -> None:
+    path = tmp_path / "learner.safetensors"
+    save_file({"weight": torch.zeros(2)}, path, {"about": "[1]"})
+    assert "is no export" in _mistake("evaluate", path)
+
+
+def test_a_run_whose_experiment_was_emptied_is_named_by_every_command(runs: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(runs / RUN, tmp_path / RUN)
+    (folder / "experiment.toml").write_text("", encoding="utf8")
+    for words in (["evaluate", RUN], ["resume", RUN], ["export", RUN, "--to", str(tmp_path / "a.safetensors")]):
+        assert "experiment.toml: is damaged" in _mistake(*words, "--runs", tmp_path)
+    assert say("list", "runs", "--runs", tmp_path, "--json").table["runs"][0]["status"] == "damaged"
+
+
+def test_an_export_that_cannot_be_written_names_the_file(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+                                                         ) -> None:
+    def fail(*_: object) -> None:
+        raise SafetensorError("No space left on device")
+
+    monkeypatch.setattr("workbench.runs.files.save_file", fail)
+    path = tmp_path / "learner.safetensors"
+    assert f"{path}: cannot be written (No space left" in _mistake("export", RUN, "--runs", runs, "--to", path)
+
+
+def test_a_checkpoint_that_is_not_there_is_answered_with_those_that_are(runs: Path) -> None:
+    assert "no checkpoint of step 3 (there are:" in _mistake("resume", RUN, "--checkpoint", 3, "--runs", runs)
+    assert "--checkpoint" in _mistake("resume", RUN, "--checkpoint", "last", "--runs", runs)

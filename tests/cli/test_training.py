@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 from pathlib import Path
@@ -120,3 +121,13 @@ def _wait_for(process: subprocess.Popen[str], text: str) -> None:
         if text in line:
             return
     raise AssertionError(f"the command ended before it said '{text}'")
+
+
+def test_a_run_goes_on_from_the_checkpoint_that_was_named(runs: Path, tmp_path: Path) -> None:
+    folder = shutil.copytree(runs / "maml-sinusoids-0001", tmp_path / "maml-sinusoids-0001")
+    first = min(kept.step for kept in RunStore(tmp_path).runs()[0].kept())
+    said = say("resume", folder.name, "--checkpoint", first, "--runs", tmp_path, "--json")
+    assert (said.status, said.table["status"], said.table["steps"]) == (0, "finished", 20)
+    assert "finished already" not in said.err
+    before = say("resume", folder.name, "--runs", runs, "--json").table["evaluation"]["mean"]
+    assert said.table["evaluation"]["mean"] == pytest.approx(before, rel=1e-4)

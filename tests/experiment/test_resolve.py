@@ -22,6 +22,7 @@ from workbench.experiment.resolve import (
     resolve,
     to_tables,
     to_toml,
+    unnamed,
     with_settings,
 )
 
@@ -165,3 +166,38 @@ def test_every_pick_says_what_it_is():
 
 def test_defaults_depend_on_the_picks_alone():
     assert defaults({"dataset": {"name": "sinusoids"}, "task": {"shots": 3}})["task"]["shots"] == 10
+
+
+def test_a_value_in_the_place_of_a_table_is_named_though_a_setting_would_hide_it():
+    for tables, setting in (({"dataset": "glyphs"}, "dataset=sinusoids"), ({"task": 5}, "task.ways=3")):
+        with pytest.raises(ExperimentError, match="is a table; write"):
+            with_settings(tables, [setting])
+    assert "is a table; set one of its fields, such as task.ways=5" in message("task=5", "task.ways=3")
+
+
+@pytest.mark.parametrize("text", ["2024", "1.50", "true", "2024-01-01", "1e5"])
+def test_a_path_and_a_text_stay_as_they_were_typed(text: str):
+    tables = with_settings({}, ["dataset=image_folder", f"dataset.path={text}", f"device={text}"])
+    assert (tables["dataset"]["path"], tables["device"]) == (text, text)
+
+
+@pytest.mark.parametrize("text", ["40,40", "40, 40", "[40, 40]"])
+def test_a_list_needs_no_brackets(text: str):
+    assert said("dataset=sinusoids", f"backbone.widths={text}").backbone.widths == (40, 40)
+
+
+@pytest.mark.parametrize("setting", ["dataset=", "dataset.name=", "algorithm=''"])
+def test_a_pick_without_a_name_is_told_so(setting: str):
+    assert "a name is missing" in message(setting)
+
+
+def test_a_file_that_begins_with_a_mark_of_its_encoding_is_read(tmp_path: Path):
+    path = tmp_path / "a.toml"
+    path.write_text("seed = 3\n", encoding="utf-8-sig")
+    assert read_toml(path) == {"seed": 3}
+
+
+def test_roles_without_a_name_are_told():
+    assert unnamed({"dataset": 5, "backbone": {"name": "mlp"}, "algorithm": {}}) == ["dataset", "algorithm"]
+    assert unnamed(["x"]) == list(ROLES)
+    assert unnamed(resolve({}).model_dump()) == []

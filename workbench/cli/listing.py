@@ -14,7 +14,7 @@ from workbench.cli.training import store
 from workbench.experiment.fields import parameters
 from workbench.experiment.presets import presets
 from workbench.experiment.registry import ROLES, Pluggable, found
-from workbench.experiment.resolve import ExperimentError, read_toml
+from workbench.experiment.resolve import ExperimentError, read_toml, unnamed
 from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
 
@@ -54,6 +54,9 @@ def _run(run: Run) -> dict[str, Any]:
     row: dict[str, Any] = {"run_id": run.id, "run_dir": run.folder}
     try:
         tables = read_toml(run.folder / "experiment.toml")
+        if missing := unnamed(tables):
+            raise RunFileError(f"{run.folder / 'experiment.toml'}: is damaged, for it names no "
+                               f"{' and no '.join(missing)}")
         summary = asdict(run.summary())
     except (ExperimentError, RunFileError) as error:
         return row | {"status": "damaged", "message": str(error)}

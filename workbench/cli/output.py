@@ -25,7 +25,9 @@ class Output:
 
     def result(self, table: Mapping[str, Any], text: str) -> None:
         """Print the result: the table as one JSON object, or the text; a command does so once."""
-        sys.stdout.write((json.dumps(plain(table), ensure_ascii=False, indent=1) if self.is_json else text) + "\n")
+        # JSON is UTF-8; where standard output is written otherwise, ASCII is both.
+        is_ascii = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("_", "-") not in ("utf-8", "utf8")
+        sys.stdout.write((json.dumps(plain(table), ensure_ascii=is_ascii, indent=1) if self.is_json else text) + "\n")
         sys.stdout.flush()
 
     def note(self, line: str) -> None:

@@ -131,6 +131,8 @@ def _add_run(commands: Any) -> None:
 def _add_resume(commands: Any) -> None:
     parser = _add(commands, "resume", "training:resume", "go on with a run from its latest checkpoint")
     _add_learner(parser, "RUN")
+    parser.add_argument("--checkpoint", metavar="STEP", type=int, help="go on from this step's checkpoint instead of "
+                        "the latest; what came after it is forgotten")
 
 
 def _add_learner(parser: Parser, what: str) -> None:

@@ -63,14 +63,15 @@ def _with_absolute_paths(experiment: Experiment) -> Experiment:
 def resume(arguments: Namespace, output: Output) -> int:
     """Go on with a run."""
     found = find_run(store(arguments), arguments.learner)
-    if found.summary().status == "finished":
+    found.experiment()  # one that is damaged must be told of before anything is forgotten
+    if found.summary().status == "finished" and arguments.checkpoint is None:
         output.note(f"{found.id} is finished already; there is nothing left to do")
         _report(found, output)
         return SUCCESS
-    return _train(found, output, resume=True)
+    return _train(found, output, resume=True, step=arguments.checkpoint)
 
 
-def _train(found: Run, output: Output, *, resume: bool) -> int:
+def _train(found: Run, output: Output, *, resume: bool, step: int | None = None) -> int:
     """Train to the end, or to where the person interrupts, and print how it ended."""
     control = Control()
 
@@ -81,7 +82,7 @@ def _train(found: Run, output: Output, *, resume: bool) -> int:
 
     with interruptions(interrupt), _Teller(found, output) as teller:
         try:
-            for event in recorded(found, control, resume=resume):
+            for event in recorded(found, control, resume=resume, step=step):
                 teller.tell(event)
             status = {"finished": SUCCESS, "failed": FAILURE}.get(found.summary().status, INTERRUPTED)
         except (KeyboardInterrupt, OSError) as error:

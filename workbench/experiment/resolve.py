@@ -207,35 +207,64 @@ def with_settings(tables: Mapping[str, Any], settings: Iterable[str]) -> Tables:
     """Apply `NAME=VALUE` settings; `dataset=X` is short for `dataset.name=X` and goes before the dotted names.
 
     Raises:
-        ExperimentError: A setting has no `=`.
+        ExperimentError: A setting has no `=` or names a table, or what stands in the place of a table is none.
     """
     pairs = []
     for setting in settings:
         name, equals, text = setting.partition("=")
         if not equals or not name.strip():
             raise ExperimentError([Problem(setting, "a setting is written NAME=VALUE, such as task.ways=5")])
-        pairs.append((name.strip(), _value(text.strip())))
+        pairs.append((name.strip(), text.strip()))
+    problems = [*_unknown_tables(tables), *_no_values(pairs)]
+    if problems:
+        raise ExperimentError(problems)
     result = _merge({}, tables)
-    for name, value in pairs:
-        if name in ROLES:
+    for name, text in pairs:
+        role = name.removesuffix(".name")
+        if role in ROLES:
+            value = _value(text, "text")
             # Another pick brings another set of fields: those of the earlier pick would only be refused.
-            keep = result.get(name, {}) if result.get(name, {}).get("name") == value else {}
-            result[name] = {**keep, "name": str(value)}
-    for name, value in pairs:
-        if name not in ROLES:
-            table = name.rpartition(".")[0]
-            result = _merge(result, {table: {name.rpartition(".")[2]: value}} if table else {name: value})
+            keep = result.get(role, {}) if name != role or result.get(role, {}).get("name") == value else {}
+            result[role] = {**keep, "name": value}
+    shapes = _shapes(result)
+    for name, text in pairs:
+        if name.removesuffix(".name") not in ROLES:
+            table, _, own = name.rpartition(".")
+            value = _value(text, shapes.get(name, ""))
+            result = _merge(result, {table: {own: value}} if table else {name: value})
     return result
 
 
-def _value(text: str) -> Any:
-    """A TOML value where the text is one, else the text itself, so that paths need no quotes."""
+def _no_values(pairs: Iterable[tuple[str, str]]) -> Iterable[Problem]:
+    for name, text in pairs:
+        role = name.removesuffix(".name")
+        if role in ROLES and text in ("", '""', "''"):
+            yield Problem(name, f"a name is missing; `workbench list {role}s` shows what there is")
+        elif name in _PLAIN:
+            field = next(iter(_PLAIN[name].model_fields))
+            yield Problem(name, f"is a table; set one of its fields, such as {name}.{field}=5")
+
+
+def _shapes(said: Mapping[str, Any]) -> dict[str, str]:
+    """The shape of every field by its dotted name, as far as the picks are known."""
+    shapes = {f"{table}.{one.name}": str(one.shape)
+              for table, config in _configs(_picks(said)[0]).items() for one in parameters(config)}
+    return shapes | {"device": "text"}
+
+
+def _value(text: str, shape: str) -> Any:
+    """A TOML value where the text is one, else the text itself, so that paths need no quotes.
+
+    What looks like a number or a date stays a text where the field takes one, and a list needs no brackets.
+    """
     if text == "":
         return None
+    is_bare = shape == "integers" and text[0] not in "[\"'"
     try:
-        return tomllib.loads(f"value = {text}")["value"]
+        value = tomllib.loads(f"value = [{text}]" if is_bare else f"value = {text}")["value"]
     except tomllib.TOMLDecodeError:
         return text
+    return text if shape in ("text", "path") and not isinstance(value, str) else value
 
 
 def read_toml(path: Path) -> Tables:
@@ -245,14 +274,21 @@ def read_toml(path: Path) -> Tables:
         ExperimentError: The file is not there, cannot be read or is no TOML.
     """
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        # Some editors begin a file with a mark of its encoding, which TOML does not know.
+        return tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError as error:
         raise ExperimentError([Problem(str(path), "there is no such file")]) from error
     except (OSError, UnicodeDecodeError) as error:
         raise ExperimentError([Problem(str(path), f"cannot be read ({error})")]) from error
     except tomllib.TOMLDecodeError as error:
         raise ExperimentError([Problem(str(path), f"is no TOML: {error}")]) from error
+
+
+def unnamed(said: Any) -> list[Role]:
+    """Roles that no name is given for, which a person may leave out and a file that the program wrote never does."""
+    tables = said if isinstance(said, Mapping) else {}
+    return [role for role in ROLES if not isinstance(table := tables.get(role), Mapping)
+            or not isinstance(table.get("name"), str) or not table["name"]]
 
 
 def to_tables(experiment: Experiment) -> Tables:

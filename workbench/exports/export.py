@@ -9,13 +9,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from pydantic import TypeAdapter, ValidationError
+from safetensors import SafetensorError
 from torch import Tensor
 
 import workbench
 from workbench.algorithms.base import Meta
 from workbench.engine.session import build
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import find
-from workbench.experiment.resolve import resolve, to_tables
+from workbench.experiment.resolve import resolve, to_tables, unnamed
 from workbench.exports.learner import Learner, LearnerError, check_fit, of_run
 from workbench.runs.files import RunFileError, read_tensors, write_tensors
 from workbench.runs.store import Run
@@ -47,7 +50,10 @@ def export_run(run: Run, path: Path) -> dict[str, Any]:
     _check_target(path)
     learner = of_run(run)
     about = _manifest(run, learner)
-    write_tensors(path, _tensors(learner.meta), about)
+    try:
+        write_tensors(path, _tensors(learner.meta), about)
+    except (SafetensorError, OSError) as error:
+        raise LearnerError(f"{path}: cannot be written ({error}); name another place, or make room there") from error
     return about
 
 
@@ -58,12 +64,18 @@ def _check_target(path: Path) -> None:
         raise LearnerError(f"{path.parent} is no folder; make it first, or name another")
     if not path.exists():
         return
+    if not path.is_file():
+        raise LearnerError(f"{path} is no file that could be replaced; name another")
     try:
         about = read_tensors(path)[1]
     except RunFileError:
         about = {}
-    if about.get("format") != FORMAT:
+    if not _is_export(about):
         raise LearnerError(f"{path} exists and is no export, so it is not overwritten; name another file")
+
+
+def _is_export(about: Any) -> bool:
+    return isinstance(about, dict) and about.get("format") == FORMAT
 
 
 def _tensors(meta: Meta) -> dict[str, Tensor]:
@@ -108,18 +120,54 @@ def load_export(path: Path) -> Learner:
 
     Raises:
         RunFileError: The file is missing or damaged.
-        LearnerError: It is no export, a newer one, or its parameters do not fit what its manifest says.
+        LearnerError: It is no export, a newer or a damaged one, or its parameters do not fit what its manifest says.
         ExperimentError: Its algorithm or backbone is not installed here.
     """
     tensors, about = read_tensors(path)
-    if about.get("format") != FORMAT:
+    if not _is_export(about):
         raise LearnerError(f"{path} is no export; make one with `workbench export`")
-    if about["version"] > VERSION:
-        raise LearnerError(f"{path} was made by a newer workbench ({about['versions']['workbench']}); update this one")
-    experiment = resolve(about["experiment"])
-    spec = Spec.of(about["spec"])
+    experiment, spec, step = _read_manifest(path, about)
     meta = Meta({name: value for name, value in tensors.items() if not name.startswith(_BUFFERS)},
                 {name.removeprefix(_BUFFERS): value for name, value in tensors.items() if name.startswith(_BUFFERS)})
-    learner = Learner(path.name, experiment, meta, about["step"], spec)
-    check_fit(learner, build(experiment, spec)[1], spec)
+    learner = Learner(path.name, experiment, meta, step, spec)
+    try:
+        check_fit(learner, build(experiment, spec)[1], spec)
+    except LearnerError:
+        raise
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise _damaged(path, f"its tasks fit no network: {error}") from error
     return learner
+
+
+def _read_manifest(path: Path, about: dict[str, Any]) -> tuple[Experiment, Spec, int]:
+    """What of the manifest is needed to use the learner."""
+    number, step, tables = about.get("version"), about.get("step"), about.get("experiment")
+    if type(number) is not int:
+        raise _damaged(path, f"version is {number!r} and no whole number")
+    if number > VERSION:
+        made_by = about.get("versions")
+        made_by = made_by.get("workbench") if isinstance(made_by, dict) else f"version {number} of the file"
+        raise LearnerError(f"{path} was made by a newer workbench ({made_by}); update this one")
+    if type(step) is not int or step < 0:
+        raise _damaged(path, f"step is {step!r} and no number of steps")
+    if missing := unnamed(tables):
+        raise _damaged(path, f"experiment names no {' and no '.join(missing)}")
+    return resolve(tables or {}), _read_spec(path, about.get("spec")), step
+
+
+def _read_spec(path: Path, table: Any) -> Spec:
+    try:
+        spec = TypeAdapter(Spec).validate_python(table)
+    except ValidationError as error:
+        first = error.errors()[0]
+        raise _damaged(path, f"{'.'.join(map(str, ('spec', *first['loc'])))}: {first['msg']}") from error
+    rank = 3 if spec.input_kind == "image" else 1
+    if len(spec.input_shape) != rank or min(spec.input_shape) < 1 or spec.outputs < 1:
+        raise _damaged(path, f"spec tells of inputs of {list(spec.input_shape)} and {spec.outputs} outputs")
+    if any(len(values) not in (1, spec.input_shape[0]) for values in (spec.mean, spec.deviation)):
+        raise _damaged(path, "spec has not one mean and deviation a channel")
+    return spec
+
+
+def _damaged(path: Path, why: str) -> LearnerError:
+    return LearnerError(f"{path}: its manifest is damaged ({why}); export the run again")

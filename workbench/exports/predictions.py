@@ -21,7 +21,8 @@ from workbench.tasks.draws import Draws
 from workbench.tasks.new_task import NewTask, read_new_task
 
 USUAL_NAME = "predictions.csv"
-_HEADERS = ("file,predicted", "file,value")
+_HEADERS = (b"file,predicted", b"file,value")
+_LOOKED_AT = 64
 
 
 @dataclass(frozen=True)
@@ -127,8 +128,10 @@ def check_target(path: Path) -> None:
     if path.is_dir():
         raise LearnerError(f"{path} is a folder; name the file, such as {path / USUAL_NAME}")
     if path.exists():
-        with path.open(encoding="utf8", errors="replace") as file:
-            is_ours = file.readline().startswith(_HEADERS)
+        if not path.is_file():
+            raise LearnerError(f"{path} is a device or a pipe and no file that could be replaced; name a file")
+        with path.open("rb") as file:
+            is_ours = file.read(_LOOKED_AT).startswith(_HEADERS)
         if not is_ours:
             raise LearnerError(f"{path} exists and holds no earlier predictions, so it is not overwritten; name "
                                "another file")
@@ -148,4 +151,8 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
             writer.writerow(predictions.columns)
             writer.writerows(predictions.rows())
 
-    replace_file(path, write)
+    try:
+        replace_file(path, write)
+    except OSError as error:
+        raise LearnerError(f"{path}: cannot be written ({error.strerror or error}); name another place, or make room "
+                           "there") from error
