@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -23,6 +24,7 @@ MARKED = 60
 # With more runs than this, every step of each would bury what can be read: only the last run shows them.
 MOST_RAW = 6
 MEAN = "mean, 95 % interval"
+NO_LESS_THAN_ZERO = (0.0, math.inf)
 
 
 @dataclass(frozen=True)
@@ -73,7 +75,7 @@ class Figure:
         series: Back to front.
         references: Named values.
         is_log: Whether the y axis is logarithmic.
-        bounds: y values that cannot be passed, such as 0 and 100 %.
+        bounds: y values that cannot be passed, such as 0 and 100 %; intervals are cut there.
         is_whole: Whether x counts something, so that there is nothing to read between whole numbers.
         legend_title: What the entries of the legend count, where they are only numbers.
         note: Where there is nothing to draw yet: what will appear.
@@ -158,7 +160,7 @@ def adaptation(run: Subject | None, quantity: Quantity) -> Figure:
     one = [run]
     scale = metric_scale(one) if quantity == "metric" else 1.0
     values = scale * (found.metric if quantity == "metric" else found.loss)
-    bounds = _bounds(one) if quantity == "metric" else None
+    bounds = _bounds(one) if quantity == "metric" else NO_LESS_THAN_ZERO
     facts = f"iteration {run.history.adaptation_step:,}"
     label = f"query {metric_label(one) if quantity == 'metric' else loss_label(one)}"
     if values.shape[1] == 1:
@@ -319,7 +321,7 @@ def _comparable(runs: Sequence[Subject]) -> tuple[list[Subject], str]:
 
 
 def _bounds(runs: Sequence[Subject]) -> tuple[float, float] | None:
-    return (0.0, 100.0) if _metric(runs) == "accuracy" else None
+    return {"accuracy": (0.0, 100.0), "mse": NO_LESS_THAN_ZERO, "": None}[_metric(runs)]
 
 
 def _validations(run: Subject, scale: float, legend: str, against: Against, *, is_crowded: bool

@@ -52,6 +52,12 @@ class _Table(QTableView):
 
     toggled = Signal()
     opened = Signal()
+    resized = Signal()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Say so, when the width of the rows is known; the pane's own comes before that."""
+        super().resizeEvent(event)
+        self.resized.emit()
 
     def keyPressEvent(self, event: QKeyEvent) -> None:
         """Tick with the space bar; leave the tabulator to the window, so that the keyboard gets out again."""
@@ -86,6 +92,7 @@ class RunPane(QWidget):
         self._sorted.setSortRole(SORT_ROLE)
         self._sorted.setSourceModel(model)
         self.table = _Table()
+        self._is_fitting = False
         self._set_up_table()
         empty = EmptyState("No runs yet", "Pick a preset and press Start, or drop a folder of tasks on the window. "
                            "Every run will be listed here with its state and its result.", "Start")
@@ -126,6 +133,8 @@ class RunPane(QWidget):
         table.customContextMenuRequested.connect(self._ask_for_menu)
         table.toggled.connect(self.toggle_focused)
         table.opened.connect(self._ask_for_menu_at_row)
+        table.resized.connect(self._fit_name)
+        header.sectionResized.connect(self._fit_others)
         table.selectionModel().selectionChanged.connect(self._select)
 
     def reset_columns(self) -> None:
@@ -138,16 +147,30 @@ class RunPane(QWidget):
             header.resizeSection(column, wider + _PADDING + (_ICON_WIDTH if column == STATE else 0))
         self._fit_name()
 
+    @Slot()
     def _fit_name(self) -> None:
         """Give the name what the other columns leave."""
-        header = self.table.horizontalHeader()
-        others = sum(header.sectionSize(column) for column in range(len(COLUMNS)) if column != NAME)
-        header.resizeSection(NAME, max(_LEAST_NAME, self.table.viewport().width() - others))
+        self._fill(NAME, _LEAST_NAME)
 
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Fill the width again."""
-        super().resizeEvent(event)
-        self._fit_name()
+    @Slot(int, int, int)
+    def _fit_others(self, column: int, _: int, __: int) -> None:
+        """Where a person gives a column another width, the name makes up for it; for the name, the last column."""
+        if self._is_fitting:
+            return
+        if column != NAME:
+            self._fit_name()
+            return
+        header = self.table.horizontalHeader()
+        last = header.logicalIndex(header.count() - 1)
+        self._fill(last, self.table.fontMetrics().horizontalAdvance(_TYPICAL.get(last, "")) + _PADDING)
+
+    def _fill(self, column: int, least: int) -> None:
+        """Give a column what the others leave, so that rows end at the edge."""
+        header = self.table.horizontalHeader()
+        others = sum(header.sectionSize(one) for one in range(len(COLUMNS)) if one != column)
+        self._is_fitting = True
+        header.resizeSection(column, max(least, self.table.viewport().width() - others))
+        self._is_fitting = False
 
     @property
     def focused(self) -> str:
@@ -199,3 +222,4 @@ class RunPane(QWidget):
         header = self.table.horizontalHeader()
         if state and header.restoreState(QByteArray.fromBase64(state.encode())) and header.count() == len(COLUMNS):
             self.table.sortByColumn(header.sortIndicatorSection(), header.sortIndicatorOrder())
+        self._fit_name()

@@ -8,6 +8,7 @@ from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
 
 from workbench.engine.devices import choose, devices, memory_in_use
 from workbench.gui import icons, words
+from workbench.gui.plots.widgets import lay_out_now
 from workbench.gui.run_rows import STATES
 from workbench.gui.theme import Theme
 from workbench.runs.history import History
@@ -57,8 +58,8 @@ class StatusBar(QStatusBar):
 
     def show_idle(self) -> None:
         """Nothing is trained."""
-        self._run.setText("Ready")
-        self._left.clear()
+        self._say(self._run, "Ready")
+        self._say(self._left, "")
         self._bar.hide()
         self._rate = 0.0
         self._device, self._device_title = torch.device(self._fastest.name), self._fastest.title
@@ -67,8 +68,8 @@ class StatusBar(QStatusBar):
 
     def show_preparing(self, run_id: str) -> None:
         """A run is opened: its data is read and its pace measured."""
-        self._run.setText(run_id)
-        self._left.setText("preparing …")
+        self._say(self._run, run_id)
+        self._say(self._left, "preparing …")
         self._bar.setRange(0, 0)
         self._bar.show()
         self._show_state("running")
@@ -81,13 +82,13 @@ class StatusBar(QStatusBar):
         self._bar.setRange(0, 1000)
         self._bar.setValue(round(1000 * history.step / max(1, started.iterations)))
         self._bar.show()
-        self._run.setText(run_id)
+        self._say(self._run, run_id)
         remaining = history.remaining_seconds()
         rest = ("stopping …" if is_stopping else "paused" if history.is_paused
                 else "testing …" if history.step >= started.iterations
                 else f"{words.duration(remaining)} left" if remaining is not None else "")
         done = f"{history.step:,} of {started.iterations:,}"
-        self._left.setText(" · ".join(part for part in (done, rest) if part))
+        self._say(self._left, " · ".join(part for part in (done, rest) if part))
         self._rate = 0.0 if history.is_paused else history.tasks_per_second()
         if self._device_title != started.device_title:
             self._device, self._device_title = choose(started.device), started.device_title
@@ -112,4 +113,10 @@ class StatusBar(QStatusBar):
         held = f"{where} {words.size(memory_in_use(self._device))}"
         if self._device.type == "cuda" and self._fastest.name.startswith("cuda"):
             held += f" of {words.size(self._fastest.memory)}"
-        self._right.setText("  ·  ".join(part for part in (rate, held, self._device_title) if part))
+        self._say(self._right, "  ·  ".join(part for part in (rate, held, self._device_title) if part))
+
+    def _say(self, label: QLabel, text: str) -> None:
+        """Say something in a label, and give it room at once."""
+        if text != label.text():
+            label.setText(text)
+            lay_out_now(label)

@@ -121,7 +121,8 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
             if series.name not in self._marks:
                 self._marks[series.name] = Mark(self._plot)
             mark = self._marks[series.name]
-            mark.set(series, self._theme, is_log=figure.is_log, is_crowded=len(figure.series) > CROWD)
+            mark.set(series, self._theme, is_log=figure.is_log, is_crowded=len(figure.series) > CROWD,
+                     bounds=figure.bounds)
             mark.set_shown(series.legend not in self.hidden)
         self._references.set(figure, self._theme)
         if not self._is_moved:
@@ -274,5 +275,6 @@ def extent(figure: Figure, shown: Iterable[Mark]) -> tuple[tuple[float, float], 
     x_margin, y_margin = (0.035 * (right - left) or 0.5), (0.06 * (high - low) or abs(0.1 * low) or 0.5)
     low, high = low - y_margin, high + y_margin
     if figure.bounds is not None:
-        low, high = max(low, figure.bounds[0] - 3), min(high, figure.bounds[1] + 3)
+        beyond = min(y_margin, 3.0)
+        low, high = max(low, figure.bounds[0] - beyond), min(high, figure.bounds[1] + beyond)
     return (left - x_margin, right + x_margin), (float(low), float(high))

@@ -78,14 +78,16 @@ class Mark:
         self._color = ""
         self._look: object = None
         self._is_smooth = False
+        self._bounds: tuple[float, float] | None = None
         self.spans: tuple[list[float], list[float]] = ([], [])
         self._items: list[pg.GraphicsObject] = [self._curve]
         plot.addItem(self._curve, ignoreBounds=True)
 
-    def set(self, series: Series, theme: Theme, *, is_log: bool, is_crowded: bool) -> None:
+    def set(self, series: Series, theme: Theme, *, is_log: bool, is_crowded: bool,
+            bounds: tuple[float, float] | None = None) -> None:
         """Take new numbers and colours; `show_range` then draws them. Nothing happens where nothing has changed."""
         before, self.series = self.series, series
-        look = (theme, is_log, series.role, series.color, series.place, series.has_markers, is_crowded)
+        look = (theme, is_log, series.role, series.color, series.place, series.has_markers, is_crowded, bounds)
         if before is None or look != self._look:
             self._dress(series, theme)
         elif is_same(before.x, series.x) and is_same(before.y, series.y) and _same_width(before, series):
@@ -94,7 +96,8 @@ class Mark:
         is_bold = LOOKS[series.role].width > 1
         self._is_smooth = is_bold and len(series.x) <= SMOOTH_POINTS and not is_crowded
         self._curve.is_stamped = is_bold and not self._is_smooth
-        self.spans = spans(series)
+        self._bounds = bounds
+        self.spans = spans(series, bounds)
 
     def _dress(self, series: Series, theme: Theme) -> None:
         """Take pens and brushes."""
@@ -150,7 +153,8 @@ class Mark:
             return
         # A single point has no width to fill: its interval is a bar.
         self._band.setPen(pen(self._color, 2) if len(series.x) == 1 else None)
-        edges = np.append(series.y + series.half_width, (series.y - series.half_width)[::-1])
+        low, high = interval(series, self._bounds)
+        edges = np.append(high, low[::-1])
         if self._is_log:
             edges = np.maximum(edges, np.nanmin(series.y[series.y > 0], initial=1e-12) / 10)
         self._band.setData(np.append(series.x, series.x[::-1]), self._scaled(edges))
@@ -193,10 +197,17 @@ def _same_width(one: Series, other: Series) -> bool:
     return is_same(one.half_width, other.half_width)
 
 
-def spans(series: Series) -> tuple[list[float], list[float]]:
+def interval(series: Series, bounds: tuple[float, float] | None) -> tuple[Curve, Curve]:
+    """Lower and upper edge of the interval around a series, cut where no value can be."""
+    width = 0.0 if series.half_width is None else series.half_width
+    low, high = series.y - width, series.y + width
+    return (low, high) if bounds is None else (np.clip(low, *bounds), np.clip(high, *bounds))
+
+
+def spans(series: Series, bounds: tuple[float, float] | None = None) -> tuple[list[float], list[float]]:
     """x and y that must be in view: all of them, but where every step is shown, a few wild ones may stick out."""
     x, y = series.x, series.y
-    edges = y if series.half_width is None else np.append(y - series.half_width, y + series.half_width)
+    edges = y if series.half_width is None else np.append(*interval(series, bounds))
     edges = edges[np.isfinite(edges)]
     if not len(edges):
         return [], []

@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import math
 
+import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import Qt
 
-from workbench.exports.figures import Figure, Reference
-from workbench.gui.plots.style import font, pen
+from workbench.exports.figures import Figure, Reference, Series
+from workbench.gui.plots.style import brush, font, pen
 from workbench.gui.theme import Theme
 
 LABEL_HEIGHT = 17
+# The text lies on a patch of the canvas, so that a curve behind it can be made out but does not disturb.
+LABEL_ALPHA = 225
+# Of the width of the view, what a label takes.
+LABEL_SHARE = 0.35
+# What is in no order of x, or faint.
+NOT_IN_THE_WAY = ("points", "raw", "each", "faint")
 
 
 class References:
@@ -27,9 +34,12 @@ class References:
         self._lines: list[tuple[float, pg.InfiniteLine, pg.TextItem]] = []
         self._theme: Theme | None = None
         self._is_log = False
+        self._series: tuple[Series, ...] = ()
+        self._below: set[str] = set()
 
     def set(self, figure: Figure, theme: Theme) -> None:
         """Draw those of a figure; nothing happens where they are the same."""
+        self._series = tuple(one for one in figure.series if one.role not in NOT_IN_THE_WAY)
         if (figure.references, theme, figure.is_log) == (self._drawn, self._theme, self._is_log):
             return
         for _, line, text in self._lines:
@@ -45,7 +55,7 @@ class References:
         line = pg.InfiniteLine(pos=value, angle=45 if reference.is_diagonal else 0,
                                pen=pen(theme.muted, 1, Qt.PenStyle.DashLine))
         line.setZValue(3)
-        text = pg.TextItem(reference.label, color=theme.muted, anchor=(1, 1))
+        text = pg.TextItem(reference.label, color=theme.muted, anchor=(1, 1), fill=brush(theme.canvas, LABEL_ALPHA))
         text.setFont(font(-1))
         text.setZValue(8)
         for item in (line, text):
@@ -64,7 +74,29 @@ class References:
                 text.setAnchor((1, 1))
                 text.setPos(edge, edge)
                 continue
-            is_below = min(high, above) - value < near
+            is_below = self._is_below(text.toPlainText(), value, near, (left, right), (low, min(high, above)))
             text.setAnchor((1, 0 if is_below else 1))
             text.setPos(x, value)
             above = value
+
+    def _is_below(self, label: str, value: float, near: float, across: tuple[float, float],
+                  between: tuple[float, float]) -> bool:
+        """Whether a label goes below its line: where there is no room above, or curves leave it more room below."""
+        if between[1] - value < near:
+            return True
+        if value - between[0] < near:
+            return False
+        begin = across[0] + (1 - LABEL_SHARE) * (across[1] - across[0])
+        above = below = 0
+        for series in self._series:
+            y = series.y[np.searchsorted(series.x, begin):np.searchsorted(series.x, across[1], "right")]
+            if self._is_log:
+                y = np.log10(np.maximum(y, 1e-12))
+            above += int(np.count_nonzero((y > value) & (y < value + near)))
+            below += int(np.count_nonzero((y < value) & (y > value - near)))
+        # A label stays where it is until the other side is clearly better, so that it does not jump while training.
+        if label in self._below and below > 2 * above:
+            self._below.discard(label)
+        elif label not in self._below and above > 2 * below:
+            self._below.add(label)
+        return label in self._below

@@ -40,6 +40,14 @@ def switch(name: str, text: str, accessible: str, tip: str, *, is_checked: bool 
     return button
 
 
+def lay_out_now(widget: QWidget) -> None:
+    """Give a widget room for what it now says; Qt would do so later, and until then draw it in its former width."""
+    parent = widget.parentWidget()
+    layout = parent.layout() if parent else None
+    if layout is not None:
+        layout.activate()
+
+
 class ElidedLabel(QLabel):
     """Words that shorten themselves where there is too little room; the tooltip has them whole.
 
@@ -69,6 +77,7 @@ class ElidedLabel(QLabel):
         if words != self.text():
             self.setText(words)
             self.setToolTip(words)
+            lay_out_now(self)
 
 
 class EmptyNote(QWidget):
