@@ -75,8 +75,15 @@ def _runs_in_words(rows: list[dict[str, Any]]) -> str:
             cells.append((row["run_id"], "damaged", *[""] * 7))
             continue
         result = result_in_words(row["metric"], row["mean"], row["ci95"])
-        begun = datetime.fromtimestamp(row["created"]).astimezone()
         cells.append((row["run_id"], row["status"], str(row["dataset"]), str(row["backbone"]), str(row["algorithm"]),
                       result or "-", f"{row['steps']:,}/{row['iterations']:,}", duration(row["seconds"]),
-                      f"{begun:%Y-%m-%d %H:%M}"))
+                      _moment(row["created"])))
     return aligned(cells)
+
+
+def _moment(created: float) -> str:
+    """When a run was begun; empty where the number is none that a clock shows."""
+    try:
+        return f"{datetime.fromtimestamp(created).astimezone():%Y-%m-%d %H:%M}"
+    except (OverflowError, OSError, ValueError):
+        return ""

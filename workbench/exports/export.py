@@ -142,8 +142,8 @@ def load_export(path: Path) -> Learner:
 def _read_manifest(path: Path, about: dict[str, Any]) -> tuple[Experiment, Spec, int]:
     """What of the manifest is needed to use the learner."""
     number, step, tables = about.get("version"), about.get("step"), about.get("experiment")
-    if type(number) is not int:
-        raise _damaged(path, f"version is {number!r} and no whole number")
+    if type(number) is not int or number < 1:
+        raise _damaged(path, f"version is {number!r} and no number of a version")
     if number > VERSION:
         made_by = about.get("versions")
         made_by = made_by.get("workbench") if isinstance(made_by, dict) else f"version {number} of the file"
