@@ -30,7 +30,7 @@ class Glyphs(ClassTasks):
     """
 
     Config = GlyphsConfig
-    title = "Glyphs (built in)"
+    title = "Glyphs"
     background = "dark"
 
     def load(self, experiment: Experiment) -> Pictures:  # noqa: ARG002

@@ -172,7 +172,9 @@ class Legend(QWidget):
         self._heading.adjustSize()
         self._entries = tuple(entries)
         while len(self._buttons) > len(entries):
-            self._buttons.pop().deleteLater()
+            gone = self._buttons.pop()
+            gone.hide()  # deletion waits for the event loop, and a picture may be taken before
+            gone.deleteLater()
         while len(self._buttons) < len(entries):
             self._buttons.append(self._made())
         for button, entry in zip(self._buttons, entries, strict=True):
