@@ -40,16 +40,23 @@ def _photograph(runs: Path) -> None:
         window.training.start()
         controller = window.desk.controller
         while controller.is_training and (algorithm == "protonet" or controller.history.step < STEPS_SHOWN):
-            app.processEvents()
+            _live(200)
     (resources() / "screenshots").mkdir(exist_ok=True)
     for pin in ("light", "dark"):
         window.actions_[f"theme_{pin}"].trigger()
-        for _ in range(40):
-            app.processEvents()
-            window.plots.tick()
+        _live(2500)
         window.grab().save(str(resources() / "screenshots" / f"window-{pin}.png"))
-    window.desk.controller.stop()
+    window.desk.controller.wait()
     window.close()
+
+
+def _live(milliseconds: int) -> None:
+    """Let the window live for a while; what it deletes goes only inside an event loop."""
+    from PySide6.QtCore import QEventLoop, QTimer
+
+    loop = QEventLoop()
+    QTimer.singleShot(milliseconds, loop.quit)
+    loop.exec()
 
 
 if __name__ == "__main__":
