@@ -34,8 +34,8 @@ def adapt(arguments: Namespace, output: Output) -> int:
     folder = arguments.folder.expanduser().absolute()
     to = arguments.to.expanduser().absolute() if arguments.to else folder / USUAL_NAME
     learner = open_learner(arguments)
+    check_target(to)  # before the work, not after it
     predictions = predict_folder(learner, folder)
-    check_target(to)
     write_predictions(predictions, to)
     table = {**named(arguments, learner), "folder": folder, "to": to, "classes": predictions.class_names,
              "support": predictions.support, "inner_steps": predictions.inner_steps,

@@ -114,6 +114,9 @@ class Run:
             state = self.state()
             return state.meta, state.step
         tensors, about = read_tensors(self.best)
+        if not isinstance(about, dict) or not isinstance(about.get("step"), int):
+            raise RunFileError(f"{self.best}: is damaged, for it does not say its step; delete it, and the last "
+                               "checkpoint is taken")
         return meta_of(tensors), about["step"]
 
     def events(self) -> Iterator[Recorded]:
