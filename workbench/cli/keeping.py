@@ -34,7 +34,8 @@ def adapt(arguments: Namespace, output: Output) -> int:
     folder = arguments.folder.expanduser().absolute()
     to = arguments.to.expanduser().absolute() if arguments.to else folder / USUAL_NAME
     learner = open_learner(arguments)
-    check_target(to)  # before the work, not after it
+    if arguments.to:
+        check_target(to)  # before the work, not after it
     predictions = predict_folder(learner, folder)
     write_predictions(predictions, to)
     table = {**named(arguments, learner), "folder": folder, "to": to, "classes": predictions.class_names,
