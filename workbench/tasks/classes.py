@@ -157,7 +157,7 @@ class ClassTasks(TaskSource):
             blocks = torch.split(pixels, counts)
             turned = torch.cat([torch.rot90(block, turn, (2, 3)) for turn, block in enumerate(blocks)])
             back = torch.from_numpy(np.argsort(order, kind="stable")).to(self.device)
-            inputs = turned.float().index_select(0, back)
+            inputs = turned.index_select(0, back).float()
         inputs.mul_(self._scale)
         return inputs.sub_(self._shift) if self._is_shifted else inputs
 
