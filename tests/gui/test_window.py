@@ -257,7 +257,9 @@ def test_the_commands_and_the_menus_know_each_other() -> None:
 def test_help_and_about_open(window: MainWindow) -> None:
     for name, dialog in (("help", "helpPages"), ("about", "aboutProgram")):
         window.actions_[name].trigger()
-        question(window, dialog).close()
+        opened = question(window, dialog)
+        assert opened.isVisible()
+        opened.close()
 
 
 @pytest.mark.parametrize(("width", "height", "points"), [(1440, 900, 10), (1280, 800, 10), (1280, 800, 14),
