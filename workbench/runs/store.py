@@ -71,8 +71,11 @@ class Run:
         return resolve(said)
 
     def checkpoints(self) -> list[Path]:
-        """Checkpoint files, oldest first."""
-        return sorted((self.folder / "checkpoints").glob("step-*.safetensors"))
+        """Checkpoint files, oldest first; none where the folder is gone, which may happen while one looks."""
+        try:
+            return sorted((self.folder / "checkpoints").glob("step-*.safetensors"))
+        except FileNotFoundError:
+            return []
 
     def kept(self) -> list[Kept]:
         """Checkpoints that the record knows and whose files are there, oldest first."""
