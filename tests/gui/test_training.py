@@ -160,7 +160,7 @@ def _seconds_to_stop(qtbot: QtBot, window: MainWindow) -> float:
 
 
 @pytest.mark.parametrize("presses", [5, pytest.param(100, marks=pytest.mark.slow)])
-def test_stop_answers_soon(qtbot: QtBot, window: MainWindow, presses: int) -> None:
+def test_stop_answers_in_under_a_second(qtbot: QtBot, window: MainWindow, presses: int) -> None:
     fill(window, ENDLESS)
     seconds = sorted(_seconds_to_stop(qtbot, window) for _ in range(presses))
     if presses == 100:
@@ -168,9 +168,7 @@ def test_stop_answers_soon(qtbot: QtBot, window: MainWindow, presses: int) -> No
                  "presses": presses, "median": seconds[presses // 2], "worst": seconds[-1],
                  "cores": os.cpu_count(), "load": round(os.getloadavg()[0], 2)}
         RESULTS.write_text(json.dumps(about, indent=1) + "\n", encoding="utf8")
-    # The hundred presses, made by hand on a machine at rest, are the evidence; five among other tests only show that a
-    # stop does not wait for anything.
-    assert seconds[-1] < (1.0 if presses == 100 else 10.0)
+    assert seconds[-1] < 1.0
 
 
 def test_twenty_trainings_in_a_row_stopped_at_random_leave_no_thread(qtbot: QtBot, tmp_path: Path) -> None:
