@@ -68,12 +68,11 @@ class Draws:
         if count > sizes.min():
             raise ValueError(f"cannot draw {count} of {sizes.min()} without replacement")
         noise = self.uniform(groups * count).reshape(tasks, groups, count)
-        chosen = np.empty((tasks, groups, count), dtype=np.int64)
         # Floyd's algorithm: the cost does not grow with the population, and every subset is equally likely.
-        for step in range(count):
-            top = sizes - count + step
-            pick = (noise[..., step] * (top + 1)).astype(np.int64)
-            taken = (chosen[..., :step] == pick[..., None]).any(-1)
-            chosen[..., step] = np.where(taken, top, pick)
+        tops = (sizes - count)[..., None] + np.arange(count)
+        chosen = (noise * (tops + 1)).astype(np.int64)
+        for step in range(1, count):
+            taken = (chosen[..., :step] == chosen[..., step, None]).any(-1)
+            np.copyto(chosen[..., step], tops[..., step], where=taken)
         order = np.argsort(self._words(groups * count).reshape(tasks, groups, count), axis=-1)
         return np.take_along_axis(chosen, order, axis=-1)
