@@ -30,8 +30,9 @@ def make(name: str, about: Spec, **config: Any) -> tuple[Algorithm[Any], Meta]:
     if picture and "normalization" in config:
         settings["normalization"] = config.pop("normalization")
     torch.manual_seed(7)
-    network = Network(kind.build(backbone_kind(backbone_kind.Config(**settings), about), about))
-    algorithm = kind(kind.Config(**config), network, about)
+    chosen = kind.Config(**config)
+    network = Network(kind.build(chosen, backbone_kind(backbone_kind.Config(**settings), about), about))
+    algorithm = kind(chosen, network, about)
     meta = algorithm.init(torch.Generator().manual_seed(3))
     return algorithm, Meta(*({key: value.double() for key, value in table.items()} for table in meta))
 
@@ -52,8 +53,8 @@ def noise_tasks(about: Spec, *, tasks: int, ways: int, shots: int, queries: int,
     return batch, torch.randint(-(2**62), 2**62, (tasks,), generator=generator)
 
 
-def setting(algorithm: Algorithm[Any], about: Spec, *, inductive: bool = False) -> Setting:
-    steps = algorithm.inner_steps(training=True)
+def setting(algorithm: Algorithm[Any], about: Spec, *, inductive: bool = False, examples: int = 6) -> Setting:
+    steps = algorithm.inner_steps(training=True, examples=examples)
     return Setting(steps, about.outputs, training=True, inductive=inductive, progress=0.0)
 
 

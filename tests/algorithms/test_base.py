@@ -36,10 +36,16 @@ def test_the_inner_loop_is_watched_before_the_first_step_and_after_each():
     batch, keys = noise_tasks(about, tasks=1, ways=2, shots=3, queries=1)
     ctx = Context(steps=4, ways=2, training=False, reference=None, progress=1.0, key=keys[0])
     seen = []
-    last = adapt(algorithm, meta, batch.task(0).support, ctx, seen.append)
-    assert len(seen) == 5
+    steps = []
+
+    def watch(state, now):
+        seen.append(state)
+        steps.append(now.step)
+
+    last = adapt(algorithm, meta, batch.task(0).support, ctx, watch)
+    assert steps == [0, 1, 2, 3, 4]
     assert seen[-1] is last
-    assert all(torch.equal(value, meta.params[name]) for name, value in seen[0].items())
+    assert all(torch.equal(value, meta.params[name]) for name, value in seen[0].params.items())
     support = batch.task(0).support
     losses = [algorithm.loss(algorithm.predict(meta, state, support.inputs, ctx), support.targets) for state in seen]
     assert all(after < before for before, after in pairwise(losses))

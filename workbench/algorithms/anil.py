@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Context, Meta
+from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
 from workbench.backbones.base import Params
-from workbench.experiment.fields import Choice, field
+from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
 
 
-class ANILConfig(Choice):
+class ANILConfig(AnyInnerLoop):
     """The inner loop of ANIL."""
 
     name: Literal["anil"] = "anil"
@@ -23,14 +24,12 @@ class ANILConfig(Choice):
                              "product each, for the features are computed once.", ge=1, le=1000)
     inner_lr: float = field(0.1, label="Inner rate", help="Learning rate of the inner steps, on the mean loss.",
                             gt=0, le=1000, log=True, source="Raghu et al. 2020, B")
-    test_steps: int | None = field(None, label="Inner steps, testing", help="Gradient steps in validation and testing; "
-                                   "empty for those of training.", ge=1, le=1000, advanced=True)
 
 
 class HeadOnFeatures(NamedTuple):
-    """The adapting head and the support set's features, which no inner step changes."""
+    """The adapting head, and the support set's features, which no inner step changes."""
 
-    head: Params
+    head: Fast
     features: Tensor
 
 
@@ -53,18 +52,18 @@ class ANIL(Algorithm[ANILConfig]):
     def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
         """The learned head, and the support set's features."""
         head = {name: value for name, value in meta.params.items() if name.startswith("head.")}
-        return HeadOnFeatures(head, self.network.part("backbone", meta.params, support.inputs))
+        return HeadOnFeatures(begin(self.config.inner_optimizer, head),
+                              self.network.part("backbone", meta.params, support.inputs))
 
     def step(self, meta: Meta, state: HeadOnFeatures, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
         """One gradient step of the head."""
         def loss(head: Params) -> Tensor:
             return self.loss(self.network.part("head", head, state.features), support.targets)
 
-        gradient = grad(loss)(state.head)
-        return state._replace(head={name: value - self.config.inner_lr * gradient[name]
-                                    for name, value in state.head.items()})
+        return state._replace(head=descend(self.config.inner_optimizer, state.head, grad(loss)(state.head.params),
+                                           self.config.inner_lr))
 
     def predict(self, meta: Meta, state: HeadOnFeatures, inputs: Tensor, ctx: Context) -> Tensor:
         """The adapted head on the features of the inputs."""
         features = self.network.part("backbone", meta.params, inputs, ctx.reference)
-        return self.network.part("head", state.head, features)
+        return self.network.part("head", state.head.params, features)

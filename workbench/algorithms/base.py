@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar, Generic, NamedTuple, TypeVar
+from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -13,13 +13,27 @@ from torch import Tensor, nn
 from torch.func import grad_and_value
 
 from workbench.backbones.base import Backbone, Network, Params, WithHead
-from workbench.experiment.fields import Choice
+from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Examples, Spec, Task
 
 C = TypeVar("C", bound=Choice)
 State = Any
 """What an algorithm carries through a task: a dict or NamedTuple of tensors, so that it passes through vmap."""
+
+
+Stage = Literal["tasks", "examples"]
+"""What training is shown: few-shot tasks, or examples of all training classes at once, as in ordinary training."""
+
+
+class InnerLoop(Choice):
+    """The fields of every method that adapts in inner steps; a subclass declares again what has other defaults."""
+
+    inner_steps: int = field(5, label="Inner steps", help="Steps on the support set in training.", ge=1, le=1000)
+    inner_lr: float = field(0.1, label="Inner rate", help="Learning rate of the inner steps, on the mean loss.",
+                            gt=0, le=1000, log=True)
+    test_steps: int | None = field(None, label="Inner steps, testing", help="Steps on the support set in validation "
+                                   "and testing; empty for those of training.", ge=1, le=1000, advanced=True)
 
 
 class Meta(NamedTuple):
@@ -41,11 +55,37 @@ class Aux(NamedTuple):
         loss: Query loss after adaptation.
         metric: Query accuracy (a fraction) or mean squared error after adaptation.
         buffers: As in `Meta`; the mean over the meta-batch is carried on.
+        extra: Other tensors by name: `hardest` is the label of the class whose queries were answered worst, reported
+            where the method asks for hard tasks.
     """
 
     loss: Tensor
     metric: Tensor
     buffers: Params
+    extra: Params
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A table of numbers that a method learned or computed and that is worth looking at.
+
+    Attributes:
+        title: What it is, such as "Learned rates".
+        about: One sentence on what to see in it.
+        rows, columns: What the two axes are, such as "layer" and "inner step".
+        row_names, column_names: A name for each row and column; empty where they are only numbered.
+        values: What the numbers are, with their unit.
+        per_task: Whether it differs from task to task; else it belongs to what is meta-learned.
+    """
+
+    title: str
+    about: str
+    rows: str
+    columns: str
+    values: str
+    row_names: tuple[str, ...] = ()
+    column_names: tuple[str, ...] = ()
+    per_task: bool = True
 
 
 @dataclass(frozen=True)
@@ -59,7 +99,8 @@ class Context:
         reference: Inputs whose statistics normalize the query, or None for those at hand (transductive).
         progress: Share of the training that is done, 0 to 1.
         key: Scalar int64, the only source of randomness; see `noise`.
-        step: The inner step being taken, from 0.
+        step: The inner step being taken, from 0; where something is predicted, the inner steps behind it.
+        stage: What training is shown.
     """
 
     steps: int
@@ -69,6 +110,16 @@ class Context:
     progress: float
     key: Tensor
     step: int = 0
+    stage: Stage = "tasks"
+
+    def at(self, step: int) -> Context:
+        """The same at an inner step."""
+        return replace(self, step=step)
+
+    @property
+    def adapted(self) -> Context:
+        """The same after the last inner step."""
+        return replace(self, step=self.steps)
 
 
 class Algorithm(Pluggable, Generic[C]):
@@ -77,9 +128,17 @@ class Algorithm(Pluggable, Generic[C]):
     A subclass lives in a file of its own in this folder, or in another package that names it in the entry point group
     `workbench.algorithms`. It is built from (config, network, spec) and holds no tensor. `start`, `predict` and,
     where it iterates, `step` are all that most methods write; the meta-gradient follows by differentiation.
+
+    Attributes:
+        tested_on: Tasks, or for ordinary supervised learning examples of the training classes.
+        example_batch: Examples that one portion of a meta-batch has in the stage over examples.
+        draws_hard_tasks: Whether every other meta-batch is made of the classes that were answered worst in the last.
     """
 
     role: ClassVar[Role] = "algorithm"
+    tested_on: ClassVar[Stage] = "tasks"
+    example_batch: int = 32
+    draws_hard_tasks: bool = False
 
     def __init__(self, config: C, network: Network, spec: Spec) -> None:
         self.config = config
@@ -87,13 +146,24 @@ class Algorithm(Pluggable, Generic[C]):
         self.spec = spec
 
     @classmethod
-    def build(cls, backbone: Backbone, spec: Spec) -> nn.Module:
+    def build(cls, config: C, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003 - for methods with more
         """The module whose parameters are meta-learned: the backbone and a linear head."""
         return WithHead(backbone, spec.outputs)
 
     def init(self, generator: torch.Generator) -> Meta:  # noqa: ARG002 - for methods that draw more than a network
-        """The first meta-parameters: those that the seeded module was built with."""
+        """The first meta-parameters: those that the seeded module was built with.
+
+        A method may add parameters that its module does not have; `Network.own` and `Network.__call__` pass over them.
+        """
         return Meta({name: value.detach().clone() for name, value in self.network.module.named_parameters()}, {})
+
+    def stage(self, progress: float) -> Stage:  # noqa: ARG002 - for methods that pretrain
+        """What training is shown when this share of it is done."""
+        return "tasks"
+
+    def outer_rate(self, name: str, stage: Stage) -> float:  # noqa: ARG002 - for methods that freeze or slow down
+        """What the outer learning rate is multiplied with for a parameter; 0 leaves it alone."""
+        return 1.0
 
     @abstractmethod
     def start(self, meta: Meta, support: Examples, ctx: Context) -> State:
@@ -107,12 +177,37 @@ class Algorithm(Pluggable, Generic[C]):
     def predict(self, meta: Meta, state: State, inputs: Tensor, ctx: Context) -> Tensor:
         """Logits or values [n, outputs] of inputs [n, *input_shape]."""
 
+    def predict_examples(self, meta: Meta, inputs: Tensor, ctx: Context) -> Tensor:
+        """Logits [n, spec.classes] over all training classes, or values, in the stage over examples."""
+        raise NotImplementedError(f"{self.title} has no stage over examples")
+
+    def drawings(self) -> dict[str, Drawing]:
+        """What `draw` gives, by name; nothing where there is nothing special to see."""
+        return {}
+
+    def draw(self, meta: Meta, state: State, task: Task, ctx: Context) -> Params:  # noqa: ARG002
+        """Tables [rows, columns] of the names in `drawings`, after ctx.step inner steps on the task's support."""
+        return {}
+
     def meta_loss(self, meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Aux]:
         """What the outer loop minimizes: the query loss after the inner steps."""
-        state = adapt(self, meta, task.support, ctx)
-        outputs = self.predict(meta, state, task.query.inputs, ctx)
+        if ctx.stage == "examples":
+            outputs = self.predict_examples(meta, task.query.inputs, ctx)
+        else:
+            state = adapt(self, meta, task.support, ctx)
+            outputs = self.predict(meta, state, task.query.inputs, ctx.adapted)
         loss = self.loss(outputs, task.query.targets)
-        return loss, Aux(loss.detach(), self.metric(outputs, task.query.targets).detach(), meta.buffers)
+        return loss, self.aux(loss, outputs, task, meta.buffers, ctx)
+
+    def aux(self, loss: Tensor, outputs: Tensor, task: Task, buffers: Params, ctx: Context) -> Aux:
+        """What is reported of a task whose adapted learner answered its queries with `outputs`."""
+        extra = {}
+        if self.draws_hard_tasks:
+            labels = torch.arange(ctx.ways, device=outputs.device)
+            of_class = (task.query.targets.unsqueeze(-1) == labels).to(outputs.dtype)
+            right = (outputs.argmax(-1) == task.query.targets).to(outputs.dtype)
+            extra["hardest"] = (right @ of_class / of_class.sum(0).clamp(min=1)).argmin()
+        return Aux(loss.detach(), self.metric(outputs, task.query.targets).detach(), buffers, extra)
 
     def meta_gradient(self, meta: Meta, task: Task, ctx: Context) -> tuple[Params, Aux]:
         """Gradient of `meta_loss` with respect to `meta.params`."""
@@ -122,10 +217,15 @@ class Algorithm(Pluggable, Generic[C]):
         gradient, (_, aux) = grad_and_value(loss, has_aux=True)(meta.params)
         return gradient, aux
 
-    def inner_steps(self, training: bool) -> int:
-        """Inner steps in training, and in testing."""
-        steps = int(getattr(self.config, "inner_steps", 0))
-        return steps if training else int(getattr(self.config, "test_steps", None) or steps)
+    def inner_steps(self, *, training: bool, examples: int) -> int:  # noqa: ARG002 - for those that read one by one
+        """Inner steps in training and in testing, on a support set of so many examples."""
+        if not isinstance(self.config, InnerLoop):
+            return 0
+        return self.config.inner_steps if training else self.config.test_steps or self.config.inner_steps
+
+    def cost_of_a_step(self) -> float:
+        """Multiplications of an inner step beside those of the network, roughly."""
+        return 0.0
 
     def loss(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Mean cross-entropy over examples, or mean squared error over examples and target dimensions."""
@@ -145,7 +245,7 @@ def adapt(
     meta: Meta,
     support: Examples,
     ctx: Context,
-    watch: Callable[[State], None] | None = None,
+    watch: Callable[[State, Context], None] | None = None,
 ) -> State:
     """The inner loop: start, then every step.
 
@@ -154,18 +254,18 @@ def adapt(
         meta: Meta-parameters.
         support: What it adapts to.
         ctx: Its `steps` are how many are taken.
-        watch: Called with the state before the first step and after every step.
+        watch: Called with the state and the context before the first step and after every step.
 
     Returns:
-        The adapted state.
+        The adapted state, which predicts with `ctx.adapted`.
     """
     state = algorithm.start(meta, support, ctx)
     for step in range(ctx.steps):
         if watch:
-            watch(state)
-        state = algorithm.step(meta, state, support, replace(ctx, step=step))
+            watch(state, ctx.at(step))
+        state = algorithm.step(meta, state, support, ctx.at(step))
     if watch:
-        watch(state)
+        watch(state, ctx.adapted)
     return state
 
 

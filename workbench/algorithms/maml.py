@@ -9,13 +9,14 @@ from torch import Tensor
 from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Context, Meta
+from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
 from workbench.backbones.base import Params
-from workbench.experiment.fields import Choice, field
+from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
 
 
-class MAMLConfig(Choice):
+class MAMLConfig(AnyInnerLoop):
     """The inner loop of MAML."""
 
     name: Literal["maml"] = "maml"
@@ -26,8 +27,6 @@ class MAMLConfig(Choice):
                              le=100)
     inner_lr: float = field(0.4, label="Inner rate", help="Learning rate of the inner steps, on the mean loss.",
                             gt=0, le=1000, log=True)
-    test_steps: int | None = field(None, label="Inner steps, testing", help="Gradient steps in validation and testing; "
-                                   "empty for those of training.", ge=1, le=1000, advanced=True)
 
 
 class FOMAMLConfig(MAMLConfig):
@@ -36,7 +35,6 @@ class FOMAMLConfig(MAMLConfig):
     name: Literal["fomaml"] = "fomaml"  # type: ignore[assignment]
     order: Literal[1] = field(1, label="Order", help="First order: second derivatives are left out.",
                               choices={"1": "1 (first order)"}, source="Finn et al. 2017, 5.2")
-
 
 
 class MAML(Algorithm[MAMLConfig]):
@@ -56,23 +54,23 @@ class MAML(Algorithm[MAMLConfig]):
         """The rates that the paper prints, 0.4 for pictures and 0.01 for sinusoids, taken on the mean loss."""
         return {"algorithm.inner_lr": 0.4 if kind == "classification" else 0.01}
 
-    def start(self, meta: Meta, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The initialization itself."""
-        return meta.params
+        return begin(self.config.inner_optimizer, meta.params)
 
-    def step(self, meta: Meta, state: Params, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
-        """One gradient step on the support loss."""
-        def loss(fast: Params) -> Tensor:
-            return self.loss(self.network(fast, support.inputs), support.targets)
+    def step(self, meta: Meta, state: Fast, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
+        """One step on the support loss."""
+        def loss(params: Params) -> Tensor:
+            return self.loss(self.network(params, support.inputs), support.targets)
 
-        gradient = grad(loss)(state)
+        gradient = grad(loss)(state.params)
         if self.config.order == 1:
             gradient = {name: value.detach() for name, value in gradient.items()}
-        return {name: value - self.config.inner_lr * gradient[name] for name, value in state.items()}
+        return descend(self.config.inner_optimizer, state, gradient, self.config.inner_lr)
 
-    def predict(self, meta: Meta, state: Params, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
+    def predict(self, meta: Meta, state: Fast, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
         """The network with the fast weights."""
-        return self.network(state, inputs, ctx.reference)
+        return self.network(state.params, inputs, ctx.reference)
 
 
 class FOMAML(MAML):

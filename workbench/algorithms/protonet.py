@@ -39,7 +39,7 @@ class ProtoNet(Algorithm[ProtoNetConfig]):
     iterates = False
 
     @classmethod
-    def build(cls, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003 - no head, so no outputs
+    def build(cls, config: ProtoNetConfig, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003 - no head
         """The backbone alone."""
         return backbone
 

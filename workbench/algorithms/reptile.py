@@ -3,46 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor
 from torch.func import grad
 
-from workbench.algorithms.base import Algorithm, Aux, Context, Meta, adapt, noise
+from workbench.algorithms.base import Algorithm, Aux, Context, InnerLoop, Meta, adapt, noise
+from workbench.algorithms.inner import Fast, InnerOptimizer, begin, descend, inner_optimizer
 from workbench.backbones.base import Params
-from workbench.experiment.fields import Choice, field
+from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Task
 
 
-class ReptileConfig(Choice):
+class ReptileConfig(InnerLoop):
     """The inner loop of Reptile."""
 
     name: Literal["reptile"] = "reptile"
     inner_steps: int = field(5, label="Inner steps", help="Optimizer steps on one task in training.", ge=1, le=1000,
                              source="Nichol et al. 2018, table 1")
     inner_lr: float = field(1e-3, label="Inner rate", help="Learning rate of the inner steps.", gt=0, le=100, log=True)
-    inner_optimizer: Literal["adam", "sgd"] = field(
-        "adam", label="Inner optimizer", help="Adam without momentum (β1 = 0, β2 = 0.999), whose second moment is "
-        "carried from one meta-batch to the next, or plain SGD.", choices={"adam": "Adam, β1 = 0", "sgd": "SGD"},
-        source="Nichol et al. 2018, 6.1")
-    inner_batch: int = field(10, label="Inner batch", unit="examples", help="Examples of the task drawn for each inner "
-                             "step; the whole support set where it is smaller.", ge=1, le=10_000)
     test_steps: int | None = field(50, label="Inner steps, testing", help="Optimizer steps in validation and testing; "
                                    "empty for those of training.", ge=1, le=1000, advanced=True,
                                    source="Nichol et al. 2018, table 1")
-
-
-class Inner(NamedTuple):
-    """Fast weights and the inner optimizer's second moments."""
-
-    fast: Params
-    moments: Params
-
-
-_SECOND = 0.999
-_EPSILON = 1e-8
+    inner_optimizer: InnerOptimizer = inner_optimizer("adam", source="Nichol et al. 2018, 6.1")
+    inner_batch: int = field(10, label="Inner batch", unit="examples", help="Examples of the task drawn for each inner "
+                             "step; the whole support set where it is smaller.", ge=1, le=10_000)
 
 
 class Reptile(Algorithm[ReptileConfig]):
@@ -70,48 +57,37 @@ class Reptile(Algorithm[ReptileConfig]):
                         "algorithm.test_steps": 32, "training.shots": 20}
 
     def init(self, generator: torch.Generator) -> Meta:
-        """The network's parameters, and second moments of zero with the count of steps behind them."""
+        """The network's parameters, and what the inner Adam begins with."""
         meta = super().init(generator)
-        moments = {name: torch.zeros_like(value) for name, value in meta.params.items()}
-        count = torch.zeros((), dtype=next(iter(moments.values())).dtype)
-        return meta._replace(buffers=moments | {"steps": count} if self.config.inner_optimizer == "adam" else {})
+        is_carried = self.config.inner_optimizer == "adam"
+        return meta._replace(buffers=begin("adam", meta.params).moments if is_carried else {})
 
-    def start(self, meta: Meta, support: Examples, ctx: Context) -> Inner:  # noqa: ARG002
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The initialization, and the moments carried so far."""
-        return Inner(meta.params, meta.buffers)
+        if self.config.inner_optimizer == "adam":
+            return Fast(meta.params, meta.buffers)
+        return begin(self.config.inner_optimizer, meta.params)
 
-    def step(self, meta: Meta, state: Inner, support: Examples, ctx: Context) -> Inner:  # noqa: ARG002
+    def step(self, meta: Meta, state: Fast, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """One optimizer step on a mini-batch."""
         size = len(support.inputs)
         if self.config.inner_batch < size:
             chosen = noise(ctx.key, size, ctx.step).argsort()[: self.config.inner_batch]
             support = Examples(support.inputs[chosen], support.targets[chosen])
 
-        def loss(fast: Params) -> Tensor:
-            return self.loss(self.network(fast, support.inputs), support.targets)
+        def loss(params: Params) -> Tensor:
+            return self.loss(self.network(params, support.inputs), support.targets)
 
-        gradient = grad(loss)(state.fast)
-        if self.config.inner_optimizer == "sgd":
-            return state._replace(fast={name: value - self.config.inner_lr * gradient[name]
-                                        for name, value in state.fast.items()})
-        return self._adam(state, gradient)
+        return descend(self.config.inner_optimizer, state, grad(loss)(state.params), self.config.inner_lr)
 
-    def _adam(self, state: Inner, gradient: Params) -> Inner:
-        """Kingma and Ba 2015, algorithm 1, with β1 = 0."""
-        count = state.moments["steps"] + 1
-        moments = {name: _SECOND * state.moments[name] + (1 - _SECOND) * value**2 for name, value in gradient.items()}
-        unbiased = 1 - _SECOND**count
-        fast = {name: value - self.config.inner_lr * gradient[name] / ((moments[name] / unbiased).sqrt() + _EPSILON)
-                for name, value in state.fast.items()}
-        return Inner(fast, moments | {"steps": count})
-
-    def predict(self, meta: Meta, state: Inner, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
+    def predict(self, meta: Meta, state: Fast, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
         """The network with the fast weights."""
-        return self.network(state.fast, inputs, ctx.reference)
+        return self.network(state.params, inputs, ctx.reference)
 
     def meta_gradient(self, meta: Meta, task: Task, ctx: Context) -> tuple[Params, Aux]:
         """θ - φ."""
         state = adapt(self, meta, task.support, ctx)
-        outputs = self.predict(meta, state, task.query.inputs, ctx)
-        aux = Aux(self.loss(outputs, task.query.targets), self.metric(outputs, task.query.targets), state.moments)
-        return {name: value - state.fast[name] for name, value in meta.params.items()}, aux
+        outputs = self.predict(meta, state, task.query.inputs, ctx.adapted)
+        buffers = state.moments if self.config.inner_optimizer == "adam" else {}
+        aux = self.aux(self.loss(outputs, task.query.targets), outputs, task, buffers, ctx)
+        return {name: value - state.params[name] for name, value in meta.params.items()}, aux

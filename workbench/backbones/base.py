@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that everybody knows
@@ -29,15 +29,53 @@ NORMALIZATION_HELP = (
 )
 
 
+class Block(NamedTuple):
+    """A part of a backbone as its last affine map, by which its output may be scaled and shifted.
+
+    Attributes:
+        weight, bias: Names of the parameters, with one row or entry a channel.
+        channels: How many.
+    """
+
+    weight: str
+    bias: str
+    channels: int
+
+
+def modulated(params: Params, block: Block, scale: Tensor, shift: Tensor, prefix: str = "backbone.") -> Params:
+    """Parameters with which a block puts out scale · y + shift in place of y, before its activation.
+
+    This is feature-wise linear modulation (Perez et al. 2018) as an edit of parameters, so that no network needs a
+    layer for it.
+
+    Args:
+        params: All parameters.
+        block: Which block.
+        scale, shift: [channels].
+        prefix: What stands before the backbone's own names.
+    """
+    weight, bias = params[prefix + block.weight], params[prefix + block.bias]
+    return {**params, prefix + block.weight: weight * scale.view(-1, *[1] * (weight.dim() - 1)),
+            prefix + block.bias: bias * scale + shift}
+
+
 class Backbone(nn.Module, Pluggable):
     """Turns inputs into features. It is only ever called functionally and never changes anything of itself.
 
     A subclass lives in a file of its own in this folder, or in another package that names it in the entry point group
-    `workbench.backbones`. It is built from (config, spec) and sets `width`, the number of its features.
+    `workbench.backbones`. It is built from (config, spec).
+
+    Attributes:
+        width: The number of its features; set by the subclass.
+        map_shape: (channels, height, width) where the features are flattened maps; else None.
+        blocks: Parts whose outputs may be scaled and shifted channel by channel; see `modulated`.
+        convolves: Whether convolutions do most of its work.
     """
 
     role: ClassVar[Role] = "backbone"
     width: int
+    map_shape: tuple[int, int, int] | None = None
+    blocks: tuple[Block, ...] = ()
     convolves: ClassVar[bool] = False
 
     def __init__(self, config: Choice, spec: Spec) -> None:
@@ -62,14 +100,19 @@ class Backbone(nn.Module, Pluggable):
         return self.features(torch.cat([reference, inputs]), rows)[rows:]
 
     @property
+    def normalizers(self) -> dict[str, Normalize]:
+        """Its normalization layers by name."""
+        return {name: layer for name, layer in self.named_modules() if isinstance(layer, Normalize)}
+
+    @property
     def depends_on_batch(self) -> bool:
         """Whether an input's features depend on which other inputs it is seen with."""
-        return getattr(self.config, "normalization", "none") in ("transductive", "inductive")
+        return any(layer.kind in ("transductive", "inductive") for layer in self.normalizers.values())
 
     @property
     def is_inductive(self) -> bool:
         """Whether queries are to be normalized with the statistics of the support set."""
-        return getattr(self.config, "normalization", "none") == "inductive"
+        return any(layer.kind == "inductive" for layer in self.normalizers.values())
 
 
 class Normalize(nn.Module):
@@ -132,10 +175,15 @@ class Network:
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module.requires_grad_(False)
+        self._names = tuple(name for name, _ in module.named_parameters())
+
+    def own(self, params: Params) -> Params:
+        """Those of the parameters that the module has, without what an algorithm keeps beside them."""
+        return {name: params[name] for name in self._names}
 
     def __call__(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
-        """Run the whole module."""
-        outputs: Tensor = functional_call(self.module, params, (inputs, reference))
+        """Run the whole module; parameters that it does not have are passed over."""
+        outputs: Tensor = functional_call(self.module, self.own(params), (inputs, reference))
         return outputs
 
     def part(self, name: str, params: Params, *inputs: Tensor | None) -> Tensor:

@@ -7,7 +7,14 @@ from typing import Literal
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.backbones.base import NORMALIZATION_CHOICES, NORMALIZATION_HELP, Backbone, Normalization, Normalize
+from workbench.backbones.base import (
+    NORMALIZATION_CHOICES,
+    NORMALIZATION_HELP,
+    Backbone,
+    Block,
+    Normalization,
+    Normalize,
+)
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import DataError, Spec
 
@@ -53,7 +60,11 @@ class Conv4(Backbone):
         self.convolutions = nn.ModuleList(nn.Conv2d(count, config.filters, 3, padding=1, stride=1 + self.strided)
                                           for count in inputs)
         self.normalizations = nn.ModuleList(Normalize(config.filters, config.normalization) for _ in inputs)
+        self.map_shape = (config.filters, height, width)
         self.width = config.filters * height * width
+        part = "convolutions" if config.normalization == "none" else "normalizations"
+        self.blocks = tuple(Block(f"{part}.{index}.weight", f"{part}.{index}.bias", config.filters)
+                            for index in range(_BLOCKS))
 
     def features(self, inputs: Tensor, rows: int | None = None) -> Tensor:
         """The last maps, flattened."""

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from workbench.backbones.base import Backbone
+from workbench.backbones.base import Backbone, Block
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
 
@@ -47,6 +47,8 @@ class MLP(Backbone):
         widths = (math.prod(spec.input_shape), *config.widths)
         self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
         self.width = widths[-1]
+        self.blocks = tuple(Block(f"layers.{index}.weight", f"layers.{index}.bias", width)
+                            for index, width in enumerate(config.widths))
         self._activation = _ACTIVATIONS[config.activation]
 
     def features(self, inputs: Tensor, rows: int | None = None) -> Tensor:  # noqa: ARG002 - no batch statistics here

@@ -28,10 +28,11 @@ def metrics_by_step(session: Session, meta: Meta, stream: Stream, tasks: int, *,
         tasks: How many, from index 0.
         inductive: Normalize the query with the support's statistics; None for as the experiment says.
     """
-    setting = session.setting(training=False, inductive=inductive)
+    stage = session.algorithm.tested_on
+    setting = session.setting(training=False, inductive=inductive, stage=stage)
     chunk = session.test_chunk
     for start in range(0, tasks, chunk):
-        batch, keys = session.batch(stream, range(start, min(start + chunk, tasks)))
+        batch, keys = session.batch(stream, range(start, min(start + chunk, tasks)), stage)
         yield session.trace(meta, batch, keys, setting).metric.cpu().double().numpy()
 
 
@@ -48,7 +49,7 @@ def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation
         both_modes: Where transductive and inductive normalization differ, score both.
     """
     own: Mode = "inductive" if session.backbone.is_inductive else "transductive"
-    differ = both_modes and session.backbone.depends_on_batch
+    differ = both_modes and session.backbone.depends_on_batch and session.algorithm.tested_on == "tasks"
     modes = [own, *(mode for mode in MODES if mode != own)] if differ else [own]
     curves: dict[Mode, Curve] = {}
     for number, mode in enumerate(modes):

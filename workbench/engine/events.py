@@ -8,6 +8,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.algorithms.base import Drawing, Stage
 from workbench.engine.state import TrainState
 from workbench.tasks.base import Spec
 
@@ -44,10 +45,12 @@ class Shown:
     Attributes:
         inner_steps: Inner steps behind each prediction, from 0 to the last.
         outputs: [tasks, len(inner_steps), queries, outputs] class probabilities or values.
+        drawn: What the algorithm declares as drawings, by name: [tasks, len(inner_steps), rows, columns].
     """
 
     inner_steps: tuple[int, ...]
     outputs: Curve
+    drawn: dict[str, Curve] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -70,6 +73,7 @@ class Started:
         notices: What the person should know, such as a class left out.
         versions: Of the program, torch and Python.
         shown: Probe tasks to look at.
+        drawings: What is special to the algorithm and drawn, by name.
     """
 
     step: int
@@ -87,6 +91,7 @@ class Started:
     notices: tuple[str, ...]
     versions: dict[str, str]
     shown: tuple[ShownTask, ...] = ()
+    drawings: dict[str, Drawing] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,7 @@ class Steps:
         gradient_norm: [steps] norm of the meta-gradient before clipping.
         seconds: Training time behind the last step, pauses left out, over all sessions of the run.
         adaptation: Curves of the tasks of the last meta-batch, about once a second.
+        stage: What these steps were shown: tasks, or examples of all training classes.
     """
 
     first: int
@@ -118,6 +124,7 @@ class Steps:
     gradient_norm: Curve
     seconds: float
     adaptation: Adaptation | None = None
+    stage: Stage = "tasks"
 
     @property
     def last(self) -> int:

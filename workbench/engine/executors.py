@@ -15,7 +15,7 @@ from torch import Tensor
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
-from workbench.algorithms.base import Algorithm, Aux, Context, Meta
+from workbench.algorithms.base import Algorithm, Aux, Context, Meta, Stage
 from workbench.backbones.base import Params
 from workbench.tasks.base import Examples, Task, TaskBatch
 
@@ -32,11 +32,13 @@ class Setting:
     training: bool
     inductive: bool
     progress: float
+    stage: Stage = "tasks"
 
     def context(self, task: Task, key: Tensor) -> Context:
         """The context of one task."""
         return Context(steps=self.steps, ways=self.ways, training=self.training,
-                       reference=task.support.inputs if self.inductive else None, progress=self.progress, key=key)
+                       reference=task.support.inputs if self.inductive else None, progress=self.progress, key=key,
+                       stage=self.stage)
 
 
 class Gradient(NamedTuple):

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Algorithm, Context, Meta, State, adapt
+from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import devices
 from workbench.engine.events import Metric
@@ -41,11 +42,12 @@ class Session:
         chunk, test_chunk: Tasks run at once in training and in testing.
     """
 
-    def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0) -> None:
+    def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0,
+                 classes: int | None = None) -> None:
         self.experiment = experiment
         self.device = devices.choose(experiment.device)
         self.source = open_source(experiment, self.device)
-        self.spec = self.source.spec
+        self.spec = self.source.spec if classes is None else replace(self.source.spec, classes=classes)
         self.metric: Metric = "accuracy" if self.spec.kind == "classification" else "mse"
         self.backbone, self.algorithm = build(experiment, self.spec)
         work, testing = (self._work(training) for training in (True, False))
@@ -58,28 +60,46 @@ class Session:
 
     def _work(self, training: bool) -> Work:
         shape = self.experiment.training_task() if training else self.experiment.task
-        return measure(self.algorithm.network.module, self.spec, shape, self.algorithm.inner_steps(training),
-                       self.device, convolves=self.backbone.convolves, training=training)
+        return measure(self.algorithm, self.spec, shape, self.inner_steps(training=training), self.device,
+                       convolves=self.backbone.convolves, training=training)
+
+    def inner_steps(self, *, training: bool) -> int:
+        """Inner steps in training and in testing."""
+        shape = self.experiment.training_task() if training else self.experiment.task
+        ways = shape.ways if self.spec.kind == "classification" else 1
+        return self.algorithm.inner_steps(training=training, examples=ways * shape.shots)
 
     def init(self) -> Meta:
         """The first meta-parameters, on the device."""
         generator = torch.Generator().manual_seed(self.experiment.seed)
         return to_device(self.algorithm.init(generator), self.device)
 
-    def batch(self, stream: Stream, indices: range) -> tuple[TaskBatch, Tensor]:
-        """Tasks and their random keys."""
-        keys = Draws(self.experiment.seed, f"keys/{stream}", indices).keys()
-        return self.source.sample(stream, indices), torch.from_numpy(keys).to(self.device)
+    def batch(self, stream: Stream, indices: range, stage: Stage = "tasks", include: Sequence[int] = ()
+              ) -> tuple[TaskBatch, Tensor]:
+        """Tasks and their random keys.
 
-    def setting(self, *, training: bool, progress: float = 1.0, inductive: bool | None = None) -> Setting:
+        Args:
+            stream: Which tasks.
+            indices: Of each task in the stream.
+            stage: In the stage over examples every task is a portion of examples, all of them queries.
+            include: For each task the number of a class that it must have; empty for any.
+        """
+        keys = torch.from_numpy(Draws(self.experiment.seed, f"keys/{stream}", indices).keys()).to(self.device)
+        if stage == "examples":
+            return self.source.examples(stream, indices, self.algorithm.example_batch), keys
+        return self.source.sample(stream, indices, *([include] if include else [])), keys
+
+    def setting(self, *, training: bool, progress: float = 1.0, inductive: bool | None = None,
+                stage: Stage = "tasks") -> Setting:
         """What is the same for every task; `inductive` None is as the experiment says."""
         shape = self.experiment.training_task() if training else self.experiment.task
         return Setting(
-            steps=self.algorithm.inner_steps(training),
+            steps=self.inner_steps(training=training) if stage == "tasks" else 0,
             ways=shape.ways if self.spec.kind == "classification" else self.spec.outputs,
             training=training,
-            inductive=self.backbone.is_inductive if inductive is None else inductive,
+            inductive=stage == "tasks" and (self.backbone.is_inductive if inductive is None else inductive),
             progress=progress,
+            stage=stage,
         )
 
     def trace(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Trace:
@@ -116,7 +136,7 @@ def build(experiment: Experiment, spec: Spec) -> tuple[Backbone, Algorithm[Any]]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         backbone = cast("type[Backbone]", find("backbone", experiment.backbone.name))(experiment.backbone, spec)
-        network = Network(kind.build(backbone, spec))
+        network = Network(kind.build(experiment.algorithm, backbone, spec))
     return backbone, kind(experiment.algorithm, network, spec)
 
 
@@ -130,10 +150,15 @@ def trace_task(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) 
     losses: list[Tensor] = []
     metrics: list[Tensor] = []
 
-    def watch(state: State) -> None:
-        outputs = algorithm.predict(meta, state, task.query.inputs, ctx)
+    def judge(outputs: Tensor) -> None:
         losses.append(algorithm.loss(outputs, task.query.targets))
         metrics.append(algorithm.metric(outputs, task.query.targets))
 
-    adapt(algorithm, meta, task.support, ctx, watch)
+    def watch(state: State, now: Context) -> None:
+        judge(algorithm.predict(meta, state, task.query.inputs, now))
+
+    if ctx.stage == "examples":
+        judge(algorithm.predict_examples(meta, task.query.inputs, ctx))
+    else:
+        adapt(algorithm, meta, task.support, ctx, watch)
     return Trace(torch.stack(losses), torch.stack(metrics))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import Any, cast
 
@@ -11,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from workbench.algorithms.base import Algorithm, Context, Meta, State, adapt
+from workbench.backbones.base import Params
 from workbench.engine.events import Curve, Pixels, Shown, ShownTask
 from workbench.engine.session import Session
 from workbench.tasks.base import Examples, Task, TaskBatch
@@ -23,7 +25,7 @@ GRID = 101
 
 
 class Showcase:
-    """The first probe tasks of a session.
+    """The first probe tasks of a session; none where the learner is not tested on tasks.
 
     Args:
         session: The opened experiment.
@@ -31,7 +33,7 @@ class Showcase:
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        count = min(TASKS, session.experiment.evaluation.probe_tasks)
+        count = min(TASKS, session.experiment.evaluation.probe_tasks) if session.algorithm.tested_on == "tasks" else 0
         batch, self._keys = session.batch("probe", range(count))
         self._classifies = session.spec.kind == "classification"
         self._is_function = not self._classifies and session.spec.input_shape == (1,)
@@ -96,30 +98,41 @@ class Showcase:
         """Predictions for the tasks from start up to stop, after some of the inner steps, the last among them."""
         setting = self._session.setting(training=False)
         part, keys = self._batch.part(start, stop), self._keys[start:stop]
-        outputs = self._session.executor.map(_outputs, meta, part, keys, setting)
+        outputs, drawn = self._session.executor.map(_outputs, meta, part, keys, setting)
         count = outputs.shape[1]
         steps = np.unique(np.linspace(0, count - 1, min(count, MOST_INNER_STEPS)).round().astype(int))
-        chosen = outputs[:, torch.from_numpy(steps).to(outputs.device)][:, :, list(self._shown)]
+        at = torch.from_numpy(steps).to(outputs.device)
+        chosen = outputs[:, at][:, :, list(self._shown)]
         if self._classifies:
             chosen = chosen.softmax(-1)
-        return Shown(tuple(steps.tolist()), np.round(_array(chosen), 4))
+        return Shown(tuple(steps.tolist()), np.round(_array(chosen), 4),
+                     {name: _rounded(_array(values[:, at])) for name, values in drawn.items()})
 
 
 def joined(looks: Sequence[Shown]) -> Shown:
     """The looks at some tasks and at those after them as one."""
-    return Shown(looks[0].inner_steps, np.concatenate([look.outputs for look in looks]))
+    return Shown(looks[0].inner_steps, np.concatenate([look.outputs for look in looks]),
+                 {name: np.concatenate([look.drawn[name] for look in looks]) for name in looks[0].drawn})
+
+
+def _rounded(values: Curve) -> Curve:
+    """To four digits of the largest, for what is only looked at."""
+    largest = float(np.abs(values).max(initial=0.0))
+    return np.round(values, 4 - math.ceil(math.log10(largest))) if math.isfinite(largest) and largest > 0 else values
 
 
 def _array(values: Tensor) -> Curve:
     return values.detach().cpu().double().numpy()
 
 
-def _outputs(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> Tensor:
-    """[inner steps + 1, queries, outputs]."""
+def _outputs(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Params]:
+    """[inner steps + 1, queries, outputs], and every drawing [inner steps + 1, rows, columns]."""
     found: list[Tensor] = []
+    drawn: list[Params] = []
 
-    def watch(state: State) -> None:
-        found.append(algorithm.predict(meta, state, task.query.inputs, ctx))
+    def watch(state: State, now: Context) -> None:
+        found.append(algorithm.predict(meta, state, task.query.inputs, now))
+        drawn.append(algorithm.draw(meta, state, task, now))
 
     adapt(algorithm, meta, task.support, ctx, watch)
-    return torch.stack(found)
+    return torch.stack(found), {name: torch.stack([one[name] for one in drawn]) for name in drawn[0]}

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, get_args
 
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Meta
+from workbench.algorithms.base import Meta, Stage
+
+STAGES: tuple[Stage, ...] = get_args(Stage)
 
 
 @dataclass(frozen=True)
@@ -27,6 +30,8 @@ class TrainState:
         stale: Validations since then.
         is_probed, is_settled: Whether the probe, and everything that is due after this step, is done.
         seconds: Training time so far.
+        hardest: For each task of the last meta-batch, the number of the class that was answered worst; empty where
+            nobody asks.
         executor, chunk, threads: How the numbers were computed; going on in another way is equal to rounding only.
     """
 
@@ -40,6 +45,7 @@ class TrainState:
     is_probed: bool
     is_settled: bool
     seconds: float
+    hardest: tuple[int, ...]
     executor: str
     chunk: int
     threads: int
@@ -52,15 +58,16 @@ class TrainState:
 
     def numbers(self) -> dict[str, Any]:
         """Every plain number by name."""
-        names = ("step", "best_step", "best_score", "stale", "is_probed", "is_settled", "seconds", "executor", "chunk",
-                 "threads")
+        names = ("step", "best_step", "best_score", "stale", "is_probed", "is_settled", "seconds", "hardest",
+                 "executor", "chunk", "threads")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
     def of(cls, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> TrainState:
         """The state that `tensors()` and `numbers()` came from."""
         return cls(meta=meta_of(tensors), optimizer=_table(tensors, "optimizer/"),
-                   best=meta_of(_table(tensors, "best/")), **numbers)
+                   best=meta_of(_table(tensors, "best/")),
+                   **{**numbers, "hardest": tuple(numbers.get("hardest", ()))})
 
 
 def meta_of(tensors: dict[str, Tensor]) -> Meta:
@@ -74,32 +81,47 @@ def _table(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 @dataclass
 class Outer:
-    """The outer optimizer over the meta-parameters, which it updates in place."""
+    """The outer optimizer over the meta-parameters, which it updates in place.
+
+    Attributes:
+        params: What is updated.
+        factor: What the outer rate is multiplied with for a parameter in a stage; 0 leaves it alone.
+        kind: adam or sgd.
+        restored: The state tensors that it had.
+    """
 
     params: dict[str, Tensor]
-    optimizer: torch.optim.Optimizer = field(init=False)
+    factor: Callable[[str, Stage], float]
     kind: str = "adam"
     restored: dict[str, Tensor] = field(default_factory=dict)
+    optimizer: torch.optim.Optimizer = field(init=False)
 
     def __post_init__(self) -> None:
         """Make the optimizer, with the state that it had."""
         kinds = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}
-        self.optimizer = kinds[self.kind](list(self.params.values()), lr=0.0)
+        groups: dict[tuple[float, ...], list[str]] = {}
+        for name in self.params:
+            groups.setdefault(tuple(self.factor(name, stage) for stage in STAGES), []).append(name)
+        self.optimizer = kinds[self.kind]([
+            {"params": [self.params[name] for name in names], "factors": dict(zip(STAGES, factors, strict=True))}
+            for factors, names in groups.items()], lr=0.0)
         for name, value in self.restored.items():
             parameter, _, entry = name.rpartition("/")
             # A step count stays on the CPU, where the optimizer keeps it.
             place = value if entry == "step" else value.to(self.params[parameter].device)
             self.optimizer.state[self.params[parameter]][entry] = place.clone()
 
-    def update(self, gradient: dict[str, Tensor], outer_lr: float, clip: float | None) -> Tensor:
-        """Take one step and return the norm that the gradient had before clipping."""
+    def update(self, gradient: dict[str, Tensor], outer_lr: float, clip: float | None, stage: Stage = "tasks"
+               ) -> Tensor:
+        """Take one step and return the norm that the gradient of what moves had before clipping."""
+        moving = {name: value for name, value in gradient.items() if self.factor(name, stage)}
         for name, value in self.params.items():
-            value.grad = gradient[name]
-        norm = torch.nn.utils.get_total_norm(gradient.values())
+            value.grad = moving.get(name)
+        norm = torch.nn.utils.get_total_norm(moving.values())
         if clip is not None:
-            torch.nn.utils.clip_grads_with_norm_(self.params.values(), clip, norm)
+            torch.nn.utils.clip_grads_with_norm_([self.params[name] for name in moving], clip, norm)
         for group in self.optimizer.param_groups:
-            group["lr"] = outer_lr
+            group["lr"] = outer_lr * group["factors"][stage]
         self.optimizer.step()
         return norm
 

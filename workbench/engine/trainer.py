@@ -13,9 +13,10 @@ from typing import TypeVar
 import numpy as np
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 import workbench
-from workbench.algorithms.base import Meta
+from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
 from workbench.engine.control import Control, StopRequestedError
 from workbench.engine.evaluation import evaluate
@@ -91,6 +92,7 @@ class _Block:
     metric: list[Tensor] = field(default_factory=list)
     norm: list[Tensor] = field(default_factory=list)
     rate: list[float] = field(default_factory=list)
+    stage: Stage = "tasks"
 
 
 class _Training:
@@ -102,7 +104,8 @@ class _Training:
         self.config = session.experiment.training
         start = to_device(state.meta, session.device) if state else session.init()
         self.meta = start
-        self.outer = Outer(start.params, kind=self.config.optimizer, restored=state.optimizer if state else {})
+        self.outer = Outer(start.params, session.algorithm.outer_rate, self.config.optimizer,
+                           state.optimizer if state else {})
         self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
         self.best_step = state.best_step if state else 0
         self.best_score = state.best_score if state else None
@@ -111,6 +114,7 @@ class _Training:
         self.is_probed = state.is_probed if state else False
         self.is_settled = state.is_settled if state else False
         self.seconds = state.seconds if state else 0.0
+        self.hardest = state.hardest if state else ()
         self.showcase = Showcase(session)
         self._resumed_at = time.perf_counter()
         self._block = _Block(self.step + 1, self._resumed_at)
@@ -145,7 +149,8 @@ class _Training:
         while self.step < self.config.iterations and not self._is_out_of_patience():
             gradient = yield from self._meta_gradient()
             self._update(gradient)
-            if time.perf_counter() - self._block.since >= BLOCK_SECONDS or self._is_due():
+            is_turn = self._block.stage != self.stage
+            if is_turn or time.perf_counter() - self._block.since >= BLOCK_SECONDS or self._is_due():
                 yield from self._flush()
             if self._is_due():
                 yield from self._settle()
@@ -156,10 +161,11 @@ class _Training:
 
     def _meta_gradient(self) -> Talk[Gradient]:
         """Mean meta-gradient of this step's tasks, chunk by chunk."""
-        tasks, chunk = self.config.meta_batch, self.session.chunk
-        batch, keys = self.session.batch("train", range(self.step * tasks, (self.step + 1) * tasks))
-        self._batch = batch, keys
-        setting = self.session.setting(training=True, progress=self.step / self.config.iterations)
+        tasks, chunk, stage = self.config.meta_batch, self.session.chunk, self.stage
+        indices = range(self.step * tasks, (self.step + 1) * tasks)
+        batch, keys = self.session.batch("train", indices, stage, self.hardest)
+        self._batch = (batch, keys) if stage == "tasks" else None
+        setting = self.session.setting(training=True, progress=self._progress(), stage=stage)
         parts = []
         for start in range(0, tasks, chunk):
             yield from self._breathe()
@@ -168,18 +174,34 @@ class _Training:
         total = parts[0].total
         for part in parts[1:]:
             total = {name: value + part.total[name] for name, value in total.items()}
-        aux = type(parts[0].aux)(
-            torch.cat([part.aux.loss for part in parts]), torch.cat([part.aux.metric for part in parts]),
-            {name: torch.cat([part.aux.buffers[name] for part in parts]) for name in self.meta.buffers})
+        aux = pytree.tree_map(lambda *values: torch.cat(values), parts[0].aux, *(part.aux for part in parts[1:]))
+        self.hardest = self._hardest(aux, indices)
         return Gradient({name: value / tasks for name, value in total.items()}, aux)
 
+    def _hardest(self, aux: Aux, indices: range) -> tuple[int, ...]:
+        """Numbers of the classes that the next tasks must have: the worst of these, unless these were chosen so."""
+        if self.hardest or "hardest" not in aux.extra:
+            return ()
+        classes = self.session.source.classes("train", indices)
+        labels = aux.extra["hardest"].cpu().numpy()
+        return tuple(int(number) for number in np.take_along_axis(classes, labels[:, None], 1)[:, 0])
+
+    @property
+    def stage(self) -> Stage:
+        """What the next step is shown."""
+        return self.session.algorithm.stage(self._progress())
+
+    def _progress(self) -> float:
+        return self.step / self.config.iterations
+
     def _update(self, gradient: Gradient) -> None:
-        rate = outer_lr(self.config, self.step)
-        norm = self.outer.update(gradient.total, rate, self.config.clip)
+        rate, stage = outer_lr(self.config, self.step), self.stage
+        norm = self.outer.update(gradient.total, rate, self.config.clip, stage)
         self.meta = self.meta._replace(buffers={name: value.mean(0) for name, value in gradient.aux.buffers.items()})
         self.step += 1
         self.is_probed = self.is_settled = False
         block = self._block
+        block.stage = stage
         block.loss.append(gradient.aux.loss.mean())
         block.metric.append(gradient.aux.metric.mean())
         block.norm.append(norm)
@@ -200,8 +222,7 @@ class _Training:
                     "training.outer_lr or algorithm.inner_lr, or set training.clip, and start again; the last "
                     "checkpoint is kept")
         adaptation = self._adaptation()
-        yield Steps(block.first, loss, metric, np.array(block.rate), norm, self._elapsed(),
-                    adaptation)
+        yield Steps(block.first, loss, metric, np.array(block.rate), norm, self._elapsed(), adaptation, block.stage)
         self._block = _Block(self.step + 1, time.perf_counter())
 
     def _adaptation(self) -> Adaptation | None:
@@ -211,7 +232,7 @@ class _Training:
             return None
         batch, keys = self._batch
         shown = min(ADAPTATION_TASKS, len(batch), self.session.test_chunk)
-        setting = replace(self.session.setting(training=True), steps=self.session.algorithm.inner_steps(False),
+        setting = replace(self.session.setting(training=True), steps=self.session.inner_steps(training=False),
                           training=False)
         trace = self.session.trace(self.meta, batch.part(0, shown), keys[:shown], setting)
         adaptation = _curves(trace)
@@ -244,8 +265,9 @@ class _Training:
 
     def _probe(self) -> Talk[None]:
         tasks, chunk = self.session.experiment.evaluation.probe_tasks, self.session.test_chunk
-        batch, keys = self.session.batch("probe", range(tasks))
-        setting = self.session.setting(training=False)
+        stage = self.session.algorithm.tested_on
+        batch, keys = self.session.batch("probe", range(tasks), stage)
+        setting = self.session.setting(training=False, stage=stage)
         traces, looks = [], []
         for start in range(0, tasks, chunk):
             yield from self._breathe()
@@ -255,7 +277,7 @@ class _Training:
             yield from self._breathe()
             looks.append(self.showcase.look(self.meta, start, min(start + chunk, self.showcase.count)))
         whole = Trace(*(torch.cat(parts) for parts in zip(*traces, strict=True)))
-        yield Probe(self.step, _curves(whole), joined(looks))
+        yield Probe(self.step, _curves(whole), joined(looks) if looks else None)
 
     def _evaluate(self, split: str, meta: Meta, step: int, tasks: int) -> Talk[Evaluation]:
         is_test = split == "test"
@@ -307,7 +329,7 @@ class _Training:
             step=self.step, meta=to_device(self.meta, cpu),
             optimizer={name: value.detach().to(cpu, copy=True) for name, value in self.outer.tensors().items()},
             best=to_device(self.best, cpu), best_step=self.best_step, best_score=self.best_score, stale=self.stale,
-            is_probed=self.is_probed, is_settled=self.is_settled, seconds=self._elapsed(),
+            is_probed=self.is_probed, is_settled=self.is_settled, seconds=self._elapsed(), hardest=self.hardest,
             executor=self.session.executor.name,
             chunk=self.session.chunk, threads=self.session.executor.threads)
 
@@ -325,7 +347,7 @@ class _Training:
             notices=(*overview.problems, *([remedy] if remedy else [])),
             versions={"workbench": workbench.__version__, "torch": torch.__version__,
                       "python": platform.python_version()},
-            shown=self.showcase.tasks())
+            shown=self.showcase.tasks(), drawings=session.algorithm.drawings())
 
 
 def _is_probe_step(step: int) -> bool:

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from workbench.algorithms.base import Algorithm
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import Spec
 
@@ -55,12 +56,12 @@ class Work:
         return max(step, tasks // step * step)
 
 
-def measure(module: nn.Module, spec: Spec, shape: TaskConfig, inner_steps: int, device: torch.device, *,
+def measure(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_steps: int, device: torch.device, *,
             convolves: bool, training: bool) -> Work:
     """Count what one task costs.
 
     Args:
-        module: The network.
+        algorithm: What learns, with its network.
         spec: Its inputs.
         shape: Ways, shots and queries.
         inner_steps: Inner steps.
@@ -74,7 +75,9 @@ def measure(module: nn.Module, spec: Spec, shape: TaskConfig, inner_steps: int, 
         passes = shape.queries * 3 + shape.shots * max(3, 6 * inner_steps)
     else:
         passes = shape.queries * (inner_steps + 1) + shape.shots * max(1, 3 * inner_steps)
-    return Work(ways * passes * multiplications(module, spec), convolves, device)
+    # The optimizer of a step may be a network itself, which is run and differentiated as the step is.
+    learning = inner_steps * algorithm.cost_of_a_step() * (3 if training else 1)
+    return Work(ways * passes * multiplications(algorithm.network.module, spec) + learning, convolves, device)
 
 
 def multiplications(module: nn.Module, spec: Spec) -> float:

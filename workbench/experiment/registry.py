@@ -42,6 +42,7 @@ class Pluggable:
         input_kinds: Kinds of input that it gives (a dataset) or can work with (a backbone).
         any_ways: For an algorithm, whether it may be trained with other ways than it is tested with.
         iterates: For an algorithm, whether it adapts in inner steps.
+        searches: Whether an algorithm chooses among the operations of a backbone, or a backbone offers that choice.
     """
 
     role: ClassVar[Role]
@@ -52,6 +53,7 @@ class Pluggable:
     input_kinds: ClassVar[frozenset[InputKind]] = frozenset({"image", "vector"})
     any_ways: ClassVar[bool] = False
     iterates: ClassVar[bool] = True
+    searches: ClassVar[bool] = False
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003 - for the classes that do care

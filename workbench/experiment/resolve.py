@@ -16,7 +16,7 @@ from pydantic import ValidationError
 
 from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskConfig, TrainingConfig
 from workbench.experiment.fields import Config, parameters
-from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find
+from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find, found
 
 Tables = dict[str, Any]
 """The experiment as nested plain values, complete or not: `{"dataset": {"name": ...}, "seed": 0, ...}`."""
@@ -24,6 +24,8 @@ Tables = dict[str, Any]
 _PLAIN: dict[str, type[Config]] = {"task": TaskConfig, "training": TrainingConfig, "evaluation": EvaluationConfig}
 _ORDER = ("dataset", "task", "backbone", "algorithm", "training", "evaluation")
 _TOP = ("seed", "device")
+# The algorithm may ask for a backbone, and both follow the dataset.
+_PICKED: tuple[Role, ...] = ("dataset", "algorithm", "backbone")
 _FIRST_PICKS = {"dataset": "glyphs", "backbone": "conv4", "algorithm": "maml"}
 
 
@@ -102,6 +104,8 @@ def fit(experiment: Experiment) -> list[Problem]:
         for role, kind in (("backbone", backbone), ("algorithm", algorithm))
         if (reason := misfit(dataset, kind))
     ]
+    if reason := clash(backbone, algorithm):
+        problems.append(Problem("backbone.name", reason))
     ways = experiment.training.ways
     if "classification" in dataset.task_kinds and not algorithm.any_ways and ways not in (None, experiment.task.ways):
         problems.append(Problem("training.ways", f"{algorithm.title} has one output a way, so it trains with the ways "
@@ -119,6 +123,15 @@ def misfit(dataset: type[Pluggable], other: type[Pluggable]) -> str:
     return ""
 
 
+def clash(backbone: type[Pluggable], algorithm: type[Pluggable]) -> str:
+    """Why a backbone cannot work with an algorithm, in words for the form; empty where it can."""
+    if algorithm.searches and not backbone.searches:
+        offering = " or ".join(name for name, kind in found("backbone").items() if kind.searches)
+        return (f"{algorithm.title} chooses among operations and {backbone.title} has none to choose from; pick "
+                f"{offering}")
+    return ""
+
+
 def _configs(picks: Mapping[Role, type[Pluggable]]) -> dict[str, type[Config]]:
     """The config of every table."""
     return {**{str(role): pick.Config for role, pick in picks.items()}, **_PLAIN}
@@ -131,8 +144,8 @@ def _words(kinds: Iterable[str]) -> str:
 def _picks(said: Mapping[str, Any]) -> tuple[dict[Role, type[Pluggable]], list[Problem]]:
     picks: dict[Role, type[Pluggable]] = {}
     problems: list[Problem] = []
-    suggested: Mapping[str, Any] = {}
-    for role in ROLES:
+    suggested: dict[str, Any] = {}
+    for role in _PICKED:
         table = said.get(role, {})
         name = table.get("name") if isinstance(table, Mapping) else None
         name = str(name or suggested.get(f"{role}.name") or _FIRST_PICKS[role])
@@ -141,9 +154,9 @@ def _picks(said: Mapping[str, Any]) -> tuple[dict[Role, type[Pluggable]], list[P
         except UnknownNameError as error:
             problems.append(Problem(f"{role}.name", str(error)))
             continue
-        if role == "dataset":
-            suggested = picks[role].suggest(task_kind(picks[role]))
-    return picks, problems
+        if "dataset" in picks:
+            suggested |= picks[role].suggest(task_kind(picks["dataset"]))
+    return {role: picks[role] for role in ROLES if role in picks}, problems
 
 
 def task_kind(dataset: type[Pluggable]) -> Any:
@@ -321,7 +334,7 @@ def command_line(experiment: Experiment, preset: str = "", preset_tables: Mappin
         said = _merge({}, preset_tables or {})
     for role in ROLES:
         name = tables[role]["name"]
-        if _name_of(said, role) != name and not (role == "backbone" and _implied_backbone(said) == name):
+        if _name_of(said, role) != name and not (role == "backbone" and _implied_backbone(said, tables) == name):
             words += ["--set", f"{role}={name}"]
             said[role] = {"name": name}
     start = _merge(defaults(_named(said)), said)
@@ -339,8 +352,10 @@ def _name_of(said: Mapping[str, Any], role: Role) -> str:
     return str(given or (_FIRST_PICKS[role] if role != "backbone" else ""))
 
 
-def _implied_backbone(said: Mapping[str, Any]) -> str:
-    return _picks(_named(said))[0]["backbone"].name()
+def _implied_backbone(said: Mapping[str, Any], tables: Mapping[str, Any]) -> str:
+    """The backbone that the other picks bring along where nothing was said of it."""
+    others = {role: {"name": tables[role]["name"]} for role in ("dataset", "algorithm")}
+    return _picks(_named({**said, **others}))[0]["backbone"].name()
 
 
 def _named(said: Mapping[str, Any]) -> Tables:

@@ -102,9 +102,12 @@ def _inner(learner: Learner, spec: Spec) -> dict[str, Any] | None:
     if not find("algorithm", config.name).iterates:
         return None
     _, algorithm = build(learner.experiment, spec)
+    shape = learner.experiment.task
+    examples = shape.shots * (shape.ways if spec.kind == "classification" else 1)
     return {
         "optimizer": getattr(config, "inner_optimizer", "sgd"), "lr": getattr(config, "inner_lr", None),
-        "steps": algorithm.inner_steps(training=False), "training_steps": algorithm.inner_steps(training=True),
+        "steps": algorithm.inner_steps(training=False, examples=examples),
+        "training_steps": algorithm.inner_steps(training=True, examples=examples),
         "loss": "mean cross-entropy" if spec.kind == "classification" else "mean squared error",
     }
 

@@ -79,7 +79,7 @@ def open_session(learner: Learner, experiment: Experiment) -> Session:
         LearnerError: The learner's parameters do not fit the experiment's network.
         DataError, DeviceError: The experiment cannot be run here.
     """
-    session = Session(experiment)
+    session = Session(experiment, classes=learner.spec.classes)
     try:
         check_fit(learner, session.algorithm, session.spec)
     except LearnerError:

@@ -111,10 +111,11 @@ def predict(learner: Learner, spec: Spec, task: NewTask) -> Predictions:
     if is_alone:
         notices.append("one picture has no statistics of its own, so it was normalized with those of the labelled ones")
     key = torch.from_numpy(Draws(learner.experiment.seed, "keys/new task", [0]).keys()).to(device)[0]
-    ctx = Context(steps=algorithm.inner_steps(training=False), ways=spec.outputs, training=False,
+    steps = algorithm.inner_steps(training=False, examples=len(support.inputs))
+    ctx = Context(steps=steps, ways=spec.outputs, training=False,
                   reference=support.inputs if backbone.is_inductive or is_alone else None, progress=1.0, key=key)
     with torch.no_grad():
-        outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), query, ctx)
+        outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), query, ctx.adapted)
         if spec.kind == "classification":
             outputs = outputs.softmax(-1)
     return Predictions(task.query_names, task.class_names, outputs.cpu().double().numpy(), len(support.inputs),

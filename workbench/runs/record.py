@@ -14,6 +14,7 @@ from typing import IO, Any
 
 import numpy as np
 
+from workbench.algorithms.base import Drawing
 from workbench.engine.events import (
     Adaptation,
     Evaluation,
@@ -158,6 +159,11 @@ def _shown_task(table: dict[str, Any]) -> ShownTask:
     return ShownTask(title=table["title"], class_names=tuple(table["class_names"]), **arrays)
 
 
+def _drawing(table: dict[str, Any]) -> Drawing:
+    names = {name: tuple(table[name]) for name in ("row_names", "column_names")}
+    return Drawing(**{**table, **names})
+
+
 def _event(table: dict[str, Any]) -> Recorded:
     kind = _KINDS[table.pop("event")]
     if kind is Steps:
@@ -173,7 +179,10 @@ def _event(table: dict[str, Any]) -> Recorded:
         table["notices"] = tuple(table["notices"])
         table["spec"] = Spec.of(table["spec"])
         table["shown"] = tuple(_shown_task(one) for one in table["shown"])
+        table["drawings"] = {name: _drawing(one) for name, one in table.get("drawings", {}).items()}
     if kind is Probe and table["shown"]:
-        table["shown"] = Shown(tuple(table["shown"]["inner_steps"]), np.array(table["shown"]["outputs"]))
+        shown = table["shown"]
+        table["shown"] = Shown(tuple(shown["inner_steps"]), np.array(shown["outputs"]),
+                               {name: np.array(values) for name, values in shown.get("drawn", {}).items()})
     event: Recorded = kind(**table)
     return event

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.experiment.experiment import Experiment, TaskConfig
@@ -71,6 +73,8 @@ class Spec:
         input_kind: image or vector.
         input_shape: Shape of one input: (channels, height, width) or (features,).
         outputs: Numbers that a learner puts out for one input: ways, or target dimensions.
+        classes: Training classes in all, among which examples are told apart where a method pretrains; 0 for
+            regression.
         mean, deviation: Inputs are (raw - mean) / deviation, per channel or feature, with raw pixels in [0, 1].
         raw: How a raw input is to be read, in words that an export carries along.
         background: For pictures, "dark" where the learner only ever saw light ink on black, so that drawings on white
@@ -85,6 +89,7 @@ class Spec:
     deviation: tuple[float, ...] = (1.0,)
     raw: str = ""
     background: Background = "as is"
+    classes: int = 0
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Spec:
@@ -171,8 +176,36 @@ class TaskSource(Pluggable):
         raise DataError(f"{cls.title} has no official files to download")
 
     @abstractmethod
-    def sample(self, stream: Stream, indices: Sequence[int]) -> TaskBatch:
-        """The tasks of these indices on `self.device`; the same indices give the same tasks, always."""
+    def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:
+        """The tasks of these indices on `self.device`; the same indices give the same tasks, always.
+
+        Args:
+            stream: Which tasks.
+            indices: Of each task in the stream.
+            include: For classification, the number of a class that each task must have, as `classes` gives them;
+                empty for any.
+        """
+
+    def classes(self, stream: Stream, indices: Sequence[int]) -> NDArray[np.int64]:  # noqa: ARG002
+        """Numbers of the classes [tasks, ways] of tasks that were drawn without `include`, in the order of labels."""
+        raise DataError(f"{self.title} has no classes, so no class of its tasks is the hardest")
+
+    def examples(self, stream: Stream, indices: Sequence[int], count: int) -> TaskBatch:
+        """Portions of `count` examples each, drawn from all classes at once, as ordinary training sees them.
+
+        Returns:
+            Tasks whose support is empty and whose query has the examples, labelled among `spec.classes` classes; for
+            regression each example comes from another task.
+
+        Raises:
+            DataError: The classes of this stream are none that training has a label for.
+        """
+        if "classification" in self.task_kinds:
+            raise DataError(f"{self.title} cannot be drawn from example by example")
+        numbers = [index * count + place for index in indices for place in range(count)]
+        query = self.sample(stream, numbers).query
+        inputs, targets = (part[:, 0].reshape(len(indices), count, *part.shape[2:]) for part in query)
+        return TaskBatch(Examples(inputs[:, :0], targets[:, :0]), Examples(inputs, targets))
 
     @abstractmethod
     def describe(self, stream: Stream, index: int) -> Description:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import ClassVar
+from typing import ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.experiment.experiment import Experiment
+from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import (
     Background,
     DataError,
@@ -27,6 +28,7 @@ from workbench.tasks.base import (
 from workbench.tasks.draws import Draws
 
 SPLIT_NAMES = ("train", "validation", "test")
+_HELD_OUT = 0.2
 _SPLIT_OF: dict[Stream, str] = {"train": "train", "validation": "validation", "test": "test", "probe": "validation"}
 
 
@@ -55,6 +57,24 @@ class Pictures:
     problems: tuple[str, ...] = ()
 
 
+class ClassTasksConfig(Choice):
+    """What every dataset of classes lets a person choose."""
+
+    held_out: Literal["classes", "examples"] = field(
+        "classes", label="Held out", help="What validation and testing have for themselves: classes, as few-shot "
+        "learning wants it, or a fifth each of every class's examples, as ordinary supervised learning does.",
+        choices={"classes": "Classes", "examples": "Examples"}, advanced=True)
+
+
+class Part(NamedTuple):
+    """A split: its classes, and for every class there is [classes] where its examples begin in the order of examples
+    and how many there are."""
+
+    classes: NDArray[np.int64]
+    starts: NDArray[np.int64]
+    counts: NDArray[np.int64]
+
+
 class ClassTasks(TaskSource):
     """Draws N classes and K + Q pictures of each; labels are a fresh permutation in every task.
 
@@ -75,8 +95,8 @@ class ClassTasks(TaskSource):
         super().__init__(experiment, device)
         self.pictures = self.load(experiment)
         self.rotations = 4 if self.turns(experiment) else 1
-        self._starts = np.concatenate([[0], np.cumsum(self.pictures.counts)])[:-1]
-        self._members = {name: np.flatnonzero([split == name for split in self.pictures.split]) for name in SPLIT_NAMES}
+        self.holds_out_examples = getattr(experiment.dataset, "held_out", "classes") == "examples"
+        self._order, self._parts = self._by_example() if self.holds_out_examples else self._by_class()
         # A class too small for the tasks of a stream takes no part in it; `check` has named it before training.
         self._fitting = {stream: self._classes(stream) for stream in self.shapes}
         self.check()
@@ -86,7 +106,8 @@ class ClassTasks(TaskSource):
                             "make them square")
         mean, deviation = self.normalization()
         self.spec = Spec("classification", "image", (channels, height, width), experiment.task.ways, mean, deviation,
-                         raw="pixels / 255", background=self.background)
+                         raw="pixels / 255", background=self.background,
+                         classes=len(self._parts["train"].classes) * self.rotations)
         # (pixels / 255 - mean) / deviation, as one product and at most one sum.
         self._scale = (1 / (255 * torch.tensor(deviation))).view(-1, 1, 1).to(device)
         self._shift = (torch.tensor(mean) / torch.tensor(deviation)).view(-1, 1, 1).to(device)
@@ -105,10 +126,35 @@ class ClassTasks(TaskSource):
         channels = self.pictures.pixels.shape[1]
         return (0.0,) * channels, (1.0,) * channels
 
+    def _by_class(self) -> tuple[NDArray[np.int64], dict[str, Part]]:
+        """The examples as they come, and splits of other classes each."""
+        counts = self.pictures.counts
+        starts = np.cumsum(counts) - counts
+        return np.arange(counts.sum()), {
+            name: Part(np.flatnonzero([split == name for split in self.pictures.split]), starts, counts)
+            for name in SPLIT_NAMES}
+
+    def _by_example(self) -> tuple[NDArray[np.int64], dict[str, Part]]:
+        """The examples shuffled within each class, and splits of all classes with examples of their own each.
+
+        The shuffle is the same for every seed of an experiment, so that runs are compared on the same examples.
+        """
+        counts = self.pictures.counts
+        if counts.min() < 3:
+            name = self.pictures.names[int(counts.argmin())]
+            raise DataError(f"the class {name} has {counts.min()} examples, and holding examples out needs three of "
+                            "every class; add some, take the class away, or set dataset.held_out to classes")
+        of_class = np.repeat(np.arange(len(counts)), counts)
+        order = np.lexsort((np.random.default_rng(0).random(len(of_class)), of_class))
+        held = np.maximum(1, np.round(_HELD_OUT * counts).astype(np.int64))
+        starts, classes = np.cumsum(counts) - counts, np.arange(len(counts))
+        return order, {"test": Part(classes, starts, held), "validation": Part(classes, starts + held, held),
+                       "train": Part(classes, starts + 2 * held, counts - 2 * held)}
+
     def _classes(self, stream: Stream) -> NDArray[np.int64]:
-        members = self._members[_SPLIT_OF[stream]]
+        part = self._parts[_SPLIT_OF[stream]]
         needed = self.shapes[stream].shots + self.shapes[stream].queries
-        return members[self.pictures.counts[members] >= needed]
+        return part.classes[part.counts[part.classes] >= needed]
 
     def check(self) -> None:
         """Raise DataError where a split has too few classes for its tasks."""
@@ -118,26 +164,52 @@ class ClassTasks(TaskSource):
                 needed = shape.shots + shape.queries
                 field_name = "training.ways or task.ways" if stream == "train" else "task.ways"
                 raise DataError(
-                    f"the {split} split has {len(self._members[split])} classes, {len(classes)} of them with the "
+                    f"the {split} split has {len(self._parts[split].classes)} classes, {len(classes)} of them with the "
                     f"{needed} examples that {shape.shots} shots and {shape.queries} queries need, and tasks of "
                     f"{shape.ways} ways need {shape.ways}; lower {field_name} or shots or queries, or add classes")
 
-    def _identities(self, stream: Stream, indices: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    def _identities(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()
+                    ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Classes (rotated ones counted apart) [tasks, ways] and examples [tasks, ways, shots + queries]."""
-        shape, classes = self.shapes[stream], self._fitting[stream]
+        shape, fitting, part = self.shapes[stream], self._fitting[stream], self._parts[_SPLIT_OF[stream]]
         draws = Draws(self.seed, f"classes/{stream}", indices)
-        chosen = draws.choose(len(classes) * self.rotations, shape.ways)[:, 0]
-        base = classes[chosen // self.rotations]
-        members = draws.choose(self.pictures.counts[base], shape.shots + shape.queries, shape.ways)
-        return base * self.rotations + chosen % self.rotations, self._starts[base][..., None] + members
+        chosen = draws.choose(len(fitting) * self.rotations, shape.ways)[:, 0]
+        classes = fitting[chosen // self.rotations] * self.rotations + chosen % self.rotations
+        if len(include):
+            # The wanted class takes the place of the last, unless the task has it anyway.
+            wanted = np.asarray(include)
+            classes[:, -1] = np.where((classes == wanted[:, None]).any(1), classes[:, -1], wanted)
+        base = classes // self.rotations
+        members = draws.choose(part.counts[base], shape.shots + shape.queries, shape.ways)
+        return classes, self._order[part.starts[base][..., None] + members]
 
-    def sample(self, stream: Stream, indices: Sequence[int]) -> TaskBatch:
+    def classes(self, stream: Stream, indices: Sequence[int]) -> NDArray[np.int64]:
+        """Numbers of the classes [tasks, ways], rotated ones counted apart."""
+        return self._identities(stream, indices)[0]
+
+    def examples(self, stream: Stream, indices: Sequence[int], count: int) -> TaskBatch:
+        """Examples of all training classes, each class as likely as the other, labelled by its place among them."""
+        if stream != "train" and not self.holds_out_examples:
+            raise DataError("the classes that are tested on are none of those that are trained on, so a learner that "
+                            "tells the training classes apart cannot be tested; set dataset.held_out to examples")
+        part = self._parts[_SPLIT_OF[stream]]
+        draws = Draws(self.seed, f"examples/{stream}", indices)
+        label, place = draws.uniform(2 * count).reshape(len(indices), 2, count).transpose(1, 0, 2)
+        labels = (label * len(part.classes) * self.rotations).astype(np.int64)
+        base = part.classes[labels // self.rotations]
+        rows = self._order[part.starts[base] + (place * part.counts[base]).astype(np.int64)]
+        rows += labels % self.rotations * len(self.pictures.pixels)
+        inputs = self._inputs(rows.ravel()).reshape(len(indices), count, *self.spec.input_shape)
+        targets = torch.from_numpy(labels).to(self.device)
+        return TaskBatch(Examples(inputs[:, :0], targets[:, :0]), Examples(inputs, targets))
+
+    def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:
         """Tasks with inputs [tasks, ways * n, channels, height, width] in float32 and targets [tasks, ways * n].
 
         Examples are ordered by label: shots (or queries) of label 0, then of label 1, and so on.
         """
         shape = self.shapes[stream]
-        classes, members = self._identities(stream, indices)
+        classes, members = self._identities(stream, indices, include)
         turns = (classes % self.rotations)[..., None]
         parts = [slice(None, shape.shots), slice(shape.shots, None)]
         rows = turns * len(self.pictures.pixels) + members
@@ -187,9 +259,11 @@ class ClassTasks(TaskSource):
         """Counts of classes and examples by split, and a dozen pictures."""
         pictures = self.pictures
         chosen = np.linspace(0, len(pictures.counts) - 1, min(12, len(pictures.counts))).astype(int)
-        return Overview(pictures.form, pictures.facts, {name: len(self._members[name]) for name in SPLIT_NAMES},
-                        {name: int(pictures.counts[self._members[name]].sum()) for name in SPLIT_NAMES},
-                        pictures.problems, pictures.pixels[torch.from_numpy(self._starts[chosen])])
+        first = np.cumsum(pictures.counts) - pictures.counts
+        return Overview(pictures.form, pictures.facts,
+                        {name: len(self._parts[name].classes) for name in SPLIT_NAMES},
+                        {name: int(self._parts[name].counts[self._parts[name].classes].sum()) for name in SPLIT_NAMES},
+                        pictures.problems, pictures.pixels[torch.from_numpy(first[chosen])])
 
     def floors(self) -> dict[str, float]:
         """Accuracy of the nearest class mean on raw pixels over 200 test tasks."""

@@ -8,13 +8,13 @@ import numpy as np
 import torch
 
 from workbench.experiment.experiment import Experiment
-from workbench.experiment.fields import Choice, field
+from workbench.experiment.fields import field
 from workbench.places import resources
 from workbench.tasks.base import DataError
-from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, Pictures
+from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Pictures
 
 
-class GlyphsConfig(Choice):
+class GlyphsConfig(ClassTasksConfig):
     """What counts as a class."""
 
     name: Literal["glyphs"] = "glyphs"

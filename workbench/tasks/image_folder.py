@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.experiment.experiment import Experiment, TaskConfig
-from workbench.experiment.fields import Choice, field
+from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError
-from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, Pictures
+from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Pictures
 from workbench.tasks.folders import (
     BY_CLASS,
     ClassFolder,
@@ -36,7 +36,7 @@ from workbench.tasks.omniglot import find_halves, read_omniglot
 from workbench.tasks.pictures import cached, read_pictures, shown, usual_side
 
 
-class ImageFolderConfig(Choice):
+class ImageFolderConfig(ClassTasksConfig):
     """Where the pictures lie and how they are brought to one shape."""
 
     name: Literal["image_folder"] = "image_folder"

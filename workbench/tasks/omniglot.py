@@ -22,10 +22,10 @@ from torch import Tensor
 
 from workbench import places
 from workbench.experiment.experiment import Experiment
-from workbench.experiment.fields import Choice, field
+from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError
-from workbench.tasks.classes import ClassTasks, Pictures
+from workbench.tasks.classes import ClassTasks, ClassTasksConfig, Pictures
 from workbench.tasks.download import Cancelled, Progress, fetch
 from workbench.tasks.draws import Draws
 from workbench.tasks.pictures import cached, is_clutter
@@ -63,7 +63,7 @@ OFFICIAL_FILES = (
 )
 
 
-class OmniglotConfig(Choice):
+class OmniglotConfig(ClassTasksConfig):
     """Where the drawings lie and how the characters are shared out."""
 
     name: Literal["omniglot"] = "omniglot"

@@ -58,7 +58,7 @@ class Sinusoids(TaskSource):
         amplitude, phase = torch.from_numpy(draws.uniform(2)).T
         return draws, 0.1 + (self.config.amplitude - 0.1) * amplitude, math.pi * phase
 
-    def sample(self, stream: Stream, indices: Sequence[int]) -> TaskBatch:
+    def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:  # noqa: ARG002
         """Tasks with inputs [tasks, n, 1] and targets [tasks, n, 1], float32."""
         shape = self.shapes[stream]
         draws, amplitude, phase = self._waves(stream, indices)

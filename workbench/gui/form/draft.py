@@ -10,7 +10,16 @@ from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskCo
 from workbench.experiment.fields import Config, Parameter, parameters
 from workbench.experiment.presets import Preset, presets
 from workbench.experiment.registry import ROLES, Pluggable, Role, find, found
-from workbench.experiment.resolve import ExperimentError, Problem, Tables, command_line, defaults, misfit, resolve
+from workbench.experiment.resolve import (
+    ExperimentError,
+    Problem,
+    Tables,
+    clash,
+    command_line,
+    defaults,
+    misfit,
+    resolve,
+)
 
 TABLES = ("dataset", "task", "backbone", "algorithm", "training", "evaluation")
 _PLAIN: dict[str, type[Config]] = {"task": TaskConfig, "training": TrainingConfig, "evaluation": EvaluationConfig}
@@ -77,6 +86,7 @@ class Draft:
         before = self.picks[role]
         self.picks[role] = name
         notes = self._make_fit(before) if role == "dataset" and before != name else []
+        notes += self._follow_algorithm() if role != "backbone" else []
         self._forget_what_is_gone()
         return notes
 
@@ -95,6 +105,15 @@ class Draft:
                 self.picks[role] = preferred if preferred in fitting else fitting[0]
                 notes.append(f"{reason}: {find(role, self.picks[role]).title} was picked instead")
         return notes
+
+    def _follow_algorithm(self) -> list[str]:
+        """The backbone that the algorithm asks for where it cannot work with the one at hand."""
+        reason = clash(find("backbone", self.picks["backbone"]), find("algorithm", self.picks["algorithm"]))
+        if not reason:
+            return []
+        picks: Tables = {role: {"name": self.picks[role]} for role in ("dataset", "algorithm")}
+        self.picks["backbone"] = defaults(picks)["backbone"]["name"]
+        return [f"{reason}: {find('backbone', self.picks['backbone']).title} was picked instead"]
 
     def _forget_what_is_gone(self) -> None:
         known = {f"{table}.{one.name}": one for table in TABLES for one in self.fields(table)}
@@ -149,9 +168,12 @@ class Draft:
         return fresh.picks == self.picks and fresh.said == self.said
 
     def unfitting(self, role: Role) -> dict[str, str]:
-        """Names of a role that cannot work on the dataset, and why."""
-        dataset = find("dataset", self.picks["dataset"])
-        reasons = {name: misfit(dataset, kind) for name, kind in found(role).items()} if role != "dataset" else {}
+        """Names of a role that cannot work on the dataset, or as a backbone with the algorithm, and why."""
+        if role == "dataset":
+            return {}
+        dataset, algorithm = find("dataset", self.picks["dataset"]), find("algorithm", self.picks["algorithm"])
+        reasons = {name: misfit(dataset, kind) or (clash(kind, algorithm) if role == "backbone" else "")
+                   for name, kind in found(role).items()}
         return {name: reason for name, reason in reasons.items() if reason}
 
     def idle_fields(self) -> dict[str, str]:
