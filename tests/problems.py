@@ -10,7 +10,7 @@ from torch import Tensor
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.backbones.base import Backbone, Network
 from workbench.engine.executors import EXECUTORS, Executor, Setting
-from workbench.experiment.registry import TaskKind, find, found
+from workbench.experiment.registry import InputKind, TaskKind, find, found
 from workbench.tasks.base import Examples, Spec, TaskBatch
 
 KINDS: tuple[TaskKind, ...] = ("classification", "regression")
@@ -18,15 +18,20 @@ KINDS: tuple[TaskKind, ...] = ("classification", "regression")
 
 def spec(kind: TaskKind, ways: int, picture: bool = False) -> Spec:
     shape = (1, 8, 8) if picture else (3,)
-    return Spec(kind, "image" if picture else "vector", shape, ways if kind == "classification" else 2)
+    input_kind: InputKind = "image" if picture else "vector"
+    if kind == "regression":
+        return Spec(kind, input_kind, shape, outputs=2)
+    return Spec(kind, input_kind, shape, outputs=ways, classes=7)
 
 
 def make(name: str, about: Spec, **config: Any) -> tuple[Algorithm[Any], Meta]:
     """An algorithm on a tiny network, and meta-parameters in float64."""
     kind = cast("type[Algorithm[Any]]", find("algorithm", name))
     picture = about.input_kind == "image"
-    backbone_kind = cast("type[Backbone]", find("backbone", "conv4" if picture else "mlp"))
-    settings = {"filters": 4} if picture else {"widths": (6, 5), "activation": "tanh"}
+    usual = "conv4" if picture else "mlp"
+    backbone_kind = cast("type[Backbone]", find("backbone", "supernet" if kind.searches else usual))
+    tiny = {"conv4": {"filters": 4}, "mlp": {"widths": (6, 5), "activation": "tanh"}, "supernet": {"filters": 4}}
+    settings: dict[str, Any] = dict(tiny[backbone_kind.name()])
     if picture and "normalization" in config:
         settings["normalization"] = config.pop("normalization")
     torch.manual_seed(7)

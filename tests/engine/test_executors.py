@@ -41,7 +41,7 @@ def test_batched_equals_looped(case, ways, shots, queries, steps, tasks, picture
         shots, queries = shots + 1, queries + 1
     algorithm, meta = make(name, about, **config_for(name, picture, inner_steps=steps))
     batch, keys = noise_tasks(about, tasks=tasks, ways=ways, shots=shots, queries=queries, seed=seed)
-    chosen = setting(algorithm, about, inductive=inductive)
+    chosen = setting(algorithm, about, inductive=inductive, examples=len(batch.support.inputs[0]))
     found = {}
     for how in ("vectorized", "threads"):
         runner = executor(how, algorithm)

@@ -34,10 +34,18 @@ class HeadOnFeatures(NamedTuple):
 
 
 class ANIL(Algorithm[ANILConfig]):
-    """MAML whose inner loop adapts the head alone; the features are reused, not relearned.
+    """MAML whose inner loop adapts the head alone. The features are reused from task to task and learned by the outer
+    loop only. They are computed once a task, so an inner step costs no more than a matrix product.
 
-    Inner loop: w_{s+1} = w_s - α ∇_w L_support(w_s, f_θ). Outer loop: min over (θ, w) of the mean L_query(w_S, f_θ),
-    second derivatives included. Source: Raghu, Raghu, Bengio and Vinyals 2020, section 4.
+    **Update rule.** Inner: w_{s+1} = w_s - α ∇_w L_support(w_s, f_θ). Outer: min over (θ, w) of the mean L_query(w_S,
+    f_θ), second derivatives included.
+
+    **Source.** Raghu, Raghu, Bengio and Vinyals 2020, section 4.
+
+    **Try.** Many inner steps, for they are cheap; the same settings with MAML beside it, to see what adapting the
+    features is worth.
+
+    **Goes wrong.** Where tasks need other features than those of training, the head alone cannot make up for it.
     """
 
     Config = ANILConfig

@@ -33,13 +33,21 @@ class ReptileConfig(InnerLoop):
 
 
 class Reptile(Algorithm[ReptileConfig]):
-    """Moves the initialization towards the weights that each task ends at; no second derivatives, no query set.
+    """Moves the initialization towards the weights that each task ends at. It needs no second derivatives and no query
+    set, only an inner optimizer that walks a few steps on mini-batches of one task. The query set is only watched,
+    so training should have more shots than testing.
 
-    Inner loop: φ = k optimizer steps on mini-batches of the task, from θ. Outer loop: θ ← θ + ε mean over tasks of
-    (φ - θ), which is an SGD step of rate ε along the meta-gradient θ - φ. Source: Nichol, Achiam and Schulman 2018,
-    algorithm 1. The paper runs tasks one after another through one Adam; here the tasks of a meta-batch all start from
-    the same second moments, and the mean of theirs is carried on. The query set is only watched: give training more
-    shots than testing.
+    **Update rule.** Inner: φ = k optimizer steps on mini-batches of the task, from θ. Outer: θ ← θ + ε mean over tasks
+    of (φ - θ), which is an SGD step of rate ε along the meta-gradient θ - φ.
+
+    **Source.** Nichol, Achiam and Schulman 2018, algorithm 1. The paper runs tasks one after another through one Adam;
+    here the tasks of a meta-batch all start from the same second moments, and the mean of theirs is carried on.
+
+    **Try.** Ten training shots or more, an outer rate of 1 that falls to zero, and many more inner steps in testing
+    than in training.
+
+    **Goes wrong.** With as few training shots as test shots it learns the mean of the tasks and hardly adapts. A loss
+    that does not fall in the inner loop says that the inner rate is too small.
     """
 
     Config = ReptileConfig
