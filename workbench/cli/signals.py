@@ -9,14 +9,7 @@ from contextlib import contextmanager
 from types import FrameType
 from typing import NoReturn
 
-
-def _signals() -> list[signal.Signals]:
-    """Ctrl-C, the polite request to end, and the closed terminal unless the person said to outlive it (nohup)."""
-    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
-    wanted = [signal.SIGINT, signal.SIGTERM]
-    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
-        wanted.append(hangup)
-    return wanted
+from workbench.engine.control import ending_signals
 
 
 @contextmanager
@@ -29,7 +22,7 @@ def interruptions(handle: Callable[[], None]) -> Iterator[None]:
     def handler(_: int, __: FrameType | None) -> None:
         handle()
 
-    before = {one: signal.signal(one, handler) for one in _signals()}
+    before = {one: signal.signal(one, handler) for one in ending_signals()}
     try:
         yield
     finally:

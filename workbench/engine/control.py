@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
+import signal
 import threading
 
 
 class StopRequestedError(Exception):
     """Raised inside the engine where it notices that it is to stop; it never leaves the engine."""
+
+
+def ending_signals() -> list[signal.Signals]:
+    """Ctrl-C, the polite request to end, and the closed terminal unless the person said to outlive it (nohup)."""
+    hangup: signal.Signals | None = getattr(signal, "SIGHUP", None)
+    wanted = [signal.SIGINT, signal.SIGTERM]
+    if hangup is not None and signal.getsignal(hangup) != signal.SIG_IGN:
+        wanted.append(hangup)
+    return wanted
 
 
 class Control:

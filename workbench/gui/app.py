@@ -6,6 +6,7 @@ import logging
 import signal
 import sys
 import threading
+import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
@@ -16,11 +17,12 @@ if sys.platform == "win32":
     # There, torch's libraries fail to load once Qt's are in the process (pytorch issue 166628).
     import torch  # noqa: F401
 
-from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QColor, QFont, QPainter, QPixmap
 from PySide6.QtWidgets import QApplication, QSplashScreen
 
 from workbench import places
+from workbench.engine.control import ending_signals
 from workbench.gui import settings
 from workbench.gui.icons import app_icon
 from workbench.gui.style import PINS, ThemeKeeper
@@ -30,6 +32,8 @@ if TYPE_CHECKING:
     from workbench.gui.window import MainWindow
 
 _log = logging.getLogger(__name__)
+
+_SPLASH_SECONDS = 0.5
 
 
 def run_window(runs: Path | None = None) -> int:
@@ -47,7 +51,7 @@ def run_window(runs: Path | None = None) -> int:
     keeper.set_pin(next((pin for pin in PINS if pin == pinned), "system"))
     splash = _splash(keeper.theme)
     splash.show()
-    app.processEvents()
+    _wait_until_painted(app, splash)
     # Torch and every module that needs it take seconds to import: the splash is on the screen meanwhile.
     from workbench.gui.window import MainWindow  # noqa: PLC0415
 
@@ -100,12 +104,21 @@ def _splash(theme: Theme) -> QSplashScreen:
     return QSplashScreen(picture)
 
 
+def _wait_until_painted(app: QApplication, splash: QSplashScreen) -> None:
+    """Let the window system show the splash, for nothing is painted while modules are imported."""
+    handle, since = splash.windowHandle(), time.monotonic()
+    while handle is not None and not handle.isExposed() and time.monotonic() - since < _SPLASH_SECONDS:
+        app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
+    splash.repaint()
+    app.processEvents()
+
+
 def _leave_on_signals(window: MainWindow) -> None:
     """Let Ctrl+C in a terminal and the end of the session stop and keep what is trained."""
     def leave(_: int, __: object) -> None:
         QTimer.singleShot(0, window.closing.stop_and_leave)
 
-    for one in (signal.SIGINT, signal.SIGTERM):
+    for one in ending_signals():
         signal.signal(one, leave)
     awake = QTimer(window)  # Python looks at signals only when some of its code runs
     awake.timeout.connect(_nothing)

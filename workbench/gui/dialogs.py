@@ -22,6 +22,7 @@ from PySide6.QtWidgets import (
 )
 
 from workbench import __version__, places
+from workbench.exports.help import help_pages
 from workbench.gui.icons import app_icon
 from workbench.gui.style import set_tone
 
@@ -94,7 +95,8 @@ def _answer_button(answer: Answer) -> QPushButton:
     button.setAccessibleName(answer.text)
     button.setToolTip(answer.tip)
     button.setProperty("primary" if answer.is_primary else "tall", "true")
-    button.setAutoDefault(answer.is_primary)
+    button.setAutoDefault(True)  # so that Return gives the answer that has the focus, and no other
+    button.setDefault(answer.is_primary)
     return button
 
 
@@ -142,7 +144,8 @@ class HelpDialog(QDialog):
         self.setWindowTitle("Help")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(900, 640)
-        self._pages = {_page_title(path): path for path in sorted((places.resources() / "help").glob("*.md"))}
+        folder = places.resources() / "help"
+        self._pages = {title: folder / f"{name}.md" for name, title in help_pages().items()}
         self._list = QListWidget()
         self._list.setObjectName("help.pages")
         self._list.setAccessibleName("Help pages")
@@ -182,12 +185,6 @@ class HelpDialog(QDialog):
             self._list.setCurrentItem(self._list.findItems(title, Qt.MatchFlag.MatchExactly)[0])
         elif url.scheme() in ("http", "https"):
             QDesktopServices.openUrl(url)
-
-
-def _page_title(path: Path) -> str:
-    with path.open(encoding="utf8") as file:
-        first = file.readline().strip()
-    return first.removeprefix("#").strip() or path.stem
 
 
 class AboutDialog(QDialog):

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
-from PySide6.QtCore import QByteArray, QPoint, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
 from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QTabWidget, QToolTip, QVBoxLayout, QWidget
 
@@ -316,7 +316,9 @@ class MainWindow(QMainWindow):
         pin: Pin = next((one for one in PINS if one == known.theme), "system")
         self._pin_theme(pin)
         if not (known.geometry and self.restoreGeometry(_bytes(known.geometry))):
-            self.resize(1440, 900)
+            # The title bar and the frame, whose sizes nobody knows before the window is shown, must fit too.
+            room = self.screen().availableGeometry().size() - QSize(16, 56)
+            self.resize(QSize(1440, 900).boundedTo(room))
             self._reset_layout()
         for splitter in (self._sides, self._centre):
             splitter.restoreState(_bytes(known.splitters.get(splitter.objectName(), "")))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
+from safetensors.torch import save
 from torch import Tensor
 
 _TRIES, _TRY_SECONDS = 10, 0.05
@@ -64,7 +64,14 @@ def _write_text(path: Path, text: str) -> None:
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
     """Replace a safetensors file whose metadata holds `about` as JSON."""
     separate = {name: value.contiguous() for name, value in tensors.items()}
-    replace_file(path, lambda temporary: save_file(separate, temporary, {"about": json.dumps(about)}))
+    # Written as any other file is, so that the person's own mask says who may read it; safetensors' own writer lets
+    # nobody else.
+    data = save(separate, {"about": json.dumps(about)})
+    replace_file(path, lambda temporary: _write_bytes(temporary, data))
+
+
+def _write_bytes(path: Path, data: bytes) -> None:
+    path.write_bytes(data)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
