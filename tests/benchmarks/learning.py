@@ -1,0 +1,270 @@
+"""One protocol for every method: the same seconds of training, then the same test tasks.
+
+`python -m tests.benchmarks.learning` runs every cell that has no result yet, one after another, each in a process of
+its own; it may be interrupted at any time and goes on where it was. `--table` prints what there is, `--gates` says
+which methods miss what is asked of them. Omniglot is found through WORKBENCH_OMNIGLOT.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+
+from workbench.engine.events import Evaluation, Failed, Finished, Started, Steps
+from workbench.engine.trainer import train
+from workbench.engine.work import cores
+from workbench.experiment.experiment import Experiment
+from workbench.experiment.registry import find, found
+from workbench.experiment.resolve import resolve, with_settings
+
+RESULTS = Path(__file__).parent / "results" / "learning"
+TABLE = RESULTS.parent / "learning.md"
+PROBLEMS: dict[str, tuple[str, ...]] = {
+    "sinusoids": ("dataset=sinusoids", "task.shots=10"),
+    "omniglot-5w1s": ("dataset=omniglot", "task.ways=5", "task.shots=1", "task.queries=5"),
+    "omniglot-5w5s": ("dataset=omniglot", "task.ways=5", "task.shots=5", "task.queries=5"),
+    "omniglot-20w1s": ("dataset=omniglot", "task.ways=20", "task.shots=1", "task.queries=5"),
+}
+USUAL = ("sinusoids", "omniglot-5w1s")
+SECONDS = {"sinusoids": 60.0, "omniglot-5w1s": 300.0, "omniglot-5w5s": 300.0, "omniglot-20w1s": 300.0}
+VALIDATIONS = 4
+COMMON = ("device=cpu", "evaluation.tasks=1000", "evaluation.probe_tasks=1", "training.validation_tasks=60")
+CALIBRATION_SECONDS = 5.0
+# What each method must reach; a method that is not named here must reach the usual gate. Controls have none.
+GATE = 0.90
+GATES = {"learned_optimizer": 0.80, "meta_network": 0.80, "snail": 0.80, "meta_nas": 0.80, "mann": 0.60,
+         "meta_rnn": 0.60}
+CONTROLS = ("scratch", "baseline", "baseline_pp", "supervised")
+SINUSOID_GATE = 1.5
+_ABOUT = (
+    "# What every method learns in the same time", "",
+    "Made by `python -m tests.benchmarks.learning` from the files beside it. Every method is trained with the settings",
+    "that the program suggests for it, for the seconds given, and tested on the same 1,000 fixed tasks; ± is the 95 %",
+    "interval. Controls follow a recipe of their own: baselines pretrain on all training classes and fine-tune,",
+    "`scratch` learns nothing before the task.", "",
+)
+
+
+def cells(problems: tuple[str, ...], seeds: int) -> Iterator[tuple[str, str, int]]:
+    """(problem, algorithm, seed) of every cell of the table, one seed of everything before the next."""
+    for seed in range(seeds):
+        for problem in problems:
+            kind = "regression" if problem == "sinusoids" else "classification"
+            for name, algorithm in found("algorithm").items():
+                if kind in algorithm.task_kinds and algorithm.tested_on == "tasks":  # type: ignore[attr-defined]
+                    yield problem, name, seed
+
+
+def experiment(problem: str, name: str, seed: int, iterations: int) -> Experiment:
+    """The experiment of a cell: the method's own suggestions, and what is the same for all.
+
+    Controls keep their recipe too. Five inner steps are tested at least where a method iterates, so that the table can
+    show the first and the fifth.
+    """
+    settings = [f"algorithm={name}", *PROBLEMS[problem], *COMMON, f"seed={seed}", f"training.iterations={iterations}",
+                f"training.validate_every={max(1, iterations // VALIDATIONS)}",
+                f"training.checkpoint_every={iterations}"]
+    if problem != "sinusoids" and not find("algorithm", name).searches:
+        settings += ["backbone=conv4", "backbone.downsampling=stride"]
+    made = resolve(with_settings({}, settings))
+    own = made.algorithm.model_dump()
+    steps = own.get("test_steps") or own.get("inner_steps") or 0
+    if problem == "sinusoids" and 0 < steps < 5 and "test_steps" in own:
+        made = resolve(with_settings({}, [*settings, "algorithm.test_steps=5"]))
+    return made
+
+
+def cost(problem: str, name: str, seed: int) -> tuple[float, float]:
+    """Seconds of an outer step over a whole short run, all its stages included, and of a validation."""
+    iterations = 4
+    while True:
+        made = experiment(problem, name, seed, iterations)
+        begun, validated, first, last = time.perf_counter(), [], 0.0, 0.0
+        for event in train(made):
+            now = time.perf_counter()
+            if isinstance(event, Started):
+                begun = now
+            elif isinstance(event, Evaluation):
+                validated.append(now - begun)
+                if event.step == iterations:
+                    break
+            elif isinstance(event, Steps):
+                last += now - begun
+                first = first or now - begun
+            begun = now
+        if last >= CALIBRATION_SECONDS or iterations >= 100_000:
+            # The first block pays for what is done once, such as decoding and turning pictures.
+            return last / iterations, min(validated)
+        iterations *= 2 if last > CALIBRATION_SECONDS / 4 else 4
+
+
+def run_cell(problem: str, name: str, seed: int, seconds: float) -> dict[str, Any]:
+    """Train for so many seconds and test."""
+    of_step, of_validation = cost(problem, name, seed)
+    iterations = max(VALIDATIONS, int((seconds - (VALIDATIONS + 1) * of_validation) / of_step))
+    made = experiment(problem, name, seed, iterations)
+    before = time.perf_counter()
+    started, test, ended, trained = None, None, None, 0.0
+    for event in train(made):
+        if isinstance(event, Started):
+            started = event
+        elif isinstance(event, Steps):
+            trained = event.seconds
+        elif isinstance(event, Evaluation) and event.split == "test":
+            test = event
+        elif isinstance(event, Finished | Failed):
+            ended = event
+    if started is None or test is None or not isinstance(ended, Finished):
+        raise RuntimeError(ended.message if isinstance(ended, Failed) else "the run did not finish")
+    by_step = [{"mean": score.mean, "ci95": score.ci95} for score in test.by_step]
+    return {
+        "problem": problem, "algorithm": name, "seed": seed, "iterations": iterations,
+        "tasks_seen": iterations * started.meta_batch, "training_seconds": round(trained, 1),
+        "seconds": round(time.perf_counter() - before, 1), "metric": test.metric, "mean": test.score.mean,
+        "ci95": test.score.ci95, "test_tasks": test.tasks, "step": test.step, "by_step": by_step,
+        "modes": {mode: {"mean": score.mean, "ci95": score.ci95} for mode, score in test.modes.items()},
+        "parameters": started.parameters, "executor": started.executor, "threads": started.threads,
+        "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
+        "hardware": f"{cores()} cores, {platform.machine()}", "torch": torch.__version__,
+        "python": platform.python_version(), "experiment": made.model_dump(mode="json", exclude={"dataset": {"path"}}),
+    }
+
+
+def path_of(problem: str, name: str, seed: int) -> Path:
+    """Where the result of a cell is kept."""
+    return RESULTS / problem / f"{name}-{seed}.json"
+
+
+def run_missing(wanted: list[tuple[str, str, int]], seconds: dict[str, float]) -> int:
+    """Run every cell without a result in a process of its own; how many failed."""
+    missing = [cell for cell in wanted if not path_of(*cell).exists()]
+    failed = 0
+    for number, (problem, name, seed) in enumerate(missing, 1):
+        begun = time.perf_counter()
+        print(f"{number}/{len(missing)} {problem} {name} seed {seed}", end=" ", flush=True)
+        done = subprocess.run([sys.executable, "-m", __spec__.name, "--cell", problem, name, str(seed), "--seconds",
+                               str(seconds[problem])], check=False, capture_output=True, text=True)
+        failed += done.returncode != 0
+        words = done.stdout.strip() or (done.stderr.strip().splitlines() or ["failed"])[-1]
+        print(f"{words} ({time.perf_counter() - begun:.0f} s)", flush=True)
+    return failed
+
+
+def results() -> list[dict[str, Any]]:
+    """Every result that there is."""
+    return [json.loads(path.read_text(encoding="utf8")) for path in sorted(RESULTS.glob("*/*.json"))]
+
+
+def table(known: list[dict[str, Any]]) -> str:
+    """The results as Markdown."""
+    lines = [*_ABOUT]
+    for problem in PROBLEMS:
+        rows = sorted((one for one in known if one["problem"] == problem), key=_rank)
+        if rows:
+            lines += [f"## {problem}", "", *(_sinusoids(rows) if problem == "sinusoids" else _accuracies(rows)), ""]
+    machines = sorted({f"{one['hardware']}, torch {one['torch']}, Python {one['python']}" for one in known})
+    return "\n".join([*lines, *machines]) + "\n"
+
+
+def _rank(one: dict[str, Any]) -> float:
+    return cast("float", one["mean"] if one["metric"] == "mse" else -one["mean"])
+
+
+def _sinusoids(rows: list[dict[str, Any]]) -> list[str]:
+    lines = ["| method | seed | MSE before | after 1 step | after 5 steps | adapted (steps) | seconds | tasks seen |",
+             "|---|---|---|---|---|---|---|---|"]
+    for one in rows:
+        steps = one["by_step"]
+        shown = [_error(steps[at]) if len(steps) > max(at, 1) else "" for at in (0, 1, 5)]
+        lines.append(f"| {one['algorithm']} | {one['seed']} | {' | '.join(shown)} | {_error(one)} ({len(steps) - 1}) | "
+                     f"{one['training_seconds']:.0f} | {one['tasks_seen']:,} |")
+    return lines
+
+
+def _accuracies(rows: list[dict[str, Any]]) -> list[str]:
+    best = {one["seed"]: one["mean"] for one in rows if one["algorithm"] == "baseline_pp"}
+    lines = ["| method | seed | accuracy | above baseline_pp | inductive | before adapting | seconds | peak memory | "
+             "tasks seen |", "|---|---|---|---|---|---|---|---|---|"]
+    for one in rows:
+        inductive = one["modes"].get("inductive")
+        above = f"{100 * (one['mean'] - best[one['seed']]):+.1f}" if one["seed"] in best else ""
+        before = _share(one["by_step"][0]) if len(one["by_step"]) > 1 else ""
+        lines.append(f"| {one['algorithm']} | {one['seed']} | {_share(one)} | {above} | "
+                     f"{_share(inductive) if inductive else ''} | {before} | {one['training_seconds']:.0f} | "
+                     f"{one['peak_memory_mb']:,} MB | {one['tasks_seen']:,} |")
+    return lines
+
+
+def _share(score: dict[str, float]) -> str:
+    return f"{100 * score['mean']:.1f} ± {100 * score['ci95']:.1f} %"
+
+
+def _error(score: dict[str, float]) -> str:
+    return f"{score['mean']:.3f} ± {score['ci95']:.3f}"
+
+
+def missed(known: list[dict[str, Any]]) -> list[str]:
+    """Sentences on the methods that miss their gate on the first seed."""
+    first = {(one["problem"], one["algorithm"]): one for one in known if one["seed"] == 0}
+    found_wanting = []
+    for (problem, name), one in first.items():
+        if name in CONTROLS:
+            continue
+        if problem == "omniglot-5w1s" and one["mean"] < (gate := GATES.get(name, GATE)):
+            found_wanting.append(f"{name}: {_share(one)} on {problem}, below {100 * gate:.0f} %")
+        if problem == "sinusoids" and one["mean"] > SINUSOID_GATE:
+            found_wanting.append(f"{name}: {_error(one)} on {problem}, above {SINUSOID_GATE}")
+    maml = first.get(("sinusoids", "maml"))
+    for name in ("cavia", "meta_sgd"):
+        one = first.get(("sinusoids", name))
+        if maml and one and one["by_step"][1]["mean"] >= maml["by_step"][1]["mean"]:
+            found_wanting.append(f"{name}: not below maml after one step on sinusoids")
+    return found_wanting
+
+
+def main() -> int:
+    """Run, show or judge the cells."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--cell", nargs=3, metavar=("PROBLEM", "ALGORITHM", "SEED"), help="run this one, here")
+    parser.add_argument("--seconds", type=float, help="training seconds of a cell instead of the usual")
+    parser.add_argument("--problems", nargs="+", default=USUAL, choices=PROBLEMS)
+    parser.add_argument("--algorithms", nargs="+", help="only these")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--table", action="store_true", help=f"write {TABLE.name} from what there is and print it")
+    parser.add_argument("--gates", action="store_true", help="exit with 1 where a method misses its gate")
+    said = parser.parse_args()
+    seconds = {problem: said.seconds or usual for problem, usual in SECONDS.items()}
+    if said.cell:
+        problem, name, seed = said.cell[0], said.cell[1], int(said.cell[2])
+        result = run_cell(problem, name, seed, seconds[problem])
+        path = path_of(problem, name, seed)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf8")
+        print(_share(result) if result["metric"] == "accuracy" else _error(result))
+        return 0
+    if said.gates:
+        wanting = missed(results())
+        print("\n".join(wanting) or "every method that has a result reaches its gate")
+        return 1 if wanting else 0
+    failed = 0
+    if not said.table:
+        wanted = [cell for cell in cells(tuple(said.problems), said.seeds)
+                  if not said.algorithms or cell[1] in said.algorithms]
+        failed = run_missing(wanted, seconds)
+    TABLE.write_text(table(results()), encoding="utf8")
+    print(TABLE.read_text(encoding="utf8"))
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
