@@ -136,7 +136,7 @@ class FigureCard(Card):
         self.canvas = Canvas(theme)
         super().__init__(name, theme, self.canvas, has_maximize=has_maximize)
         self.canvas.setObjectName(f"{name}Canvas")
-        self.saver = Saver(self)
+        self.saver = Saver(self, lambda: self.canvas.figure)
         self.legend.hidden_changed.connect(self.canvas.set_hidden)
         self.canvas.menu_asked.connect(self._open_menu)
         self.canvas.focus_changed.connect(self.set_focused)
