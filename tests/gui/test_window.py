@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from workbench.gui.background import BackgroundSign
 from workbench.gui.theme import DARK, LIGHT
 from workbench.gui.window import MainWindow
 from workbench.runs.recording import recorded
-from workbench.runs.store import RunStore
+from workbench.runs.store import Run, RunStore
 
 FIRST = "maml-sinusoids-0001"
 
@@ -267,6 +268,30 @@ def test_a_finished_run_is_exported(qtbot: QtBot, window: MainWindow, runs_folde
 def test_what_cannot_be_done_is_grey_and_says_why(window: MainWindow) -> None:
     assert not window.actions_["resume"].isEnabled()
     assert window.actions_["resume"].toolTip() == "Pick a run in the table first."
+
+
+def test_a_run_s_folder_is_looked_into_only_when_something_has_happened(
+        qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    looked = Run.checkpoints
+
+    def counted(run: Run) -> list[Path]:
+        if threading.current_thread() is threading.main_thread():
+            looks.append(run.id)
+        return looked(run)
+
+    monkeypatch.setattr(Run, "checkpoints", counted)
+    start_endless(qtbot, window)
+    qtbot.waitUntil(lambda: not window._run_commands.possible().get("export"), timeout=SECONDS)
+    before, step = len(looks), window.desk.controller.history.step
+    for _ in range(100):
+        window.desk.model.refresh(FIRST, window.desk.controller.history)
+    qtbot.waitUntil(lambda: window.desk.controller.history.step > step + 20, timeout=SECONDS)
+    assert len(looks) == before
+    press(window.panel, "stop")
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
+    assert window.actions_["resume"].isEnabled()
+    assert len(looks) > before
 
 
 # The whole
