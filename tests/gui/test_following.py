@@ -15,6 +15,7 @@ from tests.gui.helpers import SECONDS, SHORT
 from tests.gui.plots.histories import block, started
 from workbench.experiment.resolve import resolve
 from workbench.gui.following import Found, Place, read_on
+from workbench.gui.jobs import Jobs
 from workbench.gui.window import MainWindow
 from workbench.runs import record
 from workbench.runs.files import RunFileError
@@ -158,3 +159,22 @@ def test_what_comes_while_a_record_is_read_is_read_at_the_next_look(
     qtbot.waitUntil(lambda: history.step >= 10, timeout=SECONDS)
     desk.look_at_disk()
     qtbot.waitUntil(lambda: history.step == 20, timeout=SECONDS)
+
+
+def test_a_forgotten_job_s_result_is_not_taken_for_the_next_one_s(qtbot: QtBot) -> None:
+    jobs = Jobs()
+    ended: list[str] = []
+    jobs.job_ended.connect(lambda done: ended.append(done.result))
+    gate = Event()
+
+    def old() -> str:
+        gate.wait()
+        return "old"
+
+    jobs.start("one", old)
+    jobs.forget("one")
+    jobs.start("one", lambda: "new")
+    gate.set()
+    qtbot.waitUntil(lambda: bool(ended), timeout=SECONDS)
+    jobs.close()
+    assert ended == ["new"]
