@@ -98,6 +98,17 @@ def test_the_run_that_is_looked_at_is_drawn_without_a_tick(model: RunTableModel)
     assert len(model.drawn()) == 1
 
 
+def test_a_swatch_tells_runs_of_one_color_apart(qtbot: QtBot, store: RunStore) -> None:
+    model = RunTableModel(LIGHT)
+    model.set_runs(store.runs(), {run.id: index * len(LIGHT.series) for index, run in enumerate(store.runs())})
+    icons = [model.index(row, NAME).data(Qt.ItemDataRole.DecorationRole) for row in range(3)]
+    pictures = [icon.pixmap(48, 48).toImage() for icon in icons]
+    assert pictures[0] != pictures[1] != pictures[2] != pictures[0]
+    inks = [{picture.pixelColor(x, 24).name() for x in range(48) if picture.pixelColor(x, 24).alpha() == 255}
+            for picture in pictures]
+    assert inks == [{LIGHT.series[0].lower()}] * 3
+
+
 def test_runs_come_and_go(model: RunTableModel, store: RunStore) -> None:
     model.add(store.create(resolve(tables(iterations=7))))
     assert text(model, 0, STEPS) == "0 / 7"

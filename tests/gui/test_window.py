@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -12,14 +14,15 @@ from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from tests.gui.helpers import ENDLESS, SECONDS, SHORT, OpenWindow, fill, has_stepped, is_idle, press, status_of
+from tests.gui.helpers import ENDLESS, SECONDS, SHORT, OpenWindow, fill, has_stepped, is_idle, press, status_of, tables
 from workbench.experiment.resolve import resolve, to_toml
 from workbench.gui import settings
 from workbench.gui.actions import COMMANDS, MENUS, SEPARATOR
+from workbench.gui.background import BackgroundSign
 from workbench.gui.theme import DARK, LIGHT
 from workbench.gui.window import MainWindow
 from workbench.runs.recording import recorded
-from workbench.runs.store import RunStore
+from workbench.runs.store import Run, RunStore
 
 FIRST = "maml-sinusoids-0001"
 
@@ -127,15 +130,19 @@ def test_stopping_and_closing_loses_no_step(qtbot: QtBot, window: MainWindow, ru
     assert run.history().step == window.desk.controller.history.step == run.state().step
 
 
-def test_finishing_in_the_background_ends_with_the_run(
-        qtbot: QtBot, window: MainWindow, open_window: OpenWindow, runs_folder: Path) -> None:
-    fill(window, SHORT | {"training": SHORT["training"] | {"iterations": 400, "validate_every": 400}})
+def finish_in_background(qtbot: QtBot, window: MainWindow, experiment: dict[str, Any]) -> None:
+    """Begin a run and close the window without stopping it."""
+    fill(window, experiment)
     press(window.panel, "start")
     qtbot.waitUntil(lambda: has_stepped(window), timeout=SECONDS)
     window.close()
     press(question(window), "answer.background")
-    assert not window.isVisible()
     assert not is_idle(window)
+
+
+def test_finishing_in_the_background_ends_with_the_run(
+        qtbot: QtBot, window: MainWindow, open_window: OpenWindow, runs_folder: Path) -> None:
+    finish_in_background(qtbot, window, tables(iterations=400, validate_every=400))
     other = open_window()
     assert status_of(other, FIRST) == "running"
     other.runs.focus(FIRST)
@@ -144,7 +151,34 @@ def test_finishing_in_the_background_ends_with_the_run(
         pass
     assert RunStore(runs_folder).find(FIRST).summary().status == "finished"
     qtbot.waitUntil(lambda: status_of(other, FIRST) == "finished", timeout=SECONDS)
-    QApplication.setQuitOnLastWindowClosed(True)
+
+
+@pytest.mark.qt_log_ignore("No such signal QPlatformNativeInterface::systemTrayWindowChanged", extend=True)
+@pytest.mark.parametrize("has_tray", [True, False])
+def test_a_window_in_the_background_can_be_opened_again_and_stays(
+        qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch, has_tray: bool) -> None:
+    monkeypatch.setattr("workbench.gui.closing.has_tray", lambda: has_tray)
+    finish_in_background(qtbot, window, ENDLESS)
+    assert window.isMinimized() != has_tray
+    assert window.isVisible() != has_tray
+    if has_tray:
+        window.findChildren(BackgroundSign)[0].window_requested.emit()
+    else:
+        window.showNormal()
+    qtbot.waitUntil(lambda: window.isVisible() and not window.isMinimized())
+    with qtbot.assertNotEmitted(window.left):
+        window.desk.controller.stop()
+        qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
+    assert QApplication.quitOnLastWindowClosed()
+
+
+def test_closing_a_minimized_window_asks_where_it_can_be_seen(qtbot: QtBot, window: MainWindow) -> None:
+    finish_in_background(qtbot, window, ENDLESS)
+    qtbot.waitUntil(lambda: window.findChild(QDialog, "closeQuestion") is None)
+    window.close()
+    assert not window.isMinimized()
+    press(question(window), "answer.stay")
+    assert not is_idle(window)
 
 
 # Folders
@@ -234,6 +268,30 @@ def test_a_finished_run_is_exported(qtbot: QtBot, window: MainWindow, runs_folde
 def test_what_cannot_be_done_is_grey_and_says_why(window: MainWindow) -> None:
     assert not window.actions_["resume"].isEnabled()
     assert window.actions_["resume"].toolTip() == "Pick a run in the table first."
+
+
+def test_a_run_s_folder_is_looked_into_only_when_something_has_happened(
+        qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[str] = []
+    looked = Run.checkpoints
+
+    def counted(run: Run) -> list[Path]:
+        if threading.current_thread() is threading.main_thread():
+            looks.append(run.id)
+        return looked(run)
+
+    monkeypatch.setattr(Run, "checkpoints", counted)
+    start_endless(qtbot, window)
+    qtbot.waitUntil(lambda: not window._run_commands.possible().get("export"), timeout=SECONDS)
+    before, step = len(looks), window.desk.controller.history.step
+    for _ in range(100):
+        window.desk.model.refresh(FIRST, window.desk.controller.history)
+    qtbot.waitUntil(lambda: window.desk.controller.history.step > step + 20, timeout=SECONDS)
+    assert len(looks) == before
+    press(window.panel, "stop")
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
+    assert window.actions_["resume"].isEnabled()
+    assert len(looks) > before
 
 
 # The whole

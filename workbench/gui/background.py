@@ -1,4 +1,4 @@
-"""Training on without a window: a sign in the system's tray where it has one."""
+"""Training on without a window: the sign in the system's tray that stands for it."""
 
 from __future__ import annotations
 
@@ -8,8 +8,13 @@ from PySide6.QtWidgets import QMenu, QSystemTrayIcon, QWidget
 from workbench.gui.icons import app_icon
 
 
+def has_tray() -> bool:
+    """Whether the system has a tray at this moment."""
+    return QSystemTrayIcon.isSystemTrayAvailable()
+
+
 class BackgroundSign(QObject):
-    """Says that the program is still at work, and offers the way back.
+    """Says in the tray that the program is still at work, and offers the way back.
 
     Signals:
         window_requested(): The person wants the window again.
@@ -21,9 +26,6 @@ class BackgroundSign(QObject):
 
     def __init__(self, parent: QWidget) -> None:
         super().__init__(parent)
-        self._tray: QSystemTrayIcon | None = None
-        if not QSystemTrayIcon.isSystemTrayAvailable():
-            return
         self._menu = QMenu(parent)
         self._menu.addAction("Open the window", self.window_requested.emit)
         self._menu.addAction("Stop and keep", self.stop_requested.emit)
@@ -39,15 +41,9 @@ class BackgroundSign(QObject):
 
     def say(self, text: str) -> None:
         """What is being done, for who points at the sign."""
-        if self._tray is not None:
-            self._tray.setToolTip(text)
+        self._tray.setToolTip(text)
 
     def announce(self, title: str, text: str) -> None:
         """Tell the person in passing."""
-        if self._tray is not None and QSystemTrayIcon.supportsMessages():
+        if QSystemTrayIcon.supportsMessages():
             self._tray.showMessage(title, text, app_icon())
-
-    def close(self) -> None:
-        """Take the sign away."""
-        if self._tray is not None:
-            self._tray.hide()

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from typing import Literal
 
-from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, Signal, Slot
 from PySide6.QtWidgets import QApplication, QWidget
 
-from workbench.gui.background import BackgroundSign
+from workbench.gui.background import BackgroundSign, has_tray
 from workbench.gui.controller import TrainingController
 from workbench.gui.dialogs import Answer, Question
 from workbench.runs.history import History
 
-_ANSWERS = (
-    Answer("stop", "Stop and keep", "A checkpoint is written at the step at hand; the run can be resumed.",
-           is_primary=True),
-    Answer("background", "Finish in the background", "The window goes, the training goes on, and the program ends "
-                                                     "with it."),
-    Answer("stay", "Stay", "Nothing changes."),
-)
+_STOP = Answer("stop", "Stop and keep", "A checkpoint is written at the step at hand; the run can be resumed.",
+               is_primary=True)
+_HIDE = Answer("background", "Finish in the background", "The window goes, the training goes on, and the program ends "
+                                                         "with it.")
+_MINIMIZE = Answer("background", "Finish in the background", "The window is minimized, the training goes on, and the "
+                                                             "program ends with it unless you open the window again.")
+_STAY = Answer("stay", "Stay", "Nothing changes.")
 
 
 class Closing(QObject):
@@ -42,6 +42,7 @@ class Closing(QObject):
         self._question: Question | None = None
         self._sign: BackgroundSign | None = None
         controller.run_ended.connect(self._run_ended)
+        window.installEventFilter(self)
 
     def may_close(self) -> bool:
         """Whether the window may go now; where not, the person is asked."""
@@ -52,10 +53,13 @@ class Closing(QObject):
         return False
 
     def _ask(self) -> None:
+        if self.mode == "background":
+            self.come_back()  # a question of a minimized window would not be seen
         run = self._controller.run
         name = run.id if run is not None else "A run"
         self._question = Question("closeQuestion", f"{name} is being trained", "It goes on until you have answered. "
-                                  "Whatever you choose, no step is lost.", _ANSWERS, self._window)
+                                  "Whatever you choose, no step is lost.",
+                                  (_STOP, _HIDE if has_tray() else _MINIMIZE, _STAY), self._window)
         self._question.answered.connect(self._answered)
         self._question.open()
 
@@ -83,15 +87,25 @@ class Closing(QObject):
 
     def _go_into_background(self) -> None:
         self.mode = "background"
+        self._controller.resume()  # a run that waits would never finish
+        if not has_tray():
+            self._window.showMinimized()  # nothing else would lead back to it
+            return
         app = QApplication.instance()
         if isinstance(app, QApplication):
             app.setQuitOnLastWindowClosed(False)
-        self._controller.resume()  # a run that waits would never finish
         if self._sign is None:
             self._sign = BackgroundSign(self._window)
             self._sign.window_requested.connect(self.come_back)
             self._sign.stop_requested.connect(self.stop_and_leave)
         self._window.hide()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """A minimized window that is opened again stays."""
+        if (event.type() == QEvent.Type.WindowStateChange and watched is self._window and self.mode == "background"
+                and not self._window.isMinimized()):
+            self.come_back()
+        return super().eventFilter(watched, event)
 
     @Slot()
     def come_back(self) -> None:
@@ -101,7 +115,8 @@ class Closing(QObject):
             app = QApplication.instance()
             if isinstance(app, QApplication):
                 app.setQuitOnLastWindowClosed(True)
-        self._window.showNormal() if self._window.isMinimized() else self._window.show()
+        self._window.setWindowState(self._window.windowState() & ~Qt.WindowState.WindowMinimized)
+        self._window.show()
         self._window.raise_()
         self._window.activateWindow()
 

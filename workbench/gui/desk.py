@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
 
 from workbench.gui.controller import TrainingController
+from workbench.gui.following import Found, Place, read_on
 from workbench.gui.jobs import Done, Jobs
 from workbench.gui.plots.shown import ShownRun
 from workbench.gui.run_table import RunTableModel
@@ -44,6 +47,7 @@ class RunDesk(QObject):
         self.controller = TrainingController(self)
         self._jobs = jobs
         self._histories: dict[str, History] = {}
+        self._places: dict[str, Place | None] = {}
         self._marks: dict[str, tuple[int, int]] = {}
         self._focused = ""
         self._watch = QTimer(self)
@@ -62,7 +66,8 @@ class RunDesk(QObject):
 
     def open(self, ticked: dict[str, int]) -> None:
         """Show the runs of the folder and go on watching it."""
-        self._histories.clear()
+        for row in self.model.rows():
+            self._drop_history(row.run.id)
         self.model.set_runs(self.store.runs(), ticked)
         self._marks = {row.run.id: _mark(row.run) for row in self.model.rows()}
         self._watch.start()
@@ -107,10 +112,22 @@ class RunDesk(QObject):
     def _fetch(self) -> None:
         """Have the records read that are to be drawn and were not read yet."""
         for row, _ in self.model.drawn():
-            key = _HISTORY + row.run.id
-            if self.history(row.run.id) is None and not self._jobs.is_busy(key):
-                self._jobs.start(key, row.run.history)
+            if self.history(row.run.id) is None and not self._is_being_read(row.run.id):
+                self._read_on(row.run)
         self.shown_changed.emit()
+
+    def _read_on(self, run: Run) -> None:
+        """Have what is new in a record read beside the window."""
+        self._jobs.start(_HISTORY + run.id, partial(read_on, run.record, self._places.get(run.id)))
+
+    def _is_being_read(self, run_id: str) -> bool:
+        return self._jobs.is_busy(_HISTORY + run_id)
+
+    def _drop_history(self, run_id: str) -> None:
+        """Forget what a run has said, and what is being read of it."""
+        self._jobs.forget(_HISTORY + run_id)
+        self._histories.pop(run_id, None)
+        self._places.pop(run_id, None)
 
     @Slot(object)
     def _job_ended(self, done: Done) -> None:
@@ -119,14 +136,22 @@ class RunDesk(QObject):
         run_id = done.key.removeprefix(_HISTORY)
         if done.error:
             self._histories[run_id] = History()
+            self._places.pop(run_id, None)
             self.unreadable.emit(done.error)
-        elif not self.is_trained_here(run_id):
-            self._histories[run_id] = done.result
+        else:
+            self._take_in(run_id, done.result)
         self.shown_changed.emit()
+
+    def _take_in(self, run_id: str, found: Found) -> None:
+        self._places[run_id] = found.place
+        if found.history is not None:
+            self._histories[run_id] = found.history
+        for event in found.appended:  # here, for the plots draw from the history in this thread
+            self._histories[run_id].add(event)
 
     @Slot(object)
     def _run_started(self, run: Run) -> None:
-        self._histories.pop(run.id, None)
+        self._drop_history(run.id)
         if self.model.row_of(run.id) is None:
             self.model.add(run, Summary())
         ticked = [row.run.id for row in self.model.rows() if row.color_index is not None and row.run.id != run.id]
@@ -185,16 +210,17 @@ class RunDesk(QObject):
     def _look_at_run(self, run: Run, *, is_busy: bool) -> None:
         mark = _mark(run)
         has_changed = self._marks.get(run.id) != mark
-        self._marks[run.id] = mark
         if has_changed or is_busy:
             self.model.refresh(run.id)
-        key = _HISTORY + run.id
-        if has_changed and run.id in self._histories and not self._jobs.is_busy(key):
-            self._jobs.start(key, run.history)
+        if self._is_being_read(run.id):
+            return  # what has changed may have come too late for who reads: the next look finds it changed again
+        self._marks[run.id] = mark
+        if has_changed and run.id in self._histories:
+            self._read_on(run)
 
     def forget(self, run_id: str) -> None:
         """Take a run that is gone out of everything."""
-        self._histories.pop(run_id, None)
+        self._drop_history(run_id)
         self._marks.pop(run_id, None)
         self.model.remove(run_id)
 

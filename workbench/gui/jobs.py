@@ -6,6 +6,7 @@ import logging
 import traceback
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import count
 from queue import Empty, SimpleQueue
 from typing import Any
 
@@ -42,12 +43,12 @@ class Jobs(QObject):
         self._pool.setStackSize(_STACK_BYTES)
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._tickets: dict[str, int] = {}
+        self._numbers = count()  # never the same twice: a job that was forgotten may end after a new one has begun
         self._arrived.connect(self._take)
 
     def start(self, key: str, work: Callable[[], Any]) -> None:
         """Do something; an earlier job of this key that is not done yet has been in vain."""
-        ticket = self._tickets.get(key, 0) + 1
-        self._tickets[key] = ticket
+        ticket = self._tickets[key] = next(self._numbers)
         self._pool.start(_Job(self, key, ticket, work))
 
     def counts(self, key: str, ticket: int) -> bool:

@@ -15,6 +15,7 @@ from workbench.gui.desk import RunDesk
 from workbench.gui.dialogs import Answer, Question
 from workbench.gui.form.form import ExperimentForm
 from workbench.gui.jobs import Done, Jobs
+from workbench.gui.run_rows import Row
 from workbench.runs.store import Run, RunBusyError
 
 _EXPORT = "export"
@@ -34,6 +35,7 @@ class RunCommands(QObject):
         self._desk, self._form, self._jobs, self._window = desk, form, jobs, window
         jobs.job_ended.connect(self._job_ended)
         self._asked_for = ""
+        self._seen: tuple[object, bool, bool] = (None, False, False)
 
     @property
     def run(self) -> Run | None:
@@ -54,11 +56,22 @@ class RunCommands(QObject):
             reasons["resume"] = "The run is finished."
         elif self._desk.controller.is_training:
             reasons["resume"] = "Another run is being trained."
-        elif not row.run.checkpoints():
+        elif not self._kept(row)[0]:
             reasons["resume"] = "The run has no checkpoint to go on from."
-        if not row.run.checkpoints() and not row.run.best.exists():
+        if not any(self._kept(row)):
             reasons["export"] = "The run has learned nothing yet."
         return reasons
+
+    def _kept(self, row: Row) -> tuple[bool, bool]:
+        """Whether a run has a checkpoint, and its best; its folder is looked into only when something has happened."""
+        run, summary = row.run, row.summary
+        # A run that is trained here takes many steps a second, but says when it keeps a checkpoint.
+        is_ours = self._desk.is_trained_here(run.id)
+        progress = len(self._desk.controller.history.checkpoints) if is_ours else summary.steps
+        now = (run.folder, summary.created, summary.status, is_ours, progress)
+        if self._seen[0] != now:
+            self._seen = now, bool(run.checkpoints()), run.best.exists()
+        return self._seen[1:]
 
     @Slot()
     def resume(self) -> None:

@@ -6,9 +6,10 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QObject, QPersistentModelIndex, Qt, Signal
-from PySide6.QtGui import QColor, QFont, QIcon, QPainter, QPixmap
+from PySide6.QtGui import QColor, QFont, QIcon
 
 from workbench.gui import icons
+from workbench.gui.plots.style import swatch
 from workbench.gui.run_rows import (
     COLUMNS,
     NAME,
@@ -213,13 +214,12 @@ class RunTableModel(QAbstractTableModel):
         self.tick(self._rows[index.row()].run.id, is_on=Qt.CheckState(value) == Qt.CheckState.Checked)
         return True
 
-    def _decoration(self, row: Row, column: int) -> QIcon | QPixmap | None:
+    def _decoration(self, row: Row, column: int) -> QIcon | None:
         if column == STATE:
             name, _, ink = STATES[row.summary.status]
             return self._icon(name, getattr(self._theme, ink))
         if column == NAME:
-            color = self.color(row)
-            return self._dot(None if color is None else self._theme.series[color % len(self._theme.series)])
+            return self._swatch(self.color(row))
         return None
 
     def _icon(self, name: str, color: str) -> QIcon:
@@ -228,20 +228,11 @@ class RunTableModel(QAbstractTableModel):
             self._icons[key] = icons.icon(name, color)
         return self._icons[key]
 
-    def _dot(self, color: str | None) -> QIcon:
-        known = self._icons.get(f"dot {color}")
-        if known is None:
-            picture = QPixmap(48, 48)
-            picture.fill(Qt.GlobalColor.transparent)
-            if color is not None:
-                painter = QPainter(picture)
-                painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-                painter.setPen(Qt.PenStyle.NoPen)
-                painter.setBrush(QColor(color))
-                painter.drawRoundedRect(9, 9, 30, 30, 9, 9)
-                painter.end()
-            known = self._icons[f"dot {color}"] = QIcon(picture)
-        return known
+    def _swatch(self, color: int | None) -> QIcon:
+        key = f"run {color}"
+        if key not in self._icons:
+            self._icons[key] = swatch(self._theme, color, 0.625)
+        return self._icons[key]
 
     def _ink(self, row: Row, column: int) -> QColor | None:
         if column == STATE:

@@ -93,10 +93,23 @@ def caption_font(widget: QWidget | None = None) -> QFont:
 
 def style_sheet(theme: Theme) -> str:
     """Spacing, corners and the ring of the focus; everything else is the palette's."""
-    icons = (places.resources() / "icons").as_posix()
+    parts = (_menus, _fields, _buttons, _ticks, _tabs, _tables, _frames, _scroll_bars, _tones)
+    return "".join(part(theme) for part in parts)
+
+
+def _field_height() -> int:
+    """Pixels that a line of text needs, with room above and below."""
+    return max(26, QFontMetrics(QGuiApplication.font()).height() + 8)
+
+
+def _picture(name: str, theme: Theme) -> str:
+    """The icon of this name for the scheme, as the style sheet writes it."""
     scheme = "dark" if theme.is_dark else "light"
-    hover = blend(theme.accent, theme.raised, 0.08)
-    high = max(26, QFontMetrics(QGuiApplication.font()).height() + 8)
+    return f'url("{(places.resources() / "icons").as_posix()}/{name}-{scheme}.svg")'
+
+
+def _menus(theme: Theme) -> str:
+    """Menus and tooltips."""
     return f"""
 * {{ outline: none; }}
 QToolTip {{ background: {theme.raised}; color: {theme.text}; border: 1px solid {theme.line}; padding: 4px 6px; }}
@@ -109,6 +122,13 @@ QMenu::icon {{ padding-left: 8px; }}
 QMenu::item:selected {{ background: {theme.accent}; color: {theme.on_accent}; }}
 QMenu::item:disabled {{ color: {theme.muted}; background: transparent; }}
 QMenu::separator {{ height: 1px; background: {theme.line}; margin: 4px 6px; }}
+"""
+
+
+def _fields(theme: Theme) -> str:
+    """What is typed into or picked from."""
+    high = _field_height()
+    return f"""
 QLineEdit, QComboBox, QPushButton {{ background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 6px;
     padding: 0 9px; min-height: {high}px; selection-background-color: {theme.accent}; }}
 QLineEdit:focus, QComboBox:focus, QPushButton:focus {{ border: 1px solid {theme.accent}; }}
@@ -116,12 +136,19 @@ QLineEdit[wrong="true"], QComboBox[wrong="true"] {{ border: 1px solid {theme.bad
 QLineEdit:disabled, QComboBox:disabled, QPushButton:disabled {{ background: {theme.panel}; }}
 QLineEdit[code="true"] {{ padding: 0 6px 0 9px; }}
 QComboBox::drop-down {{ border: none; width: 22px; }}
-QComboBox::down-arrow {{ image: url("{icons}/chevron-{scheme}.svg"); width: 11px; height: 11px; }}
+QComboBox::down-arrow {{ image: {_picture('chevron', theme)}; width: 11px; height: 11px; }}
 QComboBox QAbstractItemView {{ background: {theme.raised}; border: 1px solid {theme.line}; padding: 4px;
     selection-background-color: {theme.accent}; selection-color: {theme.on_accent}; }}
 QComboBox QAbstractItemView::item {{ min-height: 26px; padding: 0 6px; }}
+"""
+
+
+def _buttons(theme: Theme) -> str:
+    """Buttons, those of the tool kind too."""
+    high = _field_height()
+    return f"""
 QPushButton {{ padding: 0 12px; }}
-QPushButton:hover, QComboBox:hover {{ background: {hover}; }}
+QPushButton:hover, QComboBox:hover {{ background: {blend(theme.accent, theme.raised, 0.08)}; }}
 QPushButton:pressed {{ background: {blend(theme.accent, theme.raised, 0.2)}; }}
 QPushButton[primary="true"] {{ background: {theme.accent}; color: {theme.on_accent}; border-color: {theme.accent};
     font-weight: 600; min-height: {high + 2}px; }}
@@ -135,12 +162,24 @@ QPushButton[tall="true"] {{ min-height: {high + 2}px; }}
 QToolButton {{ border: 1px solid transparent; border-radius: 5px; padding: 3px; background: transparent; }}
 QToolButton:hover {{ background: {blend(theme.accent, theme.panel, 0.12)}; }}
 QToolButton:focus {{ border-color: {theme.accent}; }}
+"""
+
+
+def _ticks(theme: Theme) -> str:
+    """Boxes to tick."""
+    return f"""
 QCheckBox {{ spacing: 8px; min-height: 26px; }}
 QCheckBox::indicator, QTableView::indicator {{ width: 14px; height: 14px; border-radius: 4px;
     border: 1px solid {blend(theme.muted, theme.raised, 0.7)}; background: {theme.raised}; }}
 QCheckBox::indicator:checked, QTableView::indicator:checked {{ background: {theme.accent};
-    border-color: {theme.accent}; image: url("{icons}/check-on-accent-{scheme}.svg"); }}
+    border-color: {theme.accent}; image: {_picture('check-on-accent', theme)}; }}
 QCheckBox:focus {{ color: {theme.accent}; }}
+"""
+
+
+def _tabs(theme: Theme) -> str:
+    """Tabs and what they hold."""
+    return f"""
 QScrollArea, QTextBrowser {{ border: none; }}
 QTabWidget::pane {{ border: none; border-top: 1px solid {theme.line}; top: -1px; }}
 QTabBar {{ background: transparent; qproperty-drawBase: 0; }}
@@ -149,6 +188,12 @@ QTabBar::tab {{ padding: 7px 12px 6px 12px; margin: 0; color: {theme.muted}; bac
 QTabBar::tab:selected {{ color: {theme.text}; font-weight: 600; border-bottom: 2px solid {theme.accent}; }}
 QTabBar::tab:hover {{ color: {theme.text}; }}
 QTabBar::tab:focus {{ background: {blend(theme.accent, theme.window, 0.12)}; }}
+"""
+
+
+def _tables(theme: Theme) -> str:
+    """Tables and the log."""
+    return f"""
 QTableView {{ border: none; background: {theme.canvas}; gridline-color: {theme.line}; }}
 QTableView::item {{ border-bottom: 1px solid {theme.line}; padding: 0 4px; }}
 QTableView::item:selected {{ background: {blend(theme.accent, theme.canvas, 0.16)}; }}
@@ -156,6 +201,12 @@ QHeaderView {{ background: {theme.canvas}; }}
 QHeaderView::section {{ background: {theme.canvas}; color: {theme.muted}; border: none; padding: 6px 7px;
     border-bottom: 1px solid {theme.line}; font-weight: 600; }}
 QPlainTextEdit {{ border: none; background: {theme.canvas}; padding: 4px 8px; }}
+"""
+
+
+def _frames(theme: Theme) -> str:
+    """Panes, cards and the bars at the edge of the window."""
+    return f"""
 QSplitter::handle {{ background: {theme.line}; }}
 QStatusBar {{ background: {theme.window}; border-top: 1px solid {theme.line}; }}
 QStatusBar::item {{ border: none; }}
@@ -164,6 +215,12 @@ QProgressBar::chunk {{ border-radius: 3px; background: {theme.accent}; }}
 QFrame#card {{ background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 8px; }}
 QFrame#card QPushButton, QFrame#card QComboBox {{ background: {theme.raised}; }}
 QWidget#formPanel, QWidget#formContent {{ background: {theme.panel}; }}
+"""
+
+
+def _scroll_bars(theme: Theme) -> str:
+    """Thin bars that stay in the background."""
+    return f"""
 QScrollBar:vertical {{ background: transparent; width: 10px; margin: 2px; }}
 QScrollBar:horizontal {{ background: transparent; height: 10px; margin: 2px; }}
 QScrollBar::handle {{ background: {blend(theme.muted, theme.panel, 0.35)}; border-radius: 3px; min-height: 24px;
@@ -171,6 +228,12 @@ QScrollBar::handle {{ background: {blend(theme.muted, theme.panel, 0.35)}; borde
 QScrollBar::handle:hover {{ background: {theme.muted}; }}
 QScrollBar::add-line, QScrollBar::sub-line, QScrollBar::add-page, QScrollBar::sub-page {{ width: 0; height: 0;
     background: transparent; }}
+"""
+
+
+def _tones(theme: Theme) -> str:
+    """Labels by what they say."""
+    return f"""
 QLabel[tone="muted"] {{ color: {theme.muted}; }}
 QLabel[tone="bad"] {{ color: {theme.bad}; }}
 QLabel[tone="warn"] {{ color: {theme.warn}; }}

@@ -90,10 +90,11 @@ def read(path: Path) -> Iterator[Recorded]:
         yield event
 
 
-def read_with_ends(path: Path) -> Iterator[tuple[int, Recorded]]:
-    """Events with the position in the file that each ends at."""
-    end = 0
+def read_with_ends(path: Path, begin: int = 0) -> Iterator[tuple[int, Recorded]]:
+    """Events from a position on, with the position in the file that each ends at."""
+    end = begin
     with path.open("rb") as file:
+        file.seek(begin)
         for number, line in enumerate(file, 1):
             end += len(line)
             if not line.endswith(b"\n"):

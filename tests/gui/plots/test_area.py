@@ -16,7 +16,7 @@ from pytestqt.qtbot import QtBot
 from tests.gui.plots.histories import block, history, run
 from workbench.exports.figures import meta_loss
 from workbench.gui.plots.area import PlotArea
-from workbench.gui.plots.card import Card, FigureCard
+from workbench.gui.plots.card import Card, FigureCard, entries
 from workbench.gui.plots.pictures import PicturesView
 from workbench.gui.plots.results import ResultsTable
 from workbench.gui.plots.rota import LONGEST_GAP, Rota
@@ -365,6 +365,27 @@ def test_what_a_person_set_is_kept_and_nonsense_is_passed_over(area: PlotArea, q
     assert (other.live.smoothing, other.live.is_log, other.live.maximized) == (0.99, True, "probesCard")
     other.restore_state({"tab": 7, "Live": {"smoothing": "much", "quantity": None, "maximized": 3}, "Compare": []})
     assert other.live.smoothing == 0.99
+
+
+@pytest.mark.parametrize("theme", [LIGHT, DARK], ids=["light", "dark"])
+def test_runs_of_one_color_differ_in_their_dash_everywhere(area: PlotArea, theme: Theme) -> None:
+    count = len(theme.series)
+    runs = [run(f"run {index}", index, history(is_finished=True)) for index in range(2 * count + 1)]
+    area.set_theme(theme)
+    area.show_runs(runs, None)
+    card = child(area, FigureCard, "metaLossCard")
+    marks = {series.color: card.canvas._marks[series.name] for series in card.canvas.figure.series
+             if series.role == "smoothed"}
+    pens = [marks[index]._curve.opts["pen"] for index in range(2 * count + 1)]
+    assert {pen.color().name() for pen in pens[::count]} == {theme.series[0].lower()}
+    assert len({tuple(pen.dashPattern()) for pen in pens[::count]}) == 3
+    assert all(pen.style() == Qt.PenStyle.SolidLine for pen in pens[:count])
+    assert len({(entry.color, entry.dash) for entry in entries(card.canvas.figure, theme)}) == len(runs)
+    open_tab(area, "Compare")
+    table = child(area, ResultsTable, "resultsTable").model()
+    pictures = [table.index(row, 0).data(Qt.ItemDataRole.DecorationRole).pixmap(20, 20).toImage()
+                for row in range(0, 2 * count + 1, count)]
+    assert pictures[0] != pictures[1] != pictures[2] != pictures[0]
 
 
 class PaintCounter(QObject):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
 from typing import Any
 
@@ -120,13 +121,13 @@ class Entry(QWidget):
         self._row.addWidget(editor, 1)
         self.setFocusProxy(editor)
 
+    @abstractmethod
     def value(self) -> Any:
         """What is said; check `problem` first."""
-        raise NotImplementedError
 
+    @abstractmethod
     def show_value(self, value: Any) -> None:
         """Show a value without a signal."""
-        raise NotImplementedError
 
     def mark(self, *, wrong: bool) -> None:
         """Show whether something is wrong with it."""

@@ -9,7 +9,7 @@ from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedLayout, QToolB
 from workbench.exports.figures import Figure
 from workbench.gui.plots.canvas import Canvas
 from workbench.gui.plots.saving import Saver
-from workbench.gui.plots.style import LOOKS, font, series_color
+from workbench.gui.plots.style import LOOKS, font, series_color, series_dash
 from workbench.gui.plots.widgets import ElidedLabel, EmptyNote, Entry, Legend, named
 from workbench.gui.theme import Theme
 
@@ -136,7 +136,7 @@ class FigureCard(Card):
         self.canvas = Canvas(theme)
         super().__init__(name, theme, self.canvas, has_maximize=has_maximize)
         self.canvas.setObjectName(f"{name}Canvas")
-        self.saver = Saver(self)
+        self.saver = Saver(self, lambda: self.canvas.figure)
         self.legend.hidden_changed.connect(self.canvas.set_hidden)
         self.canvas.menu_asked.connect(self._open_menu)
         self.canvas.focus_changed.connect(self.set_focused)
@@ -188,7 +188,8 @@ def entries(figure: Figure, theme: Theme) -> list[Entry]:
     for series in sorted(figure.series, key=lambda one: -LOOKS[one.role].width):
         look = LOOKS[series.role]
         if series.legend and series.legend not in found:
-            found[series.legend] = Entry(series.legend, series_color(theme, series), look.width > 0, look.width)
+            found[series.legend] = Entry(series.legend, series_color(theme, series), look.width > 0, look.width,
+                                         series_dash(theme, series))
     return list(found.values())
 
 

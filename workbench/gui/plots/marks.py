@@ -12,7 +12,7 @@ from PySide6.QtGui import QPainter, QTransform
 from workbench.engine.events import Curve
 from workbench.exports.curves import is_same, thinned
 from workbench.exports.figures import Series
-from workbench.gui.plots.style import BAND_ALPHA, LOOKS, brush, pen, series_color
+from workbench.gui.plots.style import BAND_ALPHA, LOOKS, Dash, brush, pen, series_color, series_dash
 from workbench.gui.theme import Theme
 
 Item = TypeVar("Item")
@@ -33,16 +33,18 @@ class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
 
     Attributes:
         is_stamped: Whether it is bold and long.
+        dash: How it is broken.
     """
 
     is_stamped = False
+    dash: Dash = ()
 
     def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
         """Draw; long bold lines by `STAMPS`."""
         if not self.is_stamped:
             super().paint(painter, option, widget)
             return
-        painter.setPen(pen(self.opts["pen"].color().name(), 1))
+        painter.setPen(pen(self.opts["pen"].color().name(), 1, dash=self.dash))
         base, path = painter.transform(), self.getPath()
         for stamp in STAMPS:
             painter.setTransform(base * QTransform.fromTranslate(*stamp))
@@ -104,7 +106,8 @@ class Mark:
         look, color = LOOKS[series.role], series_color(theme, series)
         self._color = color
         self._curve.setZValue(look.z)
-        self._curve.setPen(pen(color, look.width) if look.width else None)
+        self._curve.dash = series_dash(theme, series)
+        self._curve.setPen(pen(color, look.width, dash=self._curve.dash) if look.width else None)
         if series.half_width is not None:
             self._band = self._band or self._added(Line(fillLevel="enclosed", pen=None))
             self._band.setZValue(look.z - 0.5)

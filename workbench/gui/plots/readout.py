@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pyqtgraph as pg
@@ -18,9 +18,6 @@ from workbench.gui.plots.style import font, pen, series_color
 from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme
 
-if TYPE_CHECKING:
-    from workbench.gui.plots.canvas import Canvas
-
 MOST_LINES = 8
 FEW_POINTS = 100
 
@@ -29,10 +26,10 @@ class Readout:
     """Two lines through a point and a label with the values of every curve there.
 
     Args:
-        canvas: What is read.
+        canvas: The widget of what is read.
     """
 
-    def __init__(self, canvas: Canvas) -> None:
+    def __init__(self, canvas: pg.PlotWidget) -> None:
         self._plot: Any = canvas.getPlotItem()
         self._lines = [pg.InfiniteLine(angle=angle) for angle in (90, 0)]
         self._label = named(QLabel(canvas), "readout")

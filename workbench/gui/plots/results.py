@@ -6,12 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelIndex, QSize, QSortFilterProxyModel, Qt
-from PySide6.QtGui import QColor, QGuiApplication, QIcon, QKeyEvent, QKeySequence, QPainter, QPixmap, QResizeEvent
+from PySide6.QtGui import QGuiApplication, QIcon, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableView
 
 from workbench.engine.events import Score
 from workbench.gui.plots.shown import ShownRun
-from workbench.gui.plots.style import font, run_color
+from workbench.gui.plots.style import font, swatch
 from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme
 
@@ -73,7 +73,7 @@ class ResultsModel(QAbstractTableModel):
         self.beginResetModel()
         self._runs = tuple(runs)
         self._cells = [cells(run) for run in runs]
-        self._icons = [dot(run_color(theme, run.color_index)) for run in runs]
+        self._icons = [swatch(theme, run.color_index, 0.8) for run in runs]
         self.endResetModel()
 
     def rowCount(self, parent: QModelIndex | QPersistentModelIndex = QModelIndex()) -> int:  # noqa: B008
@@ -172,17 +172,3 @@ class ResultsTable(QTableView):
             QGuiApplication.clipboard().setText(self.copy_text())
         else:
             super().keyPressEvent(event)
-
-
-def dot(color: str) -> QIcon:
-    """A run's colour."""
-    pixmap = QPixmap(20, 20)
-    pixmap.setDevicePixelRatio(2)
-    pixmap.fill(Qt.GlobalColor.transparent)
-    painter = QPainter(pixmap)
-    painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-    painter.setPen(Qt.PenStyle.NoPen)
-    painter.setBrush(QColor(color))
-    painter.drawRoundedRect(1, 1, 8, 8, 2.5, 2.5)
-    painter.end()
-    return QIcon(pixmap)

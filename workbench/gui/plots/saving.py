@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QObject, QPoint, QRect, Qt
 from PySide6.QtGui import QGuiApplication, QImage, QPainter
 from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
-from workbench.exports.figures import to_csv
+from workbench.exports.figures import Figure, to_csv
 from workbench.gui.plots.widgets import named
-
-if TYPE_CHECKING:
-    from workbench.gui.plots.card import FigureCard
 
 IMAGE_SCALE = 2
 
@@ -25,11 +21,12 @@ class Saver(QObject):
 
     Args:
         card: The card.
+        shown: Gives the figure that it shows.
     """
 
-    def __init__(self, card: FigureCard) -> None:
+    def __init__(self, card: QWidget, shown: Callable[[], Figure]) -> None:
         super().__init__(card)
-        self._card = card
+        self._card, self._shown = card, shown
 
     def image(self) -> QImage:
         """The card with its title and legend, at twice the size of the screen."""
@@ -45,7 +42,7 @@ class Saver(QObject):
 
     def copy_data(self) -> None:
         """Put the numbers on the clipboard."""
-        QGuiApplication.clipboard().setText(to_csv(self._card.canvas.figure))
+        QGuiApplication.clipboard().setText(to_csv(self._shown()))
 
     def save_image(self, path: Path) -> None:
         """Write a picture.
@@ -67,7 +64,7 @@ class Saver(QObject):
         generator.setFileName(str(path))
         generator.setSize(self._card.size())
         generator.setViewBox(QRect(0, 0, self._card.width(), self._card.height()))
-        generator.setTitle(self._card.canvas.figure.title)
+        generator.setTitle(self._shown().title)
         painter = QPainter()
         if not painter.begin(generator):
             raise OSError(f"{path}: the drawing cannot be written there; choose another folder")
@@ -80,7 +77,7 @@ class Saver(QObject):
         Raises:
             OSError: They cannot be written there.
         """
-        path.write_text(to_csv(self._card.canvas.figure), encoding="utf8")
+        path.write_text(to_csv(self._shown()), encoding="utf8")
 
     def ask_image(self) -> None:
         """Ask where to, then write a picture."""
@@ -99,7 +96,7 @@ class Saver(QObject):
         dialog = named(QFileDialog(window, title, "", kind), "saveDialog")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(suffix)
-        words = self._card.canvas.figure.title.lower().replace(",", "").replace(" ", "-")
+        words = self._shown().title.lower().replace(",", "").replace(" ", "-")
         dialog.selectFile(words + suffix)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         dialog.fileSelected.connect(lambda name: self._try(save, Path(name)))

@@ -1,4 +1,4 @@
-"""How each role of a series looks in a theme: colours, pens and fonts, made once and kept."""
+"""How each role of a series looks in a theme: colours, strokes, pens and fonts, made once and kept."""
 
 from __future__ import annotations
 
@@ -7,14 +7,17 @@ from functools import cache
 from typing import Any
 
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QBrush, QColor, QFont, QPen
+from PySide6.QtCore import QRectF, Qt
+from PySide6.QtGui import QBrush, QColor, QFont, QIcon, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QApplication
 
 from workbench.exports.figures import Role, Series
 from workbench.gui.theme import Theme, blend
 
 BAND_ALPHA = 56
+SWATCH_PIXELS = 48
+Dash = tuple[float, ...]
+"""Pixels of ink and of gap in turn; none for a whole line."""
 
 
 @dataclass(frozen=True)
@@ -50,9 +53,57 @@ LOOKS: dict[Role, Look] = {
 }
 
 
+@dataclass(frozen=True)
+class Stroke:
+    """How what stands for a run is broken, so that runs of one colour can be told apart.
+
+    Attributes:
+        dash: Its bold lines.
+        gaps: Where its swatch is left out, from and to in shares of the side.
+    """
+
+    dash: Dash = ()
+    gaps: tuple[tuple[float, float], ...] = ()
+
+
+STROKES = (Stroke(), Stroke((5, 3), ((0.38, 0.62),)), Stroke((2, 3), ((0.2, 0.4), (0.6, 0.8))),
+           Stroke((7, 2.5, 2, 2.5), ((0.5, 0.72),)))
+"""The first for as many runs as there are colours, the next for as many again, and so on."""
+
+
 def run_color(theme: Theme, index: int) -> str:
     """The colour of a run, "#rrggbb"."""
     return theme.series[index % len(theme.series)]
+
+
+def run_stroke(theme: Theme, index: int) -> Stroke:
+    """The stroke of a run."""
+    return STROKES[index // len(theme.series) % len(STROKES)]
+
+
+def swatch(theme: Theme, index: int | None, share: float) -> QIcon:
+    """A square in the colour and the stroke of a run; an empty one where there is no run.
+
+    Args:
+        theme: Whose colours.
+        index: The run's colour.
+        share: Side of the square as a share of the icon's.
+    """
+    pixmap = QPixmap(SWATCH_PIXELS, SWATCH_PIXELS)
+    pixmap.fill(Qt.GlobalColor.transparent)
+    if index is not None:
+        side = share * SWATCH_PIXELS
+        corner = (SWATCH_PIXELS - side) / 2
+        painter = QPainter(pixmap)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(Qt.PenStyle.NoPen)
+        painter.setBrush(QColor(run_color(theme, index)))
+        painter.drawRoundedRect(QRectF(corner, corner, side, side), 0.3 * side, 0.3 * side)
+        painter.setCompositionMode(QPainter.CompositionMode.CompositionMode_Clear)
+        for begin, end in run_stroke(theme, index).gaps:
+            painter.drawRect(QRectF(corner + begin * side, 0, (end - begin) * side, SWATCH_PIXELS))
+        painter.end()
+    return QIcon(pixmap)
 
 
 def ordered_color(theme: Theme, place: float) -> str:
@@ -80,10 +131,22 @@ def series_color(theme: Theme, series: Series) -> str:
     return plain if look.share == 1 else blend(plain, theme.canvas, look.share)
 
 
+def series_dash(theme: Theme, series: Series) -> Dash:
+    """The dash of a series: bold lines of a run have its own, thin ones would be lost in gaps."""
+    return () if series.color is None or LOOKS[series.role].width < 2 else run_stroke(theme, series.color).dash
+
+
 @cache
-def pen(color: str, width: int, style: Qt.PenStyle = Qt.PenStyle.SolidLine) -> QPen:
+def pen(color: str, width: int, style: Qt.PenStyle = Qt.PenStyle.SolidLine, dash: Dash = ()) -> QPen:
     """A pen that keeps its width at every zoom."""
-    made: QPen = pg.mkPen(QColor(color), width=width, style=style)
+    return dashed(pg.mkPen(QColor(color), width=width, style=style), dash)
+
+
+def dashed(made: QPen, dash: Dash) -> QPen:
+    """A pen, now broken."""
+    if dash:
+        made.setDashPattern([pixels / made.widthF() for pixels in dash])
+        made.setCapStyle(Qt.PenCapStyle.FlatCap)  # any other would fill the gaps
     return made
 
 

@@ -10,7 +10,7 @@ from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
 from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 
-from workbench.gui.plots.style import font
+from workbench.gui.plots.style import Dash, dashed, font
 
 Widget = TypeVar("Widget", bound=QWidget)
 LONGEST_ENTRY = 170
@@ -119,12 +119,14 @@ class Entry:
         color: "#rrggbb".
         is_line: Whether it is drawn as a line or a dot.
         width: Of the line.
+        dash: How it is broken.
     """
 
     text: str
     color: str
     is_line: bool = True
     width: int = 2
+    dash: Dash = ()
 
 
 class Legend(QWidget):
@@ -258,7 +260,8 @@ def entry_icon(entry: Entry) -> QIcon:
         pixmap.fill(Qt.GlobalColor.transparent)
         painter = QPainter(pixmap)
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(QPen(QColor(entry.color), entry.width if entry.is_line else 1.2))
+        painter.setPen(dashed(QPen(QColor(entry.color), entry.width if entry.is_line else 1.2),
+                              entry.dash if state == QIcon.State.On else ()))
         if state == QIcon.State.Off:
             painter.drawEllipse(4, 2, 6, 6)
         elif entry.is_line:
