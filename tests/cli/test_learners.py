@@ -49,6 +49,13 @@ def test_evaluation_takes_a_number_of_tasks_and_other_settings(runs: Path) -> No
     assert len(table["evaluation"]["by_step"]) == 5
 
 
+def test_no_setting_brings_classes_of_the_training_into_the_test(picture_runs: Path) -> None:
+    said = say("evaluate", PROTONET, "--runs", picture_runs, "--set", "dataset.split_seed=1")
+    assert said.status == 2
+    assert "was trained on" in said.err
+    assert "leave task.ways" in said.err
+
+
 def test_evaluation_in_words_has_the_interval_the_modes_and_the_inner_steps(picture_runs: Path) -> None:
     said = say("evaluate", MAML, "--runs", picture_runs)
     for words in ("95 % interval over 4 tasks", "transductive: accuracy", "inductive: accuracy", "by inner step"):

@@ -15,7 +15,7 @@ from workbench.engine.session import Session, open_source
 from workbench.experiment.experiment import Experiment
 from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
-from workbench.tasks.base import Spec
+from workbench.tasks.base import DataError, Spec
 
 _CPU = torch.device("cpu")
 
@@ -76,16 +76,37 @@ def open_session(learner: Learner, experiment: Experiment) -> Session:
     """The experiment opened for judging a learner that may have been trained by another.
 
     Raises:
-        LearnerError: The learner's parameters do not fit the experiment's network.
+        LearnerError: The learner's parameters do not fit the experiment's network, or the experiment would judge it on
+            classes that it was trained on.
         DataError, DeviceError: The experiment cannot be run here.
     """
     session = Session(experiment, classes=learner.spec.classes)
     try:
         check_fit(learner, session.algorithm, session.spec)
+        _check_unseen(learner, session)
     except LearnerError:
         session.close()
         raise
     return session
+
+
+def _check_unseen(learner: Learner, session: Session) -> None:
+    """Raise LearnerError where other settings bring classes of the training into the test."""
+    before, now = learner.experiment, session.experiment
+    if now.dataset.name != before.dataset.name or session.source.holds_out_examples:
+        return
+    if (now.dataset, now.task, now.training_task()) == (before.dataset, before.task, before.training_task()):
+        return
+    try:
+        trained = open_source(before, _CPU).names("train")
+    except DataError:
+        return  # the data that it was trained on is gone, and with it what could be compared
+    seen = sorted(trained & session.source.names("test"))
+    if seen:
+        names = ", ".join(seen[:3]) + (f" and {len(seen) - 3} more" if len(seen) > 3 else "")
+        raise LearnerError(f"{learner.name} was trained on {len(seen)} of the classes that these settings test on "
+                           f"({names}); leave task.ways, task.shots, task.queries and the split of the dataset as they "
+                           "were trained, or name a folder of other classes")
 
 
 def check_fit(learner: Learner, algorithm: Algorithm[Any], spec: Spec) -> None:

@@ -146,10 +146,12 @@ class TaskSource(Pluggable):
     Attributes:
         downloadable: Whether `download` can fetch it from its official place.
         spec: What a network and an algorithm need to know of its tasks.
+        holds_out_examples: Whether the splits have the same classes and other examples.
     """
 
     role: ClassVar[Role] = "dataset"
     downloadable: ClassVar[bool] = False
+    holds_out_examples: bool = False
     spec: Spec
 
     def __init__(self, experiment: Experiment, device: torch.device) -> None:
@@ -214,6 +216,10 @@ class TaskSource(Pluggable):
     @abstractmethod
     def overview(self) -> Overview:
         """The whole dataset in words and numbers."""
+
+    def names(self, split: str) -> frozenset[str]:  # noqa: ARG002 - for datasets that have classes
+        """Names of the classes of a split (train, validation or test); empty where there are none to tell apart."""
+        return frozenset()
 
     def truth(self, stream: Stream, index: int, inputs: Tensor) -> Tensor | None:  # noqa: ARG002
         """For regression whose function is known: its values [n, outputs] at inputs [n, features]; else None."""

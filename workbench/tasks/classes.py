@@ -255,6 +255,10 @@ class ClassTasks(TaskSource):
         base, turn = divmod(int(number), self.rotations)
         return self.pictures.names[base] + (f", turned {90 * turn}°" if turn else "")
 
+    def names(self, split: str) -> frozenset[str]:
+        """Names of the classes of a split."""
+        return frozenset(self.pictures.names[number] for number in self._parts[split].classes)
+
     def overview(self) -> Overview:
         """Counts of classes and examples by split, and a dozen pictures."""
         pictures = self.pictures
