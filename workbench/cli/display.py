@@ -7,6 +7,7 @@ import ctypes.util
 import importlib
 import os
 import re
+import socket
 import sys
 from argparse import Namespace
 from importlib.util import find_spec
@@ -69,7 +70,7 @@ def platform() -> str:
     chosen = os.environ.get("QT_QPA_PLATFORM", "").split(":")[0].split(";")[0]
     if chosen or not sys.platform.startswith("linux"):
         return chosen or sys.platform
-    if os.environ.get("WAYLAND_DISPLAY"):
+    if os.environ.get("WAYLAND_DISPLAY") and (_answers_wayland() or not os.environ.get("DISPLAY")):
         return "wayland"
     return "xcb" if os.environ.get("DISPLAY") else ""
 
@@ -81,7 +82,19 @@ def missing_display() -> str:
         return f"there is no display here (neither DISPLAY nor WAYLAND_DISPLAY is set); {HEADLESS}"
     if kind == "xcb" and not _answers_xcb():
         return f"the display {os.environ.get('DISPLAY', '')} does not answer; {HEADLESS}"
+    if kind == "wayland" and not _answers_wayland():
+        return f"the display {os.environ.get('WAYLAND_DISPLAY', '')} does not answer; {HEADLESS}"
     return ""
+
+
+def _answers_wayland() -> bool:
+    """Whether a compositor listens at the socket that the environment names."""
+    path = Path(os.environ.get("XDG_RUNTIME_DIR", ""), os.environ.get("WAYLAND_DISPLAY") or "wayland-0")
+    try:
+        with socket.socket(socket.AF_UNIX) as one:
+            return one.connect_ex(str(path)) == 0
+    except OSError:  # a path that is too long for a socket
+        return False
 
 
 def _answers_xcb() -> bool:

@@ -55,11 +55,17 @@ def run_window(runs: Path | None = None) -> int:
     # Torch and every module that needs it take seconds to import: the splash is on the screen meanwhile.
     from workbench.gui.window import MainWindow  # noqa: PLC0415
 
+    # Raised amid one of Qt's calls, an interruption would make shiboken drop references that it does not own.
+    asked: list[int] = []
+    for one in ending_signals():
+        signal.signal(one, lambda number, _: asked.append(number))
     window = MainWindow(keeper, runs)
     mishaps = Mishaps(window)
     mishaps.install()
     window.left.connect(app.quit)
     _leave_on_signals(window)
+    if asked:
+        QTimer.singleShot(0, window.closing.stop_and_leave)
     window.show()
     splash.finish(window)
     try:

@@ -184,9 +184,13 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self._back.move(corner.x() - self._back.width() - 4, corner.y() - self._back.height() - 4)
 
     def resizeEvent(self, event: QResizeEvent) -> None:
-        """Thin for the new width."""
+        """Thin for the new width.
+
+        Closing lays out once more, when there is no plot left: an error here would be told to nobody, and would make
+        shiboken drop a reference that it does not own.
+        """
         super().resizeEvent(event)
-        if hasattr(self, "_back"):
+        if hasattr(self, "_back") and not self.closed:
             self._label_axes(self.figure)
             self._refresh()
             self._place()
