@@ -1,0 +1,63 @@
+"""The smallest convolutional network that is worth having."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from workbench.backbones.base import (
+    NORMALIZATION_CHOICES,
+    NORMALIZATION_HELP,
+    Backbone,
+    Block,
+    Normalization,
+    Normalize,
+)
+from workbench.experiment.fields import Choice, field
+from workbench.tasks.base import DataError, Spec
+
+_POOLED = 7
+
+
+class CNNConfig(Choice):
+    """Filters, hidden units and normalization."""
+
+    name: Literal["cnn"] = "cnn"
+    filters: int = field(32, label="Filters", help="Channels of the convolution.", ge=1, le=1024)
+    hidden: int = field(128, label="Hidden units", help="Units of the layer after it, which are the features.", ge=1,
+                        le=65536)
+    normalization: Normalization = field("transductive", label="Normalization", help=NORMALIZATION_HELP,
+                                         choices=NORMALIZATION_CHOICES)
+
+
+class CNN(Backbone):
+    """One 3×3 convolution, normalization and ReLU, average-pooled to 7×7, and one hidden layer with ReLU.
+
+    A step costs a fraction of Conv4's, which makes it the network to try a method on before anything larger.
+    """
+
+    Config = CNNConfig
+    title = "Small CNN"
+    input_kinds = frozenset({"image"})
+    convolves = True
+
+    def __init__(self, config: CNNConfig, spec: Spec) -> None:
+        super().__init__(config, spec)
+        channels, height, width = spec.input_shape
+        if min(height, width) < _POOLED:
+            raise DataError(f"pictures of {height}×{width} are smaller than the {_POOLED}×{_POOLED} that the small CNN "
+                            "pools to; enlarge them (dataset.size) or pick another backbone")
+        self.convolution = nn.Conv2d(channels, config.filters, 3, padding=1)
+        self.normalization = Normalize(config.filters, config.normalization)
+        self.hidden = nn.Linear(config.filters * _POOLED**2, config.hidden)
+        self.width = config.hidden
+        part = "convolution" if config.normalization == "none" else "normalization"
+        self.blocks = (Block(f"{part}.weight", f"{part}.bias", config.filters),
+                       Block("hidden.weight", "hidden.bias", config.hidden))
+
+    def features(self, inputs: Tensor, rows: int | None = None) -> Tensor:
+        """Activations of the hidden layer."""
+        maps = F.relu(self.normalization(self.convolution(inputs), rows))
+        return F.relu(self.hidden(F.adaptive_avg_pool2d(maps, _POOLED).flatten(1)))
