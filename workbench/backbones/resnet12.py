@@ -53,7 +53,7 @@ class ResNet12(Backbone):
 
     A block adds its input, through a 1×1 convolution with a normalization of its own, before its last activation. The
     papers' DropBlock is left out, for a network here is the same function in training and testing; so large a network
-    overfits sooner without it. On a CPU it is some fifty times slower than Conv4.
+    overfits sooner without it. On pictures of 84×84 it has 36 times the work of Conv4: it wants a GPU.
     """
 
     Config = ResNet12Config
