@@ -93,6 +93,11 @@ def test_on_maps_it_is_convolutions_over_the_maps_of_both_side_by_side_normalize
     assert_equal(ours, oracle_gradient(squared_distance([list(row) for row in scores], task), p))
 
 
+def test_at_first_a_query_is_compared_with_a_class_by_their_difference():
+    _, meta = make("relation_net", LARGER)
+    assert torch.equal(meta.params["relation.of_class.weight"], -meta.params["relation.of_query.weight"])
+
+
 @pytest.mark.parametrize("normalization", ["inductive", "group", "none"])
 def test_without_statistics_of_the_queries_a_relation_does_not_depend_on_the_other_queries(normalization):
     batch, _ = noise_tasks(LARGER, tasks=1, ways=3, shots=2, queries=3)

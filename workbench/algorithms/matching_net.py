@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta, noise
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
+from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Spec, Task
 
 
@@ -59,6 +61,11 @@ class MatchingNet(Algorithm[MatchingNetConfig]):
     source = "Vinyals 2016"
     any_ways = True
     iterates = False
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
+        """Many small steps, which learn faster than fewer large ones where tasks are cheap."""
+        return {"training.meta_batch": 8 if kind == "classification" else 25, "training.outer_lr": 0.002}
 
     @classmethod
     def build(cls, config: MatchingNetConfig, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003 - no head

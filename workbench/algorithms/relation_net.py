@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import partial
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -12,6 +13,7 @@ from torch import Tensor, nn
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
 from workbench.backbones.base import Backbone, Normalization, Normalize, Params
 from workbench.experiment.fields import Choice, field
+from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Spec, Task
 
 
@@ -33,10 +35,12 @@ class RelationNet(Algorithm[RelationNetConfig]):
     outer loop minimizes the mean over queries and classes of (r_n - 1)² for the right class and r_n² for the others.
 
     **Source.** Sung, Yang, Zhang, Xiang, Torr and Hospedales 2018, equations 1 and 2. The paper sums the squares and
-    its code takes their mean, as here; for Adam they are the same. Paper and code keep the maps large by pooling in
-    two of four blocks only; here the maps are those of the backbone, and the relation module pools while there is
-    something to pool. The outputs are the scores before the sigmoid: their softmax is the probability of each class
-    given that exactly one of the relations holds, if these are taken to be independent with probabilities r_n.
+    its code takes their mean, as here; for Adam they are the same. Paper and code keep the maps large by pooling in two
+    of four blocks only; here the maps are those of the backbone, and the relation module pools while there is something
+    to pool. The first layer begins as one of the difference between query and class, which the paper leaves open and
+    without which a comparison has to be found first. The outputs are the scores before the sigmoid: their softmax is
+    the probability of each class given that exactly one of the relations holds, if these are taken to be independent
+    with probabilities r_n.
 
     **Try.** A backbone with larger maps; more ways in training than in testing.
 
@@ -51,6 +55,11 @@ class RelationNet(Algorithm[RelationNetConfig]):
     task_kinds = frozenset({"classification"})
     any_ways = True
     iterates = False
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003 - it only does one
+        """Many small steps, which learn faster than fewer large ones where tasks are cheap."""
+        return {"training.meta_batch": 8, "training.outer_lr": 0.002}
 
     @classmethod
     def build(cls, config: RelationNetConfig, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003 - no head
@@ -122,6 +131,8 @@ class Relation(nn.Module):
         # example rather than once for a pair.
         self.of_query = layer(shape[0], filters)
         self.of_class = layer(shape[0], filters, bias=False)
+        with torch.no_grad():
+            self.of_class.weight.copy_(-self.of_query.weight)
         self.second = layer(filters, filters)
         self.normalizations = nn.ModuleList(Normalize(filters, normalization if is_map else "none") for _ in range(2))
         maps = self._pooled(self._pooled(torch.zeros(1, filters, *shape[1:])))
