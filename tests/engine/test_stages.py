@@ -241,3 +241,13 @@ def test_a_setting_over_examples_takes_no_inner_steps_and_has_no_reference():
     assert session.setting(training=True, stage="examples") == Setting(
         0, 5, training=True, inductive=False, progress=1.0, stage="examples")
     assert session.setting(training=True).inductive
+
+
+@pytest.mark.parametrize(("trained", "judged"), [("classes", "examples"), ("examples", "classes")])
+def test_a_learner_is_not_judged_on_what_it_was_trained_on_by_holding_out_something_else(trained, judged, tmp_path):
+    settings = (*PICTURES, "task.queries=1", "algorithm=protonet", "training.ways=5", "training.iterations=2")
+    run = RunStore(tmp_path / "runs").create(tiny(*settings, f"dataset.held_out={trained}"))
+    list(recorded(run))
+    with pytest.raises(LearnerError, match="was trained on"):
+        open_session(of_run(run), tiny(*settings, f"dataset.held_out={judged}"))
+    open_session(of_run(run), tiny(*settings, f"dataset.held_out={trained}", "task.ways=4")).close()
