@@ -94,14 +94,14 @@ class MetaTransfer(ExampleLearner[MetaTransferConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A fifth of the paper's steps at five times its rate, taken for many tasks at once; on functions, whose
-        tasks have little in common, a short pretraining, and scale and shift as fast as the head."""
+        """A fifth of the paper's steps at five times its rate, taken for many tasks at once, and scale and shift as
+        fast as the head, for minutes rather than hours; on functions, whose mean says little, a short pretraining."""
         if kind == "regression":
             return {"algorithm.inner_lr": 0.02, "algorithm.inner_steps": 10, "algorithm.test_steps": 10,
                     "algorithm.scale_rate": 1.0, "algorithm.pretraining": 0.1, "training.outer_lr": 5e-3}
         return {"algorithm.inner_lr": 0.05, "algorithm.inner_steps": 20, "algorithm.test_steps": 20,
-                "algorithm.example_batch": 16, "training.meta_batch": 8, "training.executor": "vectorized",
-                "training.outer_lr": 2e-3, "training.validation_tasks": 100}
+                "algorithm.example_batch": 16, "algorithm.scale_rate": 1.0, "training.meta_batch": 8,
+                "training.executor": "vectorized", "training.outer_lr": 2e-3, "training.validation_tasks": 100}
 
     @classmethod
     def build(cls, config: MetaTransferConfig, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003
