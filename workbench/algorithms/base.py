@@ -130,13 +130,14 @@ class Algorithm(Pluggable, Generic[C]):
     where it iterates, `step` are all that most methods write; the meta-gradient follows by differentiation.
 
     Attributes:
-        tested_on: Tasks, or for ordinary supervised learning examples of the training classes.
+        keeps_features: Whether no inner step changes the features, so that the backbone sees every input only once.
         example_batch: Examples that one portion of a meta-batch has in the stage over examples.
-        draws_hard_tasks: Whether every other meta-batch is made of the classes that were answered worst in the last.
+        draws_hard_tasks: Whether every task of every other meta-batch has a class that was answered worst in the last;
+            for classification.
     """
 
     role: ClassVar[Role] = "algorithm"
-    tested_on: ClassVar[Stage] = "tasks"
+    keeps_features: ClassVar[bool] = False
     example_batch: int = 32
     draws_hard_tasks: bool = False
 
@@ -177,6 +178,13 @@ class Algorithm(Pluggable, Generic[C]):
     def predict(self, meta: Meta, state: State, inputs: Tensor, ctx: Context) -> Tensor:
         """Logits or values [n, outputs] of inputs [n, *input_shape]."""
 
+    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[State, Context], Tensor]:  # noqa: ARG002
+        """What predicts the same inputs after one inner step after another, from (state, context).
+
+        A method that keeps its features overrides it, so that they are computed once.
+        """
+        return lambda state, now: self.predict(meta, state, inputs, now)
+
     def predict_examples(self, meta: Meta, inputs: Tensor, ctx: Context) -> Tensor:
         """Logits [n, spec.classes] over all training classes, or values, in the stage over examples."""
         raise NotImplementedError(f"{self.title} has no stage over examples")
@@ -202,7 +210,7 @@ class Algorithm(Pluggable, Generic[C]):
     def aux(self, loss: Tensor, outputs: Tensor, task: Task, buffers: Params, ctx: Context) -> Aux:
         """What is reported of a task whose adapted learner answered its queries with `outputs`."""
         extra = {}
-        if self.draws_hard_tasks:
+        if self.draws_hard_tasks and ctx.stage == "tasks":
             labels = torch.arange(ctx.ways, device=outputs.device)
             of_class = (task.query.targets.unsqueeze(-1) == labels).to(outputs.dtype)
             right = (outputs.argmax(-1) == task.query.targets).to(outputs.dtype)

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
+from workbench.algorithms.base import Algorithm, Context, Meta, Stage, adapt
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import devices
 from workbench.engine.events import Metric
@@ -50,6 +50,7 @@ class Session:
         self.spec = self.source.spec if classes is None else replace(self.source.spec, classes=classes)
         self.metric: Metric = "accuracy" if self.spec.kind == "classification" else "mse"
         self.backbone, self.algorithm = build(experiment, self.spec)
+        self._check_examples()
         work, testing = (self._work(training) for training in (True, False))
         chosen = executor or experiment.training.executor
         chosen = work.executor() if chosen == "auto" else chosen
@@ -57,6 +58,13 @@ class Session:
         self.executor: Executor = EXECUTORS[chosen](self.algorithm, threads)
         self.chunk = chunk or work.chunk(chosen, threads)
         self.test_chunk = testing.chunk(chosen, threads)
+
+    def _check_examples(self) -> None:
+        """Raise DataError where the algorithm wants examples of a stream that has none, rather than hours later."""
+        wanted: dict[Stream, Stage] = {"train": self.algorithm.stage(0.0), "validation": self.algorithm.tested_on}
+        for stream, stage in wanted.items():
+            if stage == "examples":
+                self.source.examples(stream, [0], 1)
 
     def _work(self, training: bool) -> Work:
         shape = self.experiment.training_task() if training else self.experiment.task
@@ -154,11 +162,9 @@ def trace_task(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) 
         losses.append(algorithm.loss(outputs, task.query.targets))
         metrics.append(algorithm.metric(outputs, task.query.targets))
 
-    def watch(state: State, now: Context) -> None:
-        judge(algorithm.predict(meta, state, task.query.inputs, now))
-
     if ctx.stage == "examples":
         judge(algorithm.predict_examples(meta, task.query.inputs, ctx))
     else:
-        adapt(algorithm, meta, task.support, ctx, watch)
+        answer = algorithm.answers(meta, task.query.inputs, ctx)
+        adapt(algorithm, meta, task.support, ctx, lambda state, now: judge(answer(state, now)))
     return Trace(torch.stack(losses), torch.stack(metrics))

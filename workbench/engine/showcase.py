@@ -29,12 +29,18 @@ class Showcase:
 
     Args:
         session: The opened experiment.
+
+    Attributes:
+        count: How many tasks are shown.
     """
 
     def __init__(self, session: Session) -> None:
         self._session = session
-        count = min(TASKS, session.experiment.evaluation.probe_tasks) if session.algorithm.tested_on == "tasks" else 0
-        batch, self._keys = session.batch("probe", range(count))
+        self.count = min(TASKS, session.experiment.evaluation.probe_tasks)
+        if session.algorithm.tested_on == "examples":
+            self.count = 0
+            return
+        batch, self._keys = session.batch("probe", range(self.count))
         self._classifies = session.spec.kind == "classification"
         self._is_function = not self._classifies and session.spec.input_shape == (1,)
         self._batch = self._on_grid(batch) if self._is_function else batch
@@ -61,7 +67,7 @@ class Showcase:
 
     def tasks(self) -> tuple[ShownTask, ...]:
         """The tasks as a person sees them."""
-        return tuple(self._task(index) for index in range(len(self._batch)))
+        return tuple(self._task(index) for index in range(self.count))
 
     def _task(self, index: int) -> ShownTask:
         about = self._session.source.describe("probe", index)
@@ -88,11 +94,6 @@ class Showcase:
             size = [max(1, round(side * LARGEST_SIDE / longest)) for side in pixels.shape[2:]]
             pixels = F.interpolate(pixels, size=size, mode="area")
         return cast("Pixels", (pixels.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
-
-    @property
-    def count(self) -> int:
-        """How many tasks are shown."""
-        return len(self._batch)
 
     def look(self, meta: Meta, start: int, stop: int) -> Shown:
         """Predictions for the tasks from start up to stop, after some of the inner steps, the last among them."""
@@ -130,8 +131,10 @@ def _outputs(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) ->
     found: list[Tensor] = []
     drawn: list[Params] = []
 
+    answer = algorithm.answers(meta, task.query.inputs, ctx)
+
     def watch(state: State, now: Context) -> None:
-        found.append(algorithm.predict(meta, state, task.query.inputs, now))
+        found.append(answer(state, now))
         drawn.append(algorithm.draw(meta, state, task, now))
 
     adapt(algorithm, meta, task.support, ctx, watch)

@@ -58,7 +58,7 @@ class Work:
 
 def measure(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_steps: int, device: torch.device, *,
             convolves: bool, training: bool) -> Work:
-    """Count what one task costs.
+    """Count what one task costs, or where that is more, one portion of examples.
 
     Args:
         algorithm: What learns, with its network.
@@ -69,15 +69,20 @@ def measure(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_step
         convolves: Whether convolutions do most of it.
         training: Whether a meta-gradient is wanted, rather than predictions after every inner step.
     """
-    ways = shape.ways if spec.kind == "classification" else 1
+    stages = {algorithm.stage(0.0), algorithm.stage(1.0)} if training else {algorithm.tested_on}
     # Forward and backward are three passes; an inner step that is differentiated again takes three more.
-    if training:
-        passes = shape.queries * 3 + shape.shots * max(3, 6 * inner_steps)
-    else:
-        passes = shape.queries * (inner_steps + 1) + shape.shots * max(1, 3 * inner_steps)
+    derived = 3 if training else 1
+    steps = 0 if algorithm.keeps_features else inner_steps
+    ways = shape.ways if spec.kind == "classification" else 1
+    passes = {
+        "examples": algorithm.example_batch * derived,
+        "tasks": ways * (shape.queries * (3 if training else steps + 1) + shape.shots * derived * max(
+            1, steps * (2 if training else 3))),
+    }
     # The optimizer of a step may be a network itself, which is run and differentiated as the step is.
-    learning = inner_steps * algorithm.cost_of_a_step() * (3 if training else 1)
-    return Work(ways * passes * multiplications(algorithm.network.module, spec) + learning, convolves, device)
+    learning = inner_steps * algorithm.cost_of_a_step() * derived
+    most = max(passes[stage] for stage in stages)
+    return Work(most * multiplications(algorithm.network.module, spec) + learning, convolves, device)
 
 
 def multiplications(module: nn.Module, spec: Spec) -> float:

@@ -42,6 +42,8 @@ class Pluggable:
         input_kinds: Kinds of input that it gives (a dataset) or can work with (a backbone).
         any_ways: For an algorithm, whether it may be trained with other ways than it is tested with.
         iterates: For an algorithm, whether it adapts in inner steps.
+        tested_on: For an algorithm, few-shot tasks, or as in ordinary supervised learning other examples of the
+            classes that it was trained on.
         searches: Whether an algorithm chooses among the operations of a backbone, or a backbone offers that choice.
     """
 
@@ -53,6 +55,7 @@ class Pluggable:
     input_kinds: ClassVar[frozenset[InputKind]] = frozenset({"image", "vector"})
     any_ways: ClassVar[bool] = False
     iterates: ClassVar[bool] = True
+    tested_on: ClassVar[Literal["tasks", "examples"]] = "tasks"
     searches: ClassVar[bool] = False
 
     @classmethod

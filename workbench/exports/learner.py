@@ -84,6 +84,7 @@ def open_session(learner: Learner, experiment: Experiment) -> Session:
     try:
         check_fit(learner, session.algorithm, session.spec)
         _check_unseen(learner, session)
+        _check_labels(learner, session)
     except LearnerError:
         session.close()
         raise
@@ -93,20 +94,30 @@ def open_session(learner: Learner, experiment: Experiment) -> Session:
 def _check_unseen(learner: Learner, session: Session) -> None:
     """Raise LearnerError where other settings bring classes of the training into the test."""
     before, now = learner.experiment, session.experiment
-    if now.dataset.name != before.dataset.name or session.source.holds_out_examples:
+    if now.dataset.name != before.dataset.name:
         return
     if (now.dataset, now.task, now.training_task()) == (before.dataset, before.task, before.training_task()):
         return
     try:
-        trained = open_source(before, _CPU).names("train")
+        trained = open_source(before, _CPU)
     except DataError:
         return  # the data that it was trained on is gone, and with it what could be compared
-    seen = sorted(trained & session.source.names("test"))
+    if trained.holds_out_examples and session.source.holds_out_examples:
+        return  # the same classes are what was asked for, and their examples are shared out in one way only
+    seen = sorted(trained.names("train") & session.source.names("test"))
     if seen:
         names = ", ".join(seen[:3]) + (f" and {len(seen) - 3} more" if len(seen) > 3 else "")
         raise LearnerError(f"{learner.name} was trained on {len(seen)} of the classes that these settings test on "
                            f"({names}); leave task.ways, task.shots, task.queries and the split of the dataset as they "
                            "were trained, or name a folder of other classes")
+
+
+def _check_labels(learner: Learner, session: Session) -> None:
+    """Raise LearnerError where what is tested on examples of its training classes would meet others."""
+    known, asked = learner.spec.classes, session.source.spec.classes
+    if session.algorithm.tested_on == "examples" and known != asked:
+        raise LearnerError(f"{learner.name} tells {known} classes apart and these data have {asked}; leave the dataset "
+                           "as it was trained")
 
 
 def check_fit(learner: Learner, algorithm: Algorithm[Any], spec: Spec) -> None:

@@ -75,6 +75,10 @@ def predict_folder(learner: Learner, folder: Path) -> Predictions:
         LearnerError: The task does not fit the learner.
     """
     spec = learner.spec
+    algorithm = find("algorithm", learner.experiment.algorithm.name)
+    if algorithm.tested_on == "examples":
+        raise LearnerError(f"{learner.name} was trained by {algorithm.title}, which tells its training classes apart "
+                           "and adapts to no new task; take a learner of another algorithm, such as baseline")
     task = read_new_task(folder, spec)
     return predict(learner, _fitting(learner, spec, task, folder), task)
 

@@ -88,9 +88,8 @@ class ImageFolder(ClassTasks):
         return self._config(experiment).rotations
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and deviation of each channel over the training classes, with pixels in [0, 1]."""
-        split = np.array(self.pictures.split)
-        rows = torch.from_numpy(np.flatnonzero(np.repeat(split, self.pictures.counts) == "train"))
+        """Mean and deviation of each channel over the training examples, with pixels in [0, 1]."""
+        rows = torch.from_numpy(np.sort(self.training_examples()))
         moments = [_moments(self.pictures.pixels[rows, channel]) for channel in range(self.pictures.pixels.shape[1])]
         means, deviations = zip(*moments, strict=True)
         return means, deviations
@@ -172,6 +171,8 @@ def plan_splits(classes: Sequence[ClassFolder], counts: NDArray[np.int64], confi
     Raises:
         DataError: There are too few classes, or a split has too few with enough pictures.
     """
+    if config.held_out == "examples":  # every class is in every split
+        return Plan(["train"] * len(classes), [], [])
     turns = 4 if config.rotations else 1
     split, notes = share_out(classes, math.ceil(shapes.task.ways / turns),
                              Shares(config.validation_share, config.test_share, config.split_seed))
