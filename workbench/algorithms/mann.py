@@ -1,0 +1,218 @@
+"""A recurrent network with an external memory."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+
+from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
+from workbench.algorithms.sequence import Cell, labels, reading_order
+from workbench.backbones.base import Backbone, Params
+from workbench.experiment.fields import Choice, field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.base import Examples, Spec, Task
+
+# Rows of zeros would have no cosine with anything.
+_BLANK = 1e-6
+
+
+class MANNConfig(Choice):
+    """Controller and memory."""
+
+    name: Literal["mann"] = "mann"
+    hidden: int = field(200, label="Hidden units", help="Width of the LSTM that controls the memory.", ge=1, le=4096,
+                        source="Santoro et al. 2016, 4.1", log=True)
+    rows: int = field(128, label="Memory rows", help="Places that can be written to.", ge=1, le=10_000,
+                      source="Santoro et al. 2016, 4.1", log=True)
+    row_width: int = field(40, label="Row width", help="Numbers that a place holds.", ge=1, le=4096,
+                           source="Santoro et al. 2016, 4.1", log=True)
+    heads: int = field(4, label="Heads", help="Keys that are written and looked up with every example; at most as many "
+                       "as there are rows.", ge=1, le=64, source="Santoro et al. 2016, 4.1")
+    decay: float = field(0.95, label="Usage decay", help="What is left of a row's usage after each example.", ge=0,
+                         le=1, source="Santoro et al. 2016, 3.2", advanced=True)
+    sharpness: Literal["learned", "one"] = field(
+        "learned", label="Sharpness", help="What the cosines are multiplied with before the softmax. With one, a read "
+        "is nearly the mean over all rows; learned, the controller chooses it for every read.",
+        choices={"learned": "Learned", "one": "One"}, source="Graves et al. 2014, 3.3.1")
+
+
+class MemoryLearner(nn.Module):
+    """A backbone; an LSTM that reads its features, a label and what was read from memory; keys; a linear head."""
+
+    def __init__(self, config: MANNConfig, backbone: Backbone, outputs: int) -> None:
+        super().__init__()
+        recalled = config.heads * config.row_width
+        self.backbone = backbone
+        self.cell = Cell("lstm", backbone.width + outputs + recalled, config.hidden)
+        # For every head a key, the gate of its write and the sharpness of its read.
+        self.interface = nn.Linear(config.hidden, config.heads * (config.row_width + 2))
+        self.head = nn.Linear(config.hidden + recalled, outputs)
+
+    def forward(self, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Outputs [n, outputs] of inputs that are the first of their task, with nothing in memory."""
+        features = self.backbone(inputs, reference)
+        blank = features.new_zeros(len(features), self.cell.input.in_features - features.shape[1])
+        state = self.cell(torch.cat([features, blank], -1), features.new_zeros(len(features), self.cell.size))
+        hidden = state[:, : self.interface.in_features]
+        self.interface(hidden)
+        recalled = features.new_zeros(len(features), self.head.in_features - hidden.shape[1])
+        outputs: Tensor = self.head(torch.cat([hidden, recalled], -1))
+        return outputs
+
+
+class Memory(NamedTuple):
+    """The memory after an example.
+
+    Attributes:
+        rows: [rows, row_width], what is written.
+        usage: [rows], w^u.
+        weights: [heads, rows], w^r: where the last read looked.
+        recalled: [heads · row_width], what it found.
+    """
+
+    rows: Tensor
+    usage: Tensor
+    weights: Tensor
+    recalled: Tensor
+
+
+class Recollection(NamedTuple):
+    """What was read so far, and what is still to be read.
+
+    Attributes:
+        features: [n, width] of the support set, in the order of reading.
+        labels: [n, outputs] of the same.
+        last: [outputs], the label of the example that was read last; zero before the first.
+        cell: [size], the state of the controller.
+        memory: The external memory.
+    """
+
+    features: Tensor
+    labels: Tensor
+    last: Tensor
+    cell: Tensor
+    memory: Memory
+
+
+class Interface(NamedTuple):
+    """What the controller asks of the memory: keys [..., heads, row_width], gates and sharpness [..., heads]."""
+
+    keys: Tensor
+    gates: Tensor
+    sharpness: Tensor
+
+
+class MANN(Algorithm[MANNConfig]):
+    """Learns a recurrent network that keeps a task's examples in an external memory. The support examples are fed in
+    one after another, each with the label of the one before, and each is written where the memory was used least. A
+    query looks up what resembles it and is answered from that.
+
+    **Update rule.** A controller LSTM reads (x_t, y_{t-1}) and what was recalled last, and gives keys k_t, gates α and
+    a sharpness β. Write: w^w = σ(α) w^r_{t-1} + (1 - σ(α)) w^lu, where w^lu is one at the least used row, which is
+    erased before; M ← M + w^w k_t. Read: w^r = softmax(β cos(k_t, M)), recalled r_t = w^r M. Usage:
+    w^u ← γ w^u + w^r + w^w. The answer is linear in (h_t, r_t).
+
+    **Source.** Santoro, Bartunov, Botvinick, Wierstra and Lillicrap 2016, section 3. The paper leaves open how several
+    heads share the least used rows: here each takes one of its own. It has no sharpness, which is that of Graves et al.
+    2014 and can be set to one. It judges every example of one long sequence; here every query is a last example of its
+    own, which reads the memory and writes nothing.
+
+    **Try.** Sharpness one, to see what it is worth; fewer rows than there are examples, to see the oldest forgotten;
+    Meta-RNN beside it, which has no memory but its activations.
+
+    **Goes wrong.** For a while nothing is learned at all, until the loss falls suddenly: wait, or raise the outer rate.
+    Reads that are spread over all rows say that it has not happened yet.
+    """
+
+    Config = MANNConfig
+    title = "MANN"
+    source = "Santoro 2016"
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
+        """A clipped gradient."""
+        return {"training.clip": 1.0}
+
+    @classmethod
+    def build(cls, config: MANNConfig, backbone: Backbone, spec: Spec) -> nn.Module:
+        """The backbone, the controller, its interface to the memory, and the head."""
+        return MemoryLearner(config, backbone, spec.outputs)
+
+    def inner_steps(self, *, training: bool, examples: int) -> int:  # noqa: ARG002
+        """One step an example."""
+        return examples
+
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> Recollection:
+        """Features and labels in the order of reading, and an empty memory."""
+        config, order = self.config, reading_order(support, ctx.key)
+        features = self.network.part("backbone", meta.params, support.inputs)[order]
+        known = labels(support.targets, self.spec, features)[order]
+        memory = Memory(features.new_full((config.rows, config.row_width), _BLANK), features.new_zeros(config.rows),
+                        features.new_zeros(config.heads, config.rows),
+                        features.new_zeros(config.heads * config.row_width))
+        return Recollection(features, known, torch.zeros_like(known[0]), features.new_zeros(2 * config.hidden), memory)
+
+    def step(self, meta: Meta, state: Recollection, support: Examples, ctx: Context) -> Recollection:  # noqa: ARG002
+        """Read the next example, and begin again after the last."""
+        place = ctx.step % len(state.features)
+        seen = torch.cat([state.features[place], state.last, state.memory.recalled])
+        cell = self.network.part("cell", meta.params, seen, state.cell)
+        memory = remembered(state.memory, self._interface(meta, cell), self.config.decay)
+        return state._replace(cell=cell, last=state.labels[place], memory=memory)
+
+    def predict(self, meta: Meta, state: Recollection, inputs: Tensor, ctx: Context) -> Tensor:
+        """Read every input as if it were the next example, without writing."""
+        cells, weights = self._lookup(meta, state, inputs, ctx)
+        recalled = (weights @ state.memory.rows).flatten(1)
+        answer = torch.cat([cells[:, : self.config.hidden], recalled], -1)
+        return self.network.part("head", meta.params, answer)
+
+    def drawings(self) -> dict[str, Drawing]:
+        """Where the queries look."""
+        return {"reads": Drawing("Memory reads", "Each query should look at the rows that the examples of its class, or "
+                                 "the points next to it, were written to.", "query", "memory row",
+                                 "read weight, mean over heads")}
+
+    def draw(self, meta: Meta, state: Recollection, task: Task, ctx: Context) -> Params:
+        """Read weights [queries, rows]."""
+        return {"reads": self._lookup(meta, state, task.query.inputs, ctx)[1].mean(1)}
+
+    def _interface(self, meta: Meta, cell: Tensor) -> Interface:
+        config = self.config
+        asked = self.network.part("interface", meta.params, cell[..., : config.hidden])
+        keys, gates, sharpness = asked.split((config.heads * config.row_width, config.heads, config.heads), -1)
+        strength = 1 + F.softplus(sharpness) if config.sharpness == "learned" else torch.ones_like(sharpness)
+        return Interface(keys.tanh().unflatten(-1, (config.heads, config.row_width)), gates, strength)
+
+    def _lookup(self, meta: Meta, state: Recollection, inputs: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
+        """States of the controller [n, size] and read weights [n, heads, rows] for inputs."""
+        features = self.network.part("backbone", meta.params, inputs, ctx.reference)
+        before = torch.cat([state.last, state.memory.recalled]).expand(len(features), -1)
+        cells = self.network.part("cell", meta.params, torch.cat([features, before], -1),
+                                  state.cell.expand(len(features), -1))
+        asked = self._interface(meta, cells)
+        return cells, looked_up(state.memory.rows, asked.keys, asked.sharpness)
+
+
+def remembered(memory: Memory, asked: Interface, decay: float) -> Memory:
+    """The memory after one example's keys were written to it and looked up in it (equations 4 to 8)."""
+    count = len(memory.rows)
+    # Which rows are used least has no derivative; of rows used equally little, the first are taken.
+    least = memory.usage.detach().argsort(stable=True)[: len(asked.keys)]
+    is_least = (least.unsqueeze(-1) == torch.arange(count, device=least.device)).to(memory.rows.dtype)
+    gates = asked.gates.sigmoid().unsqueeze(-1)
+    write = gates * memory.weights + (1 - gates) * is_least
+    rows = memory.rows * (1 - is_least.sum(0)).unsqueeze(-1) + write.T @ asked.keys
+    weights = looked_up(rows, asked.keys, asked.sharpness)
+    usage = decay * memory.usage + weights.sum(0) + write.sum(0)
+    return Memory(rows, usage, weights, (weights @ rows).flatten())
+
+
+def looked_up(rows: Tensor, keys: Tensor, sharpness: Tensor) -> Tensor:
+    """Read weights [..., heads, rows]: the softmax of the cosines, made sharper (equations 2 and 3)."""
+    cosine = F.normalize(keys, dim=-1) @ F.normalize(rows, dim=-1).T
+    return (sharpness.unsqueeze(-1) * cosine).softmax(-1)

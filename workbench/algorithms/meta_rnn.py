@@ -1,0 +1,120 @@
+"""A recurrent network that learns in its activations."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from workbench.algorithms.base import Algorithm, Context, Meta
+from workbench.algorithms.sequence import Cell, CellKind, labels, reading_order
+from workbench.backbones.base import Backbone
+from workbench.experiment.fields import Choice, field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.base import Examples, Spec
+
+
+class MetaRNNConfig(Choice):
+    """The recurrent cell."""
+
+    name: Literal["meta_rnn"] = "meta_rnn"
+    cell: CellKind = field("lstm", label="Cell", help="What carries the activations from one example to the next.",
+                           choices={"lstm": "LSTM", "gru": "GRU"}, source="Hochreiter et al. 2001, 3")
+    hidden: int = field(256, label="Hidden units", help="Width of the activations, which are all that a task is "
+                        "remembered by.", ge=1, le=4096, log=True)
+
+
+class RecurrentLearner(nn.Module):
+    """A backbone, a cell that reads its features beside a label, and a linear head on the cell's activations."""
+
+    def __init__(self, backbone: Backbone, cell: CellKind, hidden: int, outputs: int) -> None:
+        super().__init__()
+        self.outputs = outputs
+        self.backbone = backbone
+        self.cell = Cell(cell, backbone.width + outputs, hidden)
+        self.head = nn.Linear(hidden, outputs)
+
+    def forward(self, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Outputs [n, outputs] of inputs that are the first of their task."""
+        features = self.backbone(inputs, reference)
+        seen = torch.cat([features, features.new_zeros(len(features), self.outputs)], -1)
+        state: Tensor = self.cell(seen, features.new_zeros(len(features), self.cell.size))
+        outputs: Tensor = self.head(state[:, : self.head.in_features])
+        return outputs
+
+
+class Read(NamedTuple):
+    """What was read so far, and what is still to be read.
+
+    Attributes:
+        features: [n, width] of the support set, in the order of reading.
+        labels: [n, outputs] of the same.
+        last: [outputs], the label of the example that was read last; zero before the first.
+        cell: [size], the state of the recurrent cell.
+    """
+
+    features: Tensor
+    labels: Tensor
+    last: Tensor
+    cell: Tensor
+
+
+class MetaRNN(Algorithm[MetaRNNConfig]):
+    """Learns a recurrent network that is itself the learner. The support examples are fed in one after another, each
+    with the label of the one before, and a query is answered from the activations that they leave. No weight changes
+    on a new task, so the adaptation curve shows what every further example is worth.
+
+    **Update rule.** h_t = cell((f(x_t), y_{t-1}), h_{t-1}) in a random order of the support set; a query is answered by
+    the head on cell((f(x), y_n), h_n). The outer loop minimizes the loss of the queries over f, the cell and the head.
+
+    **Source.** Hochreiter, Younger and Conwell 2001, section 3; labels that come a step late as in Santoro et al. 2016,
+    section 2. They judge every example of one long sequence; here every query is a last example of its own, so that it
+    is judged as by all other methods. An LSTM begins with a forget bias of one.
+
+    **Try.** Regression first, where it is strong; the GRU, which has fewer weights; more queries in training, which
+    are nearly free.
+
+    **Goes wrong.** For a while nothing is learned at all, until the loss falls suddenly: wait, or raise the outer rate.
+    The state has to hold every example, so many ways or shots are hard for it.
+    """
+
+    Config = MetaRNNConfig
+    title = "Meta-RNN"
+    source = "Hochreiter 2001"
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
+        """A clipped gradient."""
+        return {"training.clip": 1.0}
+
+    @classmethod
+    def build(cls, config: MetaRNNConfig, backbone: Backbone, spec: Spec) -> nn.Module:
+        """The backbone, the cell and the head."""
+        return RecurrentLearner(backbone, config.cell, config.hidden, spec.outputs)
+
+    def inner_steps(self, *, training: bool, examples: int) -> int:  # noqa: ARG002
+        """One step an example."""
+        return examples
+
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> Read:
+        """Features and labels in the order of reading, of which none is read yet."""
+        order = reading_order(support, ctx.key)
+        features = self.network.part("backbone", meta.params, support.inputs)[order]
+        known = labels(support.targets, self.spec, features)[order]
+        state = features.new_zeros(self.network.module.get_submodule("cell").size)  # type: ignore[arg-type]
+        return Read(features, known, torch.zeros_like(known[0]), state)
+
+    def step(self, meta: Meta, state: Read, support: Examples, ctx: Context) -> Read:  # noqa: ARG002
+        """Read the next example, and begin again after the last."""
+        place = ctx.step % len(state.features)
+        seen = torch.cat([state.features[place], state.last])
+        return state._replace(cell=self.network.part("cell", meta.params, seen, state.cell), last=state.labels[place])
+
+    def predict(self, meta: Meta, state: Read, inputs: Tensor, ctx: Context) -> Tensor:
+        """Read every input as if it were the next example."""
+        features = self.network.part("backbone", meta.params, inputs, ctx.reference)
+        seen = torch.cat([features, state.last.expand(len(features), -1)], -1)
+        after = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))
+        return self.network.part("head", meta.params, after[:, : self.config.hidden])
