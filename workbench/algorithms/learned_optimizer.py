@@ -29,8 +29,8 @@ class LearnedOptimizerConfig(InnerLoop):
 
     name: Literal["learned_optimizer"] = "learned_optimizer"
     form: Literal["lstm", "mlp"] = field(
-        "lstm", label="Form", help="The LSTM remembers the gradients before and decides how much of each weight to keep "
-        "and how much of the gradient to take; the MLP sees running means of them and puts out the step itself.",
+        "lstm", label="Form", help="The LSTM remembers earlier gradients and decides how much of each weight to keep "
+        "and how much of its gradient to take; the MLP sees running means of them and puts out the step itself.",
         choices={"lstm": "LSTM (Ravi 2017)", "mlp": "MLP (Metz 2022)"})
     inner_steps: int = field(5, label="Inner steps", help="Steps on the support set in training.", ge=1, le=1000)
     inner_lr: float = field(0.01, label="First rate", help="What the optimizer begins with before it has learned: the "
@@ -38,8 +38,8 @@ class LearnedOptimizerConfig(InnerLoop):
                             source="Ravi and Larochelle 2017, 5")
     hidden: int = field(20, label="Hidden units", help="Width of the optimizer network, which runs once for every "
                         "weight of the learner.", ge=1, le=1024, source="Andrychowicz et al. 2016, 3")
-    largest: float = field(0.5, label="Largest update", help="What an inner step may change of one weight, so that more "
-                           "steps than in training do not diverge.", gt=0, le=1000, log=True, advanced=True)
+    largest: float = field(0.5, label="Largest update", help="What an inner step may change of one weight, so that "
+                           "more steps than in training do not diverge.", gt=0, le=1000, log=True, advanced=True)
 
 
 class GateOptimizer(nn.Module):
@@ -87,7 +87,7 @@ class StepOptimizer(nn.Module):
         sizes: Weights of each table.
     """
 
-    def __init__(self, hidden: int, rate: float, sizes: tuple[int, ...]) -> None:
+    def __init__(self, hidden: int, rate: float, sizes: list[int]) -> None:
         super().__init__()
         self.rate = rate
         self.sizes = sizes
@@ -109,7 +109,8 @@ class StepOptimizer(nn.Module):
         squares = torch.lerp(gradient.square().unsqueeze(-1), squares, decays)
         root = (squares + _TINY).rsqrt()
         by_weight = torch.cat([torch.stack([weights, gradient], -1), means, means * root, root], -1)
-        scaled = torch.cat([table / (table.square().mean(0) + _TINY).sqrt() for table in by_weight.split(self.sizes)])
+        scaled = torch.cat([table / (table.square().mean(0) + _TINY).sqrt()
+                            for table in torch.split(by_weight, self.sizes)])
         shared = torch.cat([preprocessed(loss), torch.tanh(time / gradient.new_tensor(_TIMES))])
         hidden = torch.cat([scaled, shared.expand(len(scaled), -1)], -1)
         turn, size = self.last(F.relu(self.second(F.relu(self.first(hidden))))).unbind(-1)
@@ -121,7 +122,7 @@ class LearnerAndOptimizer(WithHead):
 
     def __init__(self, config: LearnedOptimizerConfig, backbone: Backbone, outputs: int) -> None:
         super().__init__(backbone, outputs)
-        sizes = tuple(weights.numel() for weights in self.parameters())
+        sizes = [weights.numel() for weights in self.parameters()]
         self.optimizer: GateOptimizer | StepOptimizer = (
             GateOptimizer(config.hidden, config.inner_lr) if config.form == "lstm"
             else StepOptimizer(config.hidden, config.inner_lr, sizes))
@@ -147,20 +148,20 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
     learns it together with the weights that every task begins at.
 
     **Update rule.** LSTM: θ_{s+1} = f ∘ θ_s - i ∘ ∇L_support(θ_s), with f = σ(w_f·(h, θ_s, f_{s-1}) + b_f), i likewise,
-    and h the state of an LSTM over the loss and the gradient, their logarithm and their sign. MLP: θ_{s+1} = θ_s -
-    α (g + d) exp(m), with g the scaled gradient, and d and m put out by the network. Outer: the gradient of L_query(θ_S)
+    and h the state of an LSTM over the loss and the gradient, their logarithm and their sign. MLP: θ_{s+1} = θ_s - α (g
+    + d) exp(m), with g the scaled gradient, and d and m put out by the network. Outer: the gradient of L_query(θ_S)
     with respect to the network and θ_0, where the gradients that went into the network count as constants.
 
-    **Source.** Ravi and Larochelle 2017, equations 2 to 5, over the preprocessing of Andrychowicz et al. 2016,
-    appendix A. Ravi begins with an input gate of 0.007 to 0.018 and takes up to 12 steps; with fewer steps it has to
-    begin larger. The MLP takes its inputs and its form from Metz et al. 2022; that it begins as plain descent, so that
+    **Source.** Ravi and Larochelle 2017, equations 2 to 5, over the preprocessing of Andrychowicz et al. 2016, appendix
+    A. Ravi begins with an input gate of 0.007 to 0.018 and takes up to 12 steps; with fewer steps it has to begin
+    larger. The MLP takes its inputs and its form from Metz et al. 2022; that it begins as plain descent, so that
     minutes suffice, and the limit on an update are this program's own.
 
     **Try.** More inner steps in testing than in training, to see whether the rule goes on to descend; the MLP form;
     MAML with as many steps beside it, to see what the rule is worth.
 
-    **Goes wrong.** It is slow, for it runs once for every weight: take fewer filters. Steps beyond those of training are
-    steps that it never learned to make; lower the largest update where they diverge.
+    **Goes wrong.** It is slow, for it runs once for every weight: take fewer filters. Steps beyond those of training
+    are steps that it never learned to make; lower the largest update where they diverge.
     """
 
     Config = LearnedOptimizerConfig
@@ -214,7 +215,8 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
         found = {"updates": by_step("Size of the updates", "Which weights the learned rule moves, and when.",
                                     "mean size of an update")}
         if self.config.form == "lstm":
-            found["input"] = by_step("Input gate", "The learned rate: how much of its gradient a weight takes.", "mean i")
+            found["input"] = by_step("Input gate", "The learned rate: how much of its gradient a weight takes.",
+                                     "mean i")
             found["forget"] = by_step("Forget gate", "How much of a weight is kept; below one it decays.", "mean f")
         return found
 
@@ -233,14 +235,15 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
                 if not name.startswith("optimizer.")}
 
     def _params(self, meta: Meta, weights: Tensor) -> Params:
-        tables = zip(self._sizes, weights.split(list(self._sizes.values())), strict=True)
+        tables = zip(self._sizes, torch.split(weights, list(self._sizes.values())), strict=True)
         return meta.params | {name: table.view_as(meta.params[name]) for name, table in tables}
 
     def _noted(self, seen: Params, update: Tensor, memory: Tensor, ctx: Context) -> Params:
         """What was seen before, with what there is to see of this step in its column."""
         values = {"updates": update.abs(), "forget": memory[:, -2], "input": memory[:, -1]}
         is_now = torch.arange(ctx.steps, device=update.device) == ctx.step
-        means = {name: torch.stack([table.mean() for table in values[name].detach().split(list(self._sizes.values()))])
+        sizes = list(self._sizes.values())
+        means = {name: torch.stack([table.mean() for table in torch.split(values[name].detach(), sizes)])
                  for name in seen}
         return {name: torch.where(is_now, means[name].unsqueeze(-1), table) for name, table in seen.items()}
 

@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
-from workbench.algorithms.sequence import Cell, labels, reading_order
+from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, tokens
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
@@ -38,6 +38,7 @@ class MANNConfig(Choice):
         "learned", label="Sharpness", help="What the cosines are multiplied with before the softmax. With one, a read "
         "is nearly the mean over all rows; learned, the controller chooses it for every read.",
         choices={"learned": "Learned", "one": "One"}, source="Graves et al. 2014, 3.3.1")
+    labels: LabelTime = label_time()
 
 
 class MemoryLearner(nn.Module):
@@ -46,8 +47,9 @@ class MemoryLearner(nn.Module):
     def __init__(self, config: MANNConfig, backbone: Backbone, outputs: int) -> None:
         super().__init__()
         recalled = config.heads * config.row_width
+        self.outputs = outputs
         self.backbone = backbone
-        self.cell = Cell("lstm", backbone.width + outputs + recalled, config.hidden)
+        self.cell = Cell("lstm", recalled + backbone.width + outputs, config.hidden, outputs)
         # For every head a key, the gate of its write and the sharpness of its read.
         self.interface = nn.Linear(config.hidden, config.heads * (config.row_width + 2))
         self.head = nn.Linear(config.hidden + recalled, outputs)
@@ -56,10 +58,11 @@ class MemoryLearner(nn.Module):
         """Outputs [n, outputs] of inputs that are the first of their task, with nothing in memory."""
         features = self.backbone(inputs, reference)
         blank = features.new_zeros(len(features), self.cell.input.in_features - features.shape[1])
-        state = self.cell(torch.cat([features, blank], -1), features.new_zeros(len(features), self.cell.size))
+        recalled = blank[:, self.outputs :]
+        seen = torch.cat([recalled, features, blank[:, : self.outputs]], -1)
+        state = self.cell(seen, features.new_zeros(len(features), self.cell.size))
         hidden = state[:, : self.interface.in_features]
         self.interface(hidden)
-        recalled = features.new_zeros(len(features), self.head.in_features - hidden.shape[1])
         outputs: Tensor = self.head(torch.cat([hidden, recalled], -1))
         return outputs
 
@@ -81,19 +84,9 @@ class Memory(NamedTuple):
 
 
 class Recollection(NamedTuple):
-    """What was read so far, and what is still to be read.
+    """What is to be read, and the controller [size] and the memory after what was read so far."""
 
-    Attributes:
-        features: [n, width] of the support set, in the order of reading.
-        labels: [n, outputs] of the same.
-        last: [outputs], the label of the example that was read last; zero before the first.
-        cell: [size], the state of the controller.
-        memory: The external memory.
-    """
-
-    features: Tensor
-    labels: Tensor
-    last: Tensor
+    tokens: Tokens
     cell: Tensor
     memory: Memory
 
@@ -134,8 +127,9 @@ class MANN(Algorithm[MANNConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A clipped gradient."""
-        return {"training.clip": 1.0}
+        """A large outer rate and a clipped gradient; for pictures small meta-batches, so that there are more of them."""
+        outer = {"training.outer_lr": 3e-3, "training.clip": 1.0}
+        return outer | {"training.meta_batch": 8} if kind == "classification" else outer
 
     @classmethod
     def build(cls, config: MANNConfig, backbone: Backbone, spec: Spec) -> nn.Module:
@@ -147,22 +141,21 @@ class MANN(Algorithm[MANNConfig]):
         return examples
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Recollection:
-        """Features and labels in the order of reading, and an empty memory."""
-        config, order = self.config, reading_order(support, ctx.key)
-        features = self.network.part("backbone", meta.params, support.inputs)[order]
-        known = labels(support.targets, self.spec, features)[order]
+        """The tokens in the order of reading, and an empty memory."""
+        config = self.config
+        features = self.network.part("backbone", meta.params, support.inputs)
         memory = Memory(features.new_full((config.rows, config.row_width), _BLANK), features.new_zeros(config.rows),
                         features.new_zeros(config.heads, config.rows),
                         features.new_zeros(config.heads * config.row_width))
-        return Recollection(features, known, torch.zeros_like(known[0]), features.new_zeros(2 * config.hidden), memory)
+        return Recollection(tokens(features, support.targets, self.spec, config.labels, ctx.key),
+                            features.new_zeros(2 * config.hidden), memory)
 
     def step(self, meta: Meta, state: Recollection, support: Examples, ctx: Context) -> Recollection:  # noqa: ARG002
         """Read the next example, and begin again after the last."""
-        place = ctx.step % len(state.features)
-        seen = torch.cat([state.features[place], state.last, state.memory.recalled])
-        cell = self.network.part("cell", meta.params, seen, state.cell)
+        token = state.tokens.support[ctx.step % len(state.tokens.support)]
+        cell = self.network.part("cell", meta.params, torch.cat([state.memory.recalled, token]), state.cell)
         memory = remembered(state.memory, self._interface(meta, cell), self.config.decay)
-        return state._replace(cell=cell, last=state.labels[place], memory=memory)
+        return state._replace(cell=cell, memory=memory)
 
     def predict(self, meta: Meta, state: Recollection, inputs: Tensor, ctx: Context) -> Tensor:
         """Read every input as if it were the next example, without writing."""
@@ -173,8 +166,8 @@ class MANN(Algorithm[MANNConfig]):
 
     def drawings(self) -> dict[str, Drawing]:
         """Where the queries look."""
-        return {"reads": Drawing("Memory reads", "Each query should look at the rows that the examples of its class, or "
-                                 "the points next to it, were written to.", "query", "memory row",
+        return {"reads": Drawing("Memory reads", "Each query should look at the rows that the examples of its class, "
+                                 "or the points next to it, were written to.", "query", "memory row",
                                  "read weight, mean over heads")}
 
     def draw(self, meta: Meta, state: Recollection, task: Task, ctx: Context) -> Params:
@@ -184,16 +177,16 @@ class MANN(Algorithm[MANNConfig]):
     def _interface(self, meta: Meta, cell: Tensor) -> Interface:
         config = self.config
         asked = self.network.part("interface", meta.params, cell[..., : config.hidden])
-        keys, gates, sharpness = asked.split((config.heads * config.row_width, config.heads, config.heads), -1)
+        keys, gates, sharpness = torch.split(asked, [config.heads * config.row_width, config.heads, config.heads], -1)
         strength = 1 + F.softplus(sharpness) if config.sharpness == "learned" else torch.ones_like(sharpness)
-        return Interface(keys.tanh().unflatten(-1, (config.heads, config.row_width)), gates, strength)
+        return Interface(keys.tanh().reshape(*gates.shape, config.row_width), gates, strength)
 
     def _lookup(self, meta: Meta, state: Recollection, inputs: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
         """States of the controller [n, size] and read weights [n, heads, rows] for inputs."""
         features = self.network.part("backbone", meta.params, inputs, ctx.reference)
-        before = torch.cat([state.last, state.memory.recalled]).expand(len(features), -1)
-        cells = self.network.part("cell", meta.params, torch.cat([features, before], -1),
-                                  state.cell.expand(len(features), -1))
+        recalled = state.memory.recalled.expand(len(features), -1)
+        seen = torch.cat([recalled, state.tokens.unlabelled(features, ctx.step)], -1)
+        cells = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))
         asked = self._interface(meta, cells)
         return cells, looked_up(state.memory.rows, asked.keys, asked.sharpness)
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Meta
-from workbench.algorithms.sequence import Cell, CellKind, labels, reading_order
+from workbench.algorithms.sequence import Cell, CellKind, LabelTime, Tokens, label_time, tokens
 from workbench.backbones.base import Backbone
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
@@ -24,6 +24,7 @@ class MetaRNNConfig(Choice):
                            choices={"lstm": "LSTM", "gru": "GRU"}, source="Hochreiter et al. 2001, 3")
     hidden: int = field(256, label="Hidden units", help="Width of the activations, which are all that a task is "
                         "remembered by.", ge=1, le=4096, log=True)
+    labels: LabelTime = label_time()
 
 
 class RecurrentLearner(nn.Module):
@@ -33,7 +34,7 @@ class RecurrentLearner(nn.Module):
         super().__init__()
         self.outputs = outputs
         self.backbone = backbone
-        self.cell = Cell(cell, backbone.width + outputs, hidden)
+        self.cell = Cell(cell, backbone.width + outputs, hidden, outputs)
         self.head = nn.Linear(hidden, outputs)
 
     def forward(self, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
@@ -46,18 +47,9 @@ class RecurrentLearner(nn.Module):
 
 
 class Read(NamedTuple):
-    """What was read so far, and what is still to be read.
+    """What is to be read, and the state [size] of the cell after what was read so far."""
 
-    Attributes:
-        features: [n, width] of the support set, in the order of reading.
-        labels: [n, outputs] of the same.
-        last: [outputs], the label of the example that was read last; zero before the first.
-        cell: [size], the state of the recurrent cell.
-    """
-
-    features: Tensor
-    labels: Tensor
-    last: Tensor
+    tokens: Tokens
     cell: Tensor
 
 
@@ -86,8 +78,9 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A clipped gradient."""
-        return {"training.clip": 1.0}
+        """A large outer rate and a clipped gradient; for pictures small meta-batches, so that there are more of them."""
+        outer = {"training.outer_lr": 3e-3, "training.clip": 1.0}
+        return outer | {"training.meta_batch": 8} if kind == "classification" else outer
 
     @classmethod
     def build(cls, config: MetaRNNConfig, backbone: Backbone, spec: Spec) -> nn.Module:
@@ -99,22 +92,20 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
         return examples
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Read:
-        """Features and labels in the order of reading, of which none is read yet."""
-        order = reading_order(support, ctx.key)
-        features = self.network.part("backbone", meta.params, support.inputs)[order]
-        known = labels(support.targets, self.spec, features)[order]
-        state = features.new_zeros(self.network.module.get_submodule("cell").size)  # type: ignore[arg-type]
-        return Read(features, known, torch.zeros_like(known[0]), state)
+        """The tokens in the order of reading, of which none is read yet."""
+        features = self.network.part("backbone", meta.params, support.inputs)
+        network = cast("RecurrentLearner", self.network.module)
+        return Read(tokens(features, support.targets, self.spec, self.config.labels, ctx.key),
+                    features.new_zeros(network.cell.size))
 
     def step(self, meta: Meta, state: Read, support: Examples, ctx: Context) -> Read:  # noqa: ARG002
         """Read the next example, and begin again after the last."""
-        place = ctx.step % len(state.features)
-        seen = torch.cat([state.features[place], state.last])
-        return state._replace(cell=self.network.part("cell", meta.params, seen, state.cell), last=state.labels[place])
+        seen = state.tokens.support[ctx.step % len(state.tokens.support)]
+        return state._replace(cell=self.network.part("cell", meta.params, seen, state.cell))
 
     def predict(self, meta: Meta, state: Read, inputs: Tensor, ctx: Context) -> Tensor:
         """Read every input as if it were the next example."""
         features = self.network.part("backbone", meta.params, inputs, ctx.reference)
-        seen = torch.cat([features, state.last.expand(len(features), -1)], -1)
+        seen = state.tokens.unlabelled(features, ctx.step)
         after = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))
         return self.network.part("head", meta.params, after[:, : self.config.hidden])

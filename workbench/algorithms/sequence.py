@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import noise
-from workbench.tasks.base import Examples, Spec
+from workbench.experiment.fields import field
+from workbench.tasks.base import Spec
 
 CellKind = Literal["lstm", "gru"]
+LabelTime = Literal["along", "late"]
 
 _ORDER = 0x5E9
 
@@ -22,9 +24,46 @@ def labels(targets: Tensor, spec: Spec, like: Tensor) -> Tensor:
     return (targets.unsqueeze(-1) == torch.arange(spec.outputs, device=targets.device)).to(like.dtype)
 
 
-def reading_order(support: Examples, key: Tensor) -> Tensor:
-    """A random permutation [n] of the support set, so that no class can be told from its place."""
-    return noise(key, len(support.inputs), _ORDER).argsort()
+def reading_order(count: int, key: Tensor) -> Tensor:
+    """A random permutation [count] of the support set, so that no class can be told from its place."""
+    return noise(key, count, _ORDER).argsort()
+
+
+def label_time() -> Any:
+    """Declare the field of a method that reads example after example."""
+    return field("along", label="Labels", help="Along: an example is read with its label, and a query without. Late: "
+                 "an example is read with the label of the one before, as where a learner must answer before it is "
+                 "told; what belongs together then has to be found out first, which takes far longer.",
+                 choices={"along": "Along with the example", "late": "One step late"}, source="Santoro et al. 2016, 2")
+
+
+class Tokens(NamedTuple):
+    """A support set in its order of reading.
+
+    Attributes:
+        support: [n, width + outputs], the features of each example and the label that is read beside them.
+        after: [n + 1, outputs], what is read beside a query after so many examples.
+    """
+
+    support: Tensor
+    after: Tensor
+
+    def unlabelled(self, features: Tensor, read: int) -> Tensor:
+        """Queries [q, width + outputs] that are the next after so many examples, the last of which may be any."""
+        count = len(self.support)
+        beside = self.after[read if read <= count else (read - 1) % count + 1]
+        return torch.cat([features, beside.expand(len(features), -1)], -1)
+
+
+def tokens(features: Tensor, targets: Tensor, spec: Spec, time: LabelTime, key: Tensor) -> Tokens:
+    """The support set's features [n, width] and targets as they are read."""
+    order = reading_order(len(features), key)
+    known = labels(targets, spec, features)[order]
+    nothing = torch.zeros_like(known[:1])
+    late = torch.cat([nothing, known])
+    if time == "late":
+        return Tokens(torch.cat([features[order], late[:-1]], -1), late)
+    return Tokens(torch.cat([features[order], known], -1), torch.zeros_like(late))
 
 
 class Cell(nn.Module):
@@ -37,18 +76,25 @@ class Cell(nn.Module):
         kind: Which of the two; the numbers are those of torch.nn.LSTMCell and torch.nn.GRUCell.
         inputs: Width of what it reads.
         hidden: Width of what it puts out.
+        labels: How many of the inputs, the last ones, are a label.
     """
 
-    def __init__(self, kind: CellKind, inputs: int, hidden: int) -> None:
+    def __init__(self, kind: CellKind, inputs: int, hidden: int, labels: int = 0) -> None:
         super().__init__()
         self.kind = kind
         self.size = 2 * hidden if kind == "lstm" else hidden
         gates = 4 if kind == "lstm" else 3
         self.input = nn.Linear(inputs, gates * hidden)
         self.recurrent = nn.Linear(hidden, gates * hidden)
+        if labels:
+            # A label is a few numbers among hundreds of features, in which it would drown.
+            nn.init.normal_(self.input.weight[:, -labels:])
         if kind == "lstm":
-            # A memory that is kept from the start is learned through sooner (Jozefowicz et al. 2015).
-            nn.init.ones_(self.recurrent.bias[hidden : 2 * hidden])
+            with torch.no_grad():
+                # A memory that is kept from the start is learned through sooner (Jozefowicz et al. 2015).
+                self.recurrent.bias[hidden : 2 * hidden] = 1
+                # With input and output gates alike, what is written at one example is shown again at one like it.
+                self.input.weight[3 * hidden :, : inputs - labels] = self.input.weight[:hidden, : inputs - labels]
 
     def forward(self, inputs: Tensor, state: Tensor) -> Tensor:
         """The state [..., size] after reading inputs [..., inputs]."""

@@ -63,6 +63,10 @@ class CausalAttention(nn.Module):
         self.query = nn.Linear(channels, keys)
         self.key = nn.Linear(channels, keys)
         self.value = nn.Linear(channels, values)
+        nn.init.orthogonal_(self.query.weight)
+        with torch.no_grad():
+            # With keys and queries alike, an example looks at those like itself from the start.
+            self.key.weight.copy_(self.query.weight)
 
     def forward(self, support: Tensor, query: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """As TemporalConvolution, and the weights [q, n + 1] of every query on the support and, last, itself."""
@@ -109,6 +113,7 @@ class SnailNetwork(nn.Module):
         self.outputs = outputs
         self.backbone = backbone
         self.embedding = nn.Linear(backbone.width, config.embedding)
+        nn.init.orthogonal_(self.embedding.weight)
         self.sequence = SequenceNetwork(config, outputs)
 
     def forward(self, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
@@ -153,8 +158,11 @@ class Snail(Algorithm[SnailConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A clipped gradient."""
-        return {"training.clip": 1.0}
+        """A large outer rate and a clipped gradient; for pictures small meta-batches and a lighter network."""
+        outer = {"training.outer_lr": 2e-3, "training.clip": 1.0}
+        if kind == "classification":
+            return outer | {"training.meta_batch": 8, "algorithm.filters": 32, "algorithm.length": 8}
+        return outer
 
     @classmethod
     def build(cls, config: SnailConfig, backbone: Backbone, spec: Spec) -> nn.Module:
@@ -163,7 +171,7 @@ class Snail(Algorithm[SnailConfig]):
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Sequence:
         """The tokens of the support set."""
-        order = reading_order(support, ctx.key)
+        order = reading_order(len(support.inputs), ctx.key)
         embedded = self._embedded(meta, support.inputs, None)
         return Sequence(torch.cat([embedded, labels(support.targets, self.spec, embedded)], -1)[order], order)
 
