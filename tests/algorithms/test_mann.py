@@ -50,7 +50,7 @@ def answer(params: dict[str, Tensor], x: Tensor, y: Tensor, query: Tensor, time:
                      for head in range(HEADS)]
         writes = [[torch.zeros((), dtype=x.dtype)] * ROWS for _ in range(HEADS)]
         if not is_query:
-            least = sorted(range(ROWS), key=lambda row: (float(usage[row]), row))[:HEADS]  # noqa: B023
+            least = sorted(range(ROWS), key=lambda row: (usage[row].item(), row))[:HEADS]
             writes = [[gates[head] * looks[head][row] + (1 - gates[head]) * (row == least[head])
                        for row in range(ROWS)] for head in range(HEADS)]
             rows = [rows[row] * (row not in least) + sum(writes[head][row] * keys[head] for head in range(HEADS))

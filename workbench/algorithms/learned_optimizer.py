@@ -170,11 +170,12 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A large first rate and a smaller network for pictures, and a clipped gradient."""
+        """A clipped gradient; for pictures a large first rate, smaller networks and small meta-batches."""
         outer = {"training.clip": 1.0}
         if kind == "classification":
-            return outer | {"algorithm.inner_lr": 0.3, "algorithm.inner_steps": 3, "backbone.filters": 32}
-        return outer
+            return outer | {"algorithm.inner_lr": 0.3, "algorithm.inner_steps": 3, "algorithm.hidden": 8,
+                            "backbone.filters": 32, "training.meta_batch": 4, "training.outer_lr": 2e-3}
+        return outer | {"training.outer_lr": 2e-3}
 
     @classmethod
     def build(cls, config: LearnedOptimizerConfig, backbone: Backbone, spec: Spec) -> nn.Module:

@@ -100,19 +100,20 @@ class Interface(NamedTuple):
 
 
 class MANN(Algorithm[MANNConfig]):
-    """Learns a recurrent network that keeps a task's examples in an external memory. The support examples are fed in
-    one after another, each with the label of the one before, and each is written where the memory was used least. A
-    query looks up what resembles it and is answered from that.
+    """Learns a recurrent network that keeps a task's examples in an external memory. The labelled examples are fed in
+    one after another, and each is written where the memory was used least. A query looks up what resembles it and is
+    answered from that.
 
-    **Update rule.** A controller LSTM reads (x_t, y_{t-1}) and what was recalled last, and gives keys k_t, gates α and
-    a sharpness β. Write: w^w = σ(α) w^r_{t-1} + (1 - σ(α)) w^lu, where w^lu is one at the least used row, which is
-    erased before; M ← M + w^w k_t. Read: w^r = softmax(β cos(k_t, M)), recalled r_t = w^r M. Usage:
-    w^u ← γ w^u + w^r + w^w. The answer is linear in (h_t, r_t).
+    **Update rule.** A controller LSTM reads (f(x_t), y_t) and what was recalled last, and gives keys k_t, gates α and a
+    sharpness β. Write: w^w = σ(α) w^r_{t-1} + (1 - σ(α)) w^lu, where w^lu is one at the least used row, which is erased
+    before; M ← M + w^w k_t. Read: w^r = softmax(β cos(k_t, M)), recalled r_t = w^r M. Usage: w^u ← γ w^u + w^r + w^w.
+    The answer is linear in (h_t, r_t).
 
     **Source.** Santoro, Bartunov, Botvinick, Wierstra and Lillicrap 2016, section 3. The paper leaves open how several
     heads share the least used rows: here each takes one of its own. It has no sharpness, which is that of Graves et al.
-    2014 and can be set to one. It judges every example of one long sequence; here every query is a last example of its
-    own, which reads the memory and writes nothing.
+    2014 and can be set to one. It judges every example of one long sequence, so that a label can only come a step late,
+    (x_t, y_{t-1}); labels "late" does so. Here every query is a last example of its own, which reads the memory and
+    writes nothing, and labels come along with their examples. The controller's weights begin as those of Meta-RNN.
 
     **Try.** Sharpness one, to see what it is worth; fewer rows than there are examples, to see the oldest forgotten;
     Meta-RNN beside it, which has no memory but its activations.
@@ -127,7 +128,7 @@ class MANN(Algorithm[MANNConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A large outer rate and a clipped gradient; for pictures small meta-batches, so that there are more of them."""
+        """A large outer rate and a clipped gradient; for pictures many small meta-batches."""
         outer = {"training.outer_lr": 3e-3, "training.clip": 1.0}
         return outer | {"training.meta_batch": 8} if kind == "classification" else outer
 

@@ -54,22 +54,24 @@ class Read(NamedTuple):
 
 
 class MetaRNN(Algorithm[MetaRNNConfig]):
-    """Learns a recurrent network that is itself the learner. The support examples are fed in one after another, each
-    with the label of the one before, and a query is answered from the activations that they leave. No weight changes
-    on a new task, so the adaptation curve shows what every further example is worth.
+    """Learns a recurrent network that is itself the learner. The labelled examples are fed in one after another, and a
+    query is answered from the activations that they leave. No weight changes on a new task, so the adaptation curve
+    shows what every further example is worth.
 
-    **Update rule.** h_t = cell((f(x_t), y_{t-1}), h_{t-1}) in a random order of the support set; a query is answered by
-    the head on cell((f(x), y_n), h_n). The outer loop minimizes the loss of the queries over f, the cell and the head.
+    **Update rule.** h_t = cell((f(x_t), y_t), h_{t-1}) in a random order of the support set; a query is answered by the
+    head on cell((f(x), 0), h_n). The outer loop minimizes the loss of the queries over f, the cell and the head.
 
-    **Source.** Hochreiter, Younger and Conwell 2001, section 3; labels that come a step late as in Santoro et al. 2016,
-    section 2. They judge every example of one long sequence; here every query is a last example of its own, so that it
-    is judged as by all other methods. An LSTM begins with a forget bias of one.
+    **Source.** Hochreiter, Younger and Conwell 2001, section 3, and the LSTM baseline of Santoro et al. 2016. Both
+    judge every example of one long sequence, so that a label can only come a step late, (x_t, y_{t-1}); labels "late"
+    does so. Here every query is a last example of its own, so that it is judged as by all other methods, and labels
+    come along with their examples. The papers leave open how weights begin: label weights begin at size one, the forget
+    bias of an LSTM at one, and its input and output gates alike.
 
-    **Try.** Regression first, where it is strong; the GRU, which has fewer weights; more queries in training, which
-    are nearly free.
+    **Try.** Regression first, where it is strong; labels one step late, to see what the delay costs; the GRU, which has
+    fewer weights.
 
     **Goes wrong.** For a while nothing is learned at all, until the loss falls suddenly: wait, or raise the outer rate.
-    The state has to hold every example, so many ways or shots are hard for it.
+    The activations have to hold every example, so many ways or shots are hard.
     """
 
     Config = MetaRNNConfig
@@ -78,7 +80,7 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A large outer rate and a clipped gradient; for pictures small meta-batches, so that there are more of them."""
+        """A large outer rate and a clipped gradient; for pictures many small meta-batches."""
         outer = {"training.outer_lr": 3e-3, "training.clip": 1.0}
         return outer | {"training.meta_batch": 8} if kind == "classification" else outer
 

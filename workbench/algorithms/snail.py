@@ -134,15 +134,17 @@ class Sequence(NamedTuple):
 
 class Snail(Algorithm[SnailConfig]):
     """Reads a task as one sequence, the labelled examples and last the query, and answers at its last place. Temporal
-    convolutions gather what came before, and attention picks out single examples of it. Nothing iterates and no weight
-    changes on a new task.
+    convolutions gather what came before, and attention picks out single examples of it. Nothing iterates and no
+    weight changes on a new task.
 
     **Update rule.** Tokens (f(x_i), y_i) of the support set in a random order, then (f(x), 0); attention, temporal
     convolutions, attention, temporal convolutions, attention, each of which adds its outputs to the channels; the head
     reads the last place. The outer loop minimizes the loss of the queries over all weights.
 
     **Source.** Mishra, Rohaninejad, Chen and Abbeel 2018, section 3 and C.1, with dilations 2, 4, 8 as its figure has
-    them. Every query is a sequence of its own, though the support set, which is causal, is computed once for all.
+    them. Every query is a sequence of its own, though the support set, which is causal, is computed once for all. The
+    paper leaves open how weights begin: the keys of an attention begin as its queries do, so that it looks at what is
+    alike.
 
     **Try.** A sequence length of the support set and one; more queries in training, which cost little beside the
     support set; watching the attention of the queries settle on the right examples.
@@ -158,11 +160,9 @@ class Snail(Algorithm[SnailConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A large outer rate and a clipped gradient; for pictures small meta-batches and a lighter network."""
-        outer = {"training.outer_lr": 2e-3, "training.clip": 1.0}
-        if kind == "classification":
-            return outer | {"training.meta_batch": 8, "algorithm.filters": 32, "algorithm.length": 8}
-        return outer
+        """A large outer rate, a clipped gradient and a lighter network; for pictures small meta-batches."""
+        outer = {"training.outer_lr": 2e-3, "training.clip": 1.0, "algorithm.filters": 32}
+        return outer | {"training.meta_batch": 8, "algorithm.length": 8} if kind == "classification" else outer
 
     @classmethod
     def build(cls, config: SnailConfig, backbone: Backbone, spec: Spec) -> nn.Module:
