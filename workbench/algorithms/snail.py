@@ -117,11 +117,11 @@ class SnailNetwork(nn.Module):
         self.sequence = SequenceNetwork(config, outputs)
 
     def forward(self, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
-        """Outputs [n, outputs] of inputs that nothing is known before."""
+        """Outputs [n, outputs] of inputs, each after one blank example."""
         embedded = self.embedding(self.backbone(inputs, reference))
         unknown = embedded.new_zeros(len(embedded), self.outputs)
         tokens = torch.cat([embedded, unknown], -1)
-        outputs: Tensor = self.sequence(tokens[:0], tokens)[0]
+        outputs: Tensor = self.sequence(torch.zeros_like(tokens[:1]), tokens)[0]
         return outputs
 
 
