@@ -48,8 +48,10 @@ class BOIL(Algorithm[BOILConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A smaller rate where the loss is not bounded by the number of classes."""
-        return {"algorithm.inner_lr": 0.5 if kind == "classification" else 0.01}
+        """The paper's rate for pictures, and MAML's for functions, whose loss is not bounded by a number of classes."""
+        if kind == "regression":
+            return {"algorithm.inner_lr": 0.01}
+        return {"algorithm.inner_lr": 0.5, "training.meta_batch": 8, "training.outer_lr": 0.003}
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The learned body."""

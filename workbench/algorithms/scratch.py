@@ -37,8 +37,8 @@ class Scratch(Algorithm[ScratchConfig]):
     **Source.** The control that Finn, Abbeel and Levine 2017 and most papers after them compare with, under the same
     budget of inner steps.
 
-    **Try.** The inner steps and the inner rate of the method beside it; then a hundred steps in testing, to see how far
-    a network comes on the support set alone. Batch normalization and Adam are worth trying too.
+    **Try.** The inner steps and the inner rate of the method beside it; then a hundred steps of Adam in testing, to
+    see how far a network comes on the support set alone.
 
     **Goes wrong.** One shot is too little to learn features from, so it is often no better than chance. More
     iterations change nothing but the time that they take.
