@@ -1,0 +1,160 @@
+"""Fast context adaptation: one shared network, and a few numbers that tell it which task this is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+import torch
+from pydantic import field_validator
+from torch import Tensor, nn
+from torch.func import grad
+
+from workbench.algorithms.base import Algorithm, Context, Drawing, InnerLoop, Meta
+from workbench.backbones.base import Backbone, Block, Network, Params, WithHead, modulated
+from workbench.experiment.fields import field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.base import DataError, Examples, Spec, Task
+
+
+class CAVIAConfig(InnerLoop):
+    """The context and where it enters the network."""
+
+    name: Literal["cavia"] = "cavia"
+    contexts: int = field(5, label="Contexts", help="Numbers that adapt to a task.", ge=1, le=4096,
+                          source="Zintgraf et al. 2019, 5.1")
+    conditioning: Literal["concatenate", "film"] = field(
+        "concatenate", label="Conditioning", help="How the context enters a block: as further inputs, which is a shift "
+        "of its output, or as a scale and a shift of every channel (FiLM).",
+        choices={"concatenate": "Further inputs", "film": "Scale and shift (FiLM)"},
+        source="Zintgraf et al. 2019, 3.3")
+    blocks: tuple[int, ...] = field(
+        (1,), label="Blocks", help="Blocks that the context enters, counted from 1 at the input. A number beyond the "
+        "last block is the last.", source="Zintgraf et al. 2019, 5.1 and 5.3")
+    bias_only: bool = field(False, label="Offset only", help="The context is added to the outputs and enters nowhere "
+                            "else: g(x) = f(x) + θ. The three fields above are then without meaning.", advanced=True)
+    inner_lr: float = field(1.0, label="Inner rate", help="Learning rate of the context, on the mean loss.", gt=0,
+                            le=1000, log=True, source="Zintgraf et al. 2019, 5.1")
+    inner_steps: int = field(1, label="Inner steps", help="Gradient steps on the context in training.", ge=1, le=100,
+                             source="Zintgraf et al. 2019, 5.1")
+
+    @field_validator("blocks")
+    @classmethod
+    def _counted(cls, blocks: tuple[int, ...]) -> tuple[int, ...]:
+        if not blocks or min(blocks) < 1:
+            raise ValueError("blocks are one or more whole numbers from 1 on, such as 1, 2")
+        return blocks
+
+
+class Conditioned(WithHead):
+    """A network, and the linear map from the context to the scales and shifts of its blocks.
+
+    Alone it runs as with a context of zeros.
+    """
+
+    def __init__(self, backbone: Backbone, outputs: int, contexts: int, entries: int) -> None:
+        super().__init__(backbone, outputs)
+        self.context = nn.Linear(contexts, entries, bias=False)
+
+
+class CAVIA(Algorithm[CAVIAConfig]):
+    """Shares one network among all tasks and adapts only a small context vector, which is a further input to it. The
+    context starts at zero for every task and takes a few gradient steps on the support set. What tasks have in common
+    is thereby kept apart from what they differ in, so that little can overfit and the context can be looked at.
+
+    **Update rule.** Inner: φ_0 = 0, φ_{s+1} = φ_s - α ∇_φ L_support(θ, φ_s). Outer: min over θ of the mean L_query(θ,
+    φ_S), second derivatives included. In a block the context makes y into y + W φ (further inputs), or into (1 + W φ)
+    ∘ y + V φ (FiLM).
+
+    **Source.** Zintgraf, Shiarlis, Kurin, Hofmann and Whiteson 2019, algorithm 1 and section 3.3. Inputs that are
+    concatenated to a layer are the shift W φ of its bias, so they are added there. The code's FiLM layer has a bias of
+    its own; the block's scale and shift are that bias here.
+
+    **Try.** Two or three contexts on sinusoids, which have an amplitude and a phase, and their drawing; many more inner
+    steps, for there is little to overfit. `bias_only` is the smallest case: deep features shared by all tasks, and an
+    offset for each.
+
+    **Goes wrong.** A network that stays at chance on pictures has too small an inner rate, or too few blocks that the
+    context enters. Too few contexts cannot say which task it is. With `bias_only` all answers of a task move by the
+    same amount: right for functions that differ by a constant, and chance for classes.
+    """
+
+    Config = CAVIAConfig
+    title = "CAVIA"
+    source = "Zintgraf 2019"
+
+    def __init__(self, config: CAVIAConfig, network: Network, spec: Spec) -> None:
+        super().__init__(config, network, spec)
+        module = network.module
+        self.conditioned = entered(config, module.backbone) if isinstance(module, Conditioned) else ()
+        self.contexts = spec.outputs if config.bias_only else config.contexts
+
+    @classmethod
+    def build(cls, config: CAVIAConfig, backbone: Backbone, spec: Spec) -> nn.Module:
+        """Backbone and head, and what turns the context into scales and shifts."""
+        if config.bias_only:
+            return WithHead(backbone, spec.outputs)
+        entries = sum(block.channels for block in entered(config, backbone))
+        return Conditioned(backbone, spec.outputs, config.contexts,
+                           entries * (2 if config.conditioning == "film" else 1))
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
+        """The paper's five further inputs for functions, and its hundred contexts and two steps for pictures.
+
+        For pictures the paper scales and shifts the third block at rate 1, which takes long to leave chance: the
+        gradient that reaches a context at zero is small. All four blocks at rate 10 learn several times as fast.
+        """
+        if kind == "regression":
+            return {"training.clip": 10.0}
+        return {"algorithm.contexts": 100, "algorithm.conditioning": "film", "algorithm.blocks": (1, 2, 3, 4),
+                "algorithm.inner_lr": 10.0, "algorithm.inner_steps": 2, "training.clip": 10.0,
+                "training.meta_batch": 8, "training.outer_lr": 0.003}
+
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> Tensor:  # noqa: ARG002
+        """A context of zeros, [contexts]."""
+        return torch.zeros_like(meta.params["head.bias"][:1]).expand(self.contexts)
+
+    def step(self, meta: Meta, state: Tensor, support: Examples, ctx: Context) -> Tensor:  # noqa: ARG002
+        """One gradient step of the context."""
+        def loss(context: Tensor) -> Tensor:
+            return self.loss(self._outputs(meta, context, support.inputs, None), support.targets)
+
+        moved: Tensor = state - self.config.inner_lr * grad(loss)(state)
+        return moved
+
+    def predict(self, meta: Meta, state: Tensor, inputs: Tensor, ctx: Context) -> Tensor:
+        """The shared network with the task's context."""
+        return self._outputs(meta, state, inputs, ctx.reference)
+
+    def _outputs(self, meta: Meta, context: Tensor, inputs: Tensor, reference: Tensor | None) -> Tensor:
+        if self.config.bias_only:
+            return self.network(meta.params, inputs, reference) + context
+        entries = self.network.part("context", meta.params, context)
+        params = meta.params
+        for block in self.conditioned:
+            shift, entries = entries[:block.channels], entries[block.channels:]
+            scale = torch.ones_like(shift)
+            if self.config.conditioning == "film":
+                scale, entries = 1 + entries[:block.channels], entries[block.channels:]
+            params = modulated(params, block, scale, shift)
+        return self.network(params, inputs, reference)
+
+    def drawings(self) -> dict[str, Drawing]:
+        """The context of a task."""
+        return {"context": Drawing(
+            "Context", "What the learner found out about the task, from zeros before the first inner step.",
+            rows="task", columns="context", values="value", row_names=("this task",))}
+
+    def draw(self, meta: Meta, state: Tensor, task: Task, ctx: Context) -> Params:  # noqa: ARG002
+        """The context as one row."""
+        return {"context": state.unsqueeze(0)}
+
+
+def entered(config: CAVIAConfig, backbone: Backbone) -> tuple[Block, ...]:
+    """The blocks of a backbone that the context enters, from input to output."""
+    count = len(backbone.blocks)
+    if not count:
+        raise DataError(f"CAVIA has no block of {backbone.title} to enter; pick another backbone, or set "
+                        "algorithm.bias_only")
+    return tuple(backbone.blocks[number - 1] for number in sorted({min(number, count) for number in config.blocks}))
