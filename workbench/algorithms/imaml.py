@@ -15,6 +15,9 @@ from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Task
 
+# A convex support loss has one and more in units of the identity; a step along far less would drown everything else.
+_LEAST_CURVATURE = 0.1
+
 
 class IMAMLConfig(InnerLoop):
     """The regularized inner problem, and how the linear system of its derivative is solved."""
@@ -39,7 +42,8 @@ class IMAML(Algorithm[IMAMLConfig]):
 
     **Update rule.** Inner: φ_{s+1} = φ_s - α (∇ L_support(φ_s) + λ (φ_s - θ)). Outer: θ ← θ - β mean over tasks of g,
     where (I + H/λ) g = ∇ L_query(φ_S) and H is the Hessian of the support loss at φ_S. Conjugate gradient solves for g
-    from products H v alone, and stops where it meets negative curvature; where that is at once, g is the right side.
+    from products H v alone, and stops where it meets negative curvature or next to none; where that is at once, g is
+    the right side.
 
     **Source.** Rajeswaran, Finn, Kakade and Levine 2019, algorithms 1 and 2. The paper's code takes plain SGD steps
     with one pull towards θ after them, doubles the identity, adds ten to λ in the system and drops λ in testing; here
@@ -59,10 +63,12 @@ class IMAML(Algorithm[IMAMLConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """The rates of the paper's code for pictures, and a weaker pull for sinusoids."""
+        """Half the paper's inner steps at three times its rate, with a weaker pull: learning that fits a CPU."""
+        outer = {"training.outer_lr": 0.003}
         if kind == "classification":
-            return {"algorithm.inner_lr": 0.1}
-        return {"algorithm.inner_lr": 0.01, "algorithm.proximal": 1.0}
+            return outer | {"algorithm.inner_steps": 8, "algorithm.inner_lr": 0.3, "algorithm.proximal": 0.5,
+                            "algorithm.conjugate_steps": 2, "training.meta_batch": 8}
+        return outer | {"algorithm.inner_lr": 0.01, "algorithm.proximal": 1.0}
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
         """The initialization itself."""
@@ -107,8 +113,8 @@ class IMAML(Algorithm[IMAMLConfig]):
 def conjugate_gradient(system: Callable[[Params], Params], right: Params, steps: int) -> Params:
     """Solve system(x) = right for a symmetric system, so many steps from zero (Hestenes and Stiefel 1952).
 
-    It goes no further where a direction has no positive curvature, as in truncated Newton methods (Nocedal and Wright
-    2006, algorithm 7.1); where the first has none, the answer is `right`.
+    It goes no further where a direction has negative curvature or next to none, as in truncated Newton methods
+    (Nocedal and Wright 2006, algorithm 7.1); where the first is such, the answer is `right`.
 
     Args:
         system: The linear map.
@@ -123,7 +129,7 @@ def conjugate_gradient(system: Callable[[Params], Params], right: Params, steps:
         image = system(direction)
         curvature = _dot(direction, image)
         # Mapped over tasks a stop cannot leave the loop: a task that has stopped takes steps of length zero.
-        goes_on = goes_on & (curvature > 0)
+        goes_on = goes_on & (curvature > _LEAST_CURVATURE * _dot(direction, direction))
         length = torch.where(goes_on, square / torch.where(goes_on, curvature, 1), 0)
         solution = _plus(solution, direction, length)
         if step == 0:

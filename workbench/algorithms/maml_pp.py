@@ -85,8 +85,12 @@ class MAMLPlusPlus(Algorithm[MAMLPlusPlusConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """The paper's rate and schedule for pictures, and MAML's rate for sinusoids."""
-        return {"algorithm.inner_lr": 0.1 if kind == "classification" else 0.01, "training.schedule": "cosine"}
+        """The cosine; for sinusoids, which first-order gradients hardly learn, a larger rate and a clipped gradient."""
+        outer = {"training.schedule": "cosine", "training.outer_lr": 0.003, "training.meta_batch": 8}
+        if kind == "classification":
+            return outer | {"algorithm.inner_lr": 0.1}
+        return outer | {"algorithm.inner_lr": 0.03, "algorithm.first_order_share": 0.1, "training.clip": 1.0,
+                        "training.meta_batch": 25}
 
     def init(self, generator: torch.Generator) -> Meta:
         """What adapts, a rate for each layer and step, and normalization weights [steps, channels] for their own."""
