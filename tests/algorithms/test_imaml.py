@@ -46,7 +46,7 @@ class Linear(torch.nn.Module):
 @pytest.mark.parametrize("how", ["vectorized", "threads"])
 def test_on_a_quadratic_problem_it_is_the_exact_implicit_gradient(how, damping):
     about = Spec("regression", "vector", (3,), outputs=2)
-    config = IMAMLConfig(inner_steps=400, inner_lr=RATE, proximal=PULL, conjugate_steps=4, damping=damping)
+    config = IMAMLConfig(inner_steps=80, inner_lr=RATE, proximal=PULL, conjugate_steps=4, damping=damping)
     algorithm: Algorithm = IMAML(config, Network(Linear().double()), about)
     meta = algorithm.init(torch.Generator())
     batch, keys = noise_tasks(about, tasks=2, ways=2, shots=6, queries=5)
@@ -128,7 +128,7 @@ def test_few_steps_minimize_the_error_over_their_krylov_space_also_through_batch
 def test_it_is_the_slope_of_the_converged_problem_by_finite_differences():
     about = spec("regression", 2)
     batch, keys = noise_tasks(about, tasks=1, ways=2, shots=4, queries=3)
-    params, ours = meta_gradient("imaml", about, batch, keys, inner_steps=300, inner_lr=RATE, proximal=PULL,
+    params, ours = meta_gradient("imaml", about, batch, keys, inner_steps=150, inner_lr=RATE, proximal=PULL,
                                  conjugate_steps=80)
     generator = torch.Generator().manual_seed(1)
     aside = {name: torch.randn(value.shape, generator=generator, dtype=value.dtype) for name, value in params.items()}
@@ -136,7 +136,7 @@ def test_it_is_the_slope_of_the_converged_problem_by_finite_differences():
 
     def query_loss(shift: float) -> float:
         net = PlainMLP(about.outputs, {name: value + shift * aside[name] for name, value in params.items()})
-        weights = walked(net, about, task, 300)
+        weights = walked(net, about, task, 150)
         return loss_of(about, functional_call(net, weights, (task.query.inputs,)), task.query.targets).item()
 
     step = 1e-5
