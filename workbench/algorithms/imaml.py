@@ -68,7 +68,7 @@ class IMAML(Algorithm[IMAMLConfig]):
         if kind == "classification":
             return outer | {"algorithm.inner_steps": 8, "algorithm.inner_lr": 0.3, "algorithm.proximal": 0.5,
                             "algorithm.conjugate_steps": 2, "training.meta_batch": 8}
-        return outer | {"algorithm.inner_lr": 0.01, "algorithm.proximal": 1.0}
+        return outer | {"algorithm.inner_lr": 0.01, "algorithm.proximal": 1.0, "training.iterations": 4000}
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
         """The initialization itself."""

@@ -90,7 +90,7 @@ class MAMLPlusPlus(Algorithm[MAMLPlusPlusConfig]):
         if kind == "classification":
             return outer | {"algorithm.inner_lr": 0.1}
         return outer | {"algorithm.inner_lr": 0.03, "algorithm.first_order_share": 0.1, "training.clip": 1.0,
-                        "training.meta_batch": 25}
+                        "training.meta_batch": 25, "training.iterations": 5000}
 
     def init(self, generator: torch.Generator) -> Meta:
         """What adapts, a rate for each layer and step, and normalization weights [steps, channels] for their own."""
