@@ -237,3 +237,27 @@ def test_a_table_of_numbers_names_its_series_and_units_and_leaves_gaps_out() -> 
     assert float(rows[-1][2]) == figure.series[-1].y[-1]
     table = figures.to_csv(figures.metric([run()], 0.9))
     assert table.splitlines()[-1] == "nearest mean 40,,40.0,"
+
+
+def test_smoothing_begins_anew_where_the_numbers_begin_to_mean_something_else() -> None:
+    values = np.random.default_rng(2).normal(size=300)
+    expected = np.concatenate([naive(part, 0.9) for part in (values[:100], values[100:230], values[230:])])
+    np.testing.assert_allclose(Smoother(0.9).extend(values, (100, 230)), expected, rtol=1e-9)
+    growing = Smoother(0.9)
+    for end in (1, 99, 100, 101, 230, 300):
+        found = growing.extend(values[:end], [turn for turn in (100, 230) if turn < end])
+        np.testing.assert_allclose(found, expected[:end], rtol=1e-9)
+
+
+def test_a_run_that_pretrains_has_a_curve_for_each_stage_and_a_labelled_line_between_them() -> None:
+    one = run(one=history(200, pretrained=120))
+    assert one.history.stages == [(1, "examples"), (121, "tasks")]
+    for figure, role in ((figures.meta_loss([one], 0.9), "smoothed"), (figures.metric([one], 0.9), "background")):
+        first, second = (series for series in figure.series if series.role == role)
+        assert (first.name.rpartition(", ")[2], second.name.rpartition(", ")[2]) == ("examples", "tasks")
+        assert (first.x[0], first.x[-1], second.x[0], second.x[-1]) == (1, 120, 121, 200)
+        assert first.legend == second.legend
+        assert [(turn.label, turn.x) for turn in figure.turns] == [("examples | tasks", 120.5)]
+    raw = one.history.loss.values
+    np.testing.assert_allclose(figures.meta_loss([one], 0.9).series[-1].y, naive(raw[120:], 0.9))
+    assert not figures.meta_loss([run()], 0.9).turns

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import pairwise
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -30,13 +32,22 @@ class Smoother:
         self._smoothed = Growing()
         self._sums: Curve = np.zeros(2)
 
-    def extend(self, values: Curve) -> Curve:
-        """The smoothed curve of everything so far, `values` being the whole curve and not only its new part."""
+    def extend(self, values: Curve, turns: Sequence[int] = ()) -> Curve:
+        """The smoothed curve of everything so far.
+
+        Args:
+            values: The whole curve and not only its new part.
+            turns: Indices at which the numbers begin to mean something else, so that smoothing starts anew.
+        """
         done = len(self._smoothed.values)
         if len(values) < done:
             self._smoothed, self._sums, done = Growing(), np.zeros(2), 0
-        if len(values) > done:
-            self._smoothed.extend(self._continued(values[done:]))
+        ends = [done, *(turn for turn in turns if done <= turn < len(values)), len(values)]
+        for begin, end in pairwise(ends):
+            if begin in turns:
+                self._sums = np.zeros(2)
+            if end > begin:
+                self._smoothed.extend(self._continued(values[begin:end]))
         return self._smoothed.values
 
     def _continued(self, values: Curve) -> Curve:
@@ -80,12 +91,12 @@ class Smoothers:
     def __init__(self) -> None:
         self._known: WeakKeyDictionary[Growing, Smoother] = WeakKeyDictionary()
 
-    def curve(self, series: Growing, weight: float, scale: float = 1.0) -> Curve:
-        """The smoothed curve of a run's series; the same memory as before where the run did not grow."""
+    def curve(self, series: Growing, weight: float, scale: float = 1.0, turns: Sequence[int] = ()) -> Curve:
+        """The smoothed curve of a run's series, anew from every turn; the same memory where the run did not grow."""
         smoother = self._known.get(series)
         if smoother is None or (smoother.weight, smoother.scale) != (weight, scale):
             smoother = self._known[series] = Smoother(weight, scale)
-        return smoother.extend(series.values)
+        return smoother.extend(series.values, turns)
 
 
 class _Counted:

@@ -6,7 +6,8 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Literal, Protocol
 
 import numpy as np
@@ -65,6 +66,15 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Turn:
+    """Where training goes over to something else: a line up the plot, its label being "before | after"."""
+
+    label: str
+    x: float
+    color: int | None = None
+
+
+@dataclass(frozen=True)
 class Figure:
     """A plot.
 
@@ -74,6 +84,7 @@ class Figure:
         x_label, y_label: With units.
         series: Back to front.
         references: Named values.
+        turns: Where training goes over to something else.
         is_log: Whether the y axis is logarithmic.
         bounds: y values that cannot be passed, such as 0 and 100 %; intervals are cut there.
         is_whole: Whether x counts something, so that there is nothing to read between whole numbers.
@@ -87,6 +98,7 @@ class Figure:
     y_label: str = ""
     series: tuple[Series, ...] = ()
     references: tuple[Reference, ...] = ()
+    turns: tuple[Turn, ...] = ()
     is_log: bool = False
     bounds: tuple[float, float] | None = None
     is_whole: bool = True
@@ -123,10 +135,11 @@ def meta_loss(runs: Sequence[Subject], smoothing: float, *, is_log: bool = False
         if len(drawn) <= MOST_RAW or run is drawn[-1]:
             raw.append(Series(f"{run.title}, each meta-batch", x, run.history.loss.values, "raw", legends[0],
                               run.color_index))
-        bold.append(Series(f"{run.title}, smoothed", x, smoothers.curve(run.history.loss, smoothing), "smoothed",
-                           legends[1], run.color_index))
+        turns = _turn_indices(run)
+        bold += _parted(Series(f"{run.title}, smoothed", x, smoothers.curve(run.history.loss, smoothing, 1.0, turns),
+                               "smoothed", legends[1], run.color_index), run)
     return Figure("Meta-loss", _joined(f"smoothing {smoothing:g}", left_out), "iteration", loss_label(drawn),
-                  (*raw, *bold), is_log=is_log,
+                  (*raw, *bold), turns=_turns(drawn), is_log=is_log,
                   note="The loss of every meta-batch appears here as soon as a run takes its first step.")
 
 
@@ -140,14 +153,15 @@ def metric(runs: Sequence[Subject], smoothing: float, smoothers: Smoothers | Non
     for run in drawn:
         legends = ("training batches, smoothed", "validation") if len(drawn) == 1 else (run.title, run.title)
         if run.history.step and (len(drawn) <= MOST_RAW or run is drawn[-1]):
-            behind.append(Series(f"{run.title}, training", iterations(run.history.step),
-                                 smoothers.curve(run.history.metric, smoothing, scale), "background", legends[0],
-                                 run.color_index))
+            values = smoothers.curve(run.history.metric, smoothing, scale, _turn_indices(run))
+            behind += _parted(Series(f"{run.title}, training", iterations(run.history.step), values, "background",
+                                     legends[0], run.color_index), run)
         results += _validations(run, scale, legends[1], "iterations", is_crowded=len(drawn) > MOST_RAW)
     counts = {one.tasks for run in drawn for one in run.history.validations}
     tasks = f"95 % interval, {_counts(counts)} tasks" if counts else ""
     return Figure(f"{metric_title(drawn)}, validation tasks", _joined(tasks, left_out), "iteration",
-                  metric_label(drawn), (*behind, *results), _floors(drawn, scale), bounds=_bounds(drawn),
+                  metric_label(drawn), (*behind, *results), _floors(drawn, scale), _turns(drawn),
+                  bounds=_bounds(drawn),
                   note="Results on validation tasks appear here, with their 95 % interval, while a run trains.")
 
 
@@ -349,6 +363,30 @@ def _floors(runs: Sequence[Subject], scale: float) -> tuple[Reference, ...]:
     """What a learner must beat, each once."""
     found = {name: value for run in runs if run.history.started for name, value in run.history.started.floors.items()}
     return tuple(Reference(f"{name} {scale * value:.3g}", scale * value) for name, value in found.items())
+
+
+def _turn_indices(run: Subject) -> list[int]:
+    """Where in the run's series a stage begins, the first left out."""
+    return [first - 1 for first, _ in run.history.stages[1:]]
+
+
+def _parted(series: Series, run: Subject) -> list[Series]:
+    """A smoothed curve as one for each stage, for what they count cannot be compared."""
+    ends = [0, *_turn_indices(run), len(series.x)]
+    if len(ends) == 2:
+        return [series]
+    names = [f"{series.name}, {stage}" for _, stage in run.history.stages]
+    # A stage may come again.
+    names = [name if name not in names[:index] else f"{name} from {ends[index] + 1:,}"
+             for index, name in enumerate(names)]
+    return [replace(series, name=name, x=series.x[begin:end], y=series.y[begin:end])
+            for name, (begin, end) in zip(names, pairwise(ends), strict=True)]
+
+
+def _turns(runs: Sequence[Subject]) -> tuple[Turn, ...]:
+    """Where runs go over from one stage to the next, half a step before it; a label each."""
+    return tuple(Turn(f"{before} | {after}", first - 0.5, run.color_index)
+                 for run in runs for (_, before), (first, after) in pairwise(run.history.stages))
 
 
 def _each_and_mean(values: Curve, color: int, x: Curve | None = None) -> tuple[Series, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from workbench.algorithms.base import Stage
 from workbench.engine.events import (
     Adaptation,
     Checkpoint,
@@ -51,6 +52,7 @@ class History:
     Attributes:
         started: How it runs; None before it does.
         loss, metric, outer_lr, gradient_norm: One number for every outer step, from step 1.
+        stages: What training was shown, and the step that it began with, each time that it changed.
         times: Training seconds at the end of each block, and `times_steps` the step it ended at.
         validations, test: Results.
         probes: Adaptation of the probe tasks through training.
@@ -66,6 +68,7 @@ class History:
     metric: Series = field(default_factory=Series)
     outer_lr: Series = field(default_factory=Series)
     gradient_norm: Series = field(default_factory=Series)
+    stages: list[tuple[int, Stage]] = field(default_factory=list)
     times: Series = field(default_factory=Series)
     times_steps: Series = field(default_factory=Series)
     validations: list[Evaluation] = field(default_factory=list)
@@ -110,6 +113,8 @@ class History:
     def _add_steps(self, event: Steps) -> None:
         for name in ("loss", "metric", "outer_lr", "gradient_norm"):
             getattr(self, name).extend(getattr(event, name))
+        if not self.stages or self.stages[-1][1] != event.stage:
+            self.stages.append((event.first, event.stage))
         self.times.extend(np.array([event.seconds]))
         self.times_steps.extend(np.array([float(event.last)]))
         if event.adaptation is not None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from workbench.algorithms.base import Stage
 from workbench.engine.events import Adaptation, Evaluation, Finished, Probe, Score, Shown, ShownTask, Started, Steps
 from workbench.gui.plots.shown import ShownRun
 from workbench.runs.history import History
@@ -54,22 +55,22 @@ def outputs(one: Started, inner: int, share: float) -> Shown:
     return Shown(tuple(range(inner + 1)), np.array(found))
 
 
-def block(first: int, count: int, inner: int = 3) -> Steps:
+def block(first: int, count: int, inner: int = 3, stage: Stage = "tasks") -> Steps:
     steps = np.arange(first, first + count)
-    loss = 2 / np.sqrt(steps) + 0.1 * np.cos(steps)
+    loss = 2 / np.sqrt(steps) + 0.1 * np.cos(steps) + (2 if stage == "examples" else 0)
     tasks = np.linspace(0.8, 1.2, META_BATCH)[:, None] / (1 + np.arange(inner + 1.0))
     return Steps(first, loss, 1 - loss / 4, np.full(count, 0.1), np.ones(count), (first + count - 1) * 0.01,
-                 Adaptation(tasks, 1 - tasks / 2))
+                 Adaptation(tasks, 1 - tasks / 2), stage)
 
 
 def history(steps: int = 200, *, metric: str = "accuracy", inner: int = 3, is_finished: bool = False,
-            vectors: bool = False) -> History:
-    """A run with a probe every 20 steps and a validation every 50."""
+            vectors: bool = False, pretrained: int = 0) -> History:
+    """A run with a probe every 20 steps and a validation every 50, after some steps over examples."""
     made = History()
     begun = started(metric, vectors=vectors)
     made.add(begun)
     for first in range(1, steps + 1, 10):
-        event = block(first, 10, inner)
+        event = block(first, 10, inner, "examples" if first <= pretrained else "tasks")
         made.add(event)
         assert event.adaptation is not None
         if event.last % 20 == 0:

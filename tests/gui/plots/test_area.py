@@ -25,7 +25,7 @@ from workbench.gui.theme import DARK, LIGHT, Theme
 from workbench.runs.history import History
 
 Found = TypeVar("Found", bound=QWidget)
-TABS = ("Live", "Task", "Compare")
+TABS = ("Live", "Task", "Inside", "Compare")
 RUNS: dict[str, Callable[[], list[ShownRun]]] = {
     "empty": list,
     "waiting": lambda: [run(one=History())],

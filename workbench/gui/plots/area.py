@@ -9,7 +9,9 @@ from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
 from workbench.gui.plots.compare import CompareTab
 from workbench.gui.plots.grid import CardTab
+from workbench.gui.plots.inside import InsideTab
 from workbench.gui.plots.live import LiveTab
+from workbench.gui.plots.looking import Look
 from workbench.gui.plots.rota import Rota
 from workbench.gui.plots.shown import ShownRun
 from workbench.gui.plots.style import sheet
@@ -24,6 +26,7 @@ class PlotArea(QWidget):
     Attributes:
         live: What training looks like right now.
         task: One probe task.
+        inside: What is special to a method: learned rates, attention, a memory.
         compare: Results side by side.
         tabs: The tabs.
     """
@@ -32,11 +35,14 @@ class PlotArea(QWidget):
         super().__init__(parent)
         self.setObjectName("plotArea")
         self.live = LiveTab(theme)
-        self.task = TaskTab(theme)
+        look = Look()
+        self.task = TaskTab(theme, look)
+        self.inside = InsideTab(theme, look)
         self.compare = CompareTab(theme)
         self.tabs = named(QTabWidget(), "plotTabs", "Plots")
         self.tabs.setDocumentMode(True)
-        self._named_tabs: dict[str, CardTab] = {"Live": self.live, "Task": self.task, "Compare": self.compare}
+        self._named_tabs: dict[str, CardTab] = {"Live": self.live, "Task": self.task, "Inside": self.inside,
+                                               "Compare": self.compare}
         for title, tab in self._named_tabs.items():
             tab.setObjectName(f"{title.lower()}Tab")
             self.tabs.addTab(tab, title)

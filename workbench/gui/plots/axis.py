@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pyqtgraph as pg
 
-PIXELS_A_NUMBER = {"left": 30, "bottom": 80}
+PIXELS_A_NUMBER = {"left": 30, "right": 30, "bottom": 80}
 MOST_NUMBERS = 9
 
 

@@ -17,6 +17,7 @@ from workbench.gui.plots.marks import Mark
 from workbench.gui.plots.readout import Readout
 from workbench.gui.plots.references import References
 from workbench.gui.plots.style import font, pen
+from workbench.gui.plots.turns import Turns
 from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme, blend
 
@@ -65,7 +66,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self._is_moved = False
         self._plot = cast("Any", self.getPlotItem())
         self._view = self._plot.getViewBox()
-        self._references = References(self._plot)
+        self._references, self._turns = References(self._plot), Turns(self._plot)
         self._readout = Readout(self)
         self._back = named(QToolButton(self), "resetView")
         self._prepare()
@@ -125,6 +126,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
                      bounds=figure.bounds)
             mark.set_shown(series.legend not in self.hidden)
         self._references.set(figure, self._theme)
+        self._turns.set(figure, self._theme)
         if not self._is_moved:
             self._show_everything()
         self._refresh()
@@ -178,6 +180,7 @@ class Canvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
     def _place(self, *_: object) -> None:
         """Put what lies over the plot where it belongs."""
         self._references.place()
+        self._turns.place()
         self._back.setVisible(self._is_moved)
         corner = self._view.mapRectToScene(self._view.boundingRect()).bottomRight().toPoint()
         self._back.adjustSize()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from PySide6.QtCore import QEvent, QObject, QPoint, QSize, Qt, Signal
 from PySide6.QtGui import QAction, QColor, QIcon, QMouseEvent, QPainter, QPen, QPixmap
 from PySide6.QtWidgets import QFrame, QHBoxLayout, QMenu, QStackedLayout, QToolButton, QVBoxLayout, QWidget
@@ -140,7 +142,7 @@ class FigureCard(Card):
         self.legend.hidden_changed.connect(self.canvas.set_hidden)
         self.canvas.menu_asked.connect(self._open_menu)
         self.canvas.focus_changed.connect(self.set_focused)
-        self._menu = self._made_menu()
+        self._menu = plot_menu(self, self.canvas.reset_view, self.saver)
 
     def show_figure(self, figure: Figure) -> None:
         """Draw a figure, or say what will appear."""
@@ -158,28 +160,30 @@ class FigureCard(Card):
         super().set_theme(theme)
         self.canvas.set_theme(theme)
 
-    def _made_menu(self) -> QMenu:
-        menu = named(QMenu(self), "plotMenu")
-        for name, words, do in (
-                ("resetView", "Reset view", self.canvas.reset_view), ("maximize", "Fill the tab / go back",
-                                                                      self.maximize_asked.emit), ("", "", None),
-                ("copyImage", "Copy image", self.saver.copy_image),
-                ("saveImage", "Save image…", self.saver.ask_image),
-                ("saveVector", "Save as SVG…", self.saver.ask_vector),
-                ("saveData", "Save data as CSV…", self.saver.ask_data),
-                ("copyData", "Copy data", self.saver.copy_data)):
-            if do is None:
-                menu.addSeparator()
-                continue
-            action = QAction(words, menu)
-            action.setObjectName(name)
-            action.triggered.connect(do)
-            menu.addAction(action)
-        menu.actions()[0].setText("Reset view\tA")
-        return menu
-
     def _open_menu(self, at: QPoint) -> None:
         self._menu.popup(at)
+
+
+def plot_menu(card: Card, reset_view: Callable[[], None], saver: Saver) -> QMenu:
+    """What can be done with a card's plot."""
+    menu = named(QMenu(card), "plotMenu")
+    for name, words, do in (
+            ("resetView", "Reset view", reset_view), ("maximize", "Fill the tab / go back", card.maximize_asked.emit),
+            ("", "", None),
+            ("copyImage", "Copy image", saver.copy_image),
+            ("saveImage", "Save image…", saver.ask_image),
+            ("saveVector", "Save as SVG…", saver.ask_vector),
+            ("saveData", "Save data as CSV…", saver.ask_data),
+            ("copyData", "Copy data", saver.copy_data)):
+        if do is None:
+            menu.addSeparator()
+            continue
+        action = QAction(words, menu)
+        action.setObjectName(name)
+        action.triggered.connect(do)
+        menu.addAction(action)
+    menu.actions()[0].setText("Reset view\tA")
+    return menu
 
 
 def entries(figure: Figure, theme: Theme) -> list[Entry]:

@@ -11,6 +11,7 @@ from PySide6.QtSvg import QSvgGenerator
 from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 
 from workbench.exports.figures import Figure, to_csv
+from workbench.exports.heat import Heat, heat_to_csv
 from workbench.gui.plots.widgets import named
 
 IMAGE_SCALE = 2
@@ -21,10 +22,10 @@ class Saver(QObject):
 
     Args:
         card: The card.
-        shown: Gives the figure that it shows.
+        shown: Gives the figure or the table that it shows.
     """
 
-    def __init__(self, card: QWidget, shown: Callable[[], Figure]) -> None:
+    def __init__(self, card: QWidget, shown: Callable[[], Figure | Heat]) -> None:
         super().__init__(card)
         self._card, self._shown = card, shown
 
@@ -42,7 +43,7 @@ class Saver(QObject):
 
     def copy_data(self) -> None:
         """Put the numbers on the clipboard."""
-        QGuiApplication.clipboard().setText(to_csv(self._shown()))
+        QGuiApplication.clipboard().setText(self._numbers())
 
     def save_image(self, path: Path) -> None:
         """Write a picture.
@@ -77,7 +78,11 @@ class Saver(QObject):
         Raises:
             OSError: They cannot be written there.
         """
-        path.write_text(to_csv(self._shown()), encoding="utf8")
+        path.write_text(self._numbers(), encoding="utf8")
+
+    def _numbers(self) -> str:
+        shown = self._shown()
+        return to_csv(shown) if isinstance(shown, Figure) else heat_to_csv(shown)
 
     def ask_image(self) -> None:
         """Ask where to, then write a picture."""
