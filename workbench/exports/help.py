@@ -8,7 +8,8 @@ from workbench.experiment.fields import Parameter, parameters
 from workbench.experiment.registry import Role, find, found
 from workbench.places import resources
 
-_FIRST = ("index", "first-look", "your-own-pictures", "evaluation", "take-it-home", "command-line", "runs-on-disk")
+_FIRST = ("index", "first-look", "your-own-pictures", "evaluation", "take-it-home", "command-line", "runs-on-disk",
+          "writing-an-algorithm")
 
 
 def help_pages() -> dict[str, str]:
