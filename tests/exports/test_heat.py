@@ -34,7 +34,7 @@ def test_a_drawing_is_the_table_of_a_task_an_inner_step_and_a_moment() -> None:
     found = heat(drawn(), "rates", 1, 2, 0)
     np.testing.assert_array_equal(found.values, TABLE[0, 0] + 12_100)
     assert (found.title, found.about, found.rows, found.columns) == ("Rates", "Look at them.", "layer", "entry")
-    assert found.facts == "iteration 20 · inner step 4 of 4 · wave 1"
+    assert found.facts == "task 2 · iteration 20 · inner step 4 of 4"
     assert (found.row_name(1), found.column_name(1)) == ("b", "2")
 
 

@@ -106,11 +106,10 @@ def heat(history: History, name: str, task: int, step: int, moment: int) -> Heat
                                       f"{about.about}")
     values = shown.drawn[name]
     task, step = task if about.per_task else 0, min(step, values.shape[1] - 1)
-    facts = [f"iteration {known[moment].step:,}"]
+    facts = [f"task {task + 1}"] if about.per_task else []  # by its number, for its title may be a line long
+    facts.append(f"iteration {known[moment].step:,}")
     if about.per_task or varies(history, name, moment):
         facts.append(f"inner step {shown.inner_steps[step]} of {shown.inner_steps[-1]}")
-    if about.per_task:
-        facts.append(history.started.shown[task].title)
     return Heat(about.title, about.about, " · ".join(facts), about.rows, about.columns, about.values,
                 values[task, step], _fitting(about.row_names, values.shape[2]),
                 _fitting(about.column_names, values.shape[3]), limits(found))

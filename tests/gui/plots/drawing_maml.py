@@ -39,7 +39,7 @@ class DrawingMAML(MAML):
                               "task.", "layer", "entry", "change", names),
             "similarity": Drawing("Similarity", "Where each query looks in the support set.", "query",
                                   "support example", "share"),
-            "distance": Drawing("Distance", "How far each layer has gone from the initialization.", "layer", "all of it",
+            "distance": Drawing("Distance", "How far each layer has gone.", "layer", "all of it",
                                 "distance", names, ("distance",)),
             "norms": Drawing("Sizes", "How large the initialization is.", "network", "layer", "norm", ("here",), names,
                              per_task=False),

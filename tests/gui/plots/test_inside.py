@@ -37,7 +37,7 @@ DRAWINGS = {"Change of parameters": "map", "Similarity": "map", "Distance": "bar
 
 
 @pytest.fixture(scope="module")
-def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShownRun]:
+def drawn(tmp_path_factory: pytest.TempPathFactory) -> ShownRun:
     """A run of a method that another package brings, trained here."""
     site = tmp_path_factory.mktemp("site")
     install(site, "drawing-maml", "drawing_maml = tests.gui.plots.drawing_maml:DrawingMAML")
@@ -55,7 +55,7 @@ def drawn(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ShownRun]:
     finally:
         sys.path.remove(str(site))
         registry.found.cache_clear()
-    yield ShownRun("drawing_maml-0001", "drawing_maml-0001", made, 0)
+    return ShownRun("drawing_maml-0001", "drawing_maml-0001", made, 0)
 
 
 @pytest.fixture
@@ -101,7 +101,7 @@ def test_the_controls_move_the_drawing_over_tasks_inner_steps_and_training(area:
     inner.setValue(inner.maximum())
     moment.setValue(0)
     assert child(area, QLabel, "insideMomentWords").text() == "iteration 0"
-    assert child(area, HeatCard, "insideCard").facts.startswith("iteration 0 · inner step 2 of 2")
+    assert child(area, HeatCard, "insideCard").facts.startswith("task 2 · iteration 0 · inner step 2 of 2")
 
 
 def test_both_tabs_that_look_at_a_task_look_at_the_same(area: PlotArea) -> None:

@@ -21,7 +21,7 @@ class InsideTab(LookTab):
         self._choice = named(QComboBox(), "drawingChoice", "Drawing", "Which of the method's drawings to look at")
         prepare(self._choice)
         self._choice.currentIndexChanged.connect(self.paint)
-        self._choice_group = self.bar.add("&Draw", self._choice, stretch=3, at=0)
+        self._choice_group = self.bar.add("&Draw", self._choice, stretch=4, at=0)
         self._card = HeatCard("insideCard", theme)
         self.add_card(self._card, 1, 0)
 
