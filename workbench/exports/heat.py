@@ -108,7 +108,7 @@ def heat(history: History, name: str, task: int, step: int, moment: int) -> Heat
     task, step = task if about.per_task else 0, min(step, values.shape[1] - 1)
     facts = [f"task {task + 1}"] if about.per_task else []  # by its number, for its title may be a line long
     facts.append(f"iteration {known[moment].step:,}")
-    if about.per_task or varies(history, name, moment):
+    if shown.inner_steps[-1] and (about.per_task or varies(history, name, moment)):
         facts.append(f"inner step {shown.inner_steps[step]} of {shown.inner_steps[-1]}")
     return Heat(about.title, about.about, " · ".join(facts), about.rows, about.columns, about.values,
                 values[task, step], _fitting(about.row_names, values.shape[2]),

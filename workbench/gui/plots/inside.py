@@ -53,10 +53,14 @@ class InsideTab(LookTab):
         self._choice_group.setVisible(len(drawings) > 1)
         self.bar.setEnabled(self.bar.isEnabled() and chosen is not None)
         is_any = chosen is None or chosen.per_task
-        has_moments = self.focused is not None and bool(moments(self.focused.history))
-        self.bar.show_choices(of_task=is_any, of_step=is_any or (
-            self.focused is not None and has_moments and varies(self.focused.history, self._name,
-                                                                self.bar.moment.value())))
+        self.bar.show_choices(of_task=is_any, of_step=self._moves(is_any=is_any))
+
+    def _moves(self, *, is_any: bool) -> bool:
+        """Whether there are inner steps to move over, and the drawing need not be the same after each."""
+        if self.focused is None or not moments(self.focused.history):
+            return True
+        steps = self.bar.inner.maximum()
+        return steps > 0 and (is_any or varies(self.focused.history, self._name, self.bar.moment.value()))
 
     def show_look(self) -> None:
         """Draw the table."""
