@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
@@ -10,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
-from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, tokens
+from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, standardized, tokens
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
@@ -18,6 +19,10 @@ from workbench.tasks.base import Examples, Spec, Task
 
 # Rows of zeros would have no cosine with anything.
 _BLANK = 1e-6
+_WRITE, _KEEP, _NEW, _SHOW = range(4)
+# How little the last activations and reads disturb the controller at first, how far its gates are open or closed, and
+# how sharp its reads are.
+_QUIET, _OPEN, _SHARP = 0.1, 2.0, 10.0
 
 
 class MANNConfig(Choice):
@@ -49,10 +54,31 @@ class MemoryLearner(nn.Module):
         recalled = config.heads * config.row_width
         self.outputs = outputs
         self.backbone = backbone
-        self.cell = Cell("lstm", recalled + backbone.width + outputs, config.hidden, outputs)
+        self.cell = Cell("lstm", recalled + backbone.width + outputs, config.hidden)
         # For every head a key, the gate of its write and the sharpness of its read.
         self.interface = nn.Linear(config.hidden, config.heads * (config.row_width + 2))
         self.head = nn.Linear(config.hidden + recalled, outputs)
+        if backbone.depends_on_batch:
+            self._begin_forgetful(config, recalled)
+
+    def _begin_forgetful(self, config: MANNConfig, recalled: int) -> None:
+        """Set the first weights so that a key tells of one example and its label, and not of those before.
+
+        The controller forgets, for the memory is to remember; every key goes to a row of its own, and reads are sharp.
+        """
+        hidden, features = config.hidden, self.backbone.width
+        with torch.no_grad():
+            weight = self.cell.input.weight.view(4, hidden, -1)
+            weight[:, :, :recalled] *= _QUIET
+            weight[:, :, recalled:] = 0
+            weight[_NEW, :, recalled : recalled + features] = torch.randn(hidden, features) / math.sqrt(features)
+            weight[_NEW, :, recalled + features :] = torch.randn(hidden, self.outputs)
+            self.cell.recurrent.weight.mul_(_QUIET)
+            self.cell.recurrent.bias.view(4, hidden)[_KEEP] = -_OPEN
+            self.cell.recurrent.bias.view(4, hidden)[[_WRITE, _SHOW]] = _OPEN
+            keys = config.heads * config.row_width
+            self.interface.bias[keys : keys + config.heads] = -_OPEN
+            self.interface.bias[keys + config.heads :] = _SHARP
 
     def forward(self, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
         """Outputs [n, outputs] of inputs that are the first of their task, with nothing in memory."""
@@ -113,7 +139,9 @@ class MANN(Algorithm[MANNConfig]):
     heads share the least used rows: here each takes one of its own. It has no sharpness, which is that of Graves et al.
     2014 and can be set to one. It judges every example of one long sequence, so that a label can only come a step late,
     (x_t, y_{t-1}); labels "late" does so. Here every query is a last example of its own, which reads the memory and
-    writes nothing, and labels come along with their examples. The controller's weights begin as those of Meta-RNN.
+    writes nothing, and labels come along with their examples. Behind a backbone with batch normalization the features
+    are standardized over the batch, and the controller begins forgetful, with sharp reads; elsewhere the weights begin
+    as torch draws them.
 
     **Try.** Sharpness one, to see what it is worth; fewer rows than there are examples, to see the oldest forgotten;
     Meta-RNN beside it, which has no memory but its activations.
@@ -144,7 +172,7 @@ class MANN(Algorithm[MANNConfig]):
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Recollection:
         """The tokens in the order of reading, and an empty memory."""
         config = self.config
-        features = self.network.part("backbone", meta.params, support.inputs)
+        features = standardized(self.network, meta.params, support.inputs, None)
         memory = Memory(features.new_full((config.rows, config.row_width), _BLANK), features.new_zeros(config.rows),
                         features.new_zeros(config.heads, config.rows),
                         features.new_zeros(config.heads * config.row_width))
@@ -184,7 +212,7 @@ class MANN(Algorithm[MANNConfig]):
 
     def _lookup(self, meta: Meta, state: Recollection, inputs: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
         """States of the controller [n, size] and read weights [n, heads, rows] for inputs."""
-        features = self.network.part("backbone", meta.params, inputs, ctx.reference)
+        features = standardized(self.network, meta.params, inputs, ctx.reference)
         recalled = state.memory.recalled.expand(len(features), -1)
         seen = torch.cat([recalled, state.tokens.unlabelled(features, ctx.step)], -1)
         cells = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))

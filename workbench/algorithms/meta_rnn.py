@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
@@ -9,11 +10,15 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Meta
-from workbench.algorithms.sequence import Cell, CellKind, LabelTime, Tokens, label_time, tokens
+from workbench.algorithms.sequence import Cell, CellKind, LabelTime, Tokens, label_time, standardized, tokens
 from workbench.backbones.base import Backbone
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Spec
+
+# How far the first gates open and close, how little the last activations disturb them, how long what is written is
+# kept, and how far the first answers are apart.
+_CONTRAST, _QUIET, _KEPT, _LOUD = 3.0, 0.1, 3.0, 16.0
 
 
 class MetaRNNConfig(Choice):
@@ -34,8 +39,29 @@ class RecurrentLearner(nn.Module):
         super().__init__()
         self.outputs = outputs
         self.backbone = backbone
-        self.cell = Cell(cell, backbone.width + outputs, hidden, outputs)
+        self.cell = Cell(cell, backbone.width + outputs, hidden)
         self.head = nn.Linear(hidden, outputs)
+        if cell == "lstm" and backbone.depends_on_batch:
+            self._begin_as_memory()
+
+    def _begin_as_memory(self) -> None:
+        """Set the first weights so that a label that was written at one example is shown again at one like it.
+
+        Input and output gates open alike, for standardized features by a random half each; what is written is a random
+        code of the label alone and is kept; the head looks for those codes.
+        """
+        hidden, labels = self.head.in_features, self.outputs
+        features = self.backbone.width
+        write, keep, new, show = range(4)
+        with torch.no_grad():
+            weight = self.cell.input.weight.view(4, hidden, features + labels)
+            weight.zero_()
+            weight[write, :, :features] = _CONTRAST / math.sqrt(features) * torch.randn(hidden, features)
+            weight[show] = weight[write]
+            weight[new, :, features:] = torch.randn(hidden, labels)
+            self.cell.recurrent.weight.mul_(_QUIET)
+            self.cell.recurrent.bias.view(4, hidden)[keep] = _KEPT
+            self.head.weight.copy_(_LOUD / hidden * weight[new, :, features:].T)
 
     def forward(self, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
         """Outputs [n, outputs] of inputs that are the first of their task."""
@@ -64,8 +90,10 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
     **Source.** Hochreiter, Younger and Conwell 2001, section 3, and the LSTM baseline of Santoro et al. 2016. Both
     judge every example of one long sequence, so that a label can only come a step late, (x_t, y_{t-1}); labels "late"
     does so. Here every query is a last example of its own, so that it is judged as by all other methods, and labels
-    come along with their examples. The papers leave open how weights begin: label weights begin at size one, the forget
-    bias of an LSTM at one, and its input and output gates alike.
+    come along with their examples. The papers leave open how weights begin. Behind a backbone with batch normalization
+    the features are standardized over the batch, and the LSTM begins as a memory: gates that open alike for inputs that
+    are alike, and random codes of the labels for what is written. Elsewhere the weights begin as torch draws them, with
+    a forget bias of one.
 
     **Try.** Regression first, where it is strong; labels one step late, to see what the delay costs; the GRU, which has
     fewer weights.
@@ -95,7 +123,7 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Read:
         """The tokens in the order of reading, of which none is read yet."""
-        features = self.network.part("backbone", meta.params, support.inputs)
+        features = standardized(self.network, meta.params, support.inputs, None)
         network = cast("RecurrentLearner", self.network.module)
         return Read(tokens(features, support.targets, self.spec, self.config.labels, ctx.key),
                     features.new_zeros(network.cell.size))
@@ -107,7 +135,7 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
 
     def predict(self, meta: Meta, state: Read, inputs: Tensor, ctx: Context) -> Tensor:
         """Read every input as if it were the next example."""
-        features = self.network.part("backbone", meta.params, inputs, ctx.reference)
+        features = standardized(self.network, meta.params, inputs, ctx.reference)
         seen = state.tokens.unlabelled(features, ctx.step)
         after = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))
         return self.network.part("head", meta.params, after[:, : self.config.hidden])

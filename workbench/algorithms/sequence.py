@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import noise
+from workbench.backbones.base import Backbone, Network, Normalize, Params
 from workbench.experiment.fields import field
 from workbench.tasks.base import Spec
 
@@ -35,6 +36,22 @@ def label_time() -> Any:
                  "an example is read with the label of the one before, as where a learner must answer before it is "
                  "told; what belongs together then has to be found out first, which takes far longer.",
                  choices={"along": "Along with the example", "late": "One step late"}, source="Santoro et al. 2016, 2")
+
+
+def standardized(network: Network, params: Params, inputs: Tensor, reference: Tensor | None) -> Tensor:
+    """Features [n, width] of inputs, each with mean zero and deviation one over the batch.
+
+    Rectified features all point the same way, and a network that reads one after another could not tell them apart for
+    a long time. The batch is the one that the backbone normalizes with: that at hand, or the reference. Where the
+    backbone looks at one input at a time, so does this, and the features are as they are.
+    """
+    everything = inputs if reference is None else torch.cat([reference, inputs])
+    features = network.part("backbone", params, everything, reference)
+    if not cast("Backbone", network.module.backbone).depends_on_batch:
+        return features[-len(inputs):]
+    rows = len(inputs) if reference is None else len(reference)
+    variance, mean = torch.var_mean(features[:rows], 0, correction=0)
+    return ((features - mean) * torch.rsqrt(variance + Normalize.epsilon))[-len(inputs):]
 
 
 class Tokens(NamedTuple):
@@ -76,25 +93,19 @@ class Cell(nn.Module):
         kind: Which of the two; the numbers are those of torch.nn.LSTMCell and torch.nn.GRUCell.
         inputs: Width of what it reads.
         hidden: Width of what it puts out.
-        labels: How many of the inputs, the last ones, are a label.
     """
 
-    def __init__(self, kind: CellKind, inputs: int, hidden: int, labels: int = 0) -> None:
+    def __init__(self, kind: CellKind, inputs: int, hidden: int) -> None:
         super().__init__()
         self.kind = kind
         self.size = 2 * hidden if kind == "lstm" else hidden
         gates = 4 if kind == "lstm" else 3
         self.input = nn.Linear(inputs, gates * hidden)
         self.recurrent = nn.Linear(hidden, gates * hidden)
-        if labels:
-            # A label is a few numbers among hundreds of features, in which it would drown.
-            nn.init.normal_(self.input.weight[:, -labels:])
         if kind == "lstm":
             with torch.no_grad():
                 # A memory that is kept from the start is learned through sooner (Jozefowicz et al. 2015).
                 self.recurrent.bias[hidden : 2 * hidden] = 1
-                # With input and output gates alike, what is written at one example is shown again at one like it.
-                self.input.weight[3 * hidden :, : inputs - labels] = self.input.weight[:hidden, : inputs - labels]
 
     def forward(self, inputs: Tensor, state: Tensor) -> Tensor:
         """The state [..., size] after reading inputs [..., inputs]."""

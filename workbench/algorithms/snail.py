@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
-from workbench.algorithms.sequence import labels, reading_order
+from workbench.algorithms.sequence import labels, reading_order, standardized
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
@@ -144,7 +144,7 @@ class Snail(Algorithm[SnailConfig]):
     **Source.** Mishra, Rohaninejad, Chen and Abbeel 2018, section 3 and C.1, with dilations 2, 4, 8 as its figure has
     them. Every query is a sequence of its own, though the support set, which is causal, is computed once for all. The
     paper leaves open how weights begin: the keys of an attention begin as its queries do, so that it looks at what is
-    alike.
+    alike; behind a backbone with batch normalization the features are standardized over the batch before.
 
     **Try.** A sequence length of the support set and one; more queries in training, which cost little beside the
     support set; watching the attention of the queries settle on the right examples.
@@ -192,7 +192,7 @@ class Snail(Algorithm[SnailConfig]):
         return {"attention": weights[:, back]}
 
     def _embedded(self, meta: Meta, inputs: Tensor, reference: Tensor | None) -> Tensor:
-        features = self.network.part("backbone", meta.params, inputs, reference)
+        features = standardized(self.network, meta.params, inputs, reference)
         return self.network.part("embedding", meta.params, features)
 
     def _answers(self, meta: Meta, state: Sequence, inputs: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
