@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
@@ -61,6 +61,36 @@ def pictures(tmp_path: Path) -> Path:
             Image.new("L", (20, 20), 20 * number + one).save(root / f"class {number}" / f"{one}.png")
     (root / "class 0" / "broken.png").write_bytes(b"no picture")
     return root
+
+
+class Shown(QObject):
+    """Writes down every widget that comes onto the screen as a window of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Note, and let it pass."""
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.names.append(f"{type(watched).__name__} {watched.objectName()}".strip())
+        return False
+
+
+def test_nothing_but_the_window_itself_comes_onto_the_screen_as_a_window(
+        qtbot: QtBot, qapp: QApplication, open_window: OpenWindow) -> None:
+    shown = Shown()
+    qapp.installEventFilter(shown)
+    window = open_window()
+    fill(window, SHORT)
+    press(window.panel, "start")
+    for number in range(window.plots.tabs.count()):
+        window.plots.tabs.setCurrentIndex(number)
+        qtbot.wait(60)
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
+    window.actions_["theme_dark"].trigger()
+    qapp.removeEventFilter(shown)
+    assert shown.names == ["MainWindow mainWindow"]
 
 
 # Remembering
