@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -15,11 +18,15 @@ from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit, QWi
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import ENDLESS, SECONDS, SHORT, OpenWindow, fill, has_stepped, is_idle, press, status_of, tables
+from tests.gui.plots.histories import started
 from workbench.experiment.resolve import resolve, to_toml
 from workbench.gui import settings
-from workbench.gui.actions import COMMANDS, MENUS, SEPARATOR
+from workbench.gui.actions import COMMANDS, MENUS, SEPARATOR, SUBMENUS
 from workbench.gui.background import BackgroundSign
+from workbench.gui.dialogs import Notice
+from workbench.gui.saving_place import SavingPlace
 from workbench.gui.theme import DARK, LIGHT
+from workbench.gui.way_back import Door, knock
 from workbench.gui.window import MainWindow
 from workbench.runs.recording import recorded
 from workbench.runs.store import Run, RunStore
@@ -70,7 +77,7 @@ class Shown(QObject):
         super().__init__()
         self.names: list[str] = []
 
-    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - as Qt calls it
         """Note, and let it pass."""
         if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
             self.names.append(f"{type(watched).__name__} {watched.objectName()}".strip())
@@ -87,7 +94,6 @@ def test_nothing_but_the_window_itself_comes_onto_the_screen_as_a_window(
     for number in range(window.plots.tabs.count()):
         window.plots.tabs.setCurrentIndex(number)
         qtbot.wait(60)
-    qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
     window.actions_["theme_dark"].trigger()
     qapp.removeEventFilter(shown)
     assert shown.names == ["MainWindow mainWindow"]
@@ -209,6 +215,68 @@ def test_closing_a_minimized_window_asks_where_it_can_be_seen(qtbot: QtBot, wind
     assert not window.isMinimized()
     press(question(window), "answer.stay")
     assert not is_idle(window)
+
+
+def test_going_into_the_background_remembers_and_ending_there_overwrites_nothing(
+        qtbot: QtBot, window: MainWindow) -> None:
+    window.actions_["theme_dark"].trigger()
+    finish_in_background(qtbot, window, ENDLESS)
+    assert settings.load().theme == "dark"
+    assert settings.load().ticked == {FIRST: 0}
+    newer = settings.load()
+    newer.theme = "light"
+    settings.save(newer)
+    with qtbot.waitSignal(window.left, timeout=SECONDS):
+        window.desk.controller.stop()
+    assert settings.load().theme == "light"
+
+
+def test_the_question_says_how_the_window_comes_back(qtbot: QtBot, window: MainWindow) -> None:
+    start_endless(qtbot, window)
+    window.close()
+    assert any("starting the program again" in label.text() for label in question(window).findChildren(QLabel))
+    press(question(window), "answer.stay")
+
+
+def test_starting_the_program_again_brings_the_window_back_and_ends(qtbot: QtBot, window: MainWindow) -> None:
+    finish_in_background(qtbot, window, ENDLESS)
+    assert window.isMinimized()
+    with subprocess.Popen([sys.executable, "-m", "workbench"], stdout=subprocess.PIPE, text=True,
+                          env=os.environ | {"QT_QPA_PLATFORM": "offscreen"}) as again:
+        try:
+            qtbot.waitUntil(lambda: again.poll() is not None, timeout=2 * SECONDS)
+        finally:
+            again.kill()
+        assert again.stdout is not None
+        assert again.stdout.read() == f"The window that trains {FIRST} in the background was brought back.\n"
+    assert again.returncode == 0
+    assert window.isVisible()
+    assert not window.isMinimized()
+    assert not is_idle(window)
+    assert knock() == ""
+
+
+def test_the_door_of_a_program_that_was_killed_is_cleared_away(qtbot: QtBot, own_folders: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", "import os\n"
+                             "from workbench.gui.way_back import Door\n"
+                             "assert Door().open('one')\nos._exit(9)"], check=False)
+    assert killed.returncode == 9
+    assert knock() == ""
+    door = Door()
+    assert door.open("another")
+    door.close()
+
+
+def test_each_of_two_windows_in_the_background_has_a_door(qtbot: QtBot, own_folders: Path) -> None:
+    doors = Door(), Door()
+    assert all(door.open(name) for door, name in zip(doors, ("one", "two"), strict=True))
+    for door, name in zip(doors, ("one", "two"), strict=True):
+        with subprocess.Popen([sys.executable, "-c", "from workbench.gui.way_back import knock; print(knock())"],
+                              stdout=subprocess.PIPE, text=True) as caller:
+            qtbot.waitSignal(door.knocked, timeout=SECONDS).wait()
+            assert caller.stdout is not None
+            assert caller.stdout.read().strip() == name
+        door.close()
 
 
 # Folders

@@ -162,7 +162,9 @@ class MainWindow(QMainWindow):
         self.training.changed.connect(self._show_what_can_be_done)
         self.training.began.connect(self.runs.focus)
         self.training.began.connect(self._notice.hide)
+        self.training.began.connect(self.remember)  # so that a run has its colour again whatever happens
         self.closing.leave_requested.connect(self._leave)
+        self.closing.sent_away.connect(self.remember)
         self.runs.focus_changed.connect(self._focus_run)
         self.runs.menu_requested.connect(self._show_run_menu)
         self.runs.start_requested.connect(self.training.start)
@@ -334,7 +336,9 @@ class MainWindow(QMainWindow):
         self.actions_["show_lower"].setChecked(True)
         self._show_what_can_be_done()
 
-    def remember(self) -> None:
+    @Slot()
+    @Slot(str)
+    def remember(self, _: str = "") -> None:
         """Keep what should be as it is now at the next start."""
         known = self._settings
         known.geometry = _text(self.saveGeometry())
@@ -358,7 +362,9 @@ class MainWindow(QMainWindow):
     @Slot()
     def _leave(self) -> None:
         """Leave everything in order: what is trained is stopped and kept, and the state is remembered."""
-        self.remember()
+        if not self.closing.is_away:  # it was remembered then, and another window may have written since
+            self.remember()
+        self.closing.shut()
         self._ticker.stop()
         self.desk.close()
         self._data.close()
