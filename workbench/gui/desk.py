@@ -64,11 +64,11 @@ class RunDesk(QObject):
         self.controller.run_ended.connect(self._run_ended)
         jobs.job_ended.connect(self._job_ended)
 
-    def open(self, ticked: dict[str, int]) -> None:
-        """Show the runs of the folder and go on watching it."""
+    def open(self, ticked: dict[str, int], colors: dict[str, int] | None = None) -> None:
+        """Show the runs of the folder, in the colours of the last time, and go on watching it."""
         for row in self.model.rows():
             self._drop_history(row.run.id)
-        self.model.set_runs(self.store.runs(), ticked)
+        self.model.set_runs(self.store.runs(), ticked, colors)
         self._marks = {row.run.id: _mark(row.run) for row in self.model.rows()}
         self._watch.start()
 

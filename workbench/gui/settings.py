@@ -24,6 +24,7 @@ class Settings:
         form: What was picked and typed, as the form gives it.
         folds: Whether each section of the form is open.
         ticked: Runs that were drawn, with their colours.
+        colors: Colours that runs had the last time that they were drawn.
         focused: The run that was looked at.
         plots: State of the plots.
         columns: Qt's own words for the columns of the run table.
@@ -38,6 +39,7 @@ class Settings:
     form: dict[str, Any] = field(default_factory=dict)
     folds: dict[str, bool] = field(default_factory=dict)
     ticked: dict[str, int] = field(default_factory=dict)
+    colors: dict[str, int] = field(default_factory=dict)
     focused: str = ""
     plots: dict[str, Any] = field(default_factory=dict)
     columns: str = ""

@@ -329,8 +329,9 @@ class MainWindow(QMainWindow):
         self._data.last_folder = known.last_folder
         self._lower.setCurrentIndex(known.tab)
         self.plots.restore_state(known.plots)
-        ticked = {name: color for name, color in known.ticked.items() if isinstance(color, int) and color >= 0}
-        self.desk.open(ticked)
+        ticked, colors = ({name: color for name, color in one.items() if isinstance(color, int) and color >= 0}
+                          for one in (known.ticked, known.colors))
+        self.desk.open(ticked, colors)
         self.runs.focus(known.focused)
         self.actions_["show_form"].setChecked(True)
         self.actions_["show_lower"].setChecked(True)
@@ -344,7 +345,10 @@ class MainWindow(QMainWindow):
         known.geometry = _text(self.saveGeometry())
         known.splitters = {one.objectName(): _text(one.saveState()) for one in (self._sides, self._centre)}
         known.form, known.folds = self.panel.form.draft.state(), self.panel.form.folds()
-        known.ticked = {row.run.id: row.color_index for row in self.desk.model.rows() if row.color_index is not None}
+        rows = self.desk.model.rows()
+        known.ticked = {row.run.id: row.color_index for row in rows if row.color_index is not None}
+        known.colors = {name: color for name, color in self.desk.model.colors.items()
+                        if self.desk.model.row_of(name) is not None}
         known.focused = self.desk.focused
         known.plots = self.plots.save_state()
         known.columns, known.tab = self.runs.columns_state(), self._lower.currentIndex()
