@@ -70,7 +70,7 @@ def test_a_state_is_an_icon_a_word_and_a_color(qtbot: QtBot, tmp_path: Path, sta
     run = add(store, status=status)
     model = RunTableModel(LIGHT)
     model.set_runs([run], {})
-    shown = {"running": "Interrupted", "paused": "Interrupted"}.get(status, STATES[status][1])
+    shown = dict.fromkeys(("running", "testing", "paused"), "Interrupted").get(status, STATES[status][1])
     cell = model.index(0, STATE)
     assert cell.data() == shown
     assert not cell.data(Qt.ItemDataRole.DecorationRole).isNull()

@@ -143,7 +143,8 @@ class Closing(QObject):
     def show_progress(self, run_id: str, history: History) -> None:
         """Say at the tray how far the run is."""
         if self._sign is not None and history.started is not None:
-            self._sign.say(f"{run_id}: {history.step:,} of {history.started.iterations:,}")
+            rest = ", testing" if self._controller.is_testing else ""
+            self._sign.say(f"{run_id}: {history.step:,} of {history.started.iterations:,}{rest}")
 
     @Slot(str)
     def _run_ended(self, run_id: str) -> None:

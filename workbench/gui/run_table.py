@@ -79,7 +79,8 @@ class RunTableModel(QAbstractTableModel):
         try:
             if run.id not in self._titles:
                 self._titles[run.id] = titles(run.experiment())
-            return Row(run, summary or run.summary(), self._titles[run.id], color)
+            known = summary or run.summary()
+            return Row(run, known, self._titles[run.id], color, 0 < known.iterations <= known.steps)
         except ValueError as error:
             summary = Summary(status="failed", message=f"its files cannot be read: {error}")
             return Row(run, summary, ("—", "—", "—"), color)
@@ -113,7 +114,8 @@ class RunTableModel(QAbstractTableModel):
         if was_ticked:
             self.ticks_changed.emit()
 
-    def refresh(self, run_id: str, history: History | None = None) -> None:
+    def refresh(self, run_id: str, history: History | None = None, seconds: float = 0.0, *, is_testing: bool = False
+                ) -> None:
         """Read a run's state again, or take it from what a run that is trained here has said."""
         number = self.row_of(run_id)
         if number is None:
@@ -121,8 +123,9 @@ class RunTableModel(QAbstractTableModel):
         row = self._rows[number]
         if history is None:
             row.summary = row.run.summary()
+            row.is_testing = 0 < row.summary.iterations <= row.summary.steps
         else:
-            follow(row.summary, history)
+            follow(row, history, seconds, is_testing=is_testing)
         self.dataChanged.emit(self.index(number, NAME), self.index(number, len(COLUMNS) - 1))
 
     def row_of(self, run_id: str) -> int | None:
@@ -232,7 +235,7 @@ class RunTableModel(QAbstractTableModel):
 
     def _decoration(self, row: Row, column: int) -> QIcon | None:
         if column == STATE:
-            name, _, ink = STATES[row.summary.status]
+            name, _, ink = STATES[row.state]
             return self._icon(name, getattr(self._theme, ink))
         if column == NAME:
             return self._swatch(self.color(row))
@@ -252,7 +255,7 @@ class RunTableModel(QAbstractTableModel):
 
     def _ink(self, row: Row, column: int) -> QColor | None:
         if column == STATE:
-            return QColor(getattr(self._theme, STATES[row.summary.status][2]))
+            return QColor(getattr(self._theme, STATES[row.state][2]))
         is_provisional = column == RESULT and row.summary.mean is None
         return QColor(self._theme.muted) if is_provisional else None
 

@@ -189,7 +189,7 @@ class MainWindow(QMainWindow):
     def _show_what_can_be_done(self) -> None:
         controller = self.desk.controller
         self.panel.show_training(is_training=controller.is_training, is_paused=controller.is_paused,
-                                 is_stopping=controller.is_stopping)
+                                 is_stopping=controller.is_stopping, is_testing=controller.is_testing)
         is_free = controller.is_training and not controller.is_stopping
         self.actions_["start"].setEnabled(not controller.is_training and self.panel.start.isEnabled())
         for name in ("pause", "stop", "discard"):

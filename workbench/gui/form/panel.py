@@ -145,13 +145,15 @@ class FormPanel(QWidget):
             QGuiApplication.clipboard().setText(self.command)
             self.copied.emit(self.command)
 
-    def show_training(self, *, is_training: bool, is_paused: bool = False, is_stopping: bool = False) -> None:
+    def show_training(self, *, is_training: bool, is_paused: bool = False, is_stopping: bool = False,
+                      is_testing: bool = False) -> None:
         """Offer what can be done now; the keyboard's place goes along."""
         had_focus = self.start.hasFocus() or any(one.hasFocus() for one in (self.pause, self.stop, self.discard))
         self._bars.setCurrentIndex(1 if is_training else 0)
         self._note.setVisible(is_training)
-        self._note.setText("Stopping …" if is_stopping else "Training waits. The form is free for the next run."
-                           if is_paused else "Training. The form is free for the next run.")
+        what = "Testing" if is_testing else "Training"
+        self._note.setText("Stopping …" if is_stopping else f"{what}{' waits' if is_paused else ''}. The form is free "
+                           "for the next run.")
         self.pause.setText("Resume" if is_paused else "Pause")
         self.pause.setAccessibleName(self.pause.text())
         self.stop.setText("Stopping …" if is_stopping else "Stop and keep")
