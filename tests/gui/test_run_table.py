@@ -189,6 +189,17 @@ def test_rows_sort_by_what_they_mean(pane: RunPane) -> None:
     assert [model.index(row, NAME).data() for row in range(3)] == [f"maml-sinusoids-000{i}" for i in (1, 3, 2)]
 
 
+def test_the_newest_run_stands_on_top_without_an_arrow_until_a_column_is_sorted(pane: RunPane, store: RunStore) -> None:
+    header, model = pane.table.horizontalHeader(), pane.table.model()
+    pane.model.add(store.create(resolve(SHORT)))
+    assert header.sortIndicatorSection() == -1
+    assert [model.index(row, NAME).data()[-1] for row in range(4)] == ["4", "3", "2", "1"]
+    pane.table.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
+    assert [model.index(row, NAME).data()[-1] for row in range(4)] == ["1", "2", "3", "4"]
+    pane.restore_columns(pane.columns_state())
+    assert header.sortIndicatorSection() == NAME
+
+
 def test_an_empty_table_says_what_will_come_and_offers_to_start(qtbot: QtBot) -> None:
     pane = RunPane(RunTableModel(LIGHT))
     qtbot.addWidget(pane)

@@ -127,6 +127,6 @@ def sort_key(row: Row, column: int) -> float | str:
     """What a column sorts by."""
     summary = row.summary
     keys: dict[int, float | str] = {
-        TICK: math.inf if row.color_index is None else row.color_index, NAME: summary.created,
+        TICK: math.inf if row.color_index is None else row.color_index,
         RESULT: summary.mean if summary.mean is not None else -math.inf, STEPS: summary.steps, TIME: summary.seconds}
     return keys[column] if column in keys else text(row, column)
