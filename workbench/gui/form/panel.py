@@ -116,7 +116,9 @@ class FormPanel(QWidget):
     def _show_check(self) -> None:
         problems = self.form.problems
         in_data = [self.form.data_problem] if self.form.data_problem else []
-        reasons = [f"{one.field}: {one.message}" for one in problems] or in_data
+        draft = self.form.draft
+        labels = draft.labels()
+        reasons = [f"{labels.get(one.field, one.field)}: {draft.in_words(one.message)}" for one in problems] or in_data
         heading = "The data needs" if not problems else "One field needs" if len(problems) == 1 else \
             f"{len(problems)} fields need"
         self._reason.setVisible(bool(reasons))
@@ -128,7 +130,7 @@ class FormPanel(QWidget):
                               else "Train what the form says (Ctrl+Return).")
         command = "" if problems else self.form.draft.command()
         self._command.setText(command)
-        self._command.setPlaceholderText("The command line that does the same")
+        self._command.setPlaceholderText("No command line yet")
         self._command.setCursorPosition(0)
         self._command.setToolTip(f"The command line that does the same:\n{command}" if command else "")
         self._copy.setEnabled(bool(command))
