@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QRect, QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMenu, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import ENDLESS, SECONDS, SHORT, OpenWindow, fill, has_stepped, is_idle, press, status_of, tables
@@ -403,11 +403,62 @@ def test_light_and_dark_follow_the_pin_at_once(window: MainWindow) -> None:
 
 
 def test_the_commands_and_the_menus_know_each_other() -> None:
-    named = {name for names in MENUS.values() for name in names if name != SEPARATOR}
+    named = {name for names in MENUS.values() for name in names if name != SEPARATOR} - SUBMENUS.keys()
+    named |= {name for _, names in SUBMENUS.values() for name in names}
     assert named == {command.id for command in COMMANDS}
     shortcuts = [command.shortcut for command in COMMANDS if command.shortcut]
     assert len(shortcuts) == len(set(shortcuts))
     assert all(re.fullmatch(r"[A-Z].*\.", command.tip) for command in COMMANDS)
+
+
+def test_the_colors_are_a_menu_of_their_own(window: MainWindow) -> None:
+    view = next(action.menu() for action in window.menuBar().actions() if action.text() == "&View")
+    assert isinstance(view, QMenu)
+    colors = next(action.menu() for action in view.actions() if action.text() == "Colours")
+    assert isinstance(colors, QMenu)
+    assert [action.text() for action in colors.actions()] == ["Follow the system", "Light", "Dark"]
+
+
+def test_a_notice_moves_nothing_and_leaves_the_tabs_free(qtbot: QtBot, window: MainWindow) -> None:
+    before = window.plots.geometry()
+    for words in ("short", "so many words that they need a second line, and then a third one, too. " * 6):
+        window.say(words, "warn")
+        notice = window.findChild(Notice)
+        assert notice is not None
+        assert notice.isVisible()
+        assert window.plots.geometry() == before
+        bar = window.plots.tabs.tabBar()
+        last = bar.mapTo(window, bar.tabRect(bar.count() - 1).topRight())
+        assert not QRect(notice.mapTo(window, QPoint(0, 0)), notice.size()).contains(last)
+        text = notice.findChild(QLabel, "notice.text")
+        assert text is not None
+        assert text.height() >= text.heightForWidth(text.width())
+    press(notice, "notice.close")
+    assert not notice.isVisible()
+
+
+def test_a_notice_about_the_same_data_is_shown_once(
+        qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr("workbench.gui.training_commands.spoken", lambda event: iter([("left out", "warn")]))
+    window.training.said.connect(lambda text, tone: said.append((text, tone)))
+    run = window.desk.store.create(resolve(SHORT))
+    window.desk.controller.run = run
+    for _ in range(2):
+        window.training._event_arrived(started())
+    window.desk.controller.run = None
+    assert said == [(f"{run.id}: left out", "warn"), (f"{run.id}: left out", "")]
+
+
+def test_dialogs_for_saving_begin_where_something_was_saved_the_last_time(
+        window: MainWindow, open_window: OpenWindow, tmp_path: Path) -> None:
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    first = Path(documents) if Path(documents).is_dir() else Path.home()
+    assert window._place.suggest("one.toml") == str(first / "one.toml")
+    window._place.took(tmp_path / "one.toml")
+    assert SavingPlace.of(window.plots).suggest("two.svg") == str(tmp_path / "two.svg")
+    window.close()
+    assert open_window()._place.suggest("three.toml") == str(tmp_path / "three.toml")
 
 
 def test_help_and_about_open(window: MainWindow) -> None:

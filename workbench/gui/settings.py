@@ -31,6 +31,7 @@ class Settings:
         tab: Number of the lower tab.
         runs_folder: Folder of runs; empty for the usual one.
         last_folder: Where the last folder was picked.
+        saving_folder: Where something was saved the last time.
     """
 
     theme: str = "system"
@@ -46,6 +47,7 @@ class Settings:
     tab: int = 0
     runs_folder: str = ""
     last_folder: str = ""
+    saving_folder: str = ""
 
 
 def path() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from workbench.engine.events import Started
 from workbench.gui.chronicle import spoken
 from workbench.gui.controller import Refused
 from workbench.gui.desk import RunDesk
@@ -31,6 +32,7 @@ class TrainingCommands(QObject):
         super().__init__(window)
         self._desk, self._panel, self._status, self._window = desk, panel, status, window
         self._controller = desk.controller
+        self._noticed: set[tuple[str, str]] = set()
         panel.start_requested.connect(self.start)
         panel.pause_requested.connect(self.pause_or_resume)
         panel.stop_requested.connect(self.stop)
@@ -134,7 +136,7 @@ class TrainingCommands(QObject):
     def _run_refused(self, refused: Refused) -> None:
         if refused.kind == "DeviceError":
             self._panel.form.refuse("device", refused.message.removeprefix("device: "))
-        self.said.emit(f"It could not be started: {refused.message}", "bad")
+        self.said.emit(f"It could not be started: {self._panel.form.draft.in_words(refused.message)}", "bad")
         if refused.traceback:
             self.said.emit(refused.traceback.rstrip(), "muted")
 

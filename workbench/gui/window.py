@@ -27,6 +27,7 @@ from workbench.gui.panes import LogPane
 from workbench.gui.plots.area import PlotArea
 from workbench.gui.run_commands import RunCommands
 from workbench.gui.run_pane import RunPane
+from workbench.gui.saving_place import SavingPlace
 from workbench.gui.status import StatusBar
 from workbench.gui.style import PINS, Pin, ThemeKeeper
 from workbench.gui.theme import Theme
@@ -71,15 +72,15 @@ class MainWindow(QMainWindow):
         self.plots = PlotArea(theme)
         self.runs = RunPane(self.desk.model)
         self.log = LogPane(theme)
-        self._notice = Notice()
         self._status = StatusBar(theme, self)
         self._drop_hint = QLabel(self)
         self._lay_out()
+        self._place = SavingPlace(self._settings.saving_folder, self)
         self._data = DataDesk(self.panel.form, self._jobs, self)
-        self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self)
+        self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self._place, self)
         self.closing = Closing(self.desk.controller, self)
         self.training = TrainingCommands(self.desk, self.panel, self._status, self)
-        self._files = FileCommands(self.desk, self.panel.form, self)
+        self._files = FileCommands(self.desk, self.panel.form, self._place, self)
         self.actions_ = Actions(self._handlers(), self)
         self.actions_.fill(self.menuBar())
         self.addActions(self.actions_.all())
@@ -108,8 +109,8 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self._notice)
         column.addWidget(self._centre, 1)
+        self._notice = Notice(right, self.plots.tabs.tabBar())
         self._sides = QSplitter(Qt.Orientation.Horizontal)
         self._sides.setObjectName("sides")
         self._sides.addWidget(self.panel)
@@ -352,7 +353,7 @@ class MainWindow(QMainWindow):
         known.focused = self.desk.focused
         known.plots = self.plots.save_state()
         known.columns, known.tab = self.runs.columns_state(), self._lower.currentIndex()
-        known.last_folder = self._data.last_folder
+        known.last_folder, known.saving_folder = self._data.last_folder, self._place.folder
         settings.save(known)
 
     def closeEvent(self, event: QCloseEvent) -> None:
