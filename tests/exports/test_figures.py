@@ -127,6 +127,16 @@ def test_accuracy_is_in_per_cent_with_intervals_and_the_floor_beside_it() -> Non
     assert figure.bounds == (0, 100)
 
 
+def test_a_floor_that_is_not_the_same_for_all_runs_says_whose_it_is() -> None:
+    runs = [run("letters"), run("shapes", 1)]
+    for figure in (figures.metric(runs, 0.9), figures.comparison(runs, "iterations")):
+        assert [one.label for one in figure.references] == ["nearest mean 40"]
+    assert runs[1].history.started is not None
+    runs[1].history.started.floors["nearest mean"] = 0.55
+    for figure in (figures.metric(runs, 0.9), figures.comparison(runs, "iterations")):
+        assert [one.label for one in figure.references] == ["nearest mean 55, shapes"]
+
+
 def test_runs_with_another_metric_are_left_out_and_the_plot_says_so() -> None:
     mixed = [run("sines", 0, history(metric="mse")), run("letters", 1)]
     for figure in (figures.meta_loss(mixed, 0.9), figures.metric(mixed, 0.9), figures.comparison(mixed, "iterations")):

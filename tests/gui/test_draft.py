@@ -20,6 +20,14 @@ def test_fields_that_were_not_said_follow_the_picks() -> None:
     assert draft.picks["backbone"] == "mlp"
 
 
+def test_a_message_has_the_form_s_labels_for_dotted_names_but_not_in_settings() -> None:
+    draft = Draft()
+    assert draft.in_words("lower training.outer_lr or task.ways.") == "lower “Outer rate” or “Ways”."
+    assert draft.in_words("set algorithm.nothing") == "set algorithm.nothing"
+    for text in ("run --set task.ways=20", "it lies in /home/me/dataset.path/one"):
+        assert draft.in_words(text) == text
+
+
 def test_fields_that_were_said_stay() -> None:
     draft = Draft()
     draft.set("algorithm.inner_lr", 0.25)

@@ -13,7 +13,9 @@ from pytestqt.qtbot import QtBot
 from tests.gui.helpers import SHORT
 from workbench.experiment.presets import presets
 from workbench.experiment.registry import ROLES, found
+from workbench.gui.form.entries import Combo
 from workbench.gui.form.panel import FormPanel
+from workbench.gui.form.scan import Look
 from workbench.gui.theme import LIGHT
 
 
@@ -88,7 +90,7 @@ def test_numbers_are_taken_or_refused_in_words(qtbot: QtBot, panel: FormPanel, t
         assert problem(panel, "training.outer_lr").startswith("✕ Outer rate ")
         assert panel.form.experiment is None
         assert not panel.start.isEnabled()
-        assert "training.outer_lr" in panel.start.toolTip()
+        assert "Outer rate" in panel.start.toolTip()
     else:
         assert problem(panel, "training.outer_lr") == ""
         assert panel.form.experiment is not None
@@ -183,3 +185,44 @@ def test_a_change_is_checked_by_itself_within_a_moment(qtbot: QtBot, panel: Form
         qtbot.keyClicks(field, "3")
     assert panel.form.experiment is not None
     assert panel.form.experiment.task.shots == 3
+
+
+def test_an_empty_field_has_no_unit_beside_what_being_empty_means(qtbot: QtBot, panel: FormPanel) -> None:
+    field = line(panel, "training.checkpoint_every")
+    unit = field.findChild(QLabel)
+    assert unit is not None
+    assert unit.isHidden()
+    assert field.textMargins().right() == 0
+    retype(qtbot, panel, "training.checkpoint_every", "50")
+    assert not unit.isHidden()
+    assert field.textMargins().right() > unit.sizeHint().width()
+
+
+def test_the_end_of_a_path_is_in_sight(panel: FormPanel) -> None:
+    folder = "/a/very/long/path/to/many/folders/that/nobody/can/read/at/once/leaves"
+    panel.form.take_folder("image_folder", folder)
+    assert line(panel, "dataset.path").cursorPosition() == len(folder)
+
+
+def test_a_pick_that_does_not_fit_its_box_ends_in_an_ellipsis(qtbot: QtBot) -> None:
+    pictures = []
+    for text in ("Automatic (a device of many words)", "Automatic (a device of many other words)"):
+        combo = Combo()
+        qtbot.addWidget(combo)
+        combo.fill([(0, text, "")])
+        combo.resize(150, 30)
+        pictures.append(combo.grab().toImage())
+    assert pictures[0] == pictures[1]
+
+
+def test_further_problems_of_the_data_do_not_read_as_part_of_the_first(panel: FormPanel) -> None:
+    panel.form.show_look(Look("Leaves", problems=("set task.ways to 5: left out are oak, elm", "one", "two")))
+    shown = panel.findChild(QLabel, "dataset.problems")
+    assert shown is not None
+    assert shown.text().splitlines()[0].endswith("Set “Ways” to 5: left out are oak, elm")
+    assert shown.text().splitlines()[1] == "2 more problems: see Details…"
+
+
+def test_what_keeps_from_starting_is_told_with_the_labels_of_the_form(qtbot: QtBot, panel: FormPanel) -> None:
+    retype(qtbot, panel, "task.ways", "1")
+    assert panel.start.toolTip().splitlines()[1].startswith("Ways: ")

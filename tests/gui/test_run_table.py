@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import Qt
-from PySide6.QtGui import QColor
+from PySide6.QtCore import QSize, Qt
+from PySide6.QtGui import QColor, QIcon
 from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
@@ -70,7 +70,7 @@ def test_a_state_is_an_icon_a_word_and_a_color(qtbot: QtBot, tmp_path: Path, sta
     run = add(store, status=status)
     model = RunTableModel(LIGHT)
     model.set_runs([run], {})
-    shown = {"running": "Interrupted", "paused": "Interrupted"}.get(status, STATES[status][1])
+    shown = dict.fromkeys(("running", "testing", "paused"), "Interrupted").get(status, STATES[status][1])
     cell = model.index(0, STATE)
     assert cell.data() == shown
     assert not cell.data(Qt.ItemDataRole.DecorationRole).isNull()
@@ -81,13 +81,46 @@ def test_why_a_run_failed_is_its_tooltip(model: RunTableModel) -> None:
     assert model.index(1, STATE).data(Qt.ItemDataRole.ToolTipRole) == "training diverged"
 
 
-def test_a_tick_takes_the_lowest_free_color(qtbot: QtBot, model: RunTableModel) -> None:
+def test_a_tick_takes_the_lowest_color_that_no_run_has_had(qtbot: QtBot, model: RunTableModel) -> None:
     with qtbot.waitSignal(model.ticks_changed):
         model.setData(model.index(0, TICK), Qt.CheckState.Checked, Qt.ItemDataRole.CheckStateRole)
     assert {row.run.id: color for row, color in model.drawn()} == {"maml-sinusoids-0001": 0, "maml-sinusoids-0003": 1}
     model.tick("maml-sinusoids-0001", is_on=False)
     model.tick("maml-sinusoids-0002")
-    assert {row.run.id: color for row, color in model.drawn()} == {"maml-sinusoids-0002": 0, "maml-sinusoids-0003": 1}
+    assert {row.run.id: color for row, color in model.drawn()} == {"maml-sinusoids-0003": 1, "maml-sinusoids-0002": 2}
+    model.tick("maml-sinusoids-0001")
+    assert model.drawn()[0][1] == 0
+
+
+def test_a_run_is_drawn_in_the_color_of_the_last_time(model: RunTableModel, store: RunStore) -> None:
+    model.set_guest("maml-sinusoids-0003")
+    model.tick("maml-sinusoids-0002")
+    assert {row.run.id: color for row, color in model.drawn()} == {"maml-sinusoids-0001": 0, "maml-sinusoids-0002": 2,
+                                                                   "maml-sinusoids-0003": 1}
+    fresh = RunTableModel(LIGHT)
+    fresh.set_runs(store.runs(), {}, model.colors)
+    for run_id, color in (("maml-sinusoids-0003", 1), ("maml-sinusoids-0002", 2), ("maml-sinusoids-0001", 0)):
+        fresh.set_guest(run_id)
+        assert [known for _, known in fresh.drawn()] == [color]
+
+
+def test_more_runs_than_colors_take_what_is_free(qtbot: QtBot, tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs")
+    for _ in range(len(LIGHT.series) + 2):
+        add(store, status="stopped")
+    model = RunTableModel(LIGHT)
+    model.set_runs(store.runs(), {})
+    for run in store.runs():
+        model.set_guest(run.id)
+        (_, color), = model.drawn()
+        assert color < len(LIGHT.series)
+
+
+def test_a_selected_row_leaves_the_color_of_its_run_alone(model: RunTableModel) -> None:
+    icon = model.index(2, NAME).data(Qt.ItemDataRole.DecorationRole)
+    selected = icon.pixmap(QSize(16, 16), QIcon.Mode.Selected).toImage()
+    assert selected == icon.pixmap(QSize(16, 16), QIcon.Mode.Normal).toImage()
+    assert selected.pixelColor(8, 8).name() == LIGHT.series[0].lower()
 
 
 def test_the_run_that_is_looked_at_is_drawn_without_a_tick(model: RunTableModel) -> None:
@@ -154,6 +187,17 @@ def test_rows_sort_by_what_they_mean(pane: RunPane) -> None:
     pane.table.sortByColumn(STEPS, Qt.SortOrder.DescendingOrder)
     model = pane.table.model()
     assert [model.index(row, NAME).data() for row in range(3)] == [f"maml-sinusoids-000{i}" for i in (1, 3, 2)]
+
+
+def test_the_newest_run_stands_on_top_without_an_arrow_until_a_column_is_sorted(pane: RunPane, store: RunStore) -> None:
+    header, model = pane.table.horizontalHeader(), pane.table.model()
+    pane.model.add(store.create(resolve(SHORT)))
+    assert header.sortIndicatorSection() == -1
+    assert [model.index(row, NAME).data()[-1] for row in range(4)] == ["4", "3", "2", "1"]
+    pane.table.sortByColumn(NAME, Qt.SortOrder.AscendingOrder)
+    assert [model.index(row, NAME).data()[-1] for row in range(4)] == ["1", "2", "3", "4"]
+    pane.restore_columns(pane.columns_state())
+    assert header.sortIndicatorSection() == NAME
 
 
 def test_an_empty_table_says_what_will_come_and_offers_to_start(qtbot: QtBot) -> None:

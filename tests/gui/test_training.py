@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 import time
@@ -10,14 +11,18 @@ from pathlib import Path
 
 import pytest
 from PySide6.QtCore import QObject
-from PySide6.QtWidgets import QDialog, QPushButton
+from PySide6.QtWidgets import QDialog, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import ENDLESS, SECONDS, SHORT, fill, has_stepped, is_idle, press, status_of, tables
-from workbench.engine.events import Finished
+from tests.gui.plots.histories import block, started
+from workbench.engine.events import Evaluation, Finished, Score
 from workbench.experiment.resolve import resolve
-from workbench.gui.controller import TrainingController
+from workbench.gui.controller import Stopwatch, TrainingController
+from workbench.gui.plots.results import cells
+from workbench.gui.run_rows import TIME, has_trained, text
 from workbench.gui.window import MainWindow
+from workbench.runs.history import History
 from workbench.runs.recording import recorded
 from workbench.runs.store import RunStore
 
@@ -91,6 +96,58 @@ def test_stop_and_keep_leaves_a_run_that_can_be_resumed_to_the_same_end(
     resumed = window.desk.history(FIRST)
     assert resumed is not None
     assert resumed.loss.values.tolist() == straight.history().loss.values.tolist()
+
+
+def test_a_run_that_is_tested_says_so_everywhere(qtbot: QtBot, window: MainWindow) -> None:
+    fill(window, SHORT | {"evaluation": {"tasks": 400_000, "probe_tasks": 2}})
+    press(window.panel, "start")
+    qtbot.waitUntil(lambda: window.desk.controller.is_testing, timeout=SECONDS)
+    row = window.desk.model.row(FIRST)
+    assert row is not None
+    qtbot.waitUntil(lambda: row.state == "testing", timeout=SECONDS)
+    assert "every step is done; testing on 400,000 tasks" in window.log.text()
+    assert any(label.text().startswith("Testing.") for label in window.panel.findChildren(QLabel))
+    shown = window.findChild(QLabel, "status.left")
+    assert shown is not None
+    assert shown.text() == "40 of 40 · testing …"
+    before = row.summary.seconds
+    qtbot.waitUntil(lambda: row.summary.seconds > before or is_idle(window), timeout=SECONDS)
+    assert not is_idle(window)
+    press(window.panel, "stop")
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
+    assert row.state == "stopped"
+    assert status_of(window, FIRST) == "stopped"
+
+
+def test_a_run_is_tested_when_its_patience_is_at_an_end() -> None:
+    events = [started(), block(1, 30), *(Evaluation(step, "validation", 8, "accuracy", Score(score, 0.1), {}, ())
+                                         for step, score in ((10, 0.6), (20, math.nan), (30, 0.4)))]
+    history = History.of(events)
+    assert not has_trained(history, None)
+    assert not has_trained(history, 3)
+    assert has_trained(history, 2)
+    history.add(block(31, 1))
+    assert not has_trained(history, 2)
+
+
+def test_a_stopwatch_stands_still_while_it_is_held() -> None:
+    watch = Stopwatch()
+    assert watch.seconds == 0
+    watch.start_anew()
+    watch.hold(is_held=True)
+    held = watch.seconds
+    assert watch.seconds == held
+    watch.hold(is_held=False)
+    assert watch.seconds >= held
+
+
+def test_table_and_comparison_tell_the_same_time(qtbot: QtBot, window: MainWindow) -> None:
+    press(window.panel, "start")
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
+    (shown,) = window.desk.shown()
+    row = window.desk.model.row(FIRST)
+    assert row is not None
+    assert cells(shown)[-1] == (text(row, TIME), row.summary.seconds)
 
 
 def test_discard_asks_and_then_leaves_nothing(qtbot: QtBot, window: MainWindow, runs_folder: Path) -> None:

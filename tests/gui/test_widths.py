@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from PySide6.QtWidgets import QTableView
+from PySide6.QtWidgets import QTableView, QToolButton
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import SHORT
@@ -14,9 +14,9 @@ from workbench.exports.figures import Figure, Reference, Series
 from workbench.gui.plots.canvas import Canvas
 from workbench.gui.plots.card import Card
 from workbench.gui.plots.marks import interval
-from workbench.gui.plots.widgets import ElidedLabel
+from workbench.gui.plots.widgets import ElidedLabel, Entry, Legend
 from workbench.gui.run_pane import RunPane
-from workbench.gui.run_rows import NAME, STATE
+from workbench.gui.run_rows import DATA, NAME, STATE
 from workbench.gui.run_table import RunTableModel
 from workbench.gui.theme import LIGHT
 from workbench.runs.store import RunStore
@@ -50,6 +50,39 @@ def test_the_run_table_is_as_wide_as_its_pane_whatever_is_resized(qtbot: QtBot, 
         assert header.length() == table.viewport().width()
     pane.resize(1300, 200)
     qtbot.waitUntil(lambda: header.length() == table.viewport().width() > 1200)
+
+
+def test_columns_whose_words_are_cut_take_what_the_name_can_spare(qtbot: QtBot, tmp_path: Path) -> None:
+    store = RunStore(tmp_path / "runs")
+    folder = tmp_path / "leaves of the trees in the park of our town"
+    store.create(resolve({"dataset": {"name": "image_folder", "path": str(folder)}}))
+    pane = RunPane(RunTableModel(LIGHT))
+    qtbot.addWidget(pane)
+    pane.resize(1400, 200)
+    pane.show()
+    pane.model.set_runs(store.runs(), {})
+    header = pane.table.horizontalHeader()
+    assert header.sectionSize(DATA) >= pane.table.sizeHintForColumn(DATA)
+    assert header.sectionSize(NAME) >= pane.table.sizeHintForColumn(NAME)
+    assert header.length() == pane.table.viewport().width()
+    header.resizeSection(DATA, 60)
+    assert header.sectionSize(DATA) == 60
+
+
+def test_a_legend_shortens_its_entries_before_it_hides_them(qtbot: QtBot) -> None:
+    legend = Legend()
+    qtbot.addWidget(legend)
+    entries = [Entry(f"maml-glyphs-{number:04}", "#123456") for number in range(3)]
+    legend.resize(900, 24)
+    legend.show()
+    legend.set_entries(entries)
+    buttons = legend.findChildren(QToolButton, "legendEntry")
+    assert [button.text() for button in buttons] == [entry.text for entry in entries]
+    legend.resize(350, 24)
+    assert all(button.isVisible() and button.geometry().right() <= 350 for button in buttons)
+    assert [button.text()[-4:] for button in buttons] == ["0000", "0001", "0002"]
+    legend.resize(900, 24)
+    assert [button.text() for button in buttons] == [entry.text for entry in entries]
 
 
 def test_an_interval_is_cut_where_no_value_can_be() -> None:

@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
+import os
 import re
+import subprocess
+import sys
 import threading
 from pathlib import Path
 from typing import Any
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
+from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QRect, QStandardPaths, Qt, QUrl
 from PySide6.QtGui import QDropEvent, QGuiApplication
-from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPlainTextEdit, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMenu, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import ENDLESS, SECONDS, SHORT, OpenWindow, fill, has_stepped, is_idle, press, status_of, tables
+from tests.gui.plots.histories import started
 from workbench.experiment.resolve import resolve, to_toml
 from workbench.gui import settings
-from workbench.gui.actions import COMMANDS, MENUS, SEPARATOR
+from workbench.gui.actions import COMMANDS, MENUS, SEPARATOR, SUBMENUS
 from workbench.gui.background import BackgroundSign
+from workbench.gui.dialogs import Notice
+from workbench.gui.saving_place import SavingPlace
 from workbench.gui.theme import DARK, LIGHT
+from workbench.gui.way_back import Door, knock
 from workbench.gui.window import MainWindow
 from workbench.runs.recording import recorded
 from workbench.runs.store import Run, RunStore
@@ -61,6 +68,35 @@ def pictures(tmp_path: Path) -> Path:
             Image.new("L", (20, 20), 20 * number + one).save(root / f"class {number}" / f"{one}.png")
     (root / "class 0" / "broken.png").write_bytes(b"no picture")
     return root
+
+
+class Shown(QObject):
+    """Writes down every widget that comes onto the screen as a window of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.names: list[str] = []
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - as Qt calls it
+        """Note, and let it pass."""
+        if event.type() == QEvent.Type.Show and isinstance(watched, QWidget) and watched.isWindow():
+            self.names.append(f"{type(watched).__name__} {watched.objectName()}".strip())
+        return False
+
+
+def test_nothing_but_the_window_itself_comes_onto_the_screen_as_a_window(
+        qtbot: QtBot, qapp: QApplication, open_window: OpenWindow) -> None:
+    shown = Shown()
+    qapp.installEventFilter(shown)
+    window = open_window()
+    fill(window, SHORT)
+    press(window.panel, "start")
+    for number in range(window.plots.tabs.count()):
+        window.plots.tabs.setCurrentIndex(number)
+        qtbot.wait(60)
+    window.actions_["theme_dark"].trigger()
+    qapp.removeEventFilter(shown)
+    assert shown.names == ["MainWindow mainWindow"]
 
 
 # Remembering
@@ -179,6 +215,68 @@ def test_closing_a_minimized_window_asks_where_it_can_be_seen(qtbot: QtBot, wind
     assert not window.isMinimized()
     press(question(window), "answer.stay")
     assert not is_idle(window)
+
+
+def test_going_into_the_background_remembers_and_ending_there_overwrites_nothing(
+        qtbot: QtBot, window: MainWindow) -> None:
+    window.actions_["theme_dark"].trigger()
+    finish_in_background(qtbot, window, ENDLESS)
+    assert settings.load().theme == "dark"
+    assert settings.load().ticked == {FIRST: 0}
+    newer = settings.load()
+    newer.theme = "light"
+    settings.save(newer)
+    with qtbot.waitSignal(window.left, timeout=SECONDS):
+        window.desk.controller.stop()
+    assert settings.load().theme == "light"
+
+
+def test_the_question_says_how_the_window_comes_back(qtbot: QtBot, window: MainWindow) -> None:
+    start_endless(qtbot, window)
+    window.close()
+    assert any("starting the program again" in label.text() for label in question(window).findChildren(QLabel))
+    press(question(window), "answer.stay")
+
+
+def test_starting_the_program_again_brings_the_window_back_and_ends(qtbot: QtBot, window: MainWindow) -> None:
+    finish_in_background(qtbot, window, ENDLESS)
+    assert window.isMinimized()
+    with subprocess.Popen([sys.executable, "-m", "workbench"], stdout=subprocess.PIPE, text=True,
+                          env=os.environ | {"QT_QPA_PLATFORM": "offscreen"}) as again:
+        try:
+            qtbot.waitUntil(lambda: again.poll() is not None, timeout=2 * SECONDS)
+        finally:
+            again.kill()
+        assert again.stdout is not None
+        assert again.stdout.read() == f"The window that trains {FIRST} in the background was brought back.\n"
+    assert again.returncode == 0
+    assert window.isVisible()
+    assert not window.isMinimized()
+    assert not is_idle(window)
+    assert knock() == ""
+
+
+def test_the_door_of_a_program_that_was_killed_is_cleared_away(qtbot: QtBot, own_folders: Path) -> None:
+    killed = subprocess.run([sys.executable, "-c", "import os\n"
+                             "from workbench.gui.way_back import Door\n"
+                             "assert Door().open('one')\nos._exit(9)"], check=False)
+    assert killed.returncode == 9
+    assert knock() == ""
+    door = Door()
+    assert door.open("another")
+    door.close()
+
+
+def test_each_of_two_windows_in_the_background_has_a_door(qtbot: QtBot, own_folders: Path) -> None:
+    doors = Door(), Door()
+    assert all(door.open(name) for door, name in zip(doors, ("one", "two"), strict=True))
+    for door, name in zip(doors, ("one", "two"), strict=True):
+        with subprocess.Popen([sys.executable, "-c", "from workbench.gui.way_back import knock; print(knock())"],
+                              stdout=subprocess.PIPE, text=True) as caller:
+            qtbot.waitSignal(door.knocked, timeout=SECONDS).wait()
+            assert caller.stdout is not None
+            assert caller.stdout.read().strip() == name
+        door.close()
 
 
 # Folders
@@ -305,11 +403,62 @@ def test_light_and_dark_follow_the_pin_at_once(window: MainWindow) -> None:
 
 
 def test_the_commands_and_the_menus_know_each_other() -> None:
-    named = {name for names in MENUS.values() for name in names if name != SEPARATOR}
+    named = {name for names in MENUS.values() for name in names if name != SEPARATOR} - SUBMENUS.keys()
+    named |= {name for _, names in SUBMENUS.values() for name in names}
     assert named == {command.id for command in COMMANDS}
     shortcuts = [command.shortcut for command in COMMANDS if command.shortcut]
     assert len(shortcuts) == len(set(shortcuts))
     assert all(re.fullmatch(r"[A-Z].*\.", command.tip) for command in COMMANDS)
+
+
+def test_the_colors_are_a_menu_of_their_own(window: MainWindow) -> None:
+    view = next(action.menu() for action in window.menuBar().actions() if action.text() == "&View")
+    assert isinstance(view, QMenu)
+    colors = next(action.menu() for action in view.actions() if action.text() == "Colours")
+    assert isinstance(colors, QMenu)
+    assert [action.text() for action in colors.actions()] == ["Follow the system", "Light", "Dark"]
+
+
+def test_a_notice_moves_nothing_and_leaves_the_tabs_free(qtbot: QtBot, window: MainWindow) -> None:
+    before = window.plots.geometry()
+    for words in ("short", "so many words that they need a second line, and then a third one, too. " * 6):
+        window.say(words, "warn")
+        notice = window.findChild(Notice)
+        assert notice is not None
+        assert notice.isVisible()
+        assert window.plots.geometry() == before
+        bar = window.plots.tabs.tabBar()
+        last = bar.mapTo(window, bar.tabRect(bar.count() - 1).topRight())
+        assert not QRect(notice.mapTo(window, QPoint(0, 0)), notice.size()).contains(last)
+        text = notice.findChild(QLabel, "notice.text")
+        assert text is not None
+        assert text.height() >= text.heightForWidth(text.width())
+    press(notice, "notice.close")
+    assert not notice.isVisible()
+
+
+def test_a_notice_about_the_same_data_is_shown_once(
+        qtbot: QtBot, window: MainWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[tuple[str, str]] = []
+    monkeypatch.setattr("workbench.gui.training_commands.spoken", lambda event: iter([("left out", "warn")]))
+    window.training.said.connect(lambda text, tone: said.append((text, tone)))
+    run = window.desk.store.create(resolve(SHORT))
+    window.desk.controller.run = run
+    for _ in range(2):
+        window.training._event_arrived(started())
+    window.desk.controller.run = None
+    assert said == [(f"{run.id}: left out", "warn"), (f"{run.id}: left out", "")]
+
+
+def test_dialogs_for_saving_begin_where_something_was_saved_the_last_time(
+        window: MainWindow, open_window: OpenWindow, tmp_path: Path) -> None:
+    documents = QStandardPaths.writableLocation(QStandardPaths.StandardLocation.DocumentsLocation)
+    first = Path(documents) if Path(documents).is_dir() else Path.home()
+    assert window._place.suggest("one.toml") == str(first / "one.toml")
+    window._place.took(tmp_path / "one.toml")
+    assert SavingPlace.of(window.plots).suggest("two.svg") == str(tmp_path / "two.svg")
+    window.close()
+    assert open_window()._place.suggest("three.toml") == str(tmp_path / "three.toml")
 
 
 def test_help_and_about_open(window: MainWindow) -> None:

@@ -360,9 +360,17 @@ def positions(history: History, steps: Curve, against: Against) -> Curve:
 
 
 def _floors(runs: Sequence[Subject], scale: float) -> tuple[Reference, ...]:
-    """What a learner must beat, each once."""
-    found = {name: value for run in runs if run.history.started for name, value in run.history.started.floors.items()}
-    return tuple(Reference(f"{name} {scale * value:.3g}", scale * value) for name, value in found.items())
+    """What a learner must beat, each once: the last run's where it is not the same for all, and then whose it is."""
+    found: dict[str, list[tuple[float, str]]] = {}
+    for run in runs:
+        for name, value in (run.history.started.floors if run.history.started else {}).items():
+            found.setdefault(name, []).append((scale * value, run.title))
+    references = []
+    for name, known in found.items():
+        value, title = known[-1]
+        is_shared = len(known) == len(runs) and len({one for one, _ in known}) == 1
+        references.append(Reference(f"{name} {value:.3g}" + ("" if is_shared else f", {title}"), value))
+    return tuple(references)
 
 
 def _turn_indices(run: Subject) -> list[int]:

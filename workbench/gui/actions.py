@@ -72,13 +72,15 @@ COMMANDS = (
     Command("add_to_menu", "Add to the applications menu", "Put the program where the system keeps its programs."),
     Command("about", "About", "Version, licence and what the program stands on."),
 )
+SUBMENUS = {"colors": ("Colours", ("theme_system", "theme_light", "theme_dark"))}
+"""Menus inside menus: what they are called, and what they hold."""
 MENUS: dict[str, tuple[str, ...]] = {
     "&File": ("open_folder", "open_samples", SEPARATOR, "open_experiment", "save_experiment", SEPARATOR,
               "runs_folder", SEPARATOR, "quit"),
     "&Experiment": ("start", "pause", "stop", "discard", SEPARATOR, "copy_command", "reset_form", "dataset_details"),
     "&Run": ("resume", SEPARATOR, "draw", "load_run", "copy_run_command", "show_folder", SEPARATOR, "export",
              SEPARATOR, "delete"),
-    "&View": ("theme_system", "theme_light", "theme_dark", SEPARATOR, "show_form", "show_lower", SEPARATOR,
+    "&View": ("colors", SEPARATOR, "show_form", "show_lower", SEPARATOR,
               "go_to_form", "go_to_runs", "go_to_log", SEPARATOR, "reset_layout"),
     "&Help": ("help", SEPARATOR, "add_to_menu", SEPARATOR, "about"),
 }
@@ -148,5 +150,8 @@ class Actions(QObject):
         for name in names:
             if name == SEPARATOR:
                 menu.addSeparator()
+            elif name in SUBMENUS:
+                title, inside = SUBMENUS[name]
+                self.fill_menu(menu.addMenu(title), inside)
             else:
                 menu.addAction(self._actions[name])

@@ -27,6 +27,7 @@ from workbench.gui import settings
 from workbench.gui.icons import app_icon
 from workbench.gui.style import PINS, ThemeKeeper
 from workbench.gui.theme import Theme
+from workbench.gui.way_back import knock
 
 if TYPE_CHECKING:
     from workbench.gui.window import MainWindow
@@ -37,7 +38,7 @@ _SPLASH_SECONDS = 0.5
 
 
 def run_window(runs: Path | None = None) -> int:
-    """Show the window until it is closed.
+    """Show the window until it is closed, or bring back the one that trains in the background.
 
     Args:
         runs: Folder of runs; None for the one that the window remembers.
@@ -46,6 +47,9 @@ def run_window(runs: Path | None = None) -> int:
         The exit status.
     """
     app = application()
+    if trained := knock():
+        print(f"The window that trains {trained} in the background was brought back.")
+        return 0
     keeper = ThemeKeeper(app, app)
     pinned = settings.load().theme
     keeper.set_pin(next((pin for pin in PINS if pin == pinned), "system"))

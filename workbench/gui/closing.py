@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QApplication, QWidget
 from workbench.gui.background import BackgroundSign, has_tray
 from workbench.gui.controller import TrainingController
 from workbench.gui.dialogs import Answer, Question
+from workbench.gui.way_back import Door
 from workbench.runs.history import History
 
 _STOP = Answer("stop", "Stop and keep", "A checkpoint is written at the step at hand; the run can be resumed.",
@@ -19,6 +20,7 @@ _HIDE = Answer("background", "Finish in the background", "The window goes, the t
 _MINIMIZE = Answer("background", "Finish in the background", "The window is minimized, the training goes on, and the "
                                                              "program ends with it unless you open the window again.")
 _STAY = Answer("stay", "Stay", "Nothing changes.")
+_BACK = "After “Finish in the background”, {} or starting the program again brings the window back."
 
 
 class Closing(QObject):
@@ -26,19 +28,25 @@ class Closing(QObject):
 
     Attributes:
         mode: What was decided: nothing yet, to leave when the run has stopped, or to leave when it has finished.
+        is_away: Whether the person has sent the window away, so that nothing of it changes any more.
 
     Signals:
         leave_requested(): Nothing is under way any more; the window may go.
+        sent_away(): The window is about to go into the background.
         said(str, str): Something to tell, and its tone.
     """
 
     leave_requested = Signal()
+    sent_away = Signal()
     said = Signal(str, str)
 
     def __init__(self, controller: TrainingController, window: QWidget) -> None:
         super().__init__(window)
         self.mode: Literal["", "stopping", "background"] = ""
+        self.is_away = False
         self._controller, self._window = controller, window
+        self._door = Door(self)
+        self._door.knocked.connect(self.come_back)
         self._question: Question | None = None
         self._sign: BackgroundSign | None = None
         controller.run_ended.connect(self._run_ended)
@@ -57,9 +65,10 @@ class Closing(QObject):
             self.come_back()  # a question of a minimized window would not be seen
         run = self._controller.run
         name = run.id if run is not None else "A run"
+        way, answer = (("its sign in the tray", _HIDE) if has_tray() else ("opening the minimized window", _MINIMIZE))
         self._question = Question("closeQuestion", f"{name} is being trained", "It goes on until you have answered. "
-                                  "Whatever you choose, no step is lost.",
-                                  (_STOP, _HIDE if has_tray() else _MINIMIZE, _STAY), self._window)
+                                  f"Whatever you choose, no step is lost.\n\n{_BACK.format(way)}",
+                                  (_STOP, answer, _STAY), self._window)
         self._question.answered.connect(self._answered)
         self._question.open()
 
@@ -79,6 +88,7 @@ class Closing(QObject):
     def stop_and_leave(self) -> None:
         """Stop and keep, and leave when that is done."""
         self.mode = "stopping"
+        self._door.close()
         if not self._controller.is_training:
             self.leave_requested.emit()
             return
@@ -87,7 +97,11 @@ class Closing(QObject):
 
     def _go_into_background(self) -> None:
         self.mode = "background"
+        self.sent_away.emit()
+        self.is_away = True
         self._controller.resume()  # a run that waits would never finish
+        run = self._controller.run
+        self._door.open(run.id if run is not None else "a run")
         if not has_tray():
             self._window.showMinimized()  # nothing else would lead back to it
             return
@@ -110,6 +124,8 @@ class Closing(QObject):
     @Slot()
     def come_back(self) -> None:
         """Show the window again."""
+        self.is_away = False
+        self._door.close()
         if self.mode == "background":
             self.mode = ""
             app = QApplication.instance()
@@ -120,10 +136,15 @@ class Closing(QObject):
         self._window.raise_()
         self._window.activateWindow()
 
+    def shut(self) -> None:
+        """Listen to nobody any more."""
+        self._door.close()
+
     def show_progress(self, run_id: str, history: History) -> None:
         """Say at the tray how far the run is."""
         if self._sign is not None and history.started is not None:
-            self._sign.say(f"{run_id}: {history.step:,} of {history.started.iterations:,}")
+            rest = ", testing" if self._controller.is_testing else ""
+            self._sign.say(f"{run_id}: {history.step:,} of {history.started.iterations:,}{rest}")
 
     @Slot(str)
     def _run_ended(self, run_id: str) -> None:

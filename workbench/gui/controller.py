@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import time
 import traceback
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,10 +17,11 @@ from wakepy import keep
 
 from workbench.engine.control import Control
 from workbench.engine.devices import DeviceError
-from workbench.engine.events import Event, Steps
+from workbench.engine.events import Event, Paused, Steps
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import UnknownNameError
 from workbench.experiment.resolve import ExperimentError
+from workbench.gui.run_rows import has_trained
 from workbench.runs.files import RunFileError
 from workbench.runs.history import History
 from workbench.runs.recording import recorded
@@ -98,6 +100,36 @@ def _awake(said: SimpleQueue[Said]) -> Iterator[None]:
         yield
 
 
+class Stopwatch:
+    """Counts seconds, and stands still now and then."""
+
+    def __init__(self) -> None:
+        self._counted = 0.0
+        self._since: float | None = None
+
+    @property
+    def seconds(self) -> float:
+        """What it has counted."""
+        return self._counted + (time.monotonic() - self._since if self._since is not None else 0.0)
+
+    def start_anew(self) -> None:
+        """Count from nothing."""
+        self._counted, self._since = 0.0, time.monotonic()
+
+    def hold(self, *, is_held: bool) -> None:
+        """Stand still, or go on."""
+        self._counted, self._since = self.seconds, None if is_held else time.monotonic()
+
+
+def _ends(run: Run) -> tuple[int | None, int]:
+    """After how many vain validations a run stops, and how many tasks it is tested on."""
+    try:
+        experiment = run.experiment()
+    except (ValueError, OSError):  # the training thread comes upon it too, and says what is wrong
+        return None, 0
+    return experiment.training.patience, experiment.evaluation.tasks
+
+
 class TrainingController(QObject):
     """Trains one run at a time.
 
@@ -106,11 +138,13 @@ class TrainingController(QObject):
         history: What it has said.
         is_stopping: Whether it was asked to stop.
         is_discarding: Whether its folder goes when it has stopped.
+        is_testing: Whether it has nothing left to do but its test.
 
     Signals:
         run_started(Run): A thread works on a run.
         event_arrived(object): An event other than a block of steps, or a `Noted`.
         progressed(): Something arrived since the last tick.
+        test_began(int): The run is tested from now on, on so many tasks.
         run_ended(str): The run of this name is no longer trained; everything that it said has arrived.
         run_refused(Refused): It could not begin; comes before `run_ended`.
         run_discarded(str): The run of this name was stopped and its folder deleted; comes before `run_ended`.
@@ -119,6 +153,7 @@ class TrainingController(QObject):
     run_started = Signal(object)
     event_arrived = Signal(object)
     progressed = Signal()
+    test_began = Signal(int)
     run_ended = Signal(str)
     run_refused = Signal(object)
     run_discarded = Signal(str)
@@ -127,7 +162,10 @@ class TrainingController(QObject):
         super().__init__(parent)
         self.run: Run | None = None
         self.history = History()
-        self.is_discarding = False
+        self.is_discarding = self.is_testing = False
+        self._patience: int | None = None
+        self._test_tasks = 0
+        self._since_step = Stopwatch()
         self._control = Control()
         self._worker: _Worker | None = None
         self._thread: QThread | None = None
@@ -150,6 +188,11 @@ class TrainingController(QObject):
         """Whether it was asked to wait."""
         return self.is_training and self._control.is_paused
 
+    @property
+    def seconds(self) -> float:
+        """Seconds of training so far, and of testing while it is tested, pauses left out."""
+        return self.history.seconds + (self._since_step.seconds if self.is_testing else 0.0)
+
     def start(self, store: RunStore, experiment: Experiment) -> Run:
         """Open a folder for an experiment and train it."""
         run = store.create(experiment)
@@ -163,7 +206,9 @@ class TrainingController(QObject):
     def _begin(self, run: Run, *, resume: bool) -> None:
         if self.is_training:
             raise RunBusyError("another run is being trained in this window; stop it first")
-        self.run, self.history, self.is_discarding = run, History(), False
+        self.run, self.history, self.is_discarding, self.is_testing = run, History(), False, False
+        self._patience, self._test_tasks = _ends(run)
+        self._since_step.start_anew()
         self._control = Control()
         self._worker = _Worker(run, self._control, resume=resume)
         self._thread = QThread(self)
@@ -215,7 +260,15 @@ class TrainingController(QObject):
             arrived = True
             self._take(said)
         if arrived:
+            self._look_for_test()
+        if arrived or self.is_testing:  # nothing arrives while a run is tested, but time passes
             self.progressed.emit()
+
+    def _look_for_test(self) -> None:
+        was_testing = self.is_testing
+        self.is_testing = self._thread is not None and has_trained(self.history, self._patience)
+        if self.is_testing and not was_testing:
+            self.test_began.emit(self._test_tasks)
 
     def _take(self, said: Said) -> None:
         match said:
@@ -228,7 +281,10 @@ class TrainingController(QObject):
                 self.event_arrived.emit(said)
             case Steps():
                 self.history.add(said)
+                self._since_step.start_anew()
             case _:
+                if isinstance(said, Paused):
+                    self._since_step.hold(is_held=said.is_paused)
                 self.history.add(said)
                 self.event_arrived.emit(said)
 
@@ -242,6 +298,7 @@ class TrainingController(QObject):
         self._timer.stop()
         self._drain()
         self._thread = self._worker = None
+        self.is_testing = False
         thread.deleteLater()
         self.run = None
         if self.is_discarding and run.folder.is_dir():

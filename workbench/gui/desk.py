@@ -64,11 +64,11 @@ class RunDesk(QObject):
         self.controller.run_ended.connect(self._run_ended)
         jobs.job_ended.connect(self._job_ended)
 
-    def open(self, ticked: dict[str, int]) -> None:
-        """Show the runs of the folder and go on watching it."""
+    def open(self, ticked: dict[str, int], colors: dict[str, int] | None = None) -> None:
+        """Show the runs of the folder, in the colours of the last time, and go on watching it."""
         for row in self.model.rows():
             self._drop_history(row.run.id)
-        self.model.set_runs(self.store.runs(), ticked)
+        self.model.set_runs(self.store.runs(), ticked, colors)
         self._marks = {row.run.id: _mark(row.run) for row in self.model.rows()}
         self._watch.start()
 
@@ -158,7 +158,7 @@ class RunDesk(QObject):
         if len(ticked) >= MOST_TICKED:
             self.model.tick(ticked[-1], is_on=False)  # the oldest makes room for a colour of its own
         self.model.tick(run.id)
-        self.model.refresh(run.id, self.controller.history)
+        self._refresh_own(run)
         self.shown_changed.emit()
 
     @Slot(object)
@@ -175,8 +175,12 @@ class RunDesk(QObject):
     @Slot()
     def _tell_progress(self) -> None:
         if self.controller.run is not None:
-            self.model.refresh(self.controller.run.id, self.controller.history)
+            self._refresh_own(self.controller.run)
         self.progressed.emit()
+
+    def _refresh_own(self, run: Run) -> None:
+        controller = self.controller
+        self.model.refresh(run.id, controller.history, controller.seconds, is_testing=controller.is_testing)
 
     @Slot(str)
     def _run_ended(self, run_id: str) -> None:

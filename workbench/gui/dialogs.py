@@ -6,10 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from PySide6.QtCore import Qt, QUrl, Signal, Slot
+from PySide6.QtCore import QEvent, QObject, Qt, QUrl, Signal, Slot
 from PySide6.QtGui import QDesktopServices, QGuiApplication
 from PySide6.QtWidgets import (
     QDialog,
+    QFrame,
     QHBoxLayout,
     QLabel,
     QListWidget,
@@ -25,6 +26,9 @@ from workbench import __version__, places
 from workbench.exports.help import help_pages
 from workbench.gui.icons import app_icon
 from workbench.gui.style import set_tone
+
+_EDGE = 12
+"""Pixels between a notice and what is beside it."""
 
 
 @dataclass(frozen=True)
@@ -215,12 +219,20 @@ class AboutDialog(QDialog):
         column.addWidget(close, 0, Qt.AlignmentFlag.AlignRight)
 
 
-class Notice(QWidget):
-    """A line across the window that says something went wrong, or well, until it is put away."""
+class Notice(QFrame):
+    """A line over the pane that it lies on, which says that something went wrong, or well, until it is put away.
 
-    def __init__(self, parent: QWidget | None = None) -> None:
-        super().__init__(parent)
+    It lies at the upper right, over what is there: nothing moves when it comes and goes.
+
+    Args:
+        pane: What it lies on.
+        beside: What it leaves free at the upper left.
+    """
+
+    def __init__(self, pane: QWidget, beside: QWidget) -> None:
+        super().__init__(pane)
         self.setObjectName("notice")
+        self._pane, self._beside = pane, beside
         self._text = QLabel()
         self._text.setObjectName("notice.text")
         self._text.setWordWrap(True)
@@ -229,15 +241,33 @@ class Notice(QWidget):
         close.setObjectName("notice.close")
         close.setToolTip("Put this message away; it stays in the log.")
         close.clicked.connect(self.hide)
-        row = QHBoxLayout(self)
-        row.setContentsMargins(16, 8, 12, 8)
+        self._row = row = QHBoxLayout(self)
+        row.setContentsMargins(12, 3, 4, 3)
         row.setSpacing(12)
         row.addWidget(self._text, 1)
         row.addWidget(close, 0, Qt.AlignmentFlag.AlignTop)
+        pane.installEventFilter(self)
         self.hide()
 
     def say(self, text: str, tone: str) -> None:
         """Show a message."""
         self._text.setText(f"{'✕' if tone == 'bad' else '⚠' if tone == 'warn' else '✓'}  {text}")
         set_tone(self._text, tone)
+        self._place()
         self.show()
+        self.raise_()
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:
+        """Stay in the corner."""
+        if event.type() == QEvent.Type.Resize and watched is self._pane:
+            self._place()
+        return super().eventFilter(watched, event)
+
+    def _place(self) -> None:
+        """As wide as its words, but beside the tabs, and as high as its lines."""
+        room = self._pane.width() - self._beside.sizeHint().width() - 2 * _EDGE
+        words = self._text.fontMetrics().horizontalAdvance(self._text.text()) + 8
+        others = self._row.minimumSize().width() - self._text.minimumSizeHint().width()
+        width = max(min(words + others, room), 240)
+        height = self._row.heightForWidth(width) + 2
+        self.setGeometry(self._pane.width() - width - _EDGE, 2, width, height)

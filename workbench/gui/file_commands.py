@@ -10,6 +10,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 from workbench.experiment.resolve import ExperimentError, read_toml, resolve, to_toml
 from workbench.gui.desk import RunDesk
 from workbench.gui.form.form import ExperimentForm
+from workbench.gui.saving_place import SavingPlace
 from workbench.runs.store import RunStore
 
 _FILES = "Experiments (*.toml)"
@@ -26,15 +27,17 @@ class FileCommands(QObject):
     said = Signal(str, str)
     folder_picked = Signal(str)
 
-    def __init__(self, desk: RunDesk, form: ExperimentForm, window: QWidget) -> None:
+    def __init__(self, desk: RunDesk, form: ExperimentForm, place: SavingPlace, window: QWidget) -> None:
         super().__init__(window)
+        self._place = place
         self._desk, self._form, self._window = desk, form, window
 
     @Slot()
     def ask_for_experiment(self) -> None:
         """Let the person pick an experiment file."""
-        name, _ = QFileDialog.getOpenFileName(self._window, "Open experiment", "", _FILES)
+        name, _ = QFileDialog.getOpenFileName(self._window, "Open experiment", self._place.suggest(), _FILES)
         if name:
+            self._place.took(Path(name))
             self.open_experiment(Path(name))
 
     def open_experiment(self, path: Path) -> None:
@@ -55,8 +58,10 @@ class FileCommands(QObject):
         if experiment is None:
             self._form.focus_problem()
             return
-        name, _ = QFileDialog.getSaveFileName(self._window, "Save experiment", "experiment.toml", _FILES)
+        name, _ = QFileDialog.getSaveFileName(self._window, "Save experiment", self._place.suggest("experiment.toml"),
+                                              _FILES)
         if name:
+            self._place.took(Path(name))
             try:
                 Path(name).write_text(to_toml(experiment), encoding="utf8")
             except OSError as error:

@@ -25,7 +25,8 @@ def icon(name: str, color: str, disabled: str = "") -> QIcon:
     """A monochrome icon in a colour, sharp at every scale of the screen."""
     made = QIcon()
     for density in _DENSITIES:
-        made.addPixmap(pixmap(name, color, density=density))
+        for mode in (QIcon.Mode.Normal, QIcon.Mode.Selected):  # a selected row would tint it otherwise
+            made.addPixmap(pixmap(name, color, density=density), mode)
         if disabled:
             made.addPixmap(pixmap(name, disabled, density=density), QIcon.Mode.Disabled)
     return made

@@ -16,6 +16,7 @@ from workbench.gui.dialogs import Answer, Question
 from workbench.gui.form.form import ExperimentForm
 from workbench.gui.jobs import Done, Jobs
 from workbench.gui.run_rows import Row
+from workbench.gui.saving_place import SavingPlace
 from workbench.runs.store import Run, RunBusyError
 
 _EXPORT = "export"
@@ -30,8 +31,9 @@ class RunCommands(QObject):
 
     said = Signal(str, str)
 
-    def __init__(self, desk: RunDesk, form: ExperimentForm, jobs: Jobs, window: QWidget) -> None:
+    def __init__(self, desk: RunDesk, form: ExperimentForm, jobs: Jobs, place: SavingPlace, window: QWidget) -> None:
         super().__init__(window)
+        self._place = place
         self._desk, self._form, self._jobs, self._window = desk, form, jobs, window
         jobs.job_ended.connect(self._job_ended)
         self._asked_for = ""
@@ -115,13 +117,14 @@ class RunCommands(QObject):
         run = self.run
         if run is None or "export" in self.possible():
             return
-        name, _ = QFileDialog.getSaveFileName(self._window, f"Export {run.id}", f"{run.id}{SUFFIX}",
-                                              f"Learners (*{SUFFIX})")
+        name, _ = QFileDialog.getSaveFileName(self._window, f"Export {run.id}",
+                                              self._place.suggest(f"{run.id}{SUFFIX}"), f"Learners (*{SUFFIX})")
         if name:
             self.export_to(run, Path(name).with_suffix(SUFFIX))
 
     def export_to(self, run: Run, path: Path) -> None:
         """Save the learner of a run as this file."""
+        self._place.took(path)
         self.said.emit(f"Exporting {run.id} to {path} …", "muted")
         self._jobs.start(_EXPORT, partial(_exported, run, path))
 

@@ -33,7 +33,9 @@ from workbench.gui.run_table import RUN_ROLE, SORT_ROLE, RunTableModel
 _TYPICAL = {STATE: "Interrupted", DATA: "Omniglot 20w1s", BACKBONE: "Conv4 64", ALGORITHM: "First-order MAML",
             RESULT: "validation 95.1 %", STEPS: "41,200 / 70,000", TIME: "1:02:33"}
 """What a column should be wide enough for; the name takes what is left."""
-_ICON_WIDTH, _PADDING, _TICK_WIDTH, _LEAST_NAME = 22, 16, 36, 150
+_GROWING = (RESULT, DATA, BACKBONE, ALGORITHM)
+"""Those that are given more where their words need it, the most important first."""
+_ICON_WIDTH, _PADDING, _TICK_WIDTH, _LEAST_NAME, _ARROW = 22, 16, 36, 150, 20
 
 
 class _StateInk(QStyledItemDelegate):
@@ -93,6 +95,7 @@ class RunPane(QWidget):
         self._sorted.setSourceModel(model)
         self.table = _Table()
         self._is_fitting = False
+        self._chosen: set[int] = set()
         self._set_up_table()
         empty = EmptyState("No runs yet", "Pick a preset and press Start, or drop a folder of tasks on the window. "
                            "Every run will be listed here with its state and its result.", "Start")
@@ -103,6 +106,7 @@ class RunPane(QWidget):
         self.setFocusProxy(self.table)
         for changed in (model.modelReset, model.rowsInserted, model.rowsRemoved):
             changed.connect(self._show_what_there_is)
+            changed.connect(self._fit_name)
         self._show_what_there_is()
 
     def _set_up_table(self) -> None:
@@ -111,7 +115,7 @@ class RunPane(QWidget):
         table.setAccessibleName("Runs")
         table.setModel(self._sorted)
         table.setSortingEnabled(True)
-        table.sortByColumn(NAME, Qt.SortOrder.DescendingOrder)
+        table.sortByColumn(-1, Qt.SortOrder.AscendingOrder)  # by none: the newest first, as the model has them
         table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         table.setSelectionMode(QAbstractItemView.SelectionMode.SingleSelection)
         table.setShowGrid(False)
@@ -128,6 +132,7 @@ class RunPane(QWidget):
         header.setHighlightSections(False)
         header.setMinimumSectionSize(32)
         header.setSectionsMovable(True)
+        header.setSortIndicatorClearable(True)
         self.reset_columns()
         table.setContextMenuPolicy(Qt.ContextMenuPolicy.CustomContextMenu)
         table.customContextMenuRequested.connect(self._ask_for_menu)
@@ -142,14 +147,26 @@ class RunPane(QWidget):
         header, metrics = self.table.horizontalHeader(), self.table.fontMetrics()
         header.setSectionResizeMode(TICK, QHeaderView.ResizeMode.Fixed)
         header.resizeSection(TICK, _TICK_WIDTH)
+        self._chosen.clear()
+        self._is_fitting = True
         for column, text in _TYPICAL.items():
-            wider = max(metrics.horizontalAdvance(text), metrics.horizontalAdvance(COLUMNS[column]) + 14)
+            wider = max(metrics.horizontalAdvance(text), metrics.horizontalAdvance(COLUMNS[column]) + _ARROW)
             header.resizeSection(column, wider + _PADDING + (_ICON_WIDTH if column == STATE else 0))
+        self._is_fitting = False
         self._fit_name()
 
     @Slot()
     def _fit_name(self) -> None:
-        """Give the name what the other columns leave."""
+        """Give the name what the other columns leave, after those whose words are cut have taken what it can spare."""
+        header = self.table.horizontalHeader()
+        self._fill(NAME, _LEAST_NAME)
+        spare = header.sectionSize(NAME) - max(_LEAST_NAME, self.table.sizeHintForColumn(NAME))
+        for column in _GROWING:
+            missing = self.table.sizeHintForColumn(column) - header.sectionSize(column)
+            if 0 < missing <= spare and column not in self._chosen:
+                spare -= missing
+                self._is_fitting = True
+                header.resizeSection(column, header.sectionSize(column) + missing)
         self._fill(NAME, _LEAST_NAME)
 
     @Slot(int, int, int)
@@ -157,6 +174,7 @@ class RunPane(QWidget):
         """Where a person gives a column another width, the name makes up for it; for the name, the last column."""
         if self._is_fitting:
             return
+        self._chosen.add(column)
         if column != NAME:
             self._fit_name()
             return

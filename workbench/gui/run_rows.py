@@ -19,9 +19,10 @@ TICK, NAME, STATE, DATA, BACKBONE, ALGORITHM, RESULT, STEPS, TIME = range(len(CO
 TIPS = ("Tick the runs that are to be drawn over one another.", "Name of the run, which is its folder's.",
          "What became of it.", "Dataset and shape of the tasks.", "Network.", "Meta-learning method.",
          "Test result with its 95 % interval; before there is one, the best validation.", "Outer steps done.",
-         "Training time, pauses left out.")
+         "Time of training and test, pauses left out.")
 STATES: dict[str, tuple[str, str, str]] = {
-    "running": ("play", "Running", "accent"), "paused": ("pause", "Paused", "warn"),
+    "running": ("play", "Running", "accent"), "testing": ("chart", "Testing", "accent"),
+    "paused": ("pause", "Paused", "warn"),
     "finished": ("check", "Finished", "good"), "stopped": ("stop", "Stopped", "muted"),
     "interrupted": ("interrupted", "Interrupted", "warn"), "failed": ("cross", "Failed", "bad"),
 }
@@ -37,12 +38,37 @@ class Row:
         summary: Its state.
         titles: Dataset, backbone and algorithm in words.
         color_index: Its colour in every plot while it is drawn; None while it is not.
+        is_testing: Whether a run that goes on has nothing left to do but its test.
     """
 
     run: Run
     summary: Summary
     titles: tuple[str, str, str]
     color_index: int | None = None
+    is_testing: bool = False
+
+    @property
+    def state(self) -> str:
+        """Its status, where a run that is only tested any more is told apart from one that trains."""
+        is_running = self.summary.status == "running"
+        return "testing" if is_running and self.is_testing else self.summary.status
+
+
+def has_trained(history: History, patience: int | None) -> bool:
+    """Whether a run under way has nothing left to do but its test.
+
+    Args:
+        history: What it has said; there is no event that says that the test begins.
+        patience: Validations without a better result after which it stops training; None for never.
+    """
+    found = history.validations
+    if history.started is None or history.ended is not None or not found or found[-1].step != history.step:
+        return False
+    if history.step >= history.started.iterations:
+        return True
+    sign = -1 if found[0].metric == "accuracy" else 1
+    scores = [sign * one.score.mean if math.isfinite(one.score.mean) else math.inf for one in found]
+    return patience is not None and len(scores) - 1 - scores.index(min(scores)) >= patience
 
 
 def titles(experiment: Experiment) -> tuple[str, str, str]:
@@ -59,12 +85,13 @@ def titles(experiment: Experiment) -> tuple[str, str, str]:
     return data, f"{backbone.title} {size}".strip(), algorithm.title
 
 
-def follow(summary: Summary, history: History) -> None:
-    """Bring a summary up to what a run that is trained here has said."""
+def follow(row: Row, history: History, seconds: float, *, is_testing: bool) -> None:
+    """Bring a row up to what a run that is trained here has said; `seconds` are those of training and test so far."""
+    summary, row.is_testing = row.summary, is_testing
     if history.started is not None:
         summary.iterations, summary.metric = history.started.iterations, history.started.metric
     summary.status = "paused" if history.is_paused else "running"
-    summary.steps, summary.seconds = history.step, history.seconds
+    summary.steps, summary.seconds = history.step, seconds
     if (best := history.best_validation) is not None:
         summary.validation = best.score.mean
 
@@ -74,7 +101,7 @@ def text(row: Row, column: int) -> str:
     summary = row.summary
     done = f"{summary.steps:,}"
     data, backbone, algorithm = row.titles
-    return ("", row.run.id, STATES[summary.status][1], data, backbone, algorithm, _result(summary),
+    return ("", row.run.id, STATES[row.state][1], data, backbone, algorithm, _result(summary),
             done if summary.steps >= summary.iterations else f"{done} / {summary.iterations:,}",
             words.duration(summary.seconds))[column]
 
@@ -100,6 +127,6 @@ def sort_key(row: Row, column: int) -> float | str:
     """What a column sorts by."""
     summary = row.summary
     keys: dict[int, float | str] = {
-        TICK: math.inf if row.color_index is None else row.color_index, NAME: summary.created,
+        TICK: math.inf if row.color_index is None else row.color_index,
         RESULT: summary.mean if summary.mean is not None else -math.inf, STEPS: summary.steps, TIME: summary.seconds}
     return keys[column] if column in keys else text(row, column)

@@ -40,6 +40,9 @@ RUN_ROLE = Qt.ItemDataRole.UserRole + 1
 class RunTableModel(QAbstractTableModel):
     """Runs, newest first.
 
+    Attributes:
+        colors: The colour that each run had the last time that it was drawn; it gets it again while it is free.
+
     Signals:
         ticks_changed(): Other runs are to be drawn.
     """
@@ -51,6 +54,7 @@ class RunTableModel(QAbstractTableModel):
         self._theme = theme
         self._rows: list[Row] = []
         self._guest = ""
+        self.colors: dict[str, int] = {}
         self._titles: dict[str, tuple[str, str, str]] = {}
         self._icons: dict[str, QIcon] = {}
         item = Qt.ItemDataRole
@@ -62,9 +66,10 @@ class RunTableModel(QAbstractTableModel):
 
     # What the table holds
 
-    def set_runs(self, runs: Sequence[Run], ticked: dict[str, int]) -> None:
-        """Show these runs, oldest first, with colours for those that are ticked."""
+    def set_runs(self, runs: Sequence[Run], ticked: dict[str, int], colors: dict[str, int] | None = None) -> None:
+        """Show these runs, oldest first, with colours for those that are ticked, and those that others had before."""
         self.beginResetModel()
+        self.colors = {**(colors or {}), **ticked}
         self._rows = [row for run in reversed(runs) if (row := self._read(run, ticked.get(run.id))) is not None]
         self.endResetModel()
         self.ticks_changed.emit()
@@ -74,7 +79,8 @@ class RunTableModel(QAbstractTableModel):
         try:
             if run.id not in self._titles:
                 self._titles[run.id] = titles(run.experiment())
-            return Row(run, summary or run.summary(), self._titles[run.id], color)
+            known = summary or run.summary()
+            return Row(run, known, self._titles[run.id], color, 0 < known.iterations <= known.steps)
         except ValueError as error:
             summary = Summary(status="failed", message=f"its files cannot be read: {error}")
             return Row(run, summary, ("—", "—", "—"), color)
@@ -101,13 +107,15 @@ class RunTableModel(QAbstractTableModel):
         if number is None:
             return
         was_ticked = self._rows[number].color_index is not None
+        self.colors.pop(run_id, None)
         self.beginRemoveRows(QModelIndex(), number, number)
         del self._rows[number]
         self.endRemoveRows()
         if was_ticked:
             self.ticks_changed.emit()
 
-    def refresh(self, run_id: str, history: History | None = None) -> None:
+    def refresh(self, run_id: str, history: History | None = None, seconds: float = 0.0, *, is_testing: bool = False
+                ) -> None:
         """Read a run's state again, or take it from what a run that is trained here has said."""
         number = self.row_of(run_id)
         if number is None:
@@ -115,8 +123,9 @@ class RunTableModel(QAbstractTableModel):
         row = self._rows[number]
         if history is None:
             row.summary = row.run.summary()
+            row.is_testing = 0 < row.summary.iterations <= row.summary.steps
         else:
-            follow(row.summary, history)
+            follow(row, history, seconds, is_testing=is_testing)
         self.dataChanged.emit(self.index(number, NAME), self.index(number, len(COLUMNS) - 1))
 
     def row_of(self, run_id: str) -> int | None:
@@ -140,12 +149,17 @@ class RunTableModel(QAbstractTableModel):
     def color(self, row: Row) -> int | None:
         """Colour that a row is drawn in; None where it is not."""
         if row.color_index is None and row.run.id == self._guest:
-            return self._free_color()
+            return self._color_for(row.run.id)
         return row.color_index
 
-    def _free_color(self) -> int:
+    def _color_for(self, run_id: str) -> int:
+        """The colour that a run had if it is free, else one that no run has had, else the lowest that is free."""
         taken = {row.color_index for row in self._rows}
-        return next(i for i in range(len(self._rows) + 1) if i not in taken)
+        known = self.colors.get(run_id)
+        if known is not None and known not in taken:
+            return known
+        unknown = set(range(len(self._theme.series))) - taken - set(self.colors.values())
+        return min(unknown) if unknown else next(i for i in range(len(self._rows) + 1) if i not in taken)
 
     def set_guest(self, run_id: str) -> None:
         """Draw a run although it is not ticked."""
@@ -153,6 +167,8 @@ class RunTableModel(QAbstractTableModel):
         for one in (before, run_id):
             number = self.row_of(one)
             if number is not None:
+                if one == run_id and (color := self.color(self._rows[number])) is not None:
+                    self.colors[run_id] = color
                 self.dataChanged.emit(self.index(number, NAME), self.index(number, NAME))
 
     def tick(self, run_id: str, *, is_on: bool = True) -> None:
@@ -160,7 +176,10 @@ class RunTableModel(QAbstractTableModel):
         number = self.row_of(run_id)
         if number is None or (self._rows[number].color_index is not None) == is_on:
             return
-        self._rows[number].color_index = self._free_color() if is_on else None
+        color = self._color_for(run_id) if is_on else None
+        self._rows[number].color_index = color
+        if color is not None:
+            self.colors[run_id] = color
         self.dataChanged.emit(self.index(number, TICK), self.index(number, NAME))
         self.ticks_changed.emit()
 
@@ -216,7 +235,7 @@ class RunTableModel(QAbstractTableModel):
 
     def _decoration(self, row: Row, column: int) -> QIcon | None:
         if column == STATE:
-            name, _, ink = STATES[row.summary.status]
+            name, _, ink = STATES[row.state]
             return self._icon(name, getattr(self._theme, ink))
         if column == NAME:
             return self._swatch(self.color(row))
@@ -236,7 +255,7 @@ class RunTableModel(QAbstractTableModel):
 
     def _ink(self, row: Row, column: int) -> QColor | None:
         if column == STATE:
-            return QColor(getattr(self._theme, STATES[row.summary.status][2]))
+            return QColor(getattr(self._theme, STATES[row.state][2]))
         is_provisional = column == RESULT and row.summary.mean is None
         return QColor(self._theme.muted) if is_provisional else None
 

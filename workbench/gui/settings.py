@@ -24,12 +24,14 @@ class Settings:
         form: What was picked and typed, as the form gives it.
         folds: Whether each section of the form is open.
         ticked: Runs that were drawn, with their colours.
+        colors: Colours that runs had the last time that they were drawn.
         focused: The run that was looked at.
         plots: State of the plots.
         columns: Qt's own words for the columns of the run table.
         tab: Number of the lower tab.
         runs_folder: Folder of runs; empty for the usual one.
         last_folder: Where the last folder was picked.
+        saving_folder: Where something was saved the last time.
     """
 
     theme: str = "system"
@@ -38,12 +40,14 @@ class Settings:
     form: dict[str, Any] = field(default_factory=dict)
     folds: dict[str, bool] = field(default_factory=dict)
     ticked: dict[str, int] = field(default_factory=dict)
+    colors: dict[str, int] = field(default_factory=dict)
     focused: str = ""
     plots: dict[str, Any] = field(default_factory=dict)
     columns: str = ""
     tab: int = 0
     runs_folder: str = ""
     last_folder: str = ""
+    saving_folder: str = ""
 
 
 def path() -> Path:

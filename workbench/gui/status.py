@@ -74,25 +74,27 @@ class StatusBar(QStatusBar):
         self._bar.show()
         self._show_state("running")
 
-    def show_progress(self, run_id: str, history: History, *, is_stopping: bool) -> None:
+    def show_progress(self, run_id: str, history: History, *, is_stopping: bool, is_testing: bool = False
+                      ) -> None:
         """How far a run is."""
         started = history.started
         if started is None:
             return
-        self._bar.setRange(0, 1000)
+        is_testing = is_testing and not (is_stopping or history.is_paused)
+        self._bar.setRange(0, 0 if is_testing else 1000)  # a test says nothing before its end
         self._bar.setValue(round(1000 * history.step / max(1, started.iterations)))
         self._bar.show()
         self._say(self._run, run_id)
         remaining = history.remaining_seconds()
         rest = ("stopping …" if is_stopping else "paused" if history.is_paused
-                else "testing …" if history.step >= started.iterations
+                else "testing …" if is_testing
                 else f"{words.duration(remaining)} left" if remaining is not None else "")
         done = f"{history.step:,} of {started.iterations:,}"
         self._say(self._left, " · ".join(part for part in (done, rest) if part))
-        self._rate = 0.0 if history.is_paused else history.tasks_per_second()
+        self._rate = 0.0 if history.is_paused or is_testing else history.tasks_per_second()
         if self._device_title != started.device_title:
             self._device, self._device_title = choose(started.device), started.device_title
-        self._show_state("paused" if history.is_paused else "running")
+        self._show_state("paused" if history.is_paused else "testing" if is_testing else "running")
         self._show_machine()
 
     def _show_state(self, state: str) -> None:

@@ -192,7 +192,7 @@ QTabBar::tab:focus {{ background: {blend(theme.accent, theme.window, 0.12)}; }}
 
 
 def _tables(theme: Theme) -> str:
-    """Tables and the log."""
+    """Tables and the log; the arrow of a sorted column points up where the smallest stands on top, unlike Fusion's."""
     return f"""
 QTableView {{ border: none; background: {theme.canvas}; gridline-color: {theme.line}; }}
 QTableView::item {{ border-bottom: 1px solid {theme.line}; padding: 0 4px; }}
@@ -200,6 +200,10 @@ QTableView::item:selected {{ background: {blend(theme.accent, theme.canvas, 0.16
 QHeaderView {{ background: {theme.canvas}; }}
 QHeaderView::section {{ background: {theme.canvas}; color: {theme.muted}; border: none; padding: 6px 7px;
     border-bottom: 1px solid {theme.line}; font-weight: 600; }}
+QHeaderView::up-arrow {{ image: {_picture('chevron-up', theme)}; width: 9px; height: 9px;
+    subcontrol-position: top center; top: 1px; }}
+QHeaderView::down-arrow {{ image: {_picture('chevron', theme)}; width: 9px; height: 9px;
+    subcontrol-position: top center; top: 1px; }}
 QPlainTextEdit {{ border: none; background: {theme.canvas}; padding: 4px 8px; }}
 """
 
@@ -214,6 +218,8 @@ QProgressBar {{ border: none; border-radius: 3px; background: {theme.line}; max-
 QProgressBar::chunk {{ border-radius: 3px; background: {theme.accent}; }}
 QFrame#card {{ background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 8px; }}
 QFrame#card QPushButton, QFrame#card QComboBox {{ background: {theme.raised}; }}
+QFrame#notice {{ background: {theme.raised}; border: 1px solid {theme.line}; border-radius: 8px; }}
+QFrame#notice QPushButton {{ background: {theme.raised}; }}
 QWidget#formPanel, QWidget#formContent {{ background: {theme.panel}; }}
 """
 

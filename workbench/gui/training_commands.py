@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
+from workbench.engine.events import Started
 from workbench.gui.chronicle import spoken
 from workbench.gui.controller import Refused
 from workbench.gui.desk import RunDesk
@@ -31,6 +32,7 @@ class TrainingCommands(QObject):
         super().__init__(window)
         self._desk, self._panel, self._status, self._window = desk, panel, status, window
         self._controller = desk.controller
+        self._noticed: set[tuple[str, str]] = set()
         panel.start_requested.connect(self.start)
         panel.pause_requested.connect(self.pause_or_resume)
         panel.stop_requested.connect(self.stop)
@@ -39,6 +41,7 @@ class TrainingCommands(QObject):
         controller = self._controller
         controller.run_started.connect(self._run_started)
         controller.event_arrived.connect(self._event_arrived)
+        controller.test_began.connect(self._test_began)
         controller.run_refused.connect(self._run_refused)
         controller.run_discarded.connect(self._run_discarded)
         controller.run_ended.connect(self._run_ended)
@@ -101,8 +104,25 @@ class TrainingCommands(QObject):
     @Slot(object)
     def _event_arrived(self, event: object) -> None:
         run = self._controller.run
-        for text, tone in spoken(event):
-            self.said.emit(f"{run.id}: {text}" if run else text, tone)
+        draft = self._panel.form.draft
+        for said, tone in spoken(event):
+            text = said if tone == "muted" else draft.in_words(said)  # a traceback stays as it is
+            is_notice = isinstance(event, Started) and tone == "warn"
+            self.said.emit(f"{run.id}: {text}" if run else text, self._once(run, text, tone) if is_notice else tone)
+        self._show_progress()
+        self.changed.emit()
+
+    def _once(self, run: Run | None, text: str, tone: str) -> str:
+        """The tone of a notice: what was said of a dataset before is only a line of the log."""
+        key = (repr(run.experiment().dataset) if run is not None else "", text)
+        is_known = key in self._noticed
+        self._noticed.add(key)
+        return "" if is_known else tone
+
+    @Slot(int)
+    def _test_began(self, tasks: int) -> None:
+        if self._controller.run is not None:
+            self.said.emit(f"{self._controller.run.id}: every step is done; testing on {tasks:,} tasks …", "")
         self._show_progress()
         self.changed.emit()
 
@@ -110,13 +130,13 @@ class TrainingCommands(QObject):
     def _show_progress(self) -> None:
         if self._controller.run is not None:
             self._status.show_progress(self._controller.run.id, self._controller.history,
-                                       is_stopping=self._controller.is_stopping)
+                                       is_stopping=self._controller.is_stopping, is_testing=self._controller.is_testing)
 
     @Slot(object)
     def _run_refused(self, refused: Refused) -> None:
         if refused.kind == "DeviceError":
             self._panel.form.refuse("device", refused.message.removeprefix("device: "))
-        self.said.emit(f"It could not be started: {refused.message}", "bad")
+        self.said.emit(f"It could not be started: {self._panel.form.draft.in_words(refused.message)}", "bad")
         if refused.traceback:
             self.said.emit(refused.traceback.rstrip(), "muted")
 

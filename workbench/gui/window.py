@@ -27,6 +27,7 @@ from workbench.gui.panes import LogPane
 from workbench.gui.plots.area import PlotArea
 from workbench.gui.run_commands import RunCommands
 from workbench.gui.run_pane import RunPane
+from workbench.gui.saving_place import SavingPlace
 from workbench.gui.status import StatusBar
 from workbench.gui.style import PINS, Pin, ThemeKeeper
 from workbench.gui.theme import Theme
@@ -71,15 +72,15 @@ class MainWindow(QMainWindow):
         self.plots = PlotArea(theme)
         self.runs = RunPane(self.desk.model)
         self.log = LogPane(theme)
-        self._notice = Notice()
         self._status = StatusBar(theme, self)
         self._drop_hint = QLabel(self)
         self._lay_out()
+        self._place = SavingPlace(self._settings.saving_folder, self)
         self._data = DataDesk(self.panel.form, self._jobs, self)
-        self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self)
+        self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self._place, self)
         self.closing = Closing(self.desk.controller, self)
         self.training = TrainingCommands(self.desk, self.panel, self._status, self)
-        self._files = FileCommands(self.desk, self.panel.form, self)
+        self._files = FileCommands(self.desk, self.panel.form, self._place, self)
         self.actions_ = Actions(self._handlers(), self)
         self.actions_.fill(self.menuBar())
         self.addActions(self.actions_.all())
@@ -108,8 +109,8 @@ class MainWindow(QMainWindow):
         column = QVBoxLayout(right)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
-        column.addWidget(self._notice)
         column.addWidget(self._centre, 1)
+        self._notice = Notice(right, self.plots.tabs.tabBar())
         self._sides = QSplitter(Qt.Orientation.Horizontal)
         self._sides.setObjectName("sides")
         self._sides.addWidget(self.panel)
@@ -162,7 +163,9 @@ class MainWindow(QMainWindow):
         self.training.changed.connect(self._show_what_can_be_done)
         self.training.began.connect(self.runs.focus)
         self.training.began.connect(self._notice.hide)
+        self.training.began.connect(self.remember)  # so that a run has its colour again whatever happens
         self.closing.leave_requested.connect(self._leave)
+        self.closing.sent_away.connect(self.remember)
         self.runs.focus_changed.connect(self._focus_run)
         self.runs.menu_requested.connect(self._show_run_menu)
         self.runs.start_requested.connect(self.training.start)
@@ -187,7 +190,7 @@ class MainWindow(QMainWindow):
     def _show_what_can_be_done(self) -> None:
         controller = self.desk.controller
         self.panel.show_training(is_training=controller.is_training, is_paused=controller.is_paused,
-                                 is_stopping=controller.is_stopping)
+                                 is_stopping=controller.is_stopping, is_testing=controller.is_testing)
         is_free = controller.is_training and not controller.is_stopping
         self.actions_["start"].setEnabled(not controller.is_training and self.panel.start.isEnabled())
         for name in ("pause", "stop", "discard"):
@@ -327,24 +330,30 @@ class MainWindow(QMainWindow):
         self._data.last_folder = known.last_folder
         self._lower.setCurrentIndex(known.tab)
         self.plots.restore_state(known.plots)
-        ticked = {name: color for name, color in known.ticked.items() if isinstance(color, int) and color >= 0}
-        self.desk.open(ticked)
+        ticked, colors = ({name: color for name, color in one.items() if isinstance(color, int) and color >= 0}
+                          for one in (known.ticked, known.colors))
+        self.desk.open(ticked, colors)
         self.runs.focus(known.focused)
         self.actions_["show_form"].setChecked(True)
         self.actions_["show_lower"].setChecked(True)
         self._show_what_can_be_done()
 
-    def remember(self) -> None:
+    @Slot()
+    @Slot(str)
+    def remember(self, _: str = "") -> None:
         """Keep what should be as it is now at the next start."""
         known = self._settings
         known.geometry = _text(self.saveGeometry())
         known.splitters = {one.objectName(): _text(one.saveState()) for one in (self._sides, self._centre)}
         known.form, known.folds = self.panel.form.draft.state(), self.panel.form.folds()
-        known.ticked = {row.run.id: row.color_index for row in self.desk.model.rows() if row.color_index is not None}
+        rows = self.desk.model.rows()
+        known.ticked = {row.run.id: row.color_index for row in rows if row.color_index is not None}
+        known.colors = {name: color for name, color in self.desk.model.colors.items()
+                        if self.desk.model.row_of(name) is not None}
         known.focused = self.desk.focused
         known.plots = self.plots.save_state()
         known.columns, known.tab = self.runs.columns_state(), self._lower.currentIndex()
-        known.last_folder = self._data.last_folder
+        known.last_folder, known.saving_folder = self._data.last_folder, self._place.folder
         settings.save(known)
 
     def closeEvent(self, event: QCloseEvent) -> None:
@@ -358,7 +367,9 @@ class MainWindow(QMainWindow):
     @Slot()
     def _leave(self) -> None:
         """Leave everything in order: what is trained is stopped and kept, and the state is remembered."""
-        self.remember()
+        if not self.closing.is_away:  # it was remembered then, and another window may have written since
+            self.remember()
+        self.closing.shut()
         self._ticker.stop()
         self.desk.close()
         self._data.close()

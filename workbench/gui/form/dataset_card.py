@@ -158,7 +158,7 @@ class DatasetCard(QFrame):
     def _show_problems(self, look: Look) -> None:
         first, rest = look.problems[:1], len(look.problems) - 1
         sign = "⚠" if look.is_usable else "✕"
-        more = f" … and {rest:,} more" if rest > 0 else ""
+        more = f"\n{rest:,} more {'problem' if rest == 1 else 'problems'}: see Details…" if rest > 0 else ""
         self._problems.setText(f"{sign} {first[0][:1].upper()}{first[0][1:]}{more}" if first else "")
         self._problems.setVisible(bool(first))
         set_tone(self._problems, "warn" if look.is_usable else "bad")

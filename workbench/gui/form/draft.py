@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
@@ -24,6 +25,8 @@ from workbench.experiment.resolve import (
 TABLES = ("dataset", "task", "backbone", "algorithm", "training", "evaluation")
 _PLAIN: dict[str, type[Config]] = {"task": TaskConfig, "training": TrainingConfig, "evaluation": EvaluationConfig}
 _TOP = ("seed", "device")
+_PICKS = {"dataset.name": "Dataset", "backbone.name": "Network", "algorithm.name": "Method"}
+_DOTTED = re.compile(rf"(?<![\w./-])(?:{'|'.join(TABLES)})\.[a-z_]+(?![\w=/.]*[=/])")
 _CLASSES = ("task.ways", "training.ways")
 
 
@@ -69,6 +72,16 @@ class Draft:
     def fields(self, table: str) -> list[Parameter]:
         """The declared fields of a table as it is picked."""
         return parameters(self._config(table))
+
+    def labels(self) -> dict[str, str]:
+        """What the form calls each field, by dotted name."""
+        known = {f"{table}.{one.name}": one.label for table in TABLES for one in self.fields(table)}
+        return known | _PICKS | {one.name: one.label for one in parameters(Experiment) if one.name in _TOP}
+
+    def in_words(self, text: str) -> str:
+        """A message of the engine with the form's labels where it has dotted names; settings (NAME=VALUE) are left."""
+        labels = self.labels()
+        return _DOTTED.sub(lambda found: f"“{labels[found[0]]}”" if found[0] in labels else found[0], text)
 
     def set(self, dotted: str, value: Any) -> None:
         """Take in what the person said of a field; what suits anyway counts as not said."""

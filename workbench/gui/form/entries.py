@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from PySide6.QtCore import QEvent, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QKeyEvent, QResizeEvent, QStandardItem, QStandardItemModel, QWheelEvent
+from PySide6.QtGui import QKeyEvent, QPaintEvent, QResizeEvent, QStandardItem, QStandardItemModel, QWheelEvent
 from PySide6.QtWidgets import (
     QCheckBox,
     QComboBox,
@@ -17,6 +17,9 @@ from PySide6.QtWidgets import (
     QLineEdit,
     QPushButton,
     QSizePolicy,
+    QStyle,
+    QStyleOptionComboBox,
+    QStylePainter,
     QWidget,
 )
 
@@ -35,6 +38,18 @@ class Combo(QComboBox):
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMinimumContentsLength(6)
         self.setSizeAdjustPolicy(QComboBox.SizeAdjustPolicy.AdjustToMinimumContentsLengthWithIcon)
+
+    def paintEvent(self, event: QPaintEvent) -> None:  # noqa: ARG002 - all of it is painted
+        """Shorten what does not fit with an ellipsis; the style would cut it in the middle of a letter."""
+        painter = QStylePainter(self)
+        option = QStyleOptionComboBox()
+        self.initStyleOption(option)
+        painter.drawComplexControl(QStyle.ComplexControl.CC_ComboBox, option)
+        room = self.style().subControlRect(QStyle.ComplexControl.CC_ComboBox, option,
+                                           QStyle.SubControl.SC_ComboBoxEditField, self).width()
+        option.currentText = option.fontMetrics.elidedText(option.currentText, Qt.TextElideMode.ElideRight, room)
+        painter.drawControl(QStyle.ControlElement.CE_ComboBoxLabel, option)
+        painter.end()
 
     def wheelEvent(self, event: QWheelEvent) -> None:
         """Leave the wheel to the form unless the person is in this field."""
@@ -155,8 +170,9 @@ class TextEntry(Entry):
             set_tone(self._unit, "muted")
             self._unit.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
             self._unit.adjustSize()
-            self.line.setTextMargins(0, 0, self._unit.sizeHint().width() + 6, 0)
             self.line.installEventFilter(self)
+            self.line.textChanged.connect(self._make_room)
+            self._make_room(self.line.text())
         self._adopt(self.line)
         self.line.textEdited.connect(self._typed)
         self.line.editingFinished.connect(self._settled)
@@ -168,6 +184,13 @@ class TextEntry(Entry):
             self._unit.setGeometry(self.line.width() - hint.width() - 9, (self.line.height() - hint.height()) // 2,
                                    hint.width(), hint.height())
         return super().eventFilter(watched, event)
+
+    @Slot(str)
+    def _make_room(self, text: str) -> None:
+        """Only a number has a unit: what an empty field means has all the room."""
+        if self._unit is not None:
+            self._unit.setVisible(bool(text))
+            self.line.setTextMargins(0, 0, self._unit.sizeHint().width() + 6 if text else 0, 0)
 
     @Slot(str)
     def _typed(self, _: str) -> None:
@@ -357,8 +380,9 @@ class PathEntry(TextEntry):
         return str(value)
 
     def show_value(self, value: Any) -> None:
-        """Show a folder; the whole path is in the tooltip, for the end of it may be out of sight."""
+        """Show the end of a path, which tells folders apart; the whole of it is in the tooltip."""
         super().show_value(value)
+        self.line.end(False)
         self.line.setToolTip("\n\n".join(part for part in (str(value or ""), tooltip(self.parameter)) if part))
 
 

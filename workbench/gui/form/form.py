@@ -242,7 +242,7 @@ class ExperimentForm(QWidget):
             self.experiment = None
         messages = {one.field: one.message for one in reversed(self.problems)}
         for dotted, row in rows.items():
-            row.show_problem(messages.get(dotted, ""))
+            row.show_problem(self.draft.in_words(messages.get(dotted, "")))
         self._show_preset()
         self._tell_of_data()
         self.checked.emit()
@@ -265,6 +265,7 @@ class ExperimentForm(QWidget):
 
     def show_look(self, look: Look) -> None:
         """Show what was found in the data."""
+        look = replace(look, problems=tuple(self.draft.in_words(one) for one in look.problems))
         self.card.show_look(look)
         self.data_problem = "" if look.is_usable else look.problems[0] if look.problems else "the data will not do"
         self.checked.emit()
@@ -316,7 +317,7 @@ def _top_fields(device: str) -> dict[str, Parameter]:
     known = {one.name: one for one in parameters(Experiment)}
     found_here = devices()
     automatic = found_here[0]
-    choices: list[tuple[str, str]] = [("auto", f"Automatic ({automatic.title})")]
+    choices: list[tuple[str, str]] = [("auto", f"Auto ({automatic.title})")]
     choices += [(one.name, one.title) for one in found_here]
     if device not in [name for name, _ in choices]:
         choices.append((device, f"{device} (not on this machine)"))

@@ -116,7 +116,9 @@ class FormPanel(QWidget):
     def _show_check(self) -> None:
         problems = self.form.problems
         in_data = [self.form.data_problem] if self.form.data_problem else []
-        reasons = [f"{one.field}: {one.message}" for one in problems] or in_data
+        draft = self.form.draft
+        labels = draft.labels()
+        reasons = [f"{labels.get(one.field, one.field)}: {draft.in_words(one.message)}" for one in problems] or in_data
         heading = "The data needs" if not problems else "One field needs" if len(problems) == 1 else \
             f"{len(problems)} fields need"
         self._reason.setVisible(bool(reasons))
@@ -128,7 +130,7 @@ class FormPanel(QWidget):
                               else "Train what the form says (Ctrl+Return).")
         command = "" if problems else self.form.draft.command()
         self._command.setText(command)
-        self._command.setPlaceholderText("The command line that does the same")
+        self._command.setPlaceholderText("No command line yet")
         self._command.setCursorPosition(0)
         self._command.setToolTip(f"The command line that does the same:\n{command}" if command else "")
         self._copy.setEnabled(bool(command))
@@ -145,13 +147,15 @@ class FormPanel(QWidget):
             QGuiApplication.clipboard().setText(self.command)
             self.copied.emit(self.command)
 
-    def show_training(self, *, is_training: bool, is_paused: bool = False, is_stopping: bool = False) -> None:
+    def show_training(self, *, is_training: bool, is_paused: bool = False, is_stopping: bool = False,
+                      is_testing: bool = False) -> None:
         """Offer what can be done now; the keyboard's place goes along."""
         had_focus = self.start.hasFocus() or any(one.hasFocus() for one in (self.pause, self.stop, self.discard))
         self._bars.setCurrentIndex(1 if is_training else 0)
         self._note.setVisible(is_training)
-        self._note.setText("Stopping …" if is_stopping else "Training waits. The form is free for the next run."
-                           if is_paused else "Training. The form is free for the next run.")
+        what = "Testing" if is_testing else "Training"
+        self._note.setText("Stopping …" if is_stopping else f"{what}{' waits' if is_paused else ''}. The form is free "
+                           "for the next run.")
         self.pause.setText("Resume" if is_paused else "Pause")
         self.pause.setAccessibleName(self.pause.text())
         self.stop.setText("Stopping …" if is_stopping else "Stop and keep")

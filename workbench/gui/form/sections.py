@@ -176,7 +176,8 @@ class Section(QWidget):
             self._fields.deleteLater()
         self._fields = QWidget()
         self._column.addWidget(self._fields)
-        self.rows = {entry.dotted: Row(entry, is_stacked=side_by_side) for entry in entries}
+        self.rows = {entry.dotted: Row(entry, is_stacked=side_by_side or entry.parameter.shape == "path")
+                     for entry in entries}
         plain = [row for row in self.rows.values() if not row.entry.parameter.advanced]
         advanced = [row for row in self.rows.values() if row.entry.parameter.advanced]
         layout = QVBoxLayout(self._fields)

@@ -39,8 +39,9 @@ class Card(QFrame):
         self._facts = named(ElidedLabel(is_first=True), "facts")
         self._facts.setFont(font(-1))
         self._facts.setAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-        self._maximize = named(QToolButton(), "maximize", tip="Fill the tab with this plot, or go back (double-click "
-                                                              "on the title)")
+        # With its parent from the first: shown before it has one, it would be a window of its own for a moment.
+        self._maximize = named(QToolButton(self), "maximize", tip="Fill the tab with this plot, or go back "
+                                                                  "(double-click on the title)")
         self._maximize.setCheckable(True)
         self._maximize.setIconSize(QSize(12, 12))
         self._maximize.clicked.connect(self.maximize_asked)
@@ -66,15 +67,15 @@ class Card(QFrame):
         row.setContentsMargins(0, 0, 0, 0)
         row.addWidget(self.legend, 1)
         row.addLayout(self.controls)
-        self._stack = QStackedLayout()
-        self._stack.addWidget(body)
-        self._stack.addWidget(self._note)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(12, 7, 8, 6)
         layout.setSpacing(2)
         layout.addWidget(self._header)
         layout.addWidget(self._row)
+        self._stack = QStackedLayout()
         layout.addLayout(self._stack, 1)
+        for page in (body, self._note):  # now that the layout is the card's: it shows its first page at once
+            self._stack.addWidget(page)
 
     def set_theme(self, theme: Theme) -> None:
         """Take other colours."""

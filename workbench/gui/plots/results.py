@@ -9,7 +9,8 @@ from PySide6.QtCore import QAbstractTableModel, QModelIndex, QPersistentModelInd
 from PySide6.QtGui import QGuiApplication, QIcon, QKeyEvent, QKeySequence, QResizeEvent
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableView
 
-from workbench.engine.events import Score
+from workbench.engine.events import Finished, Score
+from workbench.gui import words
 from workbench.gui.plots.shown import ShownRun
 from workbench.gui.plots.style import font, swatch
 from workbench.gui.plots.widgets import named
@@ -24,7 +25,7 @@ COLUMNS = {
     "Best validation": "Best result on validation tasks, by which the parameters were chosen",
     "Test tasks": "How many tasks the test result is the mean of",
     "Steps": "Outer steps done",
-    "Time": "Training time, hours:minutes:seconds",
+    "Time": "Time of training and test, pauses left out",
 }
 Cell = tuple[str, float | str]
 NONE: Cell = ("–", float("-inf"))
@@ -36,12 +37,13 @@ def cells(run: ShownRun) -> list[Cell]:
     metric = history.started.metric if history.started else "mse"
     test, best = history.test, history.best_validation
     modes = test.modes if test else {}
+    seconds = history.ended.seconds if isinstance(history.ended, Finished) else history.seconds
     return [
         (run.title, run.title), _score(test.score if test else None, metric),
         _score(modes.get("transductive"), metric), _score(modes.get("inductive"), metric),
         _score(best.score if best else None, metric),
         (f"{test.tasks:,}", test.tasks) if test else NONE, (f"{history.step:,}", history.step),
-        (duration(history.seconds), history.seconds)]
+        (words.duration(seconds), seconds)]
 
 
 def _score(score: Score | None, metric: str) -> Cell:
@@ -50,13 +52,6 @@ def _score(score: Score | None, metric: str) -> Cell:
     if metric == "accuracy":
         return f"{100 * score.mean:.1f} ± {100 * score.ci95:.1f} %", score.mean
     return f"{score.mean:.3f} ± {score.ci95:.3f}", score.mean
-
-
-def duration(seconds: float) -> str:
-    """As 1:02:03 or 2:03."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
 
 
 class ResultsModel(QAbstractTableModel):
@@ -86,11 +81,11 @@ class ResultsModel(QAbstractTableModel):
 
     def data(self, index: QModelIndex | QPersistentModelIndex, role: int = Qt.ItemDataRole.DisplayRole) -> Any:
         """A cell."""
-        words, key = self._cells[index.row()][index.column()]
+        text, key = self._cells[index.row()][index.column()]
         is_first = index.column() == 0
         match role:
             case Qt.ItemDataRole.DisplayRole | Qt.ItemDataRole.ToolTipRole:
-                return words
+                return text
             case Qt.ItemDataRole.DecorationRole if is_first:
                 return self._icons[index.row()]
             case Qt.ItemDataRole.TextAlignmentRole:

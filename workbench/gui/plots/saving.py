@@ -13,6 +13,7 @@ from PySide6.QtWidgets import QFileDialog, QMessageBox, QWidget
 from workbench.exports.figures import Figure, to_csv
 from workbench.exports.heat import Heat, heat_to_csv
 from workbench.gui.plots.widgets import named
+from workbench.gui.saving_place import SavingPlace
 
 IMAGE_SCALE = 2
 
@@ -98,12 +99,14 @@ class Saver(QObject):
 
     def _ask(self, title: str, kind: str, suffix: str, save: Callable[[Path], None]) -> None:
         window: QWidget = self._card.window()
-        dialog = named(QFileDialog(window, title, "", kind), "saveDialog")
+        place = SavingPlace.of(window)
+        dialog = named(QFileDialog(window, title, place.suggest(), kind), "saveDialog")
         dialog.setAcceptMode(QFileDialog.AcceptMode.AcceptSave)
         dialog.setDefaultSuffix(suffix)
         words = self._shown().title.lower().replace(",", "").replace(" ", "-")
         dialog.selectFile(words + suffix)
         dialog.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        dialog.fileSelected.connect(lambda name: place.took(Path(name)))
         dialog.fileSelected.connect(lambda name: self._try(save, Path(name)))
         dialog.open()
 

@@ -103,7 +103,9 @@ def swatch(theme: Theme, index: int | None, share: float) -> QIcon:
         for begin, end in run_stroke(theme, index).gaps:
             painter.drawRect(QRectF(corner + begin * side, 0, (end - begin) * side, SWATCH_PIXELS))
         painter.end()
-    return QIcon(pixmap)
+    made = QIcon(pixmap)
+    made.addPixmap(pixmap, QIcon.Mode.Selected)  # else a selected row would tint it, and a run's colour is its name
+    return made
 
 
 def ordered_color(theme: Theme, place: float) -> str:

@@ -13,7 +13,7 @@ from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
 from workbench.gui.plots.style import Dash, dashed, font
 
 Widget = TypeVar("Widget", bound=QWidget)
-LONGEST_ENTRY = 170
+ENTRY_WIDTHS = (170, 130, 100, 76, 60)
 ICON_WIDTH = 18
 LONGEST_FACTS = 330
 
@@ -180,17 +180,24 @@ class Legend(QWidget):
         while len(self._buttons) < len(entries):
             self._buttons.append(self._made())
         for button, entry in zip(self._buttons, entries, strict=True):
-            words = button.fontMetrics().elidedText(entry.text, Qt.TextElideMode.ElideMiddle, LONGEST_ENTRY)
-            button.setText(words)
             button.setProperty("entry", entry.text)
             button.setIcon(entry_icon(entry))
             button.setAccessibleName(f"Show {entry.text}")
             button.setToolTip(f"Show or hide {entry.text}")
             button.setChecked(entry.text not in self.hidden)
-            # Counted here: before it is shown, a button does not know the padding that the style sheet gives it.
-            width = button.fontMetrics().horizontalAdvance(words)
-            button.setFixedSize(ICON_WIDTH + width + 16, button.fontMetrics().height() + 4)
         self._arrange()
+
+    def _shorten(self, longest: int) -> list[int]:
+        """Leave no entry more than this many pixels of words; the widths of all."""
+        for button, entry in zip(self._buttons, self._entries, strict=True):
+            metrics = button.fontMetrics()
+            # The end of a name, its number, tells more than its beginning.
+            side = Qt.TextElideMode.ElideMiddle if longest >= 100 else Qt.TextElideMode.ElideLeft
+            words = metrics.elidedText(entry.text, side, longest)
+            button.setText(words)
+            # Counted here: before it is shown, a button does not know the padding that the style sheet gives it.
+            button.setFixedSize(ICON_WIDTH + metrics.horizontalAdvance(words) + 16, metrics.height() + 4)
+        return [button.width() for button in self._buttons]
 
     def _made(self) -> QToolButton:
         button = named(QToolButton(self), "legendEntry")
@@ -232,9 +239,12 @@ class Legend(QWidget):
 
     def _arrange(self) -> None:
         self._heading.move(0, (self.height() - self._heading.height()) // 2)
-        widths = [button.width() for button in self._buttons]
-        fits = len(widths)
         room = self.width() - self._heading_width()
+        for longest in ENTRY_WIDTHS:  # shorter words are better than words in a menu
+            widths = self._shorten(longest)
+            if sum(widths) <= room:
+                break
+        fits = len(widths)
         if sum(widths) > room:
             room -= 48
             fits = next((count for count in range(len(widths), -1, -1) if sum(widths[:count]) <= room), 0)
