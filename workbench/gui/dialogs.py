@@ -27,8 +27,8 @@ from workbench.exports.help import help_pages
 from workbench.gui.icons import app_icon
 from workbench.gui.style import set_tone
 
-_EDGE = 12
-"""Pixels between a notice and what is beside it."""
+# Pixels between a notice and what is beside it, and the least width that it is read in.
+_EDGE, _LEAST_WIDTH = 12, 360
 
 
 @dataclass(frozen=True)
@@ -264,10 +264,13 @@ class Notice(QFrame):
         return super().eventFilter(watched, event)
 
     def _place(self) -> None:
-        """As wide as its words, but beside the tabs, and as high as its lines."""
-        room = self._pane.width() - self._beside.sizeHint().width() - 2 * _EDGE
+        """As wide as its words and as high as its lines, beside the tabs, or below them where there is little room."""
+        room, top = self._pane.width() - self._beside.sizeHint().width() - 2 * _EDGE, 2
+        if room < _LEAST_WIDTH:
+            room, top = self._pane.width() - 2 * _EDGE, self._beside.sizeHint().height() + 2
         words = self._text.fontMetrics().horizontalAdvance(self._text.text()) + 8
         others = self._row.minimumSize().width() - self._text.minimumSizeHint().width()
-        width = max(min(words + others, room), 240)
+        width = min(words + others, room)
+        self._row.invalidate()
         height = self._row.heightForWidth(width) + 2
-        self.setGeometry(self._pane.width() - width - _EDGE, 2, width, height)
+        self.setGeometry(self._pane.width() - width - _EDGE, top, width, height)
