@@ -110,8 +110,9 @@ def test_every_algorithm_has_a_page_made_from_its_declaration() -> None:
 
 
 def test_every_link_between_help_pages_leads_somewhere_and_no_page_names_a_place_of_this_machine() -> None:
-    pages = help_pages()
-    assert list(pages)[:2] == ["index", "first-look"]
+    pages = [page.name for page in help_pages()]
+    assert pages[:2] == ["index", "first-look"]
+    assert {"algorithm/maml", "backbone/conv4", "dataset/omniglot"} <= set(pages)
     for name in pages:
         text = help_page(name)
         for link in re.findall(r"\]\(([\w-]+)\.md\)", text):
@@ -122,7 +123,7 @@ def test_every_link_between_help_pages_leads_somewhere_and_no_page_names_a_place
 def test_every_command_on_a_help_page_can_be_parsed() -> None:
     from workbench.cli.parser import parse
 
-    commands = [line.strip() for name in help_pages() for line in help_page(name).splitlines()
+    commands = [line.strip() for page in help_pages() for line in help_page(page.name).splitlines()
                 if line.startswith("    workbench ")]
     commands += re.findall(r"^\| `(workbench[^`]*)`", help_page("command-line"), re.MULTILINE)
     assert len(commands) > 10

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import pytest
 from PySide6.QtCore import Qt
-from PySide6.QtWidgets import QListWidget, QPushButton, QWidget
+from PySide6.QtWidgets import QListWidget, QPushButton, QTextBrowser, QToolButton, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import OpenWindow
+from workbench.experiment.registry import found
 from workbench.gui.dialogs import Answer, HelpDialog, Question
+from workbench.gui.window import MainWindow
 
 ANSWERS = (Answer("stop", "Stop", "", is_primary=True), Answer("background", "Background", ""),
            Answer("stay", "Stay", ""))
@@ -50,8 +52,23 @@ def test_help_opens_on_its_first_page(qtbot: QtBot, parent: QWidget) -> None:
     dialog.show()
     pages = dialog.findChild(QListWidget, "help.pages")
     assert pages is not None
-    assert [pages.item(row).text() for row in range(2)] == ["Help", "First look"]
-    assert pages.currentRow() == 0
+    assert [pages.item(row).text() for row in range(3)] == ["GUIDE", "Help", "First look"]
+    assert pages.currentRow() == 1
+    dialog.close()
+
+
+def test_the_form_opens_the_page_of_what_is_picked(window: MainWindow) -> None:
+    button = window.panel.form.findChild(QToolButton, "algorithm.help")
+    assert button is not None
+    for name in ("maml", "protonet"):
+        window.panel.form.pick("algorithm", name)
+        button.click()
+        dialog = window.findChild(HelpDialog)
+        assert dialog is not None
+        page = dialog.findChild(QTextBrowser, "help.page")
+        assert page is not None
+        assert page.toPlainText().startswith(found("algorithm")[name].title)
+        assert "Goes wrong." in page.toPlainText()
     dialog.close()
 
 

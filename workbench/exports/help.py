@@ -3,28 +3,50 @@
 from __future__ import annotations
 
 import inspect
+from dataclasses import dataclass
 
 from workbench.experiment.fields import Parameter, parameters
-from workbench.experiment.registry import Role, find, found
+from workbench.experiment.registry import ROLES, Role, find, found
 from workbench.places import resources
 
 _FIRST = ("index", "first-look", "your-own-pictures", "evaluation", "take-it-home", "command-line", "runs-on-disk",
           "writing-an-algorithm")
 
 
-def help_pages() -> dict[str, str]:
-    """The title of every written page by its name, in the order of reading."""
+@dataclass(frozen=True)
+class Page:
+    """A page of the help.
+
+    Attributes:
+        name: What `help_page` takes: the file's name, or such as "algorithm/maml".
+        section: Heading that it stands under.
+        title: What it is called.
+    """
+
+    name: str
+    section: str
+    title: str
+
+
+def help_pages() -> tuple[Page, ...]:
+    """Every page in the order of reading: those that are written, then one for each thing that can be picked."""
     names = sorted(path.stem for path in (resources() / "help").glob("*.md"))
     ordered = [name for name in _FIRST if name in names] + [name for name in names if name not in _FIRST]
-    return {name: help_page(name).partition("\n")[0].lstrip("# ") for name in ordered}
+    written = [Page(name, "Guide", help_page(name).partition("\n")[0].lstrip("# ")) for name in ordered]
+    made = [Page(f"{role}/{name}", f"{role.title()}s", kind.title)
+            for role in reversed(ROLES) for name, kind in found(role).items()]
+    return (*written, *made)
 
 
 def help_page(name: str) -> str:
-    """The Markdown of a written page.
+    """The Markdown of a page.
 
     Raises:
-        FileNotFoundError: There is none of this name.
+        FileNotFoundError, UnknownNameError: There is none of this name.
     """
+    role = next((role for role in ROLES if name.startswith(f"{role}/")), None)
+    if role is not None:
+        return pick_page(role, name.removeprefix(f"{role}/"))
     return (resources() / "help" / f"{name}.md").read_text(encoding="utf8")
 
 

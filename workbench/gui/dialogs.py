@@ -14,6 +14,7 @@ from PySide6.QtWidgets import (
     QHBoxLayout,
     QLabel,
     QListWidget,
+    QListWidgetItem,
     QPlainTextEdit,
     QPushButton,
     QSplitter,
@@ -23,9 +24,9 @@ from PySide6.QtWidgets import (
 )
 
 from workbench import __version__, places
-from workbench.exports.help import help_pages
+from workbench.exports.help import help_page, help_pages
 from workbench.gui.icons import app_icon
-from workbench.gui.style import set_tone
+from workbench.gui.style import caption_font, set_tone
 
 # Pixels between a notice and what is beside it, and the least width that it is read in.
 _EDGE, _LEAST_WIDTH = 12, 360
@@ -140,55 +141,74 @@ class ReportDialog(QDialog):
 
 
 class HelpDialog(QDialog):
-    """The help pages."""
+    """The help pages, and one for every dataset, backbone and algorithm.
 
-    def __init__(self, parent: QWidget) -> None:
+    Args:
+        parent: Where it belongs.
+        page: Name of the page to open first.
+    """
+
+    def __init__(self, parent: QWidget, page: str = "index") -> None:
         super().__init__(parent)
         self.setObjectName("helpPages")
         self.setWindowTitle("Help")
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
-        self.resize(900, 640)
-        folder = places.resources() / "help"
-        self._pages = {title: folder / f"{name}.md" for name, title in help_pages().items()}
+        self.resize(960, 680)
         self._list = QListWidget()
         self._list.setObjectName("help.pages")
         self._list.setAccessibleName("Help pages")
         self._list.setToolTip("Pick a page.")
-        self._list.addItems(list(self._pages))
+        self._items = self._filled()
         self._browser = QTextBrowser()
         self._browser.setObjectName("help.page")
         self._browser.setAccessibleName("Help page")
         self._browser.setOpenLinks(False)
         self._browser.document().setDocumentMargin(20)
+        self._browser.document().setBaseUrl(QUrl.fromLocalFile(f"{places.resources() / 'help'}/"))
         self._browser.anchorClicked.connect(self._follow)
         split = QSplitter()
         split.addWidget(self._list)
         split.addWidget(self._browser)
         split.setStretchFactor(1, 1)
-        split.setSizes([220, 680])
+        split.setSizes([220, 740])
         column = QVBoxLayout(self)
         column.setContentsMargins(0, 0, 0, 0)
         column.addWidget(split)
-        self._list.currentTextChanged.connect(self._show)
-        if self._pages:
-            self._list.setCurrentRow(0)
-        else:
-            self._browser.setMarkdown("No help pages were installed with the program.")
+        self._list.currentItemChanged.connect(self._show)
+        self.open_page(page)
 
-    @Slot(str)
-    def _show(self, title: str) -> None:
-        path = self._pages[title]
-        self._browser.document().setBaseUrl(QUrl.fromLocalFile(f"{path.parent}/"))
-        self._browser.setMarkdown(path.read_text(encoding="utf8"))
+    def _filled(self) -> dict[str, QListWidgetItem]:
+        """An item for every page by its name, under headings that cannot be picked."""
+        items: dict[str, QListWidgetItem] = {}
+        section = ""
+        for page in help_pages():
+            if page.section != section:
+                section = page.section
+                heading = QListWidgetItem(section.upper(), self._list)
+                heading.setFlags(Qt.ItemFlag.NoItemFlags)
+                heading.setFont(caption_font())
+            items[page.name] = QListWidgetItem(page.title, self._list)
+            items[page.name].setData(Qt.ItemDataRole.UserRole, page.name)
+        return items
+
+    def open_page(self, name: str) -> None:
+        """Show a page by its name; one that is not there leaves what is shown."""
+        if name in self._items:
+            self._list.setCurrentItem(self._items[name])
+
+    @Slot()
+    def _show(self) -> None:
+        item = self._list.currentItem()
+        if item is not None:
+            self._browser.setMarkdown(help_page(item.data(Qt.ItemDataRole.UserRole)))
 
     @Slot(QUrl)
     def _follow(self, url: QUrl) -> None:
         """Other pages open here, everything else where the system opens it."""
-        title = next((title for title, path in self._pages.items() if path.name == Path(url.path()).name), None)
-        if title is not None:
-            self._list.setCurrentItem(self._list.findItems(title, Qt.MatchFlag.MatchExactly)[0])
-        elif url.scheme() in ("http", "https"):
+        if url.scheme() in ("http", "https"):
             QDesktopServices.openUrl(url)
+        else:
+            self.open_page(Path(url.path()).stem)
 
 
 class AboutDialog(QDialog):

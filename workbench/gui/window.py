@@ -157,6 +157,7 @@ class MainWindow(QMainWindow):
         self.panel.copied.connect(self._copied)
         self.panel.form.checked.connect(self._show_what_can_be_done)
         self.panel.form.noted.connect(self._tell)
+        self.panel.form.help_wanted.connect(self._show_page)
         for teller in (self._data, self._run_commands, self._files, self.closing, self.training):
             teller.said.connect(self.say)
         self._files.folder_picked.connect(self._runs_folder_picked)
@@ -278,7 +279,19 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _show_help(self) -> None:
-        HelpDialog(self).show()
+        self._show_page("index")
+
+    @Slot(str)
+    def _show_page(self, name: str) -> None:
+        """Show a page of the help, in the window of the help that is open where one is."""
+        dialog = self.findChild(HelpDialog)
+        if dialog is None:
+            dialog = HelpDialog(self, name)
+        else:
+            dialog.open_page(name)
+        dialog.show()
+        dialog.raise_()
+        dialog.activateWindow()
 
     @Slot()
     def _show_about(self) -> None:

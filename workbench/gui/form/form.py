@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QFrame, QScrollArea, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QFrame, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from workbench.engine.devices import devices
 from workbench.experiment.experiment import Experiment
@@ -47,11 +47,13 @@ class ExperimentForm(QWidget):
         checked(): `experiment` and `problems` are up to date again after a change.
         data_changed(object): The dataset would look different now; its part of the experiment.
         noted(str): Something gave way to a pick; a sentence.
+        help_wanted(str): The person asks for a page of the help; its name.
     """
 
     checked = Signal()
     data_changed = Signal(object)
     noted = Signal(str)
+    help_wanted = Signal(str)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -123,11 +125,21 @@ class ExperimentForm(QWidget):
             picker = Combo()
             picker.setObjectName(f"{role}.name")
             self._pickers[role] = picker
-            self._sections[role].put_on_top(titled_row(label, picker, tip))
+            self._sections[role].put_on_top(titled_row(label, picker, tip, self._help_button(role)))
         for role, picker in self._pickers.items():
             picker.fill([(name, f"{kind.title} · {kind.source}" if kind.source and role == "algorithm" else kind.title,
                           kind.summary()) for name, kind in found(role).items()])
             picker.activated.connect(partial(self._picked, role))
+
+    def _help_button(self, role: Role) -> QToolButton:
+        """Opens the help page of what is picked."""
+        button = QToolButton()
+        button.setObjectName(f"{role}.help")
+        button.setText("?")
+        button.setAccessibleName(f"Help on this {role}")
+        button.setToolTip(f"What this {role} does, where it comes from, what to try and what goes wrong.")
+        button.clicked.connect(lambda: self.help_wanted.emit(f"{role}/{self.draft.picks[role]}"))
+        return button
 
     def set_theme(self, theme: Theme) -> None:
         """Draw arrows and pictures for another theme."""

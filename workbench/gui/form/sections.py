@@ -244,8 +244,8 @@ class Section(QWidget):
                 button.setChecked(is_open)
 
 
-def titled_row(label: str, widget: QWidget, tip: str) -> QWidget:
-    """A label and a widget in the columns of the form."""
+def titled_row(label: str, widget: QWidget, tip: str, beside: QWidget | None = None) -> QWidget:
+    """A label and a widget in the columns of the form, and perhaps a small one at its end."""
     holder = QWidget()
     line = QHBoxLayout(holder)
     line.setContentsMargins(0, 0, 0, 0)
@@ -258,4 +258,6 @@ def titled_row(label: str, widget: QWidget, tip: str) -> QWidget:
     widget.setAccessibleName(label)
     line.addWidget(text)
     line.addWidget(widget, 1)
+    if beside is not None:
+        line.addWidget(beside)
     return holder
