@@ -197,6 +197,13 @@ class Algorithm(Pluggable, Generic[C]):
         """Tables [rows, columns] of the names in `drawings`, after ctx.step inner steps on the task's support."""
         return {}
 
+    def found(self, meta: Meta) -> dict[str, Any]:  # noqa: ARG002 - for methods that search
+        """Plain values that an export's manifest tells under "found": what was learned that has a name, as a structure.
+
+        They are read out of `meta` as it is, before any task.
+        """
+        return {}
+
     def meta_loss(self, meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Aux]:
         """What the outer loop minimizes: the query loss after the inner steps."""
         if ctx.stage == "examples":

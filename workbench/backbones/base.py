@@ -70,13 +70,16 @@ class Backbone(nn.Module, Pluggable):
         map_shape: (channels, height, width) where the features are flattened maps; else None.
         blocks: Parts whose outputs may be scaled and shifted channel by channel; see `modulated`.
         convolves: Whether convolutions do most of its work.
+        operations: Where it `searches`, names of the operations that each slot mixes by the softmax of its parameter
+            `architecture.N`.
     """
 
     role: ClassVar[Role] = "backbone"
     width: int
     map_shape: tuple[int, int, int] | None = None
     blocks: tuple[Block, ...] = ()
-    convolves: ClassVar[bool] = False
+    convolves: bool = False
+    operations: tuple[str, ...] = ()
 
     def __init__(self, config: Choice, spec: Spec) -> None:
         super().__init__()

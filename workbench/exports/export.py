@@ -14,10 +14,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 
 import workbench
-from workbench.algorithms.base import Meta
+from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine.session import build
 from workbench.experiment.experiment import Experiment
-from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve, to_tables, unnamed
 from workbench.exports.learner import Learner, LearnerError, check_fit, of_run
 from workbench.runs.files import RunFileError, read_tensors, write_tensors
@@ -85,30 +84,30 @@ def _tensors(meta: Meta) -> dict[str, Tensor]:
 def _manifest(run: Run, learner: Learner) -> dict[str, Any]:
     experiment, spec, summary = learner.experiment, learner.spec, run.summary()
     tables = to_tables(experiment)
+    _, algorithm = build(experiment, spec)
     result = None
     if summary.mean is not None:
         result = {"metric": summary.metric, "mean": summary.mean, "ci95": summary.ci95, "tasks": summary.tasks}
     return {
         "format": FORMAT, "version": VERSION, "run": run.id, "step": learner.step,
         "algorithm": tables["algorithm"], "backbone": tables["backbone"], "task": tables["task"],
-        "spec": asdict(spec), "inner": _inner(learner, spec), "result": result, "experiment": tables,
-        "versions": versions(),
+        "spec": asdict(spec), "inner": _inner(learner, algorithm), "found": algorithm.found(learner.meta),
+        "result": result, "experiment": tables, "versions": versions(),
     }
 
 
-def _inner(learner: Learner, spec: Spec) -> dict[str, Any] | None:
+def _inner(learner: Learner, algorithm: Algorithm[Any]) -> dict[str, Any] | None:
     """The inner loop as it is run in testing; None where nothing iterates."""
     config = learner.experiment.algorithm
-    if not find("algorithm", config.name).iterates:
+    if not algorithm.iterates:
         return None
-    _, algorithm = build(learner.experiment, spec)
     shape = learner.experiment.task
-    examples = shape.shots * (shape.ways if spec.kind == "classification" else 1)
+    examples = shape.shots * (shape.ways if learner.spec.kind == "classification" else 1)
     return {
         "optimizer": getattr(config, "inner_optimizer", "sgd"), "lr": getattr(config, "inner_lr", None),
         "steps": algorithm.inner_steps(training=False, examples=examples),
         "training_steps": algorithm.inner_steps(training=True, examples=examples),
-        "loss": "mean cross-entropy" if spec.kind == "classification" else "mean squared error",
+        "loss": "mean cross-entropy" if learner.spec.kind == "classification" else "mean squared error",
     }
 
 
