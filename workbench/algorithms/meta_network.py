@@ -26,7 +26,8 @@ class MetaNetworkConfig(InnerLoop):
     encoding: int = field(64, label="Encoding", help="Numbers that a task is summed up in, and hidden units of the "
                           "networks that read and write them.", ge=1, le=4096, source="Requeima et al. 2019, C.1")
     penalty: float = field(1e-3, label="Penalty", help="Weight of the squared norm of the adjustment, which is "
-                           "minimized together with the task's loss.", ge=0, le=1000, log=True, source="Requeima et al. 2019, C")
+                           "minimized together with the task's loss.", ge=0, le=1000, log=True,
+                           source="Requeima et al. 2019, C")
     memory_slots: int = field(0, label="Memory slots", help="Keys and values, learned over all tasks, that a new task "
                               "reads from by attention; 0 for no memory.", ge=0, le=10_000)
     inner_steps: int = field(0, label="Refining steps", help="Gradient steps on the adjustment alone, after it was put "
