@@ -59,7 +59,7 @@ class Walk:
         self.optimizers = {}
         for choice in (False, True):
             own, rate = [value for name, value in self.p.items() if is_choice(name) == choice], (RATE, CHOICE)[choice]
-            self.optimizers[choice] = (torch.optim.Adam(own, lr=rate, betas=(0, 0.999)) if adam
+            self.optimizers[choice] = (torch.optim.Adam(own, lr=rate, betas=(0.0, 0.999)) if adam
                                        else torch.optim.SGD(own, lr=rate))
 
     def loss(self, examples: Examples, step: int) -> Tensor:
@@ -171,49 +171,59 @@ def test_the_mixture_hardens_inside_the_task():
     for slot, found in zip(hardened, algorithm.found(meta)["slots"], strict=True):
         assert list(found["shares"]) == ["relu", "tanh", "sine", "skip"]
         assert list(found["shares"].values()) == pytest.approx(slot.tolist())
-        assert found["shares"][found["operation"]] == slot.max().item()
+        assert found["operation"] == list(found["shares"])[int(slot.argmax())]
 
 
-def planted(operation: str, step: int) -> tuple[TaskBatch, Tensor]:
-    """Functions that one layer of this operation fits: waves, or two straight lines that meet."""
+UNITS, STEPS = 12, 120
+PLANTED = {"tanh": torch.tanh, "sine": torch.sin}
+
+
+def planted(operation: str, weight: Tensor, bias: Tensor, step: int) -> tuple[TaskBatch, Tensor]:
+    """Tasks that a layer of this operation fits and no other: the head alone differs between them."""
     generator = torch.Generator().manual_seed(step)
 
-    def uniform(low: float, high: float, *shape: int) -> Tensor:
-        return low + (high - low) * torch.rand(*shape, generator=generator, dtype=torch.float64)
+    def drawn(*shape: int) -> Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    x = uniform(-5, 5, 8, 20, 1)
-    size, place = uniform(0.5, 2, 8, 1, 1), uniform(-2, 2, 8, 1, 1)
-    y = size * (torch.sin(2 * x + place) if operation == "sine" else (x - place).abs())
-    return TaskBatch(Examples(x[:, :10], y[:, :10]), Examples(x[:, 10:], y[:, 10:])), torch.arange(8) + 8 * step
+    x = 2 * drawn(8, 30, 3)
+    common = torch.linspace(-1, 1, UNITS, dtype=torch.float64)
+    head = common + 0.2 * drawn(8, UNITS)
+    y = PLANTED[operation](x @ weight.T + bias) @ head.unsqueeze(-1)
+    return TaskBatch(Examples(x[:, :16], y[:, :16]), Examples(x[:, 16:], y[:, 16:])), torch.arange(8) + 8 * step
+
+
+def with_equal_layers(about: Spec, **config: Any) -> tuple[Algorithm[Any], Meta]:
+    """One slot, in which the layers of all operations begin with the same weights."""
+    torch.manual_seed(0)
+    backbone = Supernet(SupernetConfig(slots=1, filters=UNITS), about)
+    chosen = MetaNASConfig(inner_steps=3, inner_lr=0.02, architecture_lr=0.03, warm_up=0.3, **config)
+    algorithm = MetaNAS(chosen, Network(MetaNAS.build(chosen, backbone, about)), about)
+    params = {name: value.double() for name, value in algorithm.init(torch.Generator()).params.items()}
+    weight, bias = torch.randn(UNITS, 3, dtype=torch.float64), torch.randn(UNITS, dtype=torch.float64)
+    for operation in ("relu", "tanh", "sine"):
+        params |= {f"backbone.slots.0.{operation}.weight": weight.clone(),
+                   f"backbone.slots.0.{operation}.bias": bias.clone()}
+    return algorithm, Meta(params, {})
 
 
 @pytest.mark.parametrize("outer", ["fomaml", "reptile"])
-@pytest.mark.parametrize("operation", ["sine", "relu"])
+@pytest.mark.parametrize("operation", list(PLANTED))
 def test_it_finds_the_operation_that_was_planted(operation, outer):
-    about = Spec("regression", "vector", (1,), outputs=1)
-    algorithm, meta = make_small(about, outer=outer)
-    assert {slot["shares"][operation] for slot in algorithm.found(meta)["slots"]} == {0.25}
-    reptile = outer == "reptile"
+    about = Spec("regression", "vector", (3,), outputs=1)
+    algorithm, meta = with_equal_layers(about, outer=outer)
+    weight, bias = (meta.params[f"backbone.slots.0.relu.{part}"].clone() for part in ("weight", "bias"))
+    assert set(algorithm.found(meta)["slots"][0]["shares"].values()) == {0.25}
     moved = list(meta.params.values())
-    optimizer = torch.optim.SGD(moved, lr=0.5) if reptile else torch.optim.Adam(moved, lr=0.01)
+    optimizer = torch.optim.SGD(moved, lr=0.5) if outer == "reptile" else torch.optim.Adam(moved, lr=0.01)
     runner = executor("vectorized", algorithm)
-    shape = setting(algorithm, about, examples=10)
-    for step in range(300):
-        gradient = runner.gradient(meta, *planted(operation, step), replace(shape, progress=step / 300)).total
+    shape = setting(algorithm, about, examples=16)
+    for step in range(STEPS):
+        batch = planted(operation, weight, bias, step)
+        gradient = runner.gradient(meta, *batch, replace(shape, progress=step / STEPS))
         for name, value in meta.params.items():
-            value.grad = gradient[name] / 8
+            value.grad = gradient.total[name] / 8
         optimizer.step()
     runner.close()
     (slot,) = algorithm.found(meta)["slots"]
     assert slot["operation"] == operation, slot
     assert slot["shares"][operation] > 0.5, slot
-
-
-def make_small(about: Spec, **config: Any) -> tuple[Algorithm[Any], Meta]:
-    """One slot to choose in."""
-    torch.manual_seed(0)
-    backbone = Supernet(SupernetConfig(slots=1, filters=16), about)
-    chosen = MetaNASConfig(inner_steps=3, inner_lr=0.02, architecture_lr=0.1, warm_up=0.3, **config)
-    algorithm = MetaNAS(chosen, Network(MetaNAS.build(chosen, backbone, about)), about)
-    meta = algorithm.init(torch.Generator())
-    return algorithm, Meta({name: value.double() for name, value in meta.params.items()}, {})

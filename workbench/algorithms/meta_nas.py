@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value
 
-from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, InnerLoop, Meta, adapt, noise
+from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, InnerLoop, Meta, Stage, adapt, noise
 from workbench.algorithms.inner import Fast, InnerOptimizer, begin, descend, inner_optimizer
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import field
@@ -52,13 +52,13 @@ class Searched(NamedTuple):
 
 class MetaNAS(Algorithm[MetaNASConfig]):
     """Learns weights and structure of a network together, so that both adapt to a task in a few steps. Every slot mixes
-    several operations, and the mixture hardens inside the task until about one operation a slot is left. No network is
-    retrained after the search.
+    several operations, and the mixture hardens inside the task until about one operation a slot is left. No network
+    is retrained after the search.
 
     **Update rule.** Slots compute Σ_o softmax(α / τ)_o · o(x). Inner: α ← α - ξ ∇_α L of one half of the support, then
     w ← w - λ ∇_w L of the other half; where a class has one example, both from one gradient on all. τ falls evenly from
-    1 at the first step to its final value after the last. Outer: Reptile, (w, α) ← (w, α) + ε mean over tasks of
-    (w_S - w, α_S - α), or first-order MAML, (w, α) ← (w, α) - β mean over tasks of ∇ L_query at (w_S, α_S).
+    1 at the first step to its final value after the last. Outer: Reptile, (w, α) ← (w, α) + ε mean over tasks of (w_S -
+    w, α_S - α), or first-order MAML, (w, α) ← (w, α) - β mean over tasks of ∇ L_query at (w_S, α_S).
 
     **Source.** Elsken, Staffler, Metzen and Hutter 2020 (MetaNAS), algorithm 1 and section 3.2, over the relaxation of
     Liu, Simonyan and Yang 2019 (DARTS), first order. The paper's outer loop is Reptile with inner Adam; first-order
@@ -69,7 +69,9 @@ class MetaNAS(Algorithm[MetaNASConfig]):
     0.001 and an outer SGD of rate 1; a final temperature of 1, which never chooses.
 
     **Goes wrong.** Too large an architecture rate chooses before the weights say anything of worth, and the slots pass
-    their inputs on. Without a warm-up, operations that have no weights win early.
+    their inputs on. Without a warm-up, operations that have no weights win early. A loss that is low until the last
+    step and high after it says that the task hardened into something else than it had learned: lower the architecture
+    rate.
     """
 
     Config = MetaNASConfig
@@ -79,11 +81,15 @@ class MetaNAS(Algorithm[MetaNASConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A backbone to choose in, and smaller rates where the loss is not bounded by the number of classes."""
+        """A backbone to choose in, few tasks a step, for a step computes every operation, and rates that learn fast."""
         backbone = {"backbone.name": "supernet"}
-        return backbone if kind == "classification" else backbone | {"algorithm.inner_lr": 0.01}
+        if kind == "classification":
+            return backbone | {"algorithm.inner_lr": 0.4, "algorithm.inner_steps": 3, "training.meta_batch": 4,
+                               "training.outer_lr": 3e-3}
+        return backbone | {"algorithm.inner_lr": 0.01, "algorithm.architecture_lr": 0.003, "training.outer_lr": 3e-3,
+                           "training.clip": 10.0}
 
-    def outer_rate(self, name: str, stage: Any) -> float:  # noqa: ARG002
+    def outer_rate(self, name: str, stage: Stage) -> float:  # noqa: ARG002
         """The architecture moves more slowly."""
         return self.config.architecture_outer if name.startswith(_ARCHITECTURE) else 1.0
 
