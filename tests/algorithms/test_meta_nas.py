@@ -16,6 +16,11 @@ from workbench.algorithms.base import Algorithm, Context, Meta, adapt
 from workbench.algorithms.meta_nas import MetaNAS, MetaNASConfig
 from workbench.backbones.base import Network
 from workbench.backbones.supernet import Supernet, SupernetConfig
+from workbench.experiment.resolve import resolve, with_settings
+from workbench.exports.export import export_run
+from workbench.runs.files import read_tensors
+from workbench.runs.recording import recorded
+from workbench.runs.store import RunStore
 from workbench.tasks.base import Examples, Spec, TaskBatch
 
 Table = dict[str, Tensor]
@@ -227,3 +232,17 @@ def test_it_finds_the_operation_that_was_planted(operation, outer):
     (slot,) = algorithm.found(meta)["slots"]
     assert slot["operation"] == operation, slot
     assert slot["shares"][operation] > 0.5, slot
+
+
+def test_an_export_tells_which_operations_were_found(tmp_path):
+    run = RunStore(tmp_path).create(resolve(with_settings({}, [
+        "algorithm=meta_nas", "dataset=sinusoids", "training.iterations=2", "training.meta_batch=2",
+        "training.validation_tasks=2", "evaluation.tasks=2", "evaluation.probe_tasks=1", "device=cpu"])))
+    list(recorded(run))
+    found = export_run(run, tmp_path / "learner.safetensors")["found"]
+    shares = read_tensors(tmp_path / "learner.safetensors")[0]
+    assert len(found["slots"]) == 2
+    for index, slot in enumerate(found["slots"]):
+        hardened = (shares[f"backbone.architecture.{index}"] / 0.1).softmax(0)
+        assert list(slot["shares"].values()) == pytest.approx(hardened.tolist(), rel=1e-5)
+        assert slot["operation"] == list(slot["shares"])[int(hardened.argmax())]

@@ -85,7 +85,8 @@ class MetaNAS(Algorithm[MetaNASConfig]):
         backbone = {"backbone.name": "supernet"}
         if kind == "classification":
             return backbone | {"algorithm.inner_lr": 0.4, "algorithm.inner_steps": 3, "training.meta_batch": 4,
-                               "training.outer_lr": 3e-3}
+                               "training.outer_lr": 3e-3, "training.iterations": 1000,
+                               "training.validation_tasks": 100}
         return backbone | {"algorithm.inner_lr": 0.01, "algorithm.architecture_lr": 0.003, "training.outer_lr": 3e-3,
                            "training.clip": 10.0}
 
