@@ -24,15 +24,15 @@ class MetaNetworkConfig(InnerLoop):
 
     name: Literal["meta_network"] = "meta_network"
     encoding: int = field(64, label="Encoding", help="Numbers that a task is summed up in, and hidden units of the "
-                          "networks that read and write them.", ge=1, le=4096, source="Requeima et al. 2019, C.1")
+                          "networks that read and write them.", ge=1, le=4096, source="Requeima et al. 2019, code")
     penalty: float = field(1e-3, label="Penalty", help="Weight of the squared norm of the adjustment, which is "
                            "minimized together with the task's loss.", ge=0, le=1000, log=True,
-                           source="Requeima et al. 2019, C")
+                           source="Requeima et al. 2019, code")
     memory_slots: int = field(0, label="Memory slots", help="Keys and values, learned over all tasks, that a new task "
                               "reads from by attention; 0 for no memory.", ge=0, le=10_000)
     inner_steps: int = field(0, label="Refining steps", help="Gradient steps on the adjustment alone, after it was put "
                              "out; 0 for none, so that a new task needs no gradient.", ge=0, le=100,
-                             source="Rusu et al. 2019, 2.3")
+                             source="Rusu et al. 2019")
     inner_lr: float = field(0.1, label="Refining rate", help="Learning rate of the refining steps.", gt=0, le=1000,
                             log=True)
 
@@ -124,12 +124,13 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
     Regression: head w + Δw(z), b + Δb(z). Classification: with the mean c of a class's adjusted features, logits
     (2c + Δw(c))·f - ‖c‖² + Δb(c). Refinement: Δ ← Δ - α ∇_Δ L_support. Outer: minimize L_query + λ ‖Δ‖².
 
-    **Source.** Requeima et al. 2019 (CNAPs), sections 2.2 and 2.3, for regression Garnelo et al. 2018 (conditional
-    neural processes), for the refinement Rusu et al. 2019 (LEO). CNAPs reads pictures by an encoder of its own that
-    sees no labels, and adjusts a pretrained backbone that stays frozen; here the encoder reads the features of the
-    backbone itself, which costs one more pass over the support and no second convolutional network, sees the targets,
-    and all is learned together. A class is told by its mean features rather than by its number, so that order and count
-    of the classes are free, and the head starts as that of prototypical networks, to which CNAPs has no equal.
+    **Source.** Requeima et al. 2019 (CNAPs), section 2, for regression Garnelo et al. 2018 (conditional neural
+    processes), for the refinement Rusu et al. 2019 (LEO). CNAPs reads pictures by an encoder of its own that sees no
+    labels, and adjusts a pretrained backbone that stays frozen; here the encoder reads the features of the backbone
+    itself, which costs one more pass over the support and no second convolutional network, sees the targets, and all is
+    learned together. A class is told by its mean features rather than by its number, so that order and count of the
+    classes are free. CNAPs generates a class's weights and bias from its mean alone, where this head starts as that of
+    prototypical networks and is corrected.
 
     **Try.** Its drawing, which shows which blocks are adjusted; a few refining steps where tasks differ from those of
     training; some memory slots where there are families of tasks; more ways in training than in testing.
