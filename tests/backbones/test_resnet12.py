@@ -91,7 +91,8 @@ def test_every_algorithm_learns_on_it_batched_as_alone(name, averages):
         totals.append(runner.gradient(meta, batch, keys, setting(algorithm, SMALL, examples=3)).total)
         runner.close()
     assert_equal(*totals, 1e-8)
-    assert any(value.abs().max() > 0 for key, value in totals[0].items() if "layers.0" in key)
+    # A method that learns nothing asks for no gradient.
+    assert name == "scratch" or any(value.abs().max() > 0 for key, value in totals[0].items() if "layers.0" in key)
 
 
 def test_pictures_that_cannot_be_halved_four_times_are_refused_with_the_remedy():
