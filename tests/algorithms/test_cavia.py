@@ -16,7 +16,6 @@ from workbench.engine.session import build
 from workbench.experiment.fields import Choice
 from workbench.experiment.registry import found
 from workbench.experiment.resolve import resolve, with_settings
-from workbench.tasks.base import DataError
 
 RATE = 0.7
 CONTEXTS = 4
@@ -131,7 +130,7 @@ def _backbones() -> list[str]:
 def test_it_adapts_any_backbone_for_pictures(backbone, conditioning):
     experiment = resolve(with_settings({}, [
         "dataset=glyphs", "algorithm=cavia", f"backbone={backbone}", "algorithm.contexts=3",
-        f"algorithm.conditioning={conditioning}", "algorithm.blocks=2", "device=cpu"]))
+        f"algorithm.conditioning={conditioning}", "algorithm.blocks=2", "algorithm.inner_lr=0.001", "device=cpu"]))
     about = spec("classification", 5, picture=True)
     about = type(about)(about.kind, about.input_kind, (1, 28, 28), about.outputs, about.classes)
     _, algorithm = build(experiment, about)
@@ -147,12 +146,30 @@ def test_it_adapts_any_backbone_for_pictures(backbone, conditioning):
     assert after < before
 
 
-def test_a_block_beyond_the_last_is_the_last_and_a_backbone_without_blocks_is_refused_with_the_remedy():
+@pytest.mark.parametrize("conditioning", ["concatenate", "film"])
+def test_a_number_beyond_the_last_block_stands_for_the_features_that_the_head_reads(conditioning):
     about = spec("regression", 2)
-    _, last = make("cavia", about, blocks=(2,))
-    _, beyond = make("cavia", about, blocks=(3, 9))
-    assert last.params["context.weight"].shape == beyond.params["context.weight"].shape == (5, 5)
+    batch, keys = noise_tasks(about, tasks=1, ways=2, shots=3, queries=4)
+    params, ours = meta_gradient("cavia", about, batch, keys, contexts=CONTEXTS, conditioning=conditioning,
+                                 blocks=(3, 9), inner_steps=2, inner_lr=RATE)
+    net = PlainMLP(2, {name: value for name, value in params.items() if name != "context.weight"})
+    maps = params["context.weight"].clone().requires_grad_()
+    assert maps.shape == (10 if conditioning == "film" else 5, CONTEXTS)
 
+    def outputs(x: Tensor, context: Tensor) -> Tensor:
+        entries = maps @ context
+        scale = 1 + entries[5:] if conditioning == "film" else 1
+        return net.head(net.body(x) * scale + entries[:5])
+
+    task, context = batch.task(0), torch.zeros(CONTEXTS, dtype=torch.float64, requires_grad=True)
+    for _ in range(2):
+        loss = loss_of(about, outputs(task.support.inputs, context), task.support.targets)
+        context = context - RATE * torch.autograd.grad(loss, context, create_graph=True)[0]
+    loss = loss_of(about, outputs(task.query.inputs, context), task.query.targets)
+    assert_equal(ours, by_order(params, list(torch.autograd.grad(loss, [*net.parameters(), maps]))))
+
+
+def test_it_needs_no_blocks_where_it_enters_the_features_or_the_outputs():
     class Flat(Backbone):
         """No blocks."""
 
@@ -162,12 +179,19 @@ def test_a_block_beyond_the_last_is_the_last_and_a_backbone_without_blocks_is_re
             """The inputs."""
             return inputs
 
+    about = spec("regression", 2)
     backbone = Flat(Choice(name="flat"), about)
     backbone.width = 3
-    with pytest.raises(DataError, match="no block of Flat"):
-        CAVIA.build(CAVIAConfig(), backbone, about)
-    offset = CAVIAConfig(bias_only=True)
-    assert CAVIA(offset, Network(CAVIA.build(offset, backbone, about)), about).contexts == 2
+    batch, keys = noise_tasks(about, tasks=1, ways=2, shots=4, queries=1)
+    support = batch.task(0).support
+    support = support._replace(inputs=support.inputs.float(), targets=support.targets.float())
+    ctx = Context(steps=2, ways=2, training=False, reference=None, progress=1.0, key=keys[0])
+    for config in (CAVIAConfig(inner_lr=0.05), CAVIAConfig(bias_only=True, inner_lr=0.5)):
+        algorithm = CAVIA(config, Network(CAVIA.build(config, backbone, about)), about)
+        meta = algorithm.init(torch.Generator())
+        before, after = (algorithm.loss(algorithm.predict(meta, context, support.inputs, ctx), support.targets)
+                         for context in (algorithm.start(meta, support, ctx), adapt(algorithm, meta, support, ctx)))
+        assert after < before
 
 
 def test_no_block_at_all_and_a_block_before_the_first_are_refused():
