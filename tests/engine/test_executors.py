@@ -49,8 +49,10 @@ def test_batched_equals_looped(case, ways, shots, queries, steps, tasks, picture
         runner.close()
     (batched, batched_trace), (looped, looped_trace) = found["vectorized"], found["threads"]
     assert batched.total.keys() == looped.total.keys()
+    # A gradient that should be nothing, such as that of a bias before batch normalization, is rounding of the others.
+    size = max(1.0, *(value.norm().item() for value in looped.total.values()))
     for key, value in batched.total.items():
-        torch.testing.assert_close(value, looped.total[key], rtol=1e-10, atol=1e-10)
+        torch.testing.assert_close(value, looped.total[key], rtol=1e-10, atol=1e-10 * size)
     for one, other in zip((*batched_trace, *batched.aux[:2]), (*looped_trace, *looped.aux[:2]), strict=True):
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-10)
     for key, value in batched.aux.buffers.items():
