@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import shutil
 from pathlib import Path
 
 import pytest
 import torch
-from safetensors import SafetensorError
 from safetensors.torch import save_file
 
 from tests.cli.conftest import RUN
@@ -179,11 +179,12 @@ def test_a_run_whose_experiment_was_emptied_is_named_by_every_command(runs: Path
 def test_an_export_that_cannot_be_written_names_the_file(runs: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
                                                          ) -> None:
     def fail(*_: object) -> None:
-        raise SafetensorError("No space left on device")
+        raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("workbench.runs.files.save_file", fail)
+    monkeypatch.setattr(Path, "write_bytes", fail)
     path = tmp_path / "learner.safetensors"
-    assert f"{path}: cannot be written (No space left" in _mistake("export", RUN, "--runs", runs, "--to", path)
+    said = _mistake("export", RUN, "--runs", runs, "--to", path)
+    assert f"{path}: cannot be written ([Errno {errno.ENOSPC}] No space left" in said
 
 
 def test_a_checkpoint_that_is_not_there_is_answered_with_those_that_are(runs: Path) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 
 import torch
 from pydantic import TypeAdapter, ValidationError
-from safetensors import SafetensorError
 from torch import Tensor
 
 import workbench
@@ -51,7 +50,7 @@ def export_run(run: Run, path: Path) -> dict[str, Any]:
     about = _manifest(run, learner)
     try:
         write_tensors(path, _tensors(learner.meta), about)
-    except (SafetensorError, OSError) as error:
+    except OSError as error:
         raise LearnerError(f"{path}: cannot be written ({error}); name another place, or make room there") from error
     return about
 
