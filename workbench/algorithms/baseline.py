@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Callable, Mapping
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
@@ -62,13 +63,13 @@ class Finetuning(ExampleLearner[B], Generic[B]):
     any_ways = True
     keeps_features = True
 
+    @abstractmethod
     def fresh_head(self, features: Tensor, ctx: Context) -> Params:
         """A head for `ctx.ways` outputs that has learned nothing, drawn from the task's key."""
-        raise NotImplementedError
 
+    @abstractmethod
     def run_head(self, head: Params, features: Tensor) -> Tensor:
         """Outputs [n, ways] of a head."""
-        raise NotImplementedError
 
     def stage(self, progress: float) -> Stage:  # noqa: ARG002
         """Examples from the first step to the last."""

@@ -3,30 +3,28 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F  # noqa: N812 - the name that everybody knows
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from workbench.experiment.fields import Choice
+from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Spec
 
 Params = dict[str, Tensor]
 Normalization = Literal["transductive", "inductive", "group", "none"]
 
-NORMALIZATION_CHOICES = {
-    "transductive": "Batch, transductive",
-    "inductive": "Batch, inductive",
-    "group": "Group",
-    "none": "None",
-}
-NORMALIZATION_HELP = (
-    "Transductive batch normalization uses the statistics of the pictures at hand, the query set included; inductive "
-    "uses those of the support set alone, as when queries come one by one; group normalization looks at one picture."
-)
+def normalization_field(more: str = "") -> Any:
+    """Declare the field of a backbone that normalizes; `more` is added to its help."""
+    return field(
+        "transductive", label="Normalization", help="Transductive batch normalization uses the statistics of the "
+        "pictures at hand, the query set included; inductive uses those of the support set alone, as when queries come "
+        "one by one; group normalization looks at one picture." + more,
+        choices={"transductive": "Batch, transductive", "inductive": "Batch, inductive", "group": "Group",
+                 "none": "None"})
 
 
 class Block(NamedTuple):

@@ -7,14 +7,7 @@ from typing import Literal
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.backbones.base import (
-    NORMALIZATION_CHOICES,
-    NORMALIZATION_HELP,
-    Backbone,
-    Block,
-    Normalization,
-    Normalize,
-)
+from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import DataError, Spec
 
@@ -28,8 +21,7 @@ class CNNConfig(Choice):
     filters: int = field(32, label="Filters", help="Channels of the convolution.", ge=1, le=1024)
     hidden: int = field(128, label="Hidden units", help="Units of the layer after it, which are the features.", ge=1,
                         le=65536)
-    normalization: Normalization = field("transductive", label="Normalization", help=NORMALIZATION_HELP,
-                                         choices=NORMALIZATION_CHOICES)
+    normalization: Normalization = normalization_field()
 
 
 class CNN(Backbone):

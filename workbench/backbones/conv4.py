@@ -7,14 +7,7 @@ from typing import Literal
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.backbones.base import (
-    NORMALIZATION_CHOICES,
-    NORMALIZATION_HELP,
-    Backbone,
-    Block,
-    Normalization,
-    Normalize,
-)
+from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import DataError, Spec
 
@@ -31,8 +24,7 @@ class Conv4Config(Choice):
         "stride", label="Down-sampling", help="How each block halves the picture. Max-pooling is usual for "
         "mini-ImageNet; stride 2 is what MAML used for Omniglot, and much the faster.",
         choices={"max_pool": "Max-pool", "stride": "Stride 2"}, source="Finn et al. 2017, 5.2")
-    normalization: Normalization = field("transductive", label="Normalization", help=NORMALIZATION_HELP,
-                                         choices=NORMALIZATION_CHOICES)
+    normalization: Normalization = normalization_field()
 
 
 class Conv4(Backbone):

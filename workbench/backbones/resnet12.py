@@ -8,14 +8,7 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from workbench.backbones.base import (
-    NORMALIZATION_CHOICES,
-    NORMALIZATION_HELP,
-    Backbone,
-    Block,
-    Normalization,
-    Normalize,
-)
+from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import DataError, Spec
 
@@ -36,8 +29,7 @@ class ResNet12Config(Choice):
         choices={"leaky_relu": "Leaky ReLU, slope 0.1", "relu": "ReLU"})
     averages: bool = field(True, label="Average the last maps", help="Whether the features are the means of the last "
                            "maps, one a filter, rather than the maps themselves, which MetaOptNet hands to its solver.")
-    normalization: Normalization = field("transductive", label="Normalization", help=NORMALIZATION_HELP,
-                                         choices=NORMALIZATION_CHOICES)
+    normalization: Normalization = normalization_field()
 
     @field_validator("widths")
     @classmethod

@@ -9,14 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.backbones.base import (
-    NORMALIZATION_CHOICES,
-    NORMALIZATION_HELP,
-    Backbone,
-    Block,
-    Normalization,
-    Normalize,
-)
+from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Spec
@@ -30,8 +23,7 @@ class SupernetConfig(Choice):
                        "pictures, halves them.", ge=1, le=16)
     filters: int = field(32, label="Filters", help="Channels of every slot; units where the inputs are vectors.",
                          ge=1, le=1024)
-    normalization: Normalization = field("transductive", label="Normalization", help=NORMALIZATION_HELP + " Slots that "
-                                         "read vectors have none.", choices=NORMALIZATION_CHOICES)
+    normalization: Normalization = normalization_field(" Slots that read vectors have none.")
 
 
 class Affine(nn.Module):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -115,9 +116,9 @@ class ClassTasks(TaskSource):
         self._shift = (torch.tensor(mean) / torch.tensor(deviation)).view(-1, 1, 1).to(device)
         self._is_shifted = any(mean)
 
+    @abstractmethod
     def load(self, experiment: Experiment) -> Pictures:
         """Read the pictures; raises DataError where they will not do."""
-        raise NotImplementedError
 
     def turns(self, experiment: Experiment) -> bool:  # noqa: ARG002
         """Whether rotations count as new classes."""

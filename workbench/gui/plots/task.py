@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Sequence
 
 import numpy as np
@@ -68,9 +69,9 @@ class LookTab(CardTab):
         steps = found[-1].shown.inner_steps if found and found[-1].shown else (0,)
         self.bar.fill(titles, steps, [probe.step for probe in found])
 
+    @abstractmethod
     def show_look(self) -> None:
         """Draw what is looked at."""
-        raise NotImplementedError
 
     def save_state(self) -> dict[str, object]:
         """Nothing: the choices belong to a run."""
