@@ -1,20 +1,24 @@
 """One protocol for every method: the same seconds of training, then the same test tasks.
 
-`python -m tests.benchmarks.learning` runs every cell that has no result yet, one after another, each in a process of
-its own; it may be interrupted at any time and goes on where it was. `--table` prints what there is, `--gates` says
-which methods miss what is asked of them. Omniglot is found through WORKBENCH_OMNIGLOT.
+`python -m tests.benchmarks.learning` runs every cell that has no result yet, each in a process and on a core of its
+own, as many side by side as there are cores; it may be interrupted at any time and goes on where it was. `--table`
+prints what there is, `--gates` says which methods miss what is asked of them. Omniglot is found through
+WORKBENCH_OMNIGLOT.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
+import queue
 import resource
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, cast
 
@@ -36,7 +40,7 @@ PROBLEMS: dict[str, tuple[str, ...]] = {
     "omniglot-20w1s": ("dataset=omniglot", "task.ways=20", "task.shots=1", "task.queries=5"),
 }
 USUAL = ("sinusoids", "omniglot-5w1s")
-SECONDS = {"sinusoids": 60.0, "omniglot-5w1s": 300.0, "omniglot-5w5s": 300.0, "omniglot-20w1s": 300.0}
+SECONDS = {"sinusoids": 60.0, "omniglot-5w1s": 420.0, "omniglot-5w5s": 420.0, "omniglot-20w1s": 420.0}
 VALIDATIONS = 4
 COMMON = ("device=cpu", "evaluation.tasks=1000", "evaluation.probe_tasks=1", "training.validation_tasks=60")
 CALIBRATION_SECONDS = 5.0
@@ -49,8 +53,8 @@ SINUSOID_GATE = 1.5
 _ABOUT = (
     "# What every method learns in the same time", "",
     "Made by `python -m tests.benchmarks.learning` from the files beside it. Every method is trained with the settings",
-    "that the program suggests for it, for the seconds given, and tested on the same 1,000 fixed tasks; ± is the 95 %",
-    "interval. Controls follow a recipe of their own: baselines pretrain on all training classes and fine-tune,",
+    "that the program suggests for it, for the seconds given, on one core, and tested on the same 1,000 fixed tasks; ±",
+    "is the 95 % interval. Controls follow a recipe of their own: baselines pretrain on all training classes and fine-tune,",
     "`scratch` learns nothing before the task.", "",
 )
 
@@ -61,7 +65,7 @@ def cells(problems: tuple[str, ...], seeds: int) -> Iterator[tuple[str, str, int
         for problem in problems:
             kind = "regression" if problem == "sinusoids" else "classification"
             for name, algorithm in found("algorithm").items():
-                if kind in algorithm.task_kinds and algorithm.tested_on == "tasks":  # type: ignore[attr-defined]
+                if kind in algorithm.task_kinds and algorithm.tested_on == "tasks":
                     yield problem, name, seed
 
 
@@ -135,7 +139,7 @@ def run_cell(problem: str, name: str, seed: int, seconds: float) -> dict[str, An
         "modes": {mode: {"mean": score.mean, "ci95": score.ci95} for mode, score in test.modes.items()},
         "parameters": started.parameters, "executor": started.executor, "threads": started.threads,
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "hardware": f"{cores()} cores, {platform.machine()}", "torch": torch.__version__,
+        "hardware": f"{cores()} of {os.cpu_count()} cores, {platform.machine()}", "torch": torch.__version__,
         "python": platform.python_version(), "experiment": made.model_dump(mode="json", exclude={"dataset": {"path"}}),
     }
 
@@ -145,19 +149,34 @@ def path_of(problem: str, name: str, seed: int) -> Path:
     return RESULTS / problem / f"{name}-{seed}.json"
 
 
-def run_missing(wanted: list[tuple[str, str, int]], seconds: dict[str, float]) -> int:
-    """Run every cell without a result in a process of its own; how many failed."""
+def run_missing(wanted: list[tuple[str, str, int]], seconds: dict[str, float], together: int) -> int:
+    """Run every cell without a result, so many side by side, each in a process on its own core; how many failed."""
     missing = [cell for cell in wanted if not path_of(*cell).exists()]
-    failed = 0
-    for number, (problem, name, seed) in enumerate(missing, 1):
-        begun = time.perf_counter()
-        print(f"{number}/{len(missing)} {problem} {name} seed {seed}", end=" ", flush=True)
-        done = subprocess.run([sys.executable, "-m", __spec__.name, "--cell", problem, name, str(seed), "--seconds",
-                               str(seconds[problem])], check=False, capture_output=True, text=True)
-        failed += done.returncode != 0
+    free: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for core in _cores()[:together]:
+        free.put(core)
+
+    def run(cell: tuple[str, str, int]) -> bool:
+        core, begun = free.get(), time.perf_counter()
+        problem, name, seed = cell
+        try:
+            done = subprocess.run([sys.executable, "-m", __spec__.name, "--cell", problem, name, str(seed), "--core",
+                                   str(core), "--seconds", str(seconds[problem])], check=False, capture_output=True,
+                                  text=True)
+        finally:
+            free.put(core)
         words = done.stdout.strip() or (done.stderr.strip().splitlines() or ["failed"])[-1]
-        print(f"{words} ({time.perf_counter() - begun:.0f} s)", flush=True)
-    return failed
+        print(f"{problem} {name} seed {seed} {words} ({time.perf_counter() - begun:.0f} s)", flush=True)
+        return done.returncode == 0
+
+    print(f"{len(missing)} cells to run", flush=True)
+    with ThreadPoolExecutor(together) as pool:
+        return list(pool.map(run, missing)).count(False)
+
+
+def _cores() -> list[int]:
+    """Numbers of the cores that this process may use."""
+    return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
 def results() -> list[dict[str, Any]]:
@@ -226,8 +245,8 @@ def missed(known: list[dict[str, Any]]) -> list[str]:
             found_wanting.append(f"{name}: {_error(one)} on {problem}, above {SINUSOID_GATE}")
     maml = first.get(("sinusoids", "maml"))
     for name in ("cavia", "meta_sgd"):
-        one = first.get(("sinusoids", name))
-        if maml and one and one["by_step"][1]["mean"] >= maml["by_step"][1]["mean"]:
+        rival = first.get(("sinusoids", name))
+        if maml and rival and rival["by_step"][1]["mean"] >= maml["by_step"][1]["mean"]:
             found_wanting.append(f"{name}: not below maml after one step on sinusoids")
     return found_wanting
 
@@ -236,6 +255,8 @@ def main() -> int:
     """Run, show or judge the cells."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cell", nargs=3, metavar=("PROBLEM", "ALGORITHM", "SEED"), help="run this one, here")
+    parser.add_argument("--core", type=int, help="with --cell: the core to stay on")
+    parser.add_argument("--together", type=int, default=cores(), help="cells side by side, as many as cores by default")
     parser.add_argument("--seconds", type=float, help="training seconds of a cell instead of the usual")
     parser.add_argument("--problems", nargs="+", default=USUAL, choices=PROBLEMS)
     parser.add_argument("--algorithms", nargs="+", help="only these")
@@ -246,6 +267,8 @@ def main() -> int:
     seconds = {problem: said.seconds or usual for problem, usual in SECONDS.items()}
     if said.cell:
         problem, name, seed = said.cell[0], said.cell[1], int(said.cell[2])
+        if said.core is not None and hasattr(os, "sched_setaffinity"):
+            os.sched_setaffinity(0, {said.core})
         result = run_cell(problem, name, seed, seconds[problem])
         path = path_of(problem, name, seed)
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -260,7 +283,7 @@ def main() -> int:
     if not said.table:
         wanted = [cell for cell in cells(tuple(said.problems), said.seeds)
                   if not said.algorithms or cell[1] in said.algorithms]
-        failed = run_missing(wanted, seconds)
+        failed = run_missing(wanted, seconds, said.together)
     TABLE.write_text(table(results()), encoding="utf8")
     print(TABLE.read_text(encoding="utf8"))
     return 1 if failed else 0
