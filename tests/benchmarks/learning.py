@@ -54,8 +54,8 @@ _ABOUT = (
     "# What every method learns in the same time", "",
     "Made by `python -m tests.benchmarks.learning` from the files beside it. Every method is trained with the settings",
     "that the program suggests for it, for the seconds given, on one core, and tested on the same 1,000 fixed tasks; ±",
-    "is the 95 % interval. Controls follow a recipe of their own: baselines pretrain on all training classes and fine-tune,",
-    "`scratch` learns nothing before the task.", "",
+    "is the 95 % interval. Controls follow a recipe of their own: baselines pretrain on all training classes and",
+    "fine-tune, `scratch` learns nothing before the task.", "",
 )
 
 
