@@ -54,8 +54,10 @@ class ANIL(Algorithm[ANILConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A smaller rate where the loss is not bounded by the number of classes."""
-        return {"algorithm.inner_lr": 0.1 if kind == "classification" else 0.02}
+        """A smaller rate where the loss is not bounded by the number of classes; for pictures small meta-batches."""
+        if kind == "classification":
+            return {"algorithm.inner_lr": 0.1, "training.meta_batch": 8, "training.outer_lr": 0.003}
+        return {"algorithm.inner_lr": 0.02}
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
         """The learned head, and the support set's features."""

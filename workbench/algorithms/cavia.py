@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import torch
 from pydantic import field_validator
@@ -55,6 +55,13 @@ class Conditioned(WithHead):
     def __init__(self, backbone: Backbone, outputs: int, contexts: int, entries: int) -> None:
         super().__init__(backbone, outputs)
         self.context = nn.Linear(contexts, entries, bias=False)
+
+
+class Adapting(NamedTuple):
+    """A task's context [contexts], and what the part of the network reads that it enters: the inputs, or features."""
+
+    context: Tensor
+    read: Tensor
 
 
 class CAVIA(Algorithm[CAVIAConfig]):
@@ -111,25 +118,33 @@ class CAVIA(Algorithm[CAVIAConfig]):
                 "algorithm.inner_lr": 20.0, "algorithm.inner_steps": 2, "training.clip": 10.0,
                 "training.meta_batch": 4, "training.outer_lr": 0.0015}
 
-    def start(self, meta: Meta, support: Examples, ctx: Context) -> Tensor:  # noqa: ARG002
-        """A context of zeros, [contexts]."""
-        return torch.zeros_like(meta.params["head.bias"][:1]).expand(self.contexts)
+    @property
+    def keeps_features(self) -> bool:  # type: ignore[override]
+        """Whether the context enters behind the backbone alone, which then sees every input only once."""
+        return self.config.bias_only or self.places == (None,)
 
-    def step(self, meta: Meta, state: Tensor, support: Examples, ctx: Context) -> Tensor:  # noqa: ARG002
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> Adapting:  # noqa: ARG002
+        """A context of zeros."""
+        return Adapting(torch.zeros_like(meta.params["head.bias"][:1]).expand(self.contexts),
+                        self._read(meta, support.inputs, None))
+
+    def step(self, meta: Meta, state: Adapting, support: Examples, ctx: Context) -> Adapting:  # noqa: ARG002
         """One gradient step of the context."""
         def loss(context: Tensor) -> Tensor:
-            return self.loss(self._outputs(meta, context, support.inputs, None), support.targets)
+            return self.loss(self._outputs(meta, context, state.read, None), support.targets)
 
-        moved: Tensor = state - self.config.inner_lr * grad(loss)(state)
-        return moved
+        return state._replace(context=state.context - self.config.inner_lr * grad(loss)(state.context))
 
-    def predict(self, meta: Meta, state: Tensor, inputs: Tensor, ctx: Context) -> Tensor:
+    def predict(self, meta: Meta, state: Adapting, inputs: Tensor, ctx: Context) -> Tensor:
         """The shared network with the task's context."""
-        return self._outputs(meta, state, inputs, ctx.reference)
+        return self._outputs(meta, state.context, self._read(meta, inputs, ctx.reference), ctx.reference)
 
-    def _outputs(self, meta: Meta, context: Tensor, inputs: Tensor, reference: Tensor | None) -> Tensor:
+    def _read(self, meta: Meta, inputs: Tensor, reference: Tensor | None) -> Tensor:
+        return self.network.part("backbone", meta.params, inputs, reference) if self.keeps_features else inputs
+
+    def _outputs(self, meta: Meta, context: Tensor, read: Tensor, reference: Tensor | None) -> Tensor:
         if self.config.bias_only:
-            return self.network(meta.params, inputs, reference) + context
+            return self.network.part("head", meta.params, read) + context
         entries = self.network.part("context", meta.params, context)
         params = meta.params
         for block in self.places:
@@ -138,8 +153,8 @@ class CAVIA(Algorithm[CAVIAConfig]):
             scale = torch.ones_like(shift)
             if self.config.conditioning == "film":
                 scale, entries = 1 + entries[:channels], entries[channels:]
-            params = modulated(params, block, scale, shift) if block else _read(params, scale, shift)
-        return self.network(params, inputs, reference)
+            params = modulated(params, block, scale, shift) if block else _conditioned_head(params, scale, shift)
+        return self.network.part("head", params, read) if self.keeps_features else self.network(params, read, reference)
 
     def drawings(self) -> dict[str, Drawing]:
         """The context of a task."""
@@ -147,9 +162,9 @@ class CAVIA(Algorithm[CAVIAConfig]):
             "Context", "What the learner found out about the task, from zeros before the first inner step.",
             rows="task", columns="context", values="value", row_names=("this task",))}
 
-    def draw(self, meta: Meta, state: Tensor, task: Task, ctx: Context) -> Params:  # noqa: ARG002
+    def draw(self, meta: Meta, state: Adapting, task: Task, ctx: Context) -> Params:  # noqa: ARG002
         """The context as one row."""
-        return {"context": state.unsqueeze(0)}
+        return {"context": state.context.unsqueeze(0)}
 
 
 def places(config: CAVIAConfig, backbone: Backbone) -> tuple[Block | None, ...]:
@@ -159,7 +174,7 @@ def places(config: CAVIAConfig, backbone: Backbone) -> tuple[Block | None, ...]:
     return tuple(backbone.blocks[number - 1] if number <= count else None for number in numbers)
 
 
-def _read(params: Params, scale: Tensor, shift: Tensor) -> Params:
+def _conditioned_head(params: Params, scale: Tensor, shift: Tensor) -> Params:
     """Parameters with which the head reads scale · features + shift."""
     weight, bias = params["head.weight"], params["head.bias"]
     return {**params, "head.weight": weight * scale, "head.bias": bias + weight @ shift}

@@ -60,8 +60,13 @@ class MAML(Algorithm[MAMLConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """The rates that the paper prints, 0.4 for pictures and 0.01 for sinusoids, taken on the mean loss."""
-        return {"algorithm.inner_lr": 0.4 if kind == "classification" else 0.01}
+        """The rates that the paper prints, 0.4 for pictures and 0.01 for sinusoids, taken on the mean loss.
+
+        For pictures smaller meta-batches and a larger outer rate than the paper's, which learn more in the same time.
+        """
+        if kind == "classification":
+            return {"algorithm.inner_lr": 0.4, "training.meta_batch": 8, "training.outer_lr": 0.003}
+        return {"algorithm.inner_lr": 0.01}
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The initialization itself."""
