@@ -85,12 +85,12 @@ def test_the_context_starts_at_zero_as_the_shared_network_and_has_a_gradient_the
     task = batch.task(0)
     ctx = Context(steps=1, ways=3, training=False, reference=None, progress=1.0, key=keys[0])
     start = algorithm.start(meta, task.support, ctx)
-    assert torch.equal(start, torch.zeros(CONTEXTS, dtype=torch.float64))
+    assert torch.equal(start.context, torch.zeros(CONTEXTS, dtype=torch.float64))
     shared = {name: value for name, value in meta.params.items() if name != "context.weight"}
     net = PlainConv4(3, shared) if picture else PlainMLP(3, shared)
     torch.testing.assert_close(algorithm.predict(meta, start, task.query.inputs, ctx), net(task.query.inputs).detach())
     moved = algorithm.step(meta, start, task.support, ctx)
-    assert (moved != 0).all()
+    assert (moved.context != 0).all()
     assert not torch.allclose(algorithm.predict(meta, moved, task.query.inputs, ctx.adapted),
                               net(task.query.inputs))
 
@@ -110,7 +110,7 @@ def test_the_offset_alone_solves_in_one_step_what_differs_by_a_constant(how):
     apart = torch.tensor([3.0, -40.0], dtype=torch.float64)
     support = task.support._replace(targets=net(task.support.inputs).detach() + apart)
     state = adapt(algorithm, meta, support, ctx)
-    torch.testing.assert_close(state, apart, rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(state.context, apart, rtol=1e-10, atol=1e-10)
     torch.testing.assert_close(algorithm.predict(meta, state, task.query.inputs, ctx.adapted),
                                net(task.query.inputs).detach() + apart, rtol=1e-10, atol=1e-10)
 
@@ -140,26 +140,39 @@ def test_it_adapts_any_backbone_for_pictures(backbone, conditioning):
     support = support._replace(inputs=support.inputs.float())
     ctx = Context(steps=2, ways=5, training=False, reference=None, progress=1.0, key=keys[0])
     state = adapt(algorithm, meta, support, ctx)
-    before, after = (algorithm.loss(algorithm.predict(meta, context, support.inputs, ctx), support.targets)
-                     for context in (torch.zeros(3), state))
-    assert state.shape == (3,)
+    before, after = (algorithm.loss(algorithm.predict(meta, at, support.inputs, ctx), support.targets)
+                     for at in (algorithm.start(meta, support, ctx), state))
+    assert state.context.shape == (3,)
     assert after < before
 
 
 @pytest.mark.parametrize("conditioning", ["concatenate", "film"])
-def test_a_number_beyond_the_last_block_stands_for_the_features_that_the_head_reads(conditioning):
+@pytest.mark.parametrize("blocks", [(9,), (2, 9)])
+def test_a_number_beyond_the_last_block_stands_for_the_head(blocks, conditioning):
     about = spec("regression", 2)
     batch, keys = noise_tasks(about, tasks=1, ways=2, shots=3, queries=4)
     params, ours = meta_gradient("cavia", about, batch, keys, contexts=CONTEXTS, conditioning=conditioning,
-                                 blocks=(3, 9), inner_steps=2, inner_lr=RATE)
+                                 blocks=blocks, inner_steps=2, inner_lr=RATE)
     net = PlainMLP(2, {name: value for name, value in params.items() if name != "context.weight"})
     maps = params["context.weight"].clone().requires_grad_()
-    assert maps.shape == (10 if conditioning == "film" else 5, CONTEXTS)
 
     def outputs(x: Tensor, context: Tensor) -> Tensor:
         entries = maps @ context
-        scale = 1 + entries[5:] if conditioning == "film" else 1
-        return net.head(net.body(x) * scale + entries[:5])
+        if 2 in blocks:
+            first, second = net.body[0], net.body[2]
+            shift, entries = entries[:5], entries[5:]
+            scale, entries = (1 + entries[:5], entries[5:]) if conditioning == "film" else (1, entries)
+            features = torch.tanh(second(torch.tanh(first(x))) * scale + shift)
+        else:
+            features = net.body(x)
+        if conditioning == "film":
+            assert len(entries) == 10
+            return net.head(features * (1 + entries[5:]) + entries[:5])
+        assert len(entries) == 2 * 5 + 2
+        # Every product of a feature and a context is a further input to the head.
+        products = torch.outer(torch.ones(len(x), dtype=x.dtype), context).unsqueeze(1) * features.unsqueeze(2)
+        further = torch.einsum("nfc,ofc->no", products, maps[-12:-2].view(2, 5, CONTEXTS))
+        return net.head(features) + further + maps[-2:] @ context
 
     task, context = batch.task(0), torch.zeros(CONTEXTS, dtype=torch.float64, requires_grad=True)
     for _ in range(2):
@@ -169,7 +182,7 @@ def test_a_number_beyond_the_last_block_stands_for_the_features_that_the_head_re
     assert_equal(ours, by_order(params, list(torch.autograd.grad(loss, [*net.parameters(), maps]))))
 
 
-def test_it_needs_no_blocks_where_it_enters_the_features_or_the_outputs():
+def test_it_needs_no_blocks_where_it_enters_the_head_or_the_outputs():
     class Flat(Backbone):
         """No blocks."""
 
@@ -210,5 +223,5 @@ def test_the_drawing_is_the_context_of_every_task():
         return state, one.draw(meta, state, task, ctx)["context"]
 
     states, drawn = executor("vectorized", algorithm).map(look, meta, batch, keys, setting(algorithm, about))
-    assert torch.equal(drawn, states.unsqueeze(1))
+    assert torch.equal(drawn, states.context.unsqueeze(1))
     assert drawn.shape == (3, 1, CONTEXTS)
