@@ -208,7 +208,7 @@ def test_numbers_that_are_none_are_left_clear_and_read_as_such(qtbot: QtBot) -> 
                    np.full((3, 1), np.nan), np.full((1, 99), np.nan), np.zeros((2, 2)), np.zeros((0, 0))):
         heat = Heat("x", values=values, limits=(-2.0, 2.0), note="nothing")
         card.show_heat(heat)
-        card.canvas.step_cell(1, 1)
+        card.canvas.step_reading(1, 1)
         assert not card.grab().toImage().isNull()
         assert bool(card.note) == heat.is_empty
     assert colors(np.array([[np.nan, 2.0]]), (-2.0, 2.0), LIGHT)[0, :, 3].tolist() == [0, 255]

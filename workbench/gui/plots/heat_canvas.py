@@ -3,55 +3,44 @@
 from __future__ import annotations
 
 from html import escape
-from typing import Any, cast
+from typing import ClassVar
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QEvent, QPointF, QRectF, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QLabel, QToolButton, QWidget
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QFontMetrics
+from PySide6.QtWidgets import QLabel, QWidget
 
 from workbench.exports.heat import Heat
 from workbench.gui.plots.axis import NumberAxis
-from workbench.gui.plots.canvas import LEFT_WIDTH, PAN_KEYS, ZOOM_KEYS, PlotView
 from workbench.gui.plots.heat_colors import COLORS, bar_color, colors
 from workbench.gui.plots.names_axis import NameAxis
 from workbench.gui.plots.style import brush, font, pen
+from workbench.gui.plots.surface import LEFT_WIDTH, Surface, color_axis, label_axis
 from workbench.gui.plots.widgets import named
-from workbench.gui.theme import Theme, blend
+from workbench.gui.theme import Theme
 
 STRIP_WIDTH = 14
 SCALE_WIDTH = 66
 LARGEST_NAME = 190
 BAR = 0.7
-CELL_KEYS = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0), Qt.Key.Key_Down: (1, 0)}
 
 
-class HeatCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
+class HeatCanvas(Surface):
     """A table on the screen.
 
     Attributes:
         heat: What is drawn.
         cell: Row and column that are read; None where none is.
-
-    Signals:
-        menu_asked: The person wants the menu, at a global point.
-        focus_changed: Whether the keyboard goes here.
     """
 
-    menu_asked = Signal(object)
-    focus_changed = Signal(bool)
+    reading_keys: ClassVar = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1), Qt.Key.Key_Up: (-1, 0),
+                              Qt.Key.Key_Down: (1, 0)}
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        axes = {side: NameAxis(side) for side in ("left", "bottom")}
-        super().__init__(parent, viewBox=PlotView(enableMenu=False, defaultPadding=0.0), axisItems=axes)
+        super().__init__({side: NameAxis(side) for side in ("left", "bottom")}, 4, parent)
         self.heat = Heat("")
         self.cell: tuple[int, int] | None = None
-        self._theme = theme
-        self._axes = axes
-        self._is_moved = False
-        self._plot = cast("Any", self.getPlotItem())
-        self._view = self._plot.getViewBox()
         self._image = pg.ImageItem(axisOrder="row-major")
         self._bars = pg.BarGraphItem(x=[], y=[], width=BAR, height=[])
         self._curve = pg.PlotCurveItem(connect="finite")
@@ -62,18 +51,11 @@ class HeatCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self._strip_image = pg.ImageItem(axisOrder="row-major")
         self._scale = NumberAxis("right")
         self._readout = named(QLabel(self), "readout")
-        self._back = named(QToolButton(self), "resetView", "Reset view", "Show everything again (A, or double-click)")
         self._prepare()
-        self.set_theme(theme)
+        self.leave()
+        self._begin(theme)
 
     def _prepare(self) -> None:
-        self.setFrameShape(QFrame.Shape.NoFrame)
-        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
-        self.setMouseTracking(True)
-        self._plot.hideButtons()
-        self._plot.setMenuEnabled(False)
-        self._plot.layout.setContentsMargins(0, 4, 4, 0)
-        self._view.disableAutoRange()
         for axis in self._axes.values():
             axis.setZValue(-1000)  # The grid lies behind the bars.
         for z, item in enumerate((self._image, self._bars, self._curve, self._zero, *self._cross, *self._frames)):
@@ -86,25 +68,14 @@ class HeatCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self._plot.layout.addItem(self._strip, 2, 3)
         self._plot.layout.addItem(self._scale, 2, 4)
         self._plot.layout.setColumnSpacing(2, 12)
-        self._view.sigRangeChanged.connect(self._place)
-        self._view.sigRangeChangedManually.connect(self._note_move)
         self._readout.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
         self._readout.setTextFormat(Qt.TextFormat.RichText)
-        self._back.setText("Reset view")
-        self._back.setFont(font(-1))
-        self._back.clicked.connect(self.reset_view)
-        self._back.hide()
-        self.leave()
 
     def set_theme(self, theme: Theme) -> None:
-        """Take other colours."""
+        """Take other colours, and draw the table again in them."""
+        super().set_theme(theme)
         self._theme = theme
-        self.setBackground(theme.canvas)
-        for axis in (*self._axes.values(), self._scale):
-            axis.setPen(pen(blend(theme.line, theme.canvas, 0.9), 1))
-            axis.setTextPen(pen(theme.muted, 1))
-            axis.setTickFont(font(-1))
-            axis.label.setFont(font(-1))
+        color_axis(self._scale, theme)
         self._strip.setBorder(pen(theme.line, 1))
         self._zero.setPen(pen(theme.muted, 1))
         for line in self._cross:
@@ -175,7 +146,7 @@ class HeatCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
             bottom.names, bottom.count, words["bottom"] = heat.row_names, rows, heat.rows
         for axis, room in ((left, self._view.height()), (bottom, self._view.width()), (self._scale,
                                                                                        self._view.height())):
-            self._label(axis, words.get(axis.orientation, heat.values_label), int(room))
+            label_axis(axis, words.get(axis.orientation, heat.values_label), room)
         self._axes["left"].setGrid(120 if left.names is None else False)
         self._axes["bottom"].setGrid(120 if bottom.names is None else False)
         metrics = QFontMetrics(font(-1))
@@ -184,14 +155,6 @@ class HeatCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         for axis in (left, bottom):
             axis.picture = None
             axis.update()
-
-    def _label(self, axis: Any, label: str, room: int) -> None:
-        words = QFontMetrics(font(-1)).elidedText(label, Qt.TextElideMode.ElideRight, max(room, 60))
-        if axis.labelText != words:
-            axis.setLabel(words)
-            axis.label.setFont(font(-1))
-            # The axis centres its label only when it is resized, and then by the font that it had.
-            axis.resizeEvent()
 
     def _extent(self) -> QRectF:
         """What shows everything: x, y, width and height."""
@@ -213,28 +176,16 @@ class HeatCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self._view.setLimits(xMin=box.left(), xMax=box.right(), yMin=box.top(), yMax=box.bottom())
         self._view.setRange(box, padding=0, disableAutoRange=True)
 
-    @property
-    def is_moved(self) -> bool:
-        """Whether a person has panned or zoomed."""
-        return self._is_moved
-
-    def _note_move(self, *_: object) -> None:
-        self._is_moved = True
-
-    def reset_view(self) -> None:
-        """Show everything."""
-        self._is_moved = False
-        self._show_everything()
-        self._place()
-
     def _place(self, *_: object) -> None:
         """Put what lies over the plot where it belongs."""
-        self._back.setVisible(self._is_moved)
-        corner = self._view.mapRectToScene(self._view.boundingRect()).bottomRight().toPoint()
-        self._back.adjustSize()
-        self._back.move(corner.x() - self._back.width() - 4, corner.y() - self._back.height() - 4)
+        super()._place()
         if self.cell is not None:
             self._place_readout(self.cell)
+
+    def _lay_out(self) -> None:
+        """Shorten names for the new width."""
+        if not self.heat.is_empty:
+            self._label_axes()
 
     def read_at(self, position: QPointF) -> None:
         """Read the number at a point of the widget."""
@@ -309,77 +260,13 @@ class HeatCanvas(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         """What the crosshair says; empty where it is not shown."""
         return "" if self._readout.isHidden() else self._readout.text()
 
-    def step_cell(self, rows: int, columns: int) -> None:
+    def step_reading(self, down: int, right: int) -> None:
         """Read a cell further down or to the right; the first one where none was read."""
         if self.heat.is_empty:
             return
-        row, column = self.cell or (-max(rows, 0), -max(columns, 0))
-        if self.heat.values.shape[1] == 1 and columns:
-            rows, columns = (columns, 0) if self.heat.form == "line" else (0, 0)
-        self.cell = (int(np.clip(row + rows, 0, self.heat.values.shape[0] - 1)),
-                     int(np.clip(column + columns, 0, self.heat.values.shape[1] - 1)))
+        row, column = self.cell or (-max(down, 0), -max(right, 0))
+        if self.heat.values.shape[1] == 1 and right:
+            down, right = (right, 0) if self.heat.form == "line" else (0, 0)
+        self.cell = (int(np.clip(row + down, 0, self.heat.values.shape[0] - 1)),
+                     int(np.clip(column + right, 0, self.heat.values.shape[1] - 1)))
         self._read()
-
-    # What Qt calls: nothing here may raise, for shiboken would drop references that it does not own.
-
-    def resizeEvent(self, event: QResizeEvent) -> None:
-        """Shorten names for the new width; closing lays out once more, when there is no plot left."""
-        super().resizeEvent(event)
-        if hasattr(self, "_back") and not self.closed and not self.heat.is_empty:
-            self._label_axes()
-            self._place()
-
-    def mouseMoveEvent(self, event: QMouseEvent) -> None:
-        """Read the number under the pointer."""
-        super().mouseMoveEvent(event)
-        if event.buttons() == Qt.MouseButton.NoButton:
-            self.read_at(event.position())
-
-    def leaveEvent(self, event: QEvent) -> None:
-        """Put the crosshair away."""
-        super().leaveEvent(event)
-        self.leave()
-
-    def mouseDoubleClickEvent(self, event: QMouseEvent) -> None:
-        """Show everything."""
-        self.reset_view()
-        event.accept()
-
-    def contextMenuEvent(self, event: QContextMenuEvent) -> None:
-        """Ask for the menu, by mouse or by keyboard."""
-        self.menu_asked.emit(event.globalPos())
-        event.accept()
-
-    def keyPressEvent(self, event: QKeyEvent) -> None:
-        """A resets, arrows read the numbers, Ctrl and arrows pan, + and - zoom, Escape puts the crosshair away."""
-        key = Qt.Key(event.key())
-        is_control = bool(event.modifiers() & Qt.KeyboardModifier.ControlModifier)
-        if key in (Qt.Key.Key_A, Qt.Key.Key_Home) and not is_control:
-            self.reset_view()
-        elif key in PAN_KEYS and is_control:
-            self._pan(*PAN_KEYS[key])
-        elif key in CELL_KEYS:
-            self.step_cell(*CELL_KEYS[key])
-        elif key in ZOOM_KEYS:
-            self._is_moved = True
-            self._view.scaleBy((ZOOM_KEYS[key], ZOOM_KEYS[key]))
-        elif key == Qt.Key.Key_Escape and self.cell is not None:
-            self.leave()
-        else:
-            event.ignore()
-
-    def _pan(self, x: float, y: float) -> None:
-        (left, right), (low, high) = self._view.viewRange()
-        self._is_moved = True
-        up = -1 if self._view.yInverted() else 1
-        self._view.translateBy(x=x * (right - left), y=up * y * (high - low))
-
-    def focusInEvent(self, event: Any) -> None:
-        """Say so."""
-        super().focusInEvent(event)
-        self.focus_changed.emit(True)
-
-    def focusOutEvent(self, event: Any) -> None:
-        """Say so."""
-        super().focusOutEvent(event)
-        self.focus_changed.emit(False)
