@@ -91,7 +91,7 @@ def test_a_negative_rate_climbs_and_a_rate_of_zero_stays():
     assert torch.equal(before, same)
 
 
-def test_the_drawing_tells_mean_percentiles_and_share_below_zero_of_every_layer():
+def test_the_drawings_tell_mean_percentiles_and_share_below_zero_of_every_layer():
     about = spec("classification", 3)
     batch, keys = noise_tasks(about, tasks=2, ways=3, shots=1, queries=1)
     algorithm, meta = make("meta_sgd", about)
@@ -99,8 +99,9 @@ def test_the_drawing_tells_mean_percentiles_and_share_below_zero_of_every_layer(
     meta = meta._replace(params=meta.params | {"rates/head.weight": weight})
     runner = executor("vectorized", algorithm)
     drawn = runner.map(lambda one, meta, task, ctx: one.draw(meta, one.start(meta, task.support, ctx), task, ctx),
-                       meta, batch, keys, setting(algorithm, about))["rates"]
+                       meta, batch, keys, setting(algorithm, about))
     declared = algorithm.drawings()["rates"]
-    assert drawn.shape == (2, len(declared.row_names), len(declared.column_names))
-    row = drawn[0, declared.row_names.index("head.weight")]
-    torch.testing.assert_close(row, torch.tensor([1.0, -0.6, 2.6, 4 / 15], dtype=torch.float64))
+    assert drawn["rates"].shape == (2, len(declared.row_names), len(declared.column_names))
+    head = declared.row_names.index("head.weight")
+    torch.testing.assert_close(drawn["rates"][0, head], torch.tensor([1.0, -0.6, 2.6], dtype=torch.float64))
+    torch.testing.assert_close(drawn["against"][0, head], torch.tensor([4 / 15], dtype=torch.float64))

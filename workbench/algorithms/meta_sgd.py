@@ -94,15 +94,19 @@ class MetaSGD(Algorithm[MetaSGDConfig]):
         return self.network(state, inputs, ctx.reference)
 
     def drawings(self) -> dict[str, Drawing]:
-        """The learned rates."""
-        return {"rates": Drawing(
-            "Learned rates", "How fast each layer learns, how much that differs within it, and how much of it moves "
-            "against its gradient.", rows="parameter", columns="rates of its entries", values="rate, or share",
-            row_names=tuple(name for name, _ in self.network.module.named_parameters()),
-            column_names=("mean", "10th percentile", "90th percentile", "share below zero"), per_task=False)}
+        """The learned rates, and how many of them are negative."""
+        names = tuple(name for name, _ in self.network.module.named_parameters())
+        return {
+            "rates": Drawing("Learned rates", "How fast each layer learns, and how much that differs within it.",
+                             rows="parameter", columns="rates of its entries", values="rate", row_names=names,
+                             column_names=("mean", "10th percentile", "90th percentile"), per_task=False),
+            "against": Drawing("Against the gradient", "How much of each layer has learned a rate below zero, and so "
+                               "moves up the loss.", rows="parameter", columns="", values="share of its entries",
+                               row_names=names, per_task=False)}
 
     def draw(self, meta: Meta, state: State, task: Task, ctx: Context) -> Params:  # noqa: ARG002
-        """Mean, percentiles and share below zero, one row a parameter."""
+        """Mean and percentiles, and the share below zero, one row a parameter."""
         rates = [value.flatten() for name, value in meta.params.items() if name.startswith(_PREFIX)]
-        return {"rates": torch.stack([torch.stack([one.mean(), one.quantile(0.1), one.quantile(0.9),
-                                                   (one < 0).to(one.dtype).mean()]) for one in rates])}
+        return {"rates": torch.stack([torch.stack([one.mean(), one.quantile(0.1), one.quantile(0.9)])
+                                      for one in rates]),
+                "against": torch.stack([(one < 0).to(one.dtype).mean() for one in rates]).unsqueeze(1)}

@@ -7,7 +7,6 @@ from typing import ClassVar
 
 import numpy as np
 from PySide6.QtCore import QPointF, Qt
-from PySide6.QtGui import QFontMetrics
 from PySide6.QtWidgets import QWidget
 
 from workbench.exports.figures import Figure
@@ -15,7 +14,6 @@ from workbench.gui.plots.axis import NumberAxis
 from workbench.gui.plots.marks import Mark
 from workbench.gui.plots.readout import Readout
 from workbench.gui.plots.references import References
-from workbench.gui.plots.style import font
 from workbench.gui.plots.surface import LEFT_WIDTH, Surface, label_axis
 from workbench.gui.plots.turns import Turns
 from workbench.gui.theme import Theme
@@ -34,8 +32,7 @@ class Canvas(Surface):
     reading_keys: ClassVar = {Qt.Key.Key_Left: (0, -1), Qt.Key.Key_Right: (0, 1)}
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__({side: NumberAxis(side) for side in ("left", "bottom")},
-                         QFontMetrics(font(-1)).horizontalAdvance("0,000") // 2, parent)
+        super().__init__({side: NumberAxis(side) for side in ("left", "bottom")}, parent)
         self.figure = Figure("")
         self.hidden: set[str] = set()
         self._marks: dict[str, Mark] = {}

@@ -38,7 +38,7 @@ class HeatCanvas(Surface):
                               Qt.Key.Key_Down: (1, 0)}
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
-        super().__init__({side: NameAxis(side) for side in ("left", "bottom")}, 4, parent)
+        super().__init__({side: NameAxis(side) for side in ("left", "bottom")}, parent)
         self.heat = Heat("")
         self.cell: tuple[int, int] | None = None
         self._image = pg.ImageItem(axisOrder="row-major")

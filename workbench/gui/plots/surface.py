@@ -48,7 +48,7 @@ class Surface(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
     reading_keys: ClassVar[Mapping[Qt.Key, tuple[int, int]]]
     _is_begun = False
 
-    def __init__(self, axes: Mapping[str, Any], right_margin: int, parent: QWidget | None) -> None:
+    def __init__(self, axes: Mapping[str, Any], parent: QWidget | None) -> None:
         super().__init__(parent, viewBox=PlotView(enableMenu=False, defaultPadding=0.0), axisItems=dict(axes))
         self._axes = axes
         self._is_moved = False
@@ -60,7 +60,8 @@ class Surface(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self.setMouseTracking(True)
         self._plot.hideButtons()
         self._plot.setMenuEnabled(False)
-        self._plot.layout.setContentsMargins(0, 4, right_margin, 0)
+        # Half of the last number below the axis reaches beyond it.
+        self._plot.layout.setContentsMargins(0, 4, QFontMetrics(font(-1)).horizontalAdvance("0,000") // 2, 0)
         self._view.disableAutoRange()
         self._back.setText("Reset view")
         self._back.setFont(font(-1))
