@@ -10,10 +10,13 @@ from tests.problems import executor, make, setting
 from workbench.tasks.base import Spec, TaskBatch
 
 
-def meta_gradient(name: str, about: Spec, batch: TaskBatch, keys: Tensor, how: str = "vectorized", **config
-                  ) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """Parameters, and the meta-gradient summed over the tasks."""
+def meta_gradient(name: str, about: Spec, batch: TaskBatch, keys: Tensor, how: str = "vectorized", *,
+                  moved: float = 0.0, **config) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
+    """Parameters, moved at random from where they begin, and the meta-gradient summed over the tasks."""
     algorithm, meta = make(name, about, **config)
+    generator = torch.Generator().manual_seed(5)
+    meta = meta._replace(params={key: value + moved * torch.randn(value.shape, generator=generator, dtype=value.dtype)
+                                 for key, value in meta.params.items()})
     runner = executor(how, algorithm)
     inductive = config.get("normalization") == "inductive"
     gradient = runner.gradient(meta, batch, keys, setting(algorithm, about, inductive=inductive)).total

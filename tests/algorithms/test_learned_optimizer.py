@@ -101,7 +101,9 @@ def stepped(about: Spec, meta: dict[str, Tensor], task: Task) -> dict[str, Tenso
 def test_the_meta_gradient_is_that_of_the_rule_unrolled_with_its_inputs_held_constant(kind, form, how):
     about = spec(kind, 3)
     batch, keys = noise_tasks(about, tasks=2, ways=3, shots=2, queries=3)
-    params, ours = meta_gradient("learned_optimizer", about, batch, keys, how, form=form, **OPTIONS)
+    # The last layer of the MLP begins at zero, behind which no other weight would matter.
+    params, ours = meta_gradient("learned_optimizer", about, batch, keys, how, moved=0.1, form=form, **OPTIONS)
+    assert all((ours[name] != 0).any() for name in ours if name.startswith("optimizer."))
     leaves = {name: value.clone().requires_grad_() for name, value in params.items()}
     rule = gated if form == "lstm" else stepped
     losses = [plain_loss(about, rule(about, leaves, batch.task(i)), *batch.task(i).query) for i in range(2)]

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.algorithms.sequences import check_against, linear
+from tests.algorithms.sequences import SEEN, check_against, linear
 from tests.problems import make, noise_tasks, spec
 from workbench.algorithms.base import Context, adapt
-from workbench.algorithms.mann import Interface, Memory, looked_up, remembered
+from workbench.algorithms.mann import Interface, MANNConfig, Memory, looked_up, remembered
 
 ROWS, WIDTH, HEADS, HIDDEN = 5, 3, 2, 4
 
@@ -20,12 +20,13 @@ ROWS, WIDTH, HEADS, HIDDEN = 5, 3, 2, 4
 @pytest.mark.parametrize("time", ["along", "late"])
 @pytest.mark.parametrize("sharpness", ["learned", "one"])
 @pytest.mark.parametrize("how", ["vectorized", "threads"])
-def test_the_meta_gradient_is_that_of_loops_over_examples_heads_and_rows(kind, time, sharpness, how):
+@pytest.mark.parametrize("seen", SEEN)
+def test_the_meta_gradient_is_that_of_loops_over_examples_heads_and_rows(kind, time, sharpness, how, seen):
     def answers(params: dict[str, Tensor], x: Tensor, y: Tensor, asked: Tensor) -> Tensor:
         return torch.stack([answer(params, x, y, query, time, sharpness) for query in asked])
 
-    check_against("mann", kind, how, answers, rows=ROWS, row_width=WIDTH, heads=HEADS, hidden=HIDDEN, labels=time,
-                  sharpness=sharpness)
+    check_against("mann", kind, how, answers, seen=seen, rows=ROWS, row_width=WIDTH, heads=HEADS, hidden=HIDDEN,
+                  labels=time, sharpness=sharpness)
 
 
 def answer(params: dict[str, Tensor], x: Tensor, y: Tensor, query: Tensor, time: str, sharpness: str) -> Tensor:
@@ -106,3 +107,8 @@ def test_a_query_looks_at_the_row_that_resembles_it_and_writes_nothing():
     state = adapt(algorithm, meta, task.support, ctx)
     first = algorithm.predict(meta, state, task.query.inputs, ctx.adapted)
     torch.testing.assert_close(algorithm.predict(meta, state, task.query.inputs.flip(0), ctx.adapted).flip(0), first)
+
+
+def test_more_heads_than_rows_are_refused():
+    with pytest.raises(ValueError, match="4 heads write to 3 rows"):
+        MANNConfig(heads=4, rows=3)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from tests.algorithms.sequences import check_against, linear
+from tests.algorithms.sequences import SEEN, check_against, linear
 from tests.problems import make, noise_tasks, spec
 from workbench.algorithms.base import Context, adapt
 from workbench.tasks.base import Examples
@@ -18,7 +18,8 @@ from workbench.tasks.base import Examples
 @pytest.mark.parametrize("cell", ["lstm", "gru"])
 @pytest.mark.parametrize("time", ["along", "late"])
 @pytest.mark.parametrize("how", ["vectorized", "threads"])
-def test_the_meta_gradient_is_that_of_torchs_cells_in_a_plain_loop(kind, cell, time, how):
+@pytest.mark.parametrize("seen", SEEN)
+def test_the_meta_gradient_is_that_of_torchs_cells_in_a_plain_loop(kind, cell, time, how, seen):
     def answers(params: dict[str, Tensor], x: Tensor, y: Tensor, asked: Tensor) -> Tensor:
         weights = {"weight_ih": params["cell.input.weight"], "weight_hh": params["cell.recurrent.weight"],
                    "bias_ih": params["cell.input.bias"], "bias_hh": params["cell.recurrent.bias"]}
@@ -36,7 +37,7 @@ def test_the_meta_gradient_is_that_of_torchs_cells_in_a_plain_loop(kind, cell, t
             found.append((state[0] if cell == "lstm" else state)[0])
         return linear(params, "head", torch.stack(found))
 
-    check_against("meta_rnn", kind, how, answers, cell=cell, hidden=4, labels=time)
+    check_against("meta_rnn", kind, how, answers, seen=seen, cell=cell, hidden=4, labels=time)
 
 
 def context(steps: int, key: int = 5) -> Context:

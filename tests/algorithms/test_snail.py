@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
-from tests.algorithms.sequences import check_against, linear
+from tests.algorithms.sequences import SEEN, check_against, linear
 from tests.problems import make, noise_tasks, spec
 from workbench.algorithms.base import Context, adapt
 
@@ -17,7 +17,8 @@ from workbench.algorithms.base import Context, adapt
 @pytest.mark.parametrize("kind", ["classification", "regression"])
 @pytest.mark.parametrize("how", ["vectorized", "threads"])
 @pytest.mark.parametrize("length", [4, 9])
-def test_the_meta_gradient_is_that_of_whole_sequences_with_causal_convolutions_and_attention(kind, length, how):
+@pytest.mark.parametrize("seen", SEEN)
+def test_the_meta_gradient_is_that_of_whole_sequences_with_causal_convolutions_and_attention(kind, length, how, seen):
     def answers(params: dict[str, Tensor], x: Tensor, y: Tensor, asked: Tensor) -> Tensor:
         found = []
         for query in asked:
@@ -26,7 +27,7 @@ def test_the_meta_gradient_is_that_of_whole_sequences_with_causal_convolutions_a
             found.append(through(params, tokens, math.ceil(math.log2(length)))[-1])
         return linear(params, "sequence.head", torch.stack(found))
 
-    check_against("snail", kind, how, answers, embedding=4, filters=3, length=length)
+    check_against("snail", kind, how, answers, seen=seen, embedding=4, filters=3, length=length)
 
 
 def through(params: dict[str, Tensor], x: Tensor, depth: int) -> Tensor:

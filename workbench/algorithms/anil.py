@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
@@ -51,6 +51,7 @@ class ANIL(Algorithm[ANILConfig]):
     Config = ANILConfig
     title = "ANIL"
     source = "Raghu 2020"
+    keeps_features = True
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
@@ -75,5 +76,9 @@ class ANIL(Algorithm[ANILConfig]):
 
     def predict(self, meta: Meta, state: HeadOnFeatures, inputs: Tensor, ctx: Context) -> Tensor:
         """The adapted head on the features of the inputs."""
+        return self.answers(meta, inputs, ctx)(state, ctx)
+
+    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[HeadOnFeatures, Context], Tensor]:
+        """One head after another on the features of the inputs."""
         features = self.network.part("backbone", meta.params, inputs, ctx.reference)
-        return self.network.part("head", state.head.params, features)
+        return lambda state, _: self.network.part("head", state.head.params, features)

@@ -137,7 +137,7 @@ class Algorithm(Pluggable, Generic[C]):
     """
 
     role: ClassVar[Role] = "algorithm"
-    keeps_features: ClassVar[bool] = False
+    keeps_features: bool = False
     example_batch: int = 32
     draws_hard_tasks: bool = False
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
@@ -101,6 +101,7 @@ class CAVIA(Algorithm[CAVIAConfig]):
         module = network.module
         self.places = places(config, module.backbone) if isinstance(module, Conditioned) else ()
         self.contexts = spec.outputs if config.bias_only else config.contexts
+        self.keeps_features = config.bias_only or self.places == (None,)
 
     @classmethod
     def build(cls, config: CAVIAConfig, backbone: Backbone, spec: Spec) -> nn.Module:
@@ -126,11 +127,6 @@ class CAVIA(Algorithm[CAVIAConfig]):
         return {"algorithm.contexts": 100, "algorithm.blocks": (_HEAD,), "algorithm.inner_steps": 2,
                 "training.clip": 10.0, "training.meta_batch": 8, "training.outer_lr": 0.003}
 
-    @property
-    def keeps_features(self) -> bool:  # type: ignore[override]
-        """Whether the context enters behind the backbone alone, which then sees every input only once."""
-        return self.config.bias_only or self.places == (None,)
-
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Adapting:  # noqa: ARG002
         """A context of zeros."""
         return Adapting(torch.zeros_like(meta.params["head.bias"][:1]).expand(self.contexts),
@@ -145,7 +141,12 @@ class CAVIA(Algorithm[CAVIAConfig]):
 
     def predict(self, meta: Meta, state: Adapting, inputs: Tensor, ctx: Context) -> Tensor:
         """The shared network with the task's context."""
-        return self._outputs(meta, state.context, self._read(meta, inputs, ctx.reference), ctx.reference)
+        return self.answers(meta, inputs, ctx)(state, ctx)
+
+    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[Adapting, Context], Tensor]:
+        """One context after another on the inputs, or on their features where the context enters behind them."""
+        read = self._read(meta, inputs, ctx.reference)
+        return lambda state, _: self._outputs(meta, state.context, read, ctx.reference)
 
     def _read(self, meta: Meta, inputs: Tensor, reference: Tensor | None) -> Tensor:
         return self.network.part("backbone", meta.params, inputs, reference) if self.keeps_features else inputs

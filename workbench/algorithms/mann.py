@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
 import torch.nn.functional as F  # noqa: N812
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
@@ -44,6 +45,14 @@ class MANNConfig(Choice):
         "is nearly the mean over all rows; learned, the controller chooses it for every read.",
         choices={"learned": "Learned", "one": "One"}, source="Graves et al. 2014, 3.3.1")
     labels: LabelTime = label_time()
+
+
+    @model_validator(mode="after")
+    def _has_a_row_for_every_head(self) -> Self:
+        if self.heads > self.rows:
+            raise ValueError(f"{self.heads} heads write to {self.rows} rows, but each needs one of its own: take at "
+                             "most as many heads as rows")
+        return self
 
 
 class MemoryLearner(nn.Module):
@@ -153,6 +162,7 @@ class MANN(Algorithm[MANNConfig]):
     Config = MANNConfig
     title = "MANN"
     source = "Santoro 2016"
+    keeps_features = True
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
@@ -188,10 +198,18 @@ class MANN(Algorithm[MANNConfig]):
 
     def predict(self, meta: Meta, state: Recollection, inputs: Tensor, ctx: Context) -> Tensor:
         """Read every input as if it were the next example, without writing."""
-        cells, weights = self._lookup(meta, state, inputs, ctx)
-        recalled = (weights @ state.memory.rows).flatten(1)
-        answer = torch.cat([cells[:, : self.config.hidden], recalled], -1)
-        return self.network.part("head", meta.params, answer)
+        return self.answers(meta, inputs, ctx)(state, ctx)
+
+    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[Recollection, Context], Tensor]:
+        """One memory after another on the features of the inputs."""
+        features = standardized(self.network, meta.params, inputs, ctx.reference)
+
+        def answer(state: Recollection, now: Context) -> Tensor:
+            cells, weights = self._lookup(meta, state, features, now)
+            recalled = (weights @ state.memory.rows).flatten(1)
+            return self.network.part("head", meta.params, torch.cat([cells[:, : self.config.hidden], recalled], -1))
+
+        return answer
 
     def drawings(self) -> dict[str, Drawing]:
         """Where the queries look."""
@@ -201,7 +219,8 @@ class MANN(Algorithm[MANNConfig]):
 
     def draw(self, meta: Meta, state: Recollection, task: Task, ctx: Context) -> Params:
         """Read weights [queries, rows]."""
-        return {"reads": self._lookup(meta, state, task.query.inputs, ctx)[1].mean(1)}
+        features = standardized(self.network, meta.params, task.query.inputs, ctx.reference)
+        return {"reads": self._lookup(meta, state, features, ctx)[1].mean(1)}
 
     def _interface(self, meta: Meta, cell: Tensor) -> Interface:
         config = self.config
@@ -210,9 +229,8 @@ class MANN(Algorithm[MANNConfig]):
         strength = 1 + F.softplus(sharpness) if config.sharpness == "learned" else torch.ones_like(sharpness)
         return Interface(keys.tanh().reshape(*gates.shape, config.row_width), gates, strength)
 
-    def _lookup(self, meta: Meta, state: Recollection, inputs: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
-        """States of the controller [n, size] and read weights [n, heads, rows] for inputs."""
-        features = standardized(self.network, meta.params, inputs, ctx.reference)
+    def _lookup(self, meta: Meta, state: Recollection, features: Tensor, ctx: Context) -> tuple[Tensor, Tensor]:
+        """States of the controller [n, size] and read weights [n, heads, rows] for features [n, width]."""
         recalled = state.memory.recalled.expand(len(features), -1)
         seen = torch.cat([recalled, state.tokens.unlabelled(features, ctx.step)], -1)
         cells = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))

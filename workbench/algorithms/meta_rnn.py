@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
@@ -105,6 +105,7 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
     Config = MetaRNNConfig
     title = "Meta-RNN"
     source = "Hochreiter 2001"
+    keeps_features = True
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
@@ -135,7 +136,15 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
 
     def predict(self, meta: Meta, state: Read, inputs: Tensor, ctx: Context) -> Tensor:
         """Read every input as if it were the next example."""
+        return self.answers(meta, inputs, ctx)(state, ctx)
+
+    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[Read, Context], Tensor]:
+        """One state of the cell after another on the features of the inputs."""
         features = standardized(self.network, meta.params, inputs, ctx.reference)
-        seen = state.tokens.unlabelled(features, ctx.step)
-        after = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))
-        return self.network.part("head", meta.params, after[:, : self.config.hidden])
+
+        def answer(state: Read, now: Context) -> Tensor:
+            seen = state.tokens.unlabelled(features, now.step)
+            after = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))
+            return self.network.part("head", meta.params, after[:, : self.config.hidden])
+
+        return answer

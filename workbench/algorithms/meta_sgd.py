@@ -106,7 +106,7 @@ class MetaSGD(Algorithm[MetaSGDConfig]):
 
     def draw(self, meta: Meta, state: State, task: Task, ctx: Context) -> Params:  # noqa: ARG002
         """Mean and percentiles, and the share below zero, one row a parameter."""
-        rates = [value.flatten() for name, value in meta.params.items() if name.startswith(_PREFIX)]
+        rates = [meta.params[_PREFIX + name].flatten() for name, _ in self.network.module.named_parameters()]
         return {"rates": torch.stack([torch.stack([one.mean(), one.quantile(0.1), one.quantile(0.9)])
                                       for one in rates]),
                 "against": torch.stack([(one < 0).to(one.dtype).mean() for one in rates]).unsqueeze(1)}

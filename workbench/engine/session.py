@@ -16,7 +16,7 @@ from workbench.engine import devices
 from workbench.engine.events import Metric
 from workbench.engine.executors import EXECUTORS, Executor, Setting
 from workbench.engine.work import Work, measure
-from workbench.experiment.experiment import Experiment
+from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.registry import find
 from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
 from workbench.tasks.draws import Draws
@@ -71,9 +71,9 @@ class Session:
         return measure(self.algorithm, self.spec, shape, self.inner_steps(training=training), self.device,
                        convolves=self.backbone.convolves, training=training)
 
-    def inner_steps(self, *, training: bool) -> int:
-        """Inner steps in training and in testing."""
-        shape = self.experiment.training_task() if training else self.experiment.task
+    def inner_steps(self, *, training: bool, shape: TaskConfig | None = None) -> int:
+        """Inner steps in training and in testing, on tasks of that kind or of another shape."""
+        shape = shape or (self.experiment.training_task() if training else self.experiment.task)
         ways = shape.ways if self.spec.kind == "classification" else 1
         return self.algorithm.inner_steps(training=training, examples=ways * shape.shots)
 

@@ -232,8 +232,8 @@ class _Training:
             return None
         batch, keys = self._batch
         shown = min(ADAPTATION_TASKS, len(batch), self.session.test_chunk)
-        setting = replace(self.session.setting(training=True), steps=self.session.inner_steps(training=False),
-                          training=False)
+        setting = replace(self.session.setting(training=True), training=False,
+                          steps=self.session.inner_steps(training=False, shape=self.session.experiment.training_task()))
         trace = self.session.trace(self.meta, batch.part(0, shown), keys[:shown], setting)
         adaptation = _curves(trace)
         cost = time.perf_counter() - now

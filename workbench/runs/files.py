@@ -62,11 +62,14 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Replace a safetensors file whose metadata holds `about` as JSON."""
+    """Replace a safetensors file whose metadata holds `about` and the order of the tensors as JSON.
+
+    Sums over parameters round by their order, so that what goes on from a file needs the one that it was written in.
+    """
     separate = {name: value.contiguous() for name, value in tensors.items()}
     # Written as any other file is, so that the person's own mask says who may read it; safetensors' own writer lets
     # nobody else.
-    data = save(separate, {"about": json.dumps(about)})
+    data = save(separate, {"about": json.dumps(about), "order": json.dumps(list(tensors))})
     replace_file(path, lambda temporary: _write_bytes(temporary, data))
 
 
@@ -75,18 +78,20 @@ def _write_bytes(path: Path, data: bytes) -> None:
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """Tensors and `about` of a file that `write_tensors` wrote.
+    """Tensors, in their order, and `about` of a file that `write_tensors` wrote.
 
     Raises:
         RunFileError: The file is missing, damaged or another program's.
     """
     try:
         with safe_open(path, framework="pt") as file:
-            about = (file.metadata() or {}).get("about")
-            if about is None:
+            metadata = file.metadata() or {}
+            if "about" not in metadata:
                 raise RunFileError(f"{path}: is a safetensors file, but not one that the workbench wrote")
+            names, order = list(file.keys()), json.loads(metadata.get("order", "[]"))
+            names = order if sorted(order) == sorted(names) else names
             # Copies: what is mapped from the file would keep it from being replaced on Windows.
-            return {name: file.get_tensor(name).clone() for name in file.keys()}, json.loads(about)  # noqa: SIM118
+            return {name: file.get_tensor(name).clone() for name in names}, json.loads(metadata["about"])
     except FileNotFoundError as error:
         raise RunFileError(f"{path}: there is no such file") from error
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
