@@ -23,7 +23,7 @@ class ANILConfig(AnyInnerLoop):
     inner_steps: int = field(5, label="Inner steps", help="Gradient steps on the head in training. They cost a matrix "
                              "product each, for the features are computed once.", ge=1, le=1000)
     inner_lr: float = field(0.1, label="Inner rate", help="Learning rate of the inner steps, on the mean loss.",
-                            gt=0, le=1000, log=True, source="Raghu et al. 2020, B")
+                            gt=0, le=1000, log=True, source="Raghu et al. 2020")
 
 
 class HeadOnFeatures(NamedTuple):

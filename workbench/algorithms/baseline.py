@@ -17,7 +17,7 @@ from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
 
-_SOURCE = "Chen et al. 2019, 4.2"
+_SOURCE = "Chen et al. 2019"
 # Salts of the fresh head's draws; those of the inner steps are their numbers, from 0.
 WEIGHT, BIAS = -1, -2
 
@@ -120,10 +120,9 @@ class Baseline(Finetuning[BaselineConfig]):
     **Update rule.** Training: θ ← θ - β ∇_θ mean over examples of L(W f_θ(x) + b, y), with y among all training
     classes. Testing: (V, c) fresh; v ← μ v + (1 - τ)(∇ L_batch(V, c) + λ (V, c)); (V, c) ← (V, c) - α v.
 
-    **Source.** Chen, Liu, Kira, Wang and Huang 2019, section 3.2, and section 4.2 for the 100 steps on mini-batches of
-    four. The paper's code takes 100 passes over the support set instead, and has momentum, dampening and decay.
-    For regression one regressor answers for all functions at once in training; its hidden features carry the fresh
-    head.
+    **Source.** Chen, Liu, Kira, Wang and Huang 2019, section 3. The paper speaks of 100 iterations on batches of four;
+    its code takes 100 passes over the support set in such batches, and has momentum, dampening and decay. For
+    regression one regressor answers for all functions at once in training; its hidden features carry the fresh head.
 
     **Try.** It beside every other number; a deeper backbone, with which the paper sees it close the gap.
 

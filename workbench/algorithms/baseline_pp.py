@@ -25,7 +25,7 @@ class BaselinePlusConfig(FreshHead):
 
     name: Literal["baseline_pp"] = "baseline_pp"
     scale: float = field(2.0, label="Scale", help="What the cosines are multiplied with before the softmax; five times "
-                         "as much among more than 200 classes.", gt=0, le=1000, source="Chen et al. 2019, A.3 and code")
+                         "as much among more than 200 classes.", gt=0, le=1000, source="Chen et al. 2019, code")
 
 
 class CosineHead(nn.Module):
@@ -63,9 +63,9 @@ class BaselinePlus(Finetuning[BaselinePlusConfig]):
     **Update rule.** p(y = n | x) = softmax over n of s g_n cos(f_θ(x), v_n). Training moves θ and the v_n, g_n of all
     training classes; testing fits fresh v_n, g_n as Baseline fits its head.
 
-    **Source.** Chen, Liu, Kira, Wang and Huang 2019, section 3.2. The paper's equation has the cosine alone; a norm
-    g_n for each class and a scale of ten above 200 classes are its code's, and are kept here because pure cosines,
-    even doubled, cannot tell a thousand classes apart.
+    **Source.** Chen, Liu, Kira, Wang and Huang 2019, section 3. The paper's equation has the cosine alone; a norm g_n
+    for each class and a scale of two, or of ten above 200 classes, are its code's, and are kept here because pure
+    cosines, even doubled, cannot tell a thousand classes apart.
 
     **Try.** Baseline beside it: the difference is what the angle is worth.
 

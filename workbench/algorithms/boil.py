@@ -21,9 +21,9 @@ class BOILConfig(AnyInnerLoop):
 
     name: Literal["boil"] = "boil"
     inner_steps: int = field(1, label="Inner steps", help="Gradient steps on the body in training.", ge=1, le=100,
-                             source="Oh et al. 2021, 3.1")
+                             source="Oh et al. 2021")
     inner_lr: float = field(0.5, label="Inner rate", help="Learning rate of the body's inner steps, on the mean loss; "
-                            "the head's is zero.", gt=0, le=1000, log=True, source="Oh et al. 2021, 3.1")
+                            "the head's is zero.", gt=0, le=1000, log=True, source="Oh et al. 2021")
 
 
 class BOIL(Algorithm[BOILConfig]):
@@ -34,7 +34,7 @@ class BOIL(Algorithm[BOILConfig]):
     **Update rule.** Inner: θ_{s+1} = θ_s - α ∇_θ L_support(w, f_θ_s) for the body θ. Outer: min over (θ, w) of the mean
     L_query(w, f_θ_S), second derivatives included.
 
-    **Source.** Oh, Yoo, Kim and Yun 2021, section 3.1 and equation 3.
+    **Source.** Oh, Yoo, Kim and Yun 2021.
 
     **Try.** ANIL and MAML with the same settings beside it: the three differ only in what adapts.
 

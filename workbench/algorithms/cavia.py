@@ -25,22 +25,22 @@ class CAVIAConfig(InnerLoop):
 
     name: Literal["cavia"] = "cavia"
     contexts: int = field(5, label="Contexts", help="Numbers that adapt to a task.", ge=1, le=4096,
-                          source="Zintgraf et al. 2019, 5.1")
+                          source="Zintgraf et al. 2019 and code")
     conditioning: Literal["concatenate", "film"] = field(
         "concatenate", label="Conditioning", help="How the context enters a block: as further inputs, which is a shift "
         "of its output, or as a scale and a shift of every channel (FiLM).",
         choices={"concatenate": "Further inputs", "film": "Scale and shift (FiLM)"},
-        source="Zintgraf et al. 2019, 3.3")
+        source="Zintgraf et al. 2019, 3")
     blocks: tuple[int, ...] = field(
         (1,), label="Blocks", help="Blocks that the context enters, counted from 1 at the input. A number beyond the "
         "last, such as 100, stands for the head, whose weights further inputs shift and whose inputs FiLM moves.",
-        source="Zintgraf et al. 2019, 5.1 and 5.3")
+        source="Zintgraf et al. 2019 and code")
     bias_only: bool = field(False, label="Offset only", help="The context is added to the outputs and enters nowhere "
                             "else: g(x) = f(x) + θ. The three fields above are then without meaning.", advanced=True)
     inner_lr: float = field(1.0, label="Inner rate", help="Learning rate of the context, on the mean loss.", gt=0,
-                            le=1000, log=True, source="Zintgraf et al. 2019, 5.1")
+                            le=1000, log=True, source="Zintgraf et al. 2019 and code")
     inner_steps: int = field(1, label="Inner steps", help="Gradient steps on the context in training.", ge=1, le=100,
-                             source="Zintgraf et al. 2019, 5.1")
+                             source="Zintgraf et al. 2019 and code")
 
     @field_validator("blocks")
     @classmethod
@@ -78,10 +78,11 @@ class CAVIA(Algorithm[CAVIAConfig]):
     ∘ y + V φ (FiLM). The head reads the features h: there further inputs are the products of h and φ, which make its
     weights A into A + W φ, and FiLM makes h into (1 + W φ) ∘ h + V φ.
 
-    **Source.** Zintgraf, Shiarlis, Kurin, Hofmann and Whiteson 2019, algorithm 1 and section 3.3. Inputs that are
+    **Source.** Zintgraf, Shiarlis, Kurin, Hofmann and Whiteson 2019, algorithm 1 and section 3. Inputs that are
     concatenated to a layer are the shift W φ of its bias, so they are added there. The code's FiLM layer has a bias of
-    its own; the block's scale and shift are that bias here. That the context may enter the head is this program's own:
-    the classes of pictures are learned there within minutes, from the paper's hundred contexts at its rate of one.
+    its own; the block's scale and shift are that bias here. The code can concatenate the context to the features that
+    its last layer reads, which shifts the outputs alone. That the context moves the head's weights is this program's
+    own: the classes of pictures are learned there within minutes, from the paper's hundred contexts at its rate of one.
 
     **Try.** Two or three contexts on sinusoids, which have an amplitude and a phase, and their drawing; many more inner
     steps, for there is little to overfit. `bias_only` is the smallest case: deep features shared by all tasks, and an

@@ -25,12 +25,12 @@ class IMAMLConfig(InnerLoop):
     name: Literal["imaml"] = "imaml"
     inner_steps: int = field(16, label="Inner steps", help="Gradient steps on the regularized support loss. The "
                              "meta-gradient is exact where they reach its minimum; more cost time, but no memory.",
-                             ge=1, le=1000, source="Rajeswaran et al. 2019, 4")
+                             ge=1, le=1000, source="Rajeswaran et al. 2019, table 2")
     proximal: float = field(2.0, label="Proximal weight λ", help="How strongly the adapted weights are held near the "
-                            "initialization.", gt=0, le=1e6, log=True, source="Rajeswaran et al. 2019, equation 3")
+                            "initialization.", gt=0, le=1e6, log=True, source="Rajeswaran et al. 2019, table 2")
     conjugate_steps: int = field(5, label="Conjugate gradient steps", help="Hessian-vector products spent on the "
                                  "meta-gradient of a task; one leaves it parallel to first-order MAML's.", ge=1,
-                                 le=1000, source="Rajeswaran et al. 2019, algorithm 2")
+                                 le=1000, source="Rajeswaran et al. 2019, table 2")
     damping: float = field(0.0, label="Damping", help="Added to the identity in the linear system: steadier where the "
                            "support loss is far from convex, and less exact.", ge=0, le=1000, advanced=True)
 
@@ -63,7 +63,7 @@ class IMAML(Algorithm[IMAMLConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """Half the paper's inner steps at three times its rate, with a weaker pull: learning that fits a CPU."""
+        """Half the paper's inner steps at three times its code's rate, with a weaker pull: learning that fits a CPU."""
         outer = {"training.outer_lr": 0.003}
         if kind == "classification":
             return outer | {"algorithm.inner_steps": 8, "algorithm.inner_lr": 0.3, "algorithm.proximal": 0.5,

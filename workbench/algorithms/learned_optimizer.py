@@ -35,7 +35,7 @@ class LearnedOptimizerConfig(InnerLoop):
     inner_steps: int = field(5, label="Inner steps", help="Steps on the support set in training.", ge=1, le=1000)
     inner_lr: float = field(0.01, label="First rate", help="What the optimizer begins with before it has learned: the "
                             "LSTM's input gate, or the size of the MLP's steps.", gt=0, lt=1, log=True,
-                            source="Ravi and Larochelle 2017, 5")
+                            source="Ravi and Larochelle 2017, code")
     hidden: int = field(20, label="Hidden units", help="Width of the optimizer network, which runs once for every "
                         "weight of the learner.", ge=1, le=1024, source="Andrychowicz et al. 2016, 3")
     largest: float = field(0.5, label="Largest update", help="What an inner step may change of one weight, so that "
@@ -152,10 +152,11 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
     + d) exp(m), with g the scaled gradient, and d and m put out by the network. Outer: the gradient of L_query(θ_S)
     with respect to the network and θ_0, where the gradients that went into the network count as constants.
 
-    **Source.** Ravi and Larochelle 2017, equations 2 to 5, over the preprocessing of Andrychowicz et al. 2016, appendix
-    A. Ravi begins with an input gate of 0.007 to 0.018 and takes up to 12 steps; with fewer steps it has to begin
-    larger. The MLP takes its inputs and its form from Metz et al. 2022; that it begins as plain descent, so that
-    minutes suffice, and the limit on an update are this program's own.
+    **Source.** Ravi and Larochelle 2017, section 3, over the preprocessing of Andrychowicz et al. 2016, appendix A.
+    Ravi's code begins with an input gate of 0.007 to 0.018 and takes up to 12 steps; with fewer steps it has to begin
+    larger. The MLP takes its inputs and its form from Metz et al. 2022, without their factored second moments (those of
+    Adafactor) and with the loss beside them; that it begins as plain descent, so that minutes suffice, and the limit on
+    an update are this program's own.
 
     **Try.** More inner steps in testing than in training, to see whether the rule goes on to descend; the MLP form;
     MAML with as many steps beside it, to see what the rule is worth.

@@ -27,12 +27,12 @@ class MAMLPlusPlusConfig(InnerLoop):
     name: Literal["maml_pp"] = "maml_pp"
     inner_steps: int = field(5, label="Inner steps", help="Gradient steps on the support set in training. Learned "
                              "rates and normalization have an entry for each.", ge=1, le=100,
-                             source="Antoniou et al. 2019, 5")
+                             source="Antoniou et al. 2019")
     inner_lr: float = field(0.1, label="Inner rate", help="Learning rate of the inner steps, on the mean loss; where "
                             "rates are learned, what they begin with.", gt=0, le=1000, log=True)
     multi_step_loss: bool = field(True, label="Multi-step loss", help="Judge the queries after every inner step, with "
                                   "weights that move to the last step as training goes on.",
-                                  source="Antoniou et al. 2019, 4, equation 4")
+                                  source="Antoniou et al. 2019, 4 (MSL)")
     multi_step_share: float = field(0.1, label="Multi-step share", help="Share of the training after which the last "
                                     "step alone counts.", gt=0, le=1, advanced=True)
     learned_rates: bool = field(True, label="Learned rates", help="Learn a rate for every layer and inner step, its "

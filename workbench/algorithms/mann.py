@@ -31,15 +31,15 @@ class MANNConfig(Choice):
 
     name: Literal["mann"] = "mann"
     hidden: int = field(200, label="Hidden units", help="Width of the LSTM that controls the memory.", ge=1, le=4096,
-                        source="Santoro et al. 2016, 4.1", log=True)
+                        source="Santoro et al. 2016", log=True)
     rows: int = field(128, label="Memory rows", help="Places that can be written to.", ge=1, le=10_000,
-                      source="Santoro et al. 2016, 4.1", log=True)
+                      source="Santoro et al. 2016", log=True)
     row_width: int = field(40, label="Row width", help="Numbers that a place holds.", ge=1, le=4096,
-                           source="Santoro et al. 2016, 4.1", log=True)
+                           source="Santoro et al. 2016", log=True)
     heads: int = field(4, label="Heads", help="Keys that are written and looked up with every example; at most as many "
-                       "as there are rows.", ge=1, le=64, source="Santoro et al. 2016, 4.1")
+                       "as there are rows.", ge=1, le=64, source="Santoro et al. 2016")
     decay: float = field(0.95, label="Usage decay", help="What is left of a row's usage after each example.", ge=0,
-                         le=1, source="Santoro et al. 2016, 3.2", advanced=True)
+                         le=1, source="Santoro et al. 2016, 3", advanced=True)
     sharpness: Literal["learned", "one"] = field(
         "learned", label="Sharpness", help="What the cosines are multiplied with before the softmax. With one, a read "
         "is nearly the mean over all rows; learned, the controller chooses it for every read.",
@@ -239,7 +239,7 @@ class MANN(Algorithm[MANNConfig]):
 
 
 def remembered(memory: Memory, asked: Interface, decay: float) -> Memory:
-    """The memory after one example's keys were written to it and looked up in it (equations 4 to 8)."""
+    """The memory after one example's keys were written to it and looked up in it (Santoro et al. 2016, section 3)."""
     count = len(memory.rows)
     # Which rows are used least has no derivative; of rows used equally little, the first are taken.
     least = memory.usage.detach().argsort(stable=True)[: len(asked.keys)]
@@ -253,6 +253,6 @@ def remembered(memory: Memory, asked: Interface, decay: float) -> Memory:
 
 
 def looked_up(rows: Tensor, keys: Tensor, sharpness: Tensor) -> Tensor:
-    """Read weights [..., heads, rows]: the softmax of the cosines, made sharper (equations 2 and 3)."""
+    """Read weights [..., heads, rows]: the softmax of the cosines, made sharper."""
     cosine = F.normalize(keys, dim=-1) @ F.normalize(rows, dim=-1).T
     return (sharpness.unsqueeze(-1) * cosine).softmax(-1)

@@ -26,13 +26,13 @@ class MatchingNetConfig(Choice):
                                                                       "euclidean": "Squared Euclidean"},
         source="Vinyals et al. 2016, 2.1.1")
     temperature: float = field(0.1, label="Temperature", help="What a cosine is divided by before the softmax: 1 in "
-                               "the paper, with which no attention can become certain; 0.01 in Chen et al. 2019.",
-                               gt=0, le=100, log=True, source="Vinyals et al. 2016, equation 2")
+                               "the paper, with which no attention can become certain; 0.01 in the code of "
+                               "Chen et al. 2019.", gt=0, le=100, log=True, source="Vinyals et al. 2016, 2.1.1")
     full_context: bool = field(False, label="Full context embeddings", help="Whether the features of an example depend "
                                "on the whole support set: a bidirectional LSTM runs over it and a query reads from it.",
                                source="Vinyals et al. 2016, 2.1.2")
     reads: int = field(3, label="Reads", help="How often a query reads from the support set, with full context "
-                       "embeddings.", ge=1, le=100, advanced=True, source="Vinyals et al. 2016, appendix A.1")
+                       "embeddings.", ge=1, le=100, advanced=True, source="Vinyals et al. 2016, appendix A")
 
 
 class MatchingNet(Algorithm[MatchingNetConfig]):
@@ -45,7 +45,7 @@ class MatchingNet(Algorithm[MatchingNetConfig]):
     embeddings g_θ(x_i) is the features plus both directions of an LSTM over the support set, and f_θ(x) is what an LSTM
     holds that has read from it K times.
 
-    **Source.** Vinyals, Blundell, Lillicrap, Kavukcuoglu and Wierstra 2016, equations 1 and 2, appendix A. The paper's
+    **Source.** Vinyals, Blundell, Lillicrap, Kavukcuoglu and Wierstra 2016, section 2.1 and appendix A. The paper's
     cosine has no temperature (τ = 1); with 5 classes the right one then gets at most 65 % of the attention. The paper
     leaves the order of the support set open; here it is drawn anew for each task.
 
@@ -131,7 +131,7 @@ class WithContext(nn.Module):
 
 
 class SupportContext(nn.Module):
-    """A bidirectional LSTM over the support set (Vinyals et al. 2016, appendix A.2)."""
+    """A bidirectional LSTM over the support set (Vinyals et al. 2016, appendix A)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -153,7 +153,7 @@ class SupportContext(nn.Module):
 
 
 class QueryContext(nn.Module):
-    """An LSTM that reads from the support set (Vinyals et al. 2016, appendix A.1, equations 3 to 6)."""
+    """An LSTM that reads from the support set (Vinyals et al. 2016, appendix A)."""
 
     def __init__(self, width: int, reads: int) -> None:
         super().__init__()

@@ -24,23 +24,24 @@ class MetaNASConfig(InnerLoop):
 
     name: Literal["meta_nas"] = "meta_nas"
     inner_steps: int = field(5, label="Inner steps", help="Steps of weights and architecture on one task in training.",
-                             ge=1, le=1000, source="Elsken et al. 2020")
+                             ge=1, le=1000, source="Elsken et al. 2020, code")
     inner_lr: float = field(0.1, label="Inner rate", help="Learning rate of the weights.", gt=0, le=1000, log=True)
     architecture_lr: float = field(0.1, label="Architecture rate", help="Inner learning rate of the architecture "
                                    "parameters.", ge=0, le=1000, log=True)
-    inner_optimizer: InnerOptimizer = inner_optimizer("sgd", source="Elsken et al. 2020")
+    inner_optimizer: InnerOptimizer = inner_optimizer("sgd", source="Elsken et al. 2020 have Adam")
     temperature: float = field(0.1, label="Final temperature", help="The softmax over operations begins a task at "
                                "temperature 1 and ends it at this one, which makes it choose.", gt=0, le=1, log=True,
-                               source="Elsken et al. 2020")
+                               source="Elsken et al. 2020, code for mini-ImageNet; 0.05 for Omniglot")
     warm_up: float = field(0.5, label="Warm-up", help="Share of the training in which only weights are learned, on an "
-                           "even mixture.", ge=0, le=1, source="Elsken et al. 2020")
+                           "even mixture.", ge=0, le=1, source="Elsken et al. 2020, code")
     outer: Literal["reptile", "fomaml"] = field(
         "fomaml", label="Outer update", help="Reptile moves weights and architecture towards those that a task ends "
         "at; first-order MAML along the gradient of the query loss there.",
-        choices={"reptile": "Reptile", "fomaml": "First-order MAML"}, source="Elsken et al. 2020")
+        choices={"reptile": "Reptile", "fomaml": "First-order MAML"},
+        source="Elsken et al. 2020 have Reptile, Lian et al. 2020 first-order MAML")
     architecture_outer: float = field(0.6, label="Architecture's outer share", help="What the outer rate is multiplied "
                                       "with for the architecture.", ge=0, le=100, advanced=True,
-                                      source="Elsken et al. 2020")
+                                      source="Elsken et al. 2020, code")
 
 
 class Searched(NamedTuple):
@@ -60,10 +61,11 @@ class MetaNAS(Algorithm[MetaNASConfig]):
     1 at the first step to its final value after the last. Outer: Reptile, (w, α) ← (w, α) + ε mean over tasks of (w_S -
     w, α_S - α), or first-order MAML, (w, α) ← (w, α) - β mean over tasks of ∇ L_query at (w_S, α_S).
 
-    **Source.** Elsken, Staffler, Metzen and Hutter 2020 (MetaNAS), over the relaxation of
-    Liu, Simonyan and Yang 2019 (DARTS), first order. The paper's outer loop is Reptile with inner Adam; first-order
-    MAML, which Lian et al. 2020 (T-NAS) use, is preset because it needs far fewer tasks. Its cells of two inputs a
-    node, pruning of weak operations and drop-path are left out.
+    **Source.** Elsken, Staffler, Metzen and Hutter 2020 (MetaNAS), over the relaxation of Liu, Simonyan and Yang 2019
+    (DARTS), first order. The paper's outer loop is Reptile with inner Adam; first-order MAML, which Lian et al. 2020
+    (T-NAS) use, is preset because it needs far fewer tasks. Its cells, pruning of weak operations and drop-path are
+    left out. Its code draws the batches of α and of w from the same examples rather than from halves, and in testing
+    adapts α in the first half of the steps only.
 
     **Try.** The heat map of operations over the inner steps; Reptile with ten training shots, an inner Adam of rate
     0.001 and an outer SGD of rate 1; a final temperature of 1, which never chooses.

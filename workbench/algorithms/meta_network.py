@@ -27,7 +27,7 @@ class MetaNetworkConfig(InnerLoop):
                           "networks that read and write them.", ge=1, le=4096, source="Requeima et al. 2019, code")
     penalty: float = field(1e-3, label="Penalty", help="Weight of the squared norm of the adjustment, which is "
                            "minimized together with the task's loss.", ge=0, le=1000, log=True,
-                           source="Requeima et al. 2019, code")
+                           source="Requeima et al. 2019, code, on factors of the adjustment")
     memory_slots: int = field(0, label="Memory slots", help="Keys and values, learned over all tasks, that a new task "
                               "reads from by attention; 0 for no memory.", ge=0, le=10_000)
     inner_steps: int = field(0, label="Refining steps", help="Gradient steps on the adjustment alone, after it was put "
@@ -116,8 +116,9 @@ class Adjusted(NamedTuple):
 
 class MetaNetwork(Algorithm[MetaNetworkConfig]):
     """One network reads a task's inputs and targets and puts out how the parameters of another are to be adjusted. It
-    scales and shifts every block of the backbone and generates the head, so that nothing has to iterate. Outer learning
-    minimizes the loss of the adjusted network together with a penalty on the size of the adjustment.
+    scales and shifts every block of the backbone and generates the head, so that nothing has to iterate: steps that
+    refine the adjustment are possible, and by default there are none. Outer learning minimizes the loss of the adjusted
+    network together with a penalty on the size of the adjustment.
 
     **Update rule.** z = mean over the support of e(f_θ(x), t), t being the target or, for a class, the mean features of
     its examples; with a memory z ← z + softmax(K z / √d) V. The adjustment Δ = (γ - 1, β, Δw, Δb) is put out from z.
@@ -130,7 +131,8 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
     itself, which costs one more pass over the support and no second convolutional network, sees the targets, and all is
     learned together. A class is told by its mean features rather than by its number, so that order and count of the
     classes are free. CNAPs generates a class's weights and bias from its mean alone, where this head starts as that of
-    prototypical networks and is corrected.
+    prototypical networks and is corrected. Its code penalizes learned factors by which what is put out for the backbone
+    is multiplied; here the adjustment itself is penalized, the head's included.
 
     **Try.** Its drawing, which shows which blocks are adjusted; a few refining steps where tasks differ from those of
     training; some memory slots where there are families of tasks; more ways in training than in testing.

@@ -26,7 +26,7 @@ class MetaRNNConfig(Choice):
 
     name: Literal["meta_rnn"] = "meta_rnn"
     cell: CellKind = field("lstm", label="Cell", help="What carries the activations from one example to the next.",
-                           choices={"lstm": "LSTM", "gru": "GRU"}, source="Hochreiter et al. 2001, 3")
+                           choices={"lstm": "LSTM", "gru": "GRU"}, source="Hochreiter et al. 2001")
     hidden: int = field(256, label="Hidden units", help="Width of the activations, which are all that a task is "
                         "remembered by.", ge=1, le=4096, log=True)
     labels: LabelTime = label_time()
@@ -87,13 +87,13 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
     **Update rule.** h_t = cell((f(x_t), y_t), h_{t-1}) in a random order of the support set; a query is answered by the
     head on cell((f(x), 0), h_n). The outer loop minimizes the loss of the queries over f, the cell and the head.
 
-    **Source.** Hochreiter, Younger and Conwell 2001, section 3, and the LSTM baseline of Santoro et al. 2016. Both
-    judge every example of one long sequence, so that a label can only come a step late, (x_t, y_{t-1}); labels "late"
-    does so. Here every query is a last example of its own, so that it is judged as by all other methods, and labels
-    come along with their examples. The papers leave open how weights begin. Behind a backbone with batch normalization
-    the features are standardized over the batch, and the LSTM begins as a memory: gates that open alike for inputs that
-    are alike, and random codes of the labels for what is written. Elsewhere the weights begin as torch draws them, with
-    a forget bias of one.
+    **Source.** Hochreiter, Younger and Conwell 2001, and the LSTM baseline of Santoro et al. 2016. Both judge every
+    example of one long sequence, so that a label can only come a step late, (x_t, y_{t-1}); labels "late" does so. Here
+    every query is a last example of its own, so that it is judged as by all other methods, and labels come along with
+    their examples. The papers leave open how weights begin. Behind a backbone with batch normalization the features are
+    standardized over the batch, and the LSTM begins as a memory: gates that open alike for inputs that are alike, and
+    random codes of the labels for what is written. Elsewhere the weights begin as torch draws them, with a forget bias
+    of one.
 
     **Try.** Regression first, where it is strong; labels one step late, to see what the delay costs; the GRU, which has
     fewer weights.

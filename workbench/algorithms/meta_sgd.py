@@ -29,7 +29,7 @@ class MetaSGDConfig(Choice):
     first_rates: Literal["uniform", "constant"] = field(
         "uniform", label="First rates", help="Where the learned rates start: drawn evenly between 0.005 and 0.1, or "
         "all at the inner rate.", choices={"uniform": "Uniform, 0.005 to 0.1", "constant": "All at the inner rate"},
-        source="Li et al. 2017, 5.1")
+        source="Li et al. 2017")
     inner_lr: float = field(0.1, label="Inner rate", help="Where every learned rate starts if the first rates are "
                             "constant; on the mean loss.", gt=0, le=1000, log=True)
 
@@ -42,9 +42,9 @@ class MetaSGD(Algorithm[MetaSGDConfig]):
     **Update rule.** Inner: θ_{s+1} = θ_s - a ∘ ∇ L_support(θ_s), entry by entry. Outer: (θ, a) ← (θ, a) - β ∇_(θ, a)
     mean over tasks of L_query(θ_S), second derivatives included.
 
-    **Source.** Li, Zhou, Chen and Li 2017, algorithm 1, with rates that start between 0.005 and 0.1 as in section 5.1;
-    libraries often start them all at one constant, which is the other choice here. The rates are neither clamped nor
-    decayed.
+    **Source.** Li, Zhou, Chen and Li 2017, algorithm 1, with rates that start between 0.005 and 0.1 as in its
+    experiments; libraries often start them all at one constant, which is the other choice here. The rates are neither
+    clamped nor decayed.
 
     **Try.** The drawing of the rates by layer, against MAML's one number; the same run with one inner step and with
     five.

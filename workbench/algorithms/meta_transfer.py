@@ -26,20 +26,21 @@ class MetaTransferConfig(OverExamples, InnerLoop):
     pretraining: float = field(0.5, label="Pretraining", help="Share of the iterations that tell all training classes "
                                "apart, before the backbone is frozen.", ge=0, lt=1)
     inner_steps: int = field(50, label="Inner steps", help="Gradient steps on the head in training; the features are "
-                             "computed once.", ge=1, le=1000, source="Sun et al. 2019, code")
+                             "computed once.", ge=1, le=1000, source="Sun et al. 2019, PyTorch code's default")
     inner_lr: float = field(0.01, label="Inner rate", help="Learning rate of the head, on the mean loss.", gt=0,
-                            le=1000, log=True, source="Sun et al. 2019, 5.1")
+                            le=1000, log=True, source="Sun et al. 2019, PyTorch code")
     test_steps: int | None = field(100, label="Inner steps, testing", help="Gradient steps on the head in validation "
                                    "and testing; empty for those of training.", ge=1, le=1000, advanced=True,
-                                   source="Sun et al. 2019, code")
+                                   source="Sun et al. 2019, TensorFlow code")
     order: Literal[1, 2] = field(2, label="Order", help="2 differentiates through the steps of the head, as the "
-                                 "paper's equations do; 1 leaves their second derivatives out, as its code does.",
+                                 "paper's equations and its TensorFlow code do; 1 leaves their second derivatives out, "
+                                 "as its PyTorch code does.",
                                  choices={"1": "1 (first order)", "2": "2 (exact)"})
     scale_rate: float = field(0.1, label="Rate of scale and shift", help="What the outer rate is multiplied with for "
                               "scale and shift; the head's initialization takes the whole rate.", gt=0, le=100,
-                              log=True, source="Sun et al. 2019, code: 1e-4 beside 1e-3")
+                              log=True, source="Sun et al. 2019, PyTorch code: 1e-4 beside 1e-3")
     hard_tasks: bool = field(True, label="Hard tasks", help="Every other meta-batch has in each task a class that was "
-                             "answered worst in the one before; for classification.", source="Sun et al. 2019, 4.3")
+                             "answered worst in the one before; for classification.", source="Sun et al. 2019, 4")
 
 
 class Transfer(WithClassifier):
@@ -66,10 +67,11 @@ class MetaTransfer(ExampleLearner[MetaTransferConfig]):
     w_{s+1} = w_s - α ∇_w L_support(w_s, Φ). Outer: (Φ1, Φ2) ← (Φ1, Φ2) - β_Φ ∇ L_query(w_S, Φ) and w ← w - β_w ∇_w
     L_query(w_S, Φ).
 
-    **Source.** Sun, Liu, Chua and Schiele 2019, equations 3 to 7 and algorithm 2; Φ1 has one number for each of the
-    [out, in] kernels as in the paper's code, and one for each unit of a linear layer. Scale and shift of a
-    normalization are modulated alike. The paper differentiates through the inner steps, its code does not. The paper
-    draws whole tasks from the classes that failed; here every hard task has one of them beside other classes.
+    **Source.** Sun, Liu, Chua and Schiele 2019, section 4; Φ1 has one number for each of the [out, in] kernels as in
+    the paper's PyTorch code, and one for each unit of a linear layer. Scale and shift of a normalization are modulated
+    alike. Paper and TensorFlow code differentiate through the inner steps, the PyTorch code does not. The paper draws
+    whole tasks from the classes that failed, and its published code has no hard tasks; here every hard task has one of
+    these classes beside others.
 
     **Try.** A longer pretraining with more classes; the switch for hard tasks; order 1 where time is short.
 
@@ -94,7 +96,7 @@ class MetaTransfer(ExampleLearner[MetaTransferConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A fifth of the paper's steps at five times its rate, taken for many tasks at once, and scale and shift as
+        """A fifth of the code's 100 steps at five times its rate, taken for many tasks at once, and scale and shift as
         fast as the head, for minutes rather than hours; on functions, whose mean says little, a short pretraining."""
         if kind == "regression":
             return {"algorithm.inner_lr": 0.02, "algorithm.inner_steps": 10, "algorithm.test_steps": 10,

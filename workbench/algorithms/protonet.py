@@ -21,7 +21,7 @@ class ProtoNetConfig(Choice):
     distance: Literal["euclidean", "cosine"] = field(
         "euclidean", label="Distance", help="Squared Euclidean distance is the paper's; cosine similarity is scaled by "
         "ten so that it can become certain.", choices={"euclidean": "Squared Euclidean", "cosine": "Cosine"},
-        source="Snell et al. 2017, 2.3")
+        source="Snell et al. 2017, 2")
 
 
 class ProtoNet(Algorithm[ProtoNetConfig]):

@@ -22,9 +22,9 @@ class RelationNetConfig(Choice):
 
     name: Literal["relation_net"] = "relation_net"
     filters: int = field(64, label="Relation filters", help="Channels, or units where the features are no maps, of "
-                         "both layers that compare.", ge=1, le=4096, source="Sung et al. 2018, 3.4")
+                         "both layers that compare.", ge=1, le=4096, source="Sung et al. 2018 and code")
     hidden: int = field(8, label="Relation units", help="Units of the layer before the score.", ge=1, le=4096,
-                        source="Sung et al. 2018, 3.4")
+                        source="Sung et al. 2018 and code")
 
 
 class RelationNet(Algorithm[RelationNetConfig]):
@@ -34,10 +34,10 @@ class RelationNet(Algorithm[RelationNetConfig]):
     **Update rule.** r_n = sigmoid(g_φ([c_n, f_θ(x)])) with c_n the sum of f_θ over the support examples of class n; the
     outer loop minimizes the mean over queries and classes of (r_n - 1)² for the right class and r_n² for the others.
 
-    **Source.** Sung, Yang, Zhang, Xiang, Torr and Hospedales 2018, equations 1 and 2. The paper sums the squares and
-    its code takes their mean, as here; for Adam they are the same. Paper and code keep the maps large by pooling in two
-    of four blocks only; here the maps are those of the backbone, and the relation module pools while there is something
-    to pool. The first layer begins as one of the difference between query and class, which the paper leaves open and
+    **Source.** Sung, Yang, Zhang, Xiang, Torr and Hospedales 2018, section 3. The paper sums the squares and its code
+    takes their mean, as here; for Adam they are the same. Paper and code keep the maps large by pooling in two of four
+    blocks only; here the maps are those of the backbone, and the relation module pools while there is something to
+    pool. The first layer begins as one of the difference between query and class, which the paper leaves open and
     without which a comparison has to be found first. The outputs are the scores before the sigmoid: their softmax is
     the probability of each class given that exactly one of the relations holds, if these are taken to be independent
     with probabilities r_n.

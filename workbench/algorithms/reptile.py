@@ -22,12 +22,12 @@ class ReptileConfig(InnerLoop):
 
     name: Literal["reptile"] = "reptile"
     inner_steps: int = field(5, label="Inner steps", help="Optimizer steps on one task in training.", ge=1, le=1000,
-                             source="Nichol et al. 2018, table 1")
+                             source="Nichol et al. 2018, appendix A")
     inner_lr: float = field(1e-3, label="Inner rate", help="Learning rate of the inner steps.", gt=0, le=100, log=True)
     test_steps: int | None = field(50, label="Inner steps, testing", help="Optimizer steps in validation and testing; "
                                    "empty for those of training.", ge=1, le=1000, advanced=True,
-                                   source="Nichol et al. 2018, table 1")
-    inner_optimizer: InnerOptimizer = inner_optimizer("adam", source="Nichol et al. 2018, 6.1")
+                                   source="Nichol et al. 2018, appendix A")
+    inner_optimizer: InnerOptimizer = inner_optimizer("adam", source="Nichol et al. 2018")
     inner_batch: int = field(10, label="Inner batch", unit="examples", help="Examples of the task drawn for each inner "
                              "step; the whole support set where it is smaller.", ge=1, le=10_000)
 
@@ -40,8 +40,8 @@ class Reptile(Algorithm[ReptileConfig]):
     **Update rule.** Inner: φ = k optimizer steps on mini-batches of the task, from θ. Outer: θ ← θ + ε mean over tasks
     of (φ - θ), which is an SGD step of rate ε along the meta-gradient θ - φ.
 
-    **Source.** Nichol, Achiam and Schulman 2018, algorithm 1. The paper runs tasks one after another through one Adam;
-    here the tasks of a meta-batch all start from the same second moments, and the mean of theirs is carried on.
+    **Source.** Nichol, Achiam and Schulman 2018, algorithm 1. The paper's code runs tasks one after another through one
+    Adam; here the tasks of a meta-batch all start from the same second moments, and the mean of theirs is carried on.
 
     **Try.** Ten training shots or more, an outer rate of 1 that falls to zero, and many more inner steps in testing
     than in training.

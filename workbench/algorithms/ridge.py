@@ -23,10 +23,10 @@ class RidgeConfig(Choice):
     name: Literal["ridge"] = "ridge"
     regularization: float = field(50.0, label="Regularization", help="First value of λ, which is learned: how much the "
                                   "head is held to be small.", gt=0, le=1e6, log=True,
-                                  source="Bertinetto et al. 2019, 3.2")
+                                  source="Bertinetto et al. 2019, code")
     scale: float = field(10.0, label="Scale", help="First value of a, which is learned: what the head's outputs are "
                          "multiplied with. Logits that fit 0 and 1 have to be scaled up before they can be certain.",
-                         gt=0, le=1e4, log=True, source="Bertinetto et al. 2019, 3.2")
+                         gt=0, le=1e4, log=True, source="Bertinetto et al. 2019, code for Omniglot")
 
 
 class Ridge(Algorithm[RidgeConfig]):
@@ -38,8 +38,9 @@ class Ridge(Algorithm[RidgeConfig]):
     Xᵀ(XXᵀ + λI)⁻¹Y, or the same by (XᵀX + λI)⁻¹XᵀY where there are more examples than features; the answer is a ·
     [f_θ(x), 1] W + b. The outer loop learns θ, a, b and the logarithm of λ.
 
-    **Source.** Bertinetto, Henriques, Torr and Vedaldi 2019 (R2-D2), section 3.2. The paper learns λ; its code
-    keeps it at 50 and divides X and Y by √n, which is left out here.
+    **Source.** Bertinetto, Henriques, Torr and Vedaldi 2019 (R2-D2), section 3. The paper learns λ; its code keeps it
+    at 50 and divides X and Y by √n, which is left out here. Its a begins at 10 on Omniglot and at 0.0001 on
+    mini-ImageNet.
 
     **Try.** More ways in training than in testing; features as wide as they come, for they cost little.
 

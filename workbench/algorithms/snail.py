@@ -24,12 +24,12 @@ class SnailConfig(Choice):
 
     name: Literal["snail"] = "snail"
     embedding: int = field(64, label="Embedding", help="Features of an example that the sequence network sees.", ge=1,
-                           le=4096, source="Mishra et al. 2018, C.1")
+                           le=4096, source="Mishra et al. 2018, appendix")
     filters: int = field(128, label="Filters", help="Channels that every temporal convolution adds.", ge=1, le=4096,
-                         source="Mishra et al. 2018, C.1")
+                         source="Mishra et al. 2018, appendix")
     length: int = field(16, label="Sequence length", unit="examples", help="A block of temporal convolutions has as "
                         "many layers as this number can be halved, so that it looks this far back. Attention looks "
-                        "further.", ge=2, le=100_000, source="Mishra et al. 2018, 3.1")
+                        "further.", ge=2, le=100_000, source="Mishra et al. 2018, 3")
 
 
 class TemporalConvolution(nn.Module):
@@ -81,7 +81,7 @@ class CausalAttention(nn.Module):
 
 
 class SequenceNetwork(nn.Module):
-    """Attention and temporal convolutions in turn (Mishra et al. 2018, C.1)."""
+    """Attention and temporal convolutions in turn (Mishra et al. 2018, appendix)."""
 
     def __init__(self, config: SnailConfig, outputs: int) -> None:
         super().__init__()
@@ -141,10 +141,10 @@ class Snail(Algorithm[SnailConfig]):
     convolutions, attention, temporal convolutions, attention, each of which adds its outputs to the channels; the head
     reads the last place. The outer loop minimizes the loss of the queries over all weights.
 
-    **Source.** Mishra, Rohaninejad, Chen and Abbeel 2018, section 3 and C.1, with dilations 2, 4, 8 as its figure has
-    them. Every query is a sequence of its own, though the support set, which is causal, is computed once for all. The
-    paper leaves open how weights begin: the keys of an attention begin as its queries do, so that it looks at what is
-    alike; behind a backbone with batch normalization the features are standardized over the batch before.
+    **Source.** Mishra, Rohaninejad, Chen and Abbeel 2018, section 3 and appendix, with dilations 2, 4, 8 as public
+    ports have them. Every query is a sequence of its own, though the support set, which is causal, is computed once for
+    all. The paper leaves open how weights begin: the keys of an attention begin as its queries do, so that it looks at
+    what is alike; behind a backbone with batch normalization the features are standardized over the batch before.
 
     **Try.** A sequence length of the support set and one; more queries in training, which cost little beside the
     support set; watching the attention of the queries settle on the right examples.

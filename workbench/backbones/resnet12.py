@@ -25,7 +25,7 @@ class ResNet12Config(Choice):
         (64, 160, 320, 640), label="Widths", help="Filters of the four blocks: 64, 160, 320, 640 in MetaOptNet; 64, "
         "128, 256, 512 in TADAM, at two thirds of the cost.", source="Lee et al. 2019, 4.1; Oreshkin et al. 2018")
     activation: Literal["leaky_relu", "relu"] = field(
-        "leaky_relu", label="Activation", help="What follows every normalization.", source="Lee et al. 2019, 4.1",
+        "leaky_relu", label="Activation", help="What follows every normalization.", source="Lee et al. 2019, code",
         choices={"leaky_relu": "Leaky ReLU, slope 0.1", "relu": "ReLU"})
     averages: bool = field(True, label="Average the last maps", help="Whether the features are the means of the last "
                            "maps, one a filter, rather than the maps themselves, which MetaOptNet hands to its solver.")
@@ -43,9 +43,9 @@ class ResNet12(Backbone):
     """Four residual blocks of three 3×3 convolutions, each block followed by 2×2 max-pooling (Oreshkin et al. 2018; Lee
     et al. 2019).
 
-    A block adds its input, through a 1×1 convolution with a normalization of its own, before its last activation. The
-    papers' DropBlock is left out, for a network here is the same function in training and testing; so large a network
-    overfits sooner without it. On pictures of 84×84 it has 36 times the work of Conv4: it wants a GPU.
+    A block adds its input, through a 1×1 convolution with a normalization of its own, before its last activation.
+    MetaOptNet's DropBlock is left out, for a network here is the same function in training and testing; so large a
+    network overfits sooner without it. On pictures of 84×84 it has 36 times the work of Conv4: it wants a GPU.
     """
 
     Config = ResNet12Config
