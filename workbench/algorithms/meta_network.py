@@ -28,8 +28,9 @@ class MetaNetworkConfig(InnerLoop):
     penalty: float = field(1e-3, label="Penalty", help="Weight of the squared norm of the adjustment, which is "
                            "minimized together with the task's loss.", ge=0, le=1000, log=True,
                            source="Requeima et al. 2019, code, on factors of the adjustment")
-    memory_slots: int = field(0, label="Memory slots", help="Keys and values, learned over all tasks, that a new task "
-                              "reads from by attention; 0 for no memory.", ge=0, le=10_000)
+    memory_slots: int = field(0, label="Memory slots", help="Keys and values, learned over all tasks by the outer "
+                              "loop, that a new task reads from by attention and writes nothing to; 0 for no memory.",
+                              ge=0, le=10_000)
     inner_steps: int = field(0, label="Refining steps", help="Gradient steps on the adjustment alone, after it was put "
                              "out; 0 for none, so that a new task needs no gradient.", ge=0, le=100,
                              source="Rusu et al. 2019")

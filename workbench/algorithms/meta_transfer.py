@@ -97,12 +97,14 @@ class MetaTransfer(ExampleLearner[MetaTransferConfig]):
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
         """A fifth of the code's 100 steps at five times its rate, taken for many tasks at once, and scale and shift as
-        fast as the head, for minutes rather than hours; on functions, whose mean says little, a short pretraining."""
+        fast as the head, for minutes rather than hours, most of which go to pretraining; on functions, whose mean says
+        little, a short one."""
         if kind == "regression":
             return {"algorithm.inner_lr": 0.02, "algorithm.inner_steps": 10, "algorithm.test_steps": 10,
                     "algorithm.scale_rate": 1.0, "algorithm.pretraining": 0.1, "training.outer_lr": 5e-3}
         return {"algorithm.inner_lr": 0.05, "algorithm.inner_steps": 20, "algorithm.test_steps": 20,
-                "algorithm.example_batch": 16, "algorithm.scale_rate": 1.0, "training.meta_batch": 8,
+                "algorithm.example_batch": 16, "algorithm.scale_rate": 1.0, "algorithm.pretraining": 0.8,
+                "training.meta_batch": 8,
                 "training.executor": "vectorized", "training.outer_lr": 2e-3, "training.validation_tasks": 100}
 
     @classmethod

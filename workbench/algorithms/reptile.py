@@ -42,6 +42,7 @@ class Reptile(Algorithm[ReptileConfig]):
 
     **Source.** Nichol, Achiam and Schulman 2018, algorithm 1. The paper's code runs tasks one after another through one
     Adam; here the tasks of a meta-batch all start from the same second moments, and the mean of theirs is carried on.
+    Every mini-batch is drawn anew from the task, where the code goes through it in a shuffled order.
 
     **Try.** Ten training shots or more, an outer rate of 1 that falls to zero, and many more inner steps in testing
     than in training.

@@ -6,7 +6,7 @@ import inspect
 from dataclasses import dataclass
 
 from workbench.experiment.fields import Parameter, parameters
-from workbench.experiment.registry import ROLES, Role, find, found
+from workbench.experiment.registry import ROLES, Pluggable, Role, find, found
 from workbench.places import resources
 
 _FIRST = ("index", "first-look", "your-own-pictures", "evaluation", "take-it-home", "command-line", "runs-on-disk",
@@ -71,13 +71,22 @@ def pick_page(role: Role, name: str) -> str:
              inspect.getdoc(kind) or "", ""]
     if role == "algorithm":
         lines += [f"- For {_words(kind.task_kinds)}.",
-                  "- Adapts in inner steps." if kind.iterates else "- Adapts in one go, without inner steps.",
+                  f"- {_adapting(kind)}",
                   "- May be trained and tested with different numbers of classes." if kind.any_ways else
                   "- Has one output a class, so it is tested with the ways that it was trained with.", ""]
     declared = parameters(kind.Config)
     if declared:
         lines += ["| field | default | what it does | source |", "|---|---|---|---|", *map(_row, declared), ""]
     return "\n".join(lines)
+
+
+def _adapting(kind: type[Pluggable]) -> str:
+    """How an algorithm adapts, in a sentence."""
+    if not kind.iterates:
+        return "Adapts in one go, without inner steps."
+    if getattr(kind.Config(), "inner_steps", None) == 0:
+        return "Adapts in one go; inner steps may be added."
+    return "Adapts in inner steps."
 
 
 def _words(kinds: frozenset[str]) -> str:
