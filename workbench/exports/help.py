@@ -84,7 +84,8 @@ def _adapting(kind: type[Pluggable]) -> str:
     """How an algorithm adapts, in a sentence."""
     if not kind.iterates:
         return "Adapts in one go, without inner steps."
-    if getattr(kind.Config(), "inner_steps", None) == 0:
+    steps = kind.Config.model_fields.get("inner_steps")
+    if steps is not None and steps.default == 0:
         return "Adapts in one go; inner steps may be added."
     return "Adapts in inner steps."
 
