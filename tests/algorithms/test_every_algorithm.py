@@ -15,7 +15,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.exports.export import export_run, load_export
-from workbench.exports.help import algorithm_page
+from workbench.exports.help import help_page
 from workbench.exports.learner import LearnerError, of_run
 from workbench.exports.predictions import predict_folder
 from workbench.places import sample_tasks
@@ -103,7 +103,7 @@ def test_its_export_adapts_to_a_new_task_as_its_run_does(trained: tuple[Run, lis
 @pytest.mark.parametrize("name", algorithms_for("classification") + sorted(
     set(algorithms_for("regression")) - set(algorithms_for("classification"))))
 def test_its_help_page_says_what_it_does_its_rule_its_source_what_to_try_and_what_goes_wrong(name):
-    page = algorithm_page(name)
+    page = help_page(f"algorithm/{name}")
     for heading in ("**Update rule.**", "**Source.**", "**Try.**", "**Goes wrong.**"):
         assert heading in page, heading
     what = page.split("**Update rule.**")[0]

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from tests.cli.terminal import PICTURES, TINY, say
 from workbench.experiment.registry import found
 from workbench.exports.export import export_run, load_export
-from workbench.exports.help import algorithm_page, algorithms_page, help_page, help_pages
+from workbench.exports.help import help_page, help_pages
 from workbench.exports.predictions import predict
 from workbench.places import sample_tasks
 from workbench.runs.store import Run, RunStore
@@ -102,11 +102,10 @@ def test_an_earlier_export_is_replaced(exported: Path) -> None:
 
 def test_every_algorithm_has_a_page_made_from_its_declaration() -> None:
     for name, kind in found("algorithm").items():
-        page = algorithm_page(name)
+        page = help_page(f"algorithm/{name}")
         assert page.startswith(f"# {kind.title}\n")
         assert f"`algorithm={name}`" in page
-    assert "| Inner rate (`inner_lr`) |" in algorithm_page("maml")
-    assert "## ProtoNet" in algorithms_page()
+    assert "| Inner rate (`inner_lr`) |" in help_page("algorithm/maml")
 
 
 def test_every_link_between_help_pages_leads_somewhere_and_no_page_names_a_place_of_this_machine() -> None:

@@ -248,6 +248,10 @@ class Algorithm(Pluggable, Generic[C]):
             return F.cross_entropy(outputs, targets)
         return F.mse_loss(outputs, targets)
 
+    def support_loss(self, support: Examples) -> Callable[[Params], Tensor]:
+        """The network's loss on a support set, as a function of its parameters."""
+        return lambda params: self.loss(self.network(params, support.inputs), support.targets)
+
     def metric(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Accuracy as a fraction, or mean squared error."""
         if self.spec.kind == "classification":

@@ -121,8 +121,10 @@ class Baseline(Finetuning[BaselineConfig]):
     classes. Testing: (V, c) fresh; v ← μ v + (1 - τ)(∇ L_batch(V, c) + λ (V, c)); (V, c) ← (V, c) - α v.
 
     **Source.** Chen, Liu, Kira, Wang and Huang 2019, section 3. The paper speaks of 100 iterations on batches of four;
-    its code takes 100 passes over the support set in such batches, and has momentum, dampening and decay. For
-    regression one regressor answers for all functions at once in training; its hidden features carry the fresh head.
+    its code takes 100 passes over the support set in such batches, and has momentum, dampening and decay. Its features
+    are normalized with the running statistics of training; here with those of the pictures at hand, as for every method
+    of this program. For regression one regressor answers for all functions at once in training; its hidden features
+    carry the fresh head.
 
     **Try.** It beside every other number; a deeper backbone, with which the paper sees it close the gap.
 

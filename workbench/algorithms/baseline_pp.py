@@ -65,7 +65,8 @@ class BaselinePlus(Finetuning[BaselinePlusConfig]):
 
     **Source.** Chen, Liu, Kira, Wang and Huang 2019, section 3. The paper's equation has the cosine alone; a norm g_n
     for each class and a scale of two, or of ten above 200 classes, are its code's, and are kept here because pure
-    cosines, even doubled, cannot tell a thousand classes apart.
+    cosines, even doubled, cannot tell a thousand classes apart. As in Baseline, normalization is by the pictures at
+    hand rather than by running statistics.
 
     **Try.** Baseline beside it: the difference is what the angle is worth.
 

@@ -76,7 +76,7 @@ class IMAML(Algorithm[IMAMLConfig]):
 
     def step(self, meta: Meta, state: Params, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
         """One step on the support loss with the proximal term."""
-        gradient = grad(self._support_loss(support))(state)
+        gradient = grad(self.support_loss(support))(state)
         rate, pull = self.config.inner_lr, self.config.proximal
         return {name: value - rate * (gradient[name] + pull * (value - meta.params[name]))
                 for name, value in state.items()}
@@ -95,19 +95,13 @@ class IMAML(Algorithm[IMAMLConfig]):
 
         direct, (value, outputs) = grad_and_value(loss, has_aux=True)(adapted)
         # The graph of one gradient is kept and differentiated again for every product.
-        hessian = vjp(grad(self._support_loss(task.support)), adapted)[1]
+        hessian = vjp(grad(self.support_loss(task.support)), adapted)[1]
 
         def system(vector: Params) -> Params:
             return _plus(vector, hessian(vector)[0], 1 / self.config.proximal, 1 + self.config.damping)
 
         gradient = conjugate_gradient(system, direct, self.config.conjugate_steps)
         return gradient, self.aux(value, outputs, task, meta.buffers, ctx)
-
-    def _support_loss(self, support: Examples) -> Callable[[Params], Tensor]:
-        def loss(params: Params) -> Tensor:
-            return self.loss(self.network(params, support.inputs), support.targets)
-
-        return loss
 
 
 def conjugate_gradient(system: Callable[[Params], Params], right: Params, steps: int) -> Params:

@@ -9,8 +9,7 @@ from torch import Tensor
 from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Context, Meta
-from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
-from workbench.backbones.base import Params
+from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend, stopped
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
@@ -74,12 +73,9 @@ class MAML(Algorithm[MAMLConfig]):
 
     def step(self, meta: Meta, state: Fast, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """One step on the support loss."""
-        def loss(params: Params) -> Tensor:
-            return self.loss(self.network(params, support.inputs), support.targets)
-
-        gradient = grad(loss)(state.params)
+        gradient = grad(self.support_loss(support))(state.params)
         if self.config.order == 1:
-            gradient = {name: value.detach() for name, value in gradient.items()}
+            gradient = stopped(gradient)
         return descend(self.config.inner_optimizer, state, gradient, self.config.inner_lr)
 
     def predict(self, meta: Meta, state: Fast, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002

@@ -10,6 +10,7 @@ from torch import Tensor
 from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, InnerLoop, Meta, adapt
+from workbench.algorithms.inner import stopped
 from workbench.backbones.base import Network, Params, WithHead
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
@@ -112,7 +113,7 @@ class MAMLPlusPlus(Algorithm[MAMLPlusPlusConfig]):
 
         gradient = grad(loss)(state)
         if self.config.order_annealing and ctx.progress < self.config.first_order_share:
-            gradient = {name: value.detach() for name, value in gradient.items()}
+            gradient = stopped(gradient)
         return {name: value - self._rate(meta, name, ctx.step) * gradient[name] for name, value in state.items()}
 
     def predict(self, meta: Meta, state: Params, inputs: Tensor, ctx: Context) -> Tensor:

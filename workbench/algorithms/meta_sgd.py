@@ -83,10 +83,7 @@ class MetaSGD(Algorithm[MetaSGDConfig]):
 
     def step(self, meta: Meta, state: Params, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
         """One step on the support loss, every parameter at its own rate."""
-        def loss(params: Params) -> Tensor:
-            return self.loss(self.network(params, support.inputs), support.targets)
-
-        gradient = grad(loss)(state)
+        gradient = grad(self.support_loss(support))(state)
         return {name: value - meta.params[_PREFIX + name] * gradient[name] for name, value in state.items()}
 
     def predict(self, meta: Meta, state: Params, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.func import grad
 
 from workbench.algorithms.base import Context, Drawing, InnerLoop, Meta, Stage
+from workbench.algorithms.inner import stopped
 from workbench.algorithms.pretraining import ExampleLearner, OverExamples, WithClassifier, answers_in_all, only
 from workbench.backbones.base import Backbone, Network, Params
 from workbench.experiment.fields import field
@@ -155,7 +156,7 @@ class MetaTransfer(ExampleLearner[MetaTransferConfig]):
 
         gradient = grad(loss)(state.head)
         if self.config.order == 1:
-            gradient = {name: value.detach() for name, value in gradient.items()}
+            gradient = stopped(gradient)
         return state._replace(head={name: value - self.config.inner_lr * gradient[name]
                                     for name, value in state.head.items()})
 

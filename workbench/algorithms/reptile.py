@@ -84,10 +84,8 @@ class Reptile(Algorithm[ReptileConfig]):
             chosen = noise(ctx.key, size, ctx.step).argsort()[: self.config.inner_batch]
             support = Examples(support.inputs[chosen], support.targets[chosen])
 
-        def loss(params: Params) -> Tensor:
-            return self.loss(self.network(params, support.inputs), support.targets)
-
-        return descend(self.config.inner_optimizer, state, grad(loss)(state.params), self.config.inner_lr)
+        gradient = grad(self.support_loss(support))(state.params)
+        return descend(self.config.inner_optimizer, state, gradient, self.config.inner_lr)
 
     def predict(self, meta: Meta, state: Fast, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
         """The network with the fast weights."""

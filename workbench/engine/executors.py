@@ -115,10 +115,7 @@ class Threads(Executor):
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
-        results = list(self._each(function, meta, batch, keys, setting))
-        leaves = [pytree.tree_flatten(result) for result in results]
-        stacked = [torch.stack(column) for column in zip(*(values for values, _ in leaves), strict=True)]
-        return pytree.tree_unflatten(stacked, leaves[0][1])
+        return _stacked(list(self._each(function, meta, batch, keys, setting)))
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
@@ -129,9 +126,7 @@ class Threads(Executor):
         for gradient, aux in self._each(function, meta, batch, keys, setting):
             total = {name: total[name] + value if total else value for name, value in gradient.items()}
             auxes.append(aux)
-        leaves = [pytree.tree_flatten(aux) for aux in auxes]
-        stacked = [torch.stack(column) for column in zip(*(values for values, _ in leaves), strict=True)]
-        return Gradient(total, cast("Aux", pytree.tree_unflatten(stacked, leaves[0][1])))
+        return Gradient(total, cast("Aux", _stacked(auxes)))
 
     def _each(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting
               ) -> Iterator[Any]:
@@ -145,6 +140,13 @@ class Threads(Executor):
     def close(self) -> None:
         """Wait for the threads and give them back."""
         self._pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _stacked(results: list[Any]) -> Any:
+    """Trees of tensors of one shape as one tree, with an axis for the tasks in front."""
+    leaves = [pytree.tree_flatten(result) for result in results]
+    columns = zip(*(values for values, _ in leaves), strict=True)
+    return pytree.tree_unflatten([torch.stack(column) for column in columns], leaves[0][1])
 
 
 def _meta_gradient(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Params, Aux]:

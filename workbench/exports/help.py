@@ -50,16 +50,6 @@ def help_page(name: str) -> str:
     return (resources() / "help" / f"{name}.md").read_text(encoding="utf8")
 
 
-def algorithm_page(name: str) -> str:
-    """The Markdown page of an algorithm; raises UnknownNameError where there is none of this name."""
-    return pick_page("algorithm", name)
-
-
-def algorithms_page() -> str:
-    """The Markdown page of all algorithms together."""
-    return "# Algorithms\n\n" + "\n".join(_demoted(algorithm_page(name)) for name in found("algorithm"))
-
-
 def pick_page(role: Role, name: str) -> str:
     """The Markdown page of a dataset, backbone or algorithm, made from its docstring and its declared fields.
 
@@ -92,11 +82,6 @@ def _adapting(kind: type[Pluggable]) -> str:
 
 def _words(kinds: frozenset[str]) -> str:
     return " and ".join(sorted(kinds))
-
-
-def _demoted(page: str) -> str:
-    """The page with its title one level lower."""
-    return f"#{page}"
 
 
 def _row(one: Parameter) -> str:
