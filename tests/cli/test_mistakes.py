@@ -73,7 +73,7 @@ def test_a_mistake_is_answered_with_one_sentence_that_helps(words: list[str], an
     (["evaluate", RUN, "--tasks", "1"], "evaluation.tasks"),
     (["evaluate", RUN, "--set", "dataset=glyphs"], "1×28×28 inputs"),
     (["evaluate", RUN, "--set", "backbone.widths=[10]"], "leave algorithm and backbone as they were trained"),
-    (["evaluate", RUN, "--set", "backbone.widths=[10,40]"], "would have to be [10]"),
+    (["evaluate", RUN, "--set", "backbone.widths=[10,40]"], "would have to be [10, 1]"),
     (["evaluate", RUN, "--set", "algorithm=maml", "--set", "algorithm.inner_lr=-1"], "algorithm.inner_lr"),
     (["export", RUN, "--to", "learner.pt"], "learner.safetensors"),
     (["export", RUN, "--to", "nowhere/learner.safetensors"], "is no folder"),

@@ -47,7 +47,7 @@ def finished(experiment, state=None):
 @pytest.fixture(scope="module")
 def transferred():
     """A run of three steps on examples and three on tasks, the second of them hard."""
-    return finished(tiny(*PICTURES, *TRANSFER))
+    return finished(tiny(*PICTURES, *TRANSFER, "algorithm.pretraining=0.5"))
 
 
 @pytest.mark.parametrize("data", [PICTURES, ("dataset=sinusoids",)])
@@ -123,7 +123,7 @@ def test_a_parameter_frozen_at_first_begins_its_moments_with_its_first_own_step(
 
 
 def test_every_other_meta_batch_has_the_classes_that_were_answered_worst(transferred):
-    experiment = tiny(*PICTURES, *TRANSFER)
+    experiment = tiny(*PICTURES, *TRANSFER, "algorithm.pretraining=0.5")
     kept = {event.step: event.state for event in of(Checkpoint, transferred)}
     assert [len(kept[step].hardest) for step in range(7)] == [0, 0, 0, 0, 2, 0, 2]
     session = Session(experiment)

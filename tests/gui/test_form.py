@@ -223,6 +223,20 @@ def test_further_problems_of_the_data_do_not_read_as_part_of_the_first(panel: Fo
     assert shown.text().splitlines()[1] == "2 more problems: see Details…"
 
 
+def test_data_that_was_looked_at_while_the_form_is_changed_waits_for_the_check_of_the_change(
+        qtbot: QtBot, panel: FormPanel) -> None:
+    panel.form.take({"dataset": {"name": "sinusoids"}, "algorithm": {"name": "maml"}})
+    panel.form.check_now()
+    assert panel.command
+    panel.form.pick("algorithm", "protonet")
+    panel.form.show_look(Look("Sinusoids"))
+    with qtbot.waitSignal(panel.form.checked):
+        pass
+    assert panel.form.problems
+    assert not panel.start.isEnabled()
+    assert not panel.command
+
+
 def test_what_keeps_from_starting_is_told_with_the_labels_of_the_form(qtbot: QtBot, panel: FormPanel) -> None:
     retype(qtbot, panel, "task.ways", "1")
     assert panel.start.toolTip().splitlines()[1].startswith("Ways: ")

@@ -15,6 +15,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 _TRIES, _TRY_SECONDS = 10, 0.05
+_ORDER = "tensors"
 
 
 class RunFileError(ValueError):
@@ -62,14 +63,15 @@ def _write_text(path: Path, text: str) -> None:
 
 
 def write_tensors(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
-    """Replace a safetensors file whose metadata holds `about` and the order of the tensors as JSON.
+    """Replace a safetensors file whose metadata holds `about` as JSON, and in it the order of the tensors.
 
     Sums over parameters round by their order, so that what goes on from a file needs the one that it was written in.
+    There is one entry, because safetensors shuffles several.
     """
     separate = {name: value.contiguous() for name, value in tensors.items()}
     # Written as any other file is, so that the person's own mask says who may read it; safetensors' own writer lets
     # nobody else.
-    data = save(separate, {"about": json.dumps(about), "order": json.dumps(list(tensors))})
+    data = save(separate, {"about": json.dumps({**about, _ORDER: list(tensors)})})
     replace_file(path, lambda temporary: _write_bytes(temporary, data))
 
 
@@ -88,10 +90,10 @@ def read_tensors(path: Path) -> tuple[dict[str, Tensor], dict[str, Any]]:
             metadata = file.metadata() or {}
             if "about" not in metadata:
                 raise RunFileError(f"{path}: is a safetensors file, but not one that the workbench wrote")
-            names, order = list(file.keys()), json.loads(metadata.get("order", "[]"))
-            names = order if sorted(order) == sorted(names) else names
+            about, names = json.loads(metadata["about"]), list(file.keys())
+            order = about.pop(_ORDER, names) if isinstance(about, dict) else names
             # Copies: what is mapped from the file would keep it from being replaced on Windows.
-            return {name: file.get_tensor(name).clone() for name in names}, json.loads(metadata["about"])
+            return {name: file.get_tensor(name).clone() for name in order}, about
     except FileNotFoundError as error:
         raise RunFileError(f"{path}: there is no such file") from error
     except (SafetensorError, OSError, json.JSONDecodeError) as error:

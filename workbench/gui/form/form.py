@@ -280,7 +280,8 @@ class ExperimentForm(QWidget):
         look = replace(look, problems=tuple(self.draft.in_words(one) for one in look.problems))
         self.card.show_look(look)
         self.data_problem = "" if look.is_usable else look.problems[0] if look.problems else "the data will not do"
-        self.checked.emit()
+        if not self._check.isActive():  # else what was said since is about to be checked, and told with this
+            self.checked.emit()
 
     def look_again(self) -> None:
         """Have the dataset looked at again, for its files have changed."""
