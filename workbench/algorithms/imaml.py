@@ -69,8 +69,8 @@ class IMAML(Algorithm[IMAMLConfig]):
         diverging, as differentiating through it would.
         """
         if kind == "classification":
-            return {"training.outer_lr": 0.003, "algorithm.inner_steps": 8, "algorithm.inner_lr": 0.3, "algorithm.proximal": 0.5,
-                            "algorithm.conjugate_steps": 2, "training.meta_batch": 8}
+            return {"training.outer_lr": 0.003, "training.meta_batch": 8, "algorithm.inner_steps": 8,
+                    "algorithm.inner_lr": 0.3, "algorithm.proximal": 0.5, "algorithm.conjugate_steps": 2}
         return {"training.outer_lr": 0.001, "training.clip": 1.0, "training.iterations": 4000,
                 "algorithm.inner_lr": 0.01, "algorithm.proximal": 1.0}
 
