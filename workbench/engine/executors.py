@@ -81,17 +81,26 @@ class Vectorized(Executor):
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
+        with torch.no_grad():
+            return self._mapped(function, meta, batch, keys, setting)
+
+    def _mapped(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         def one(support: Examples, query: Examples, key: Tensor) -> Any:
             task = Task(support, query)
             return function(self.algorithm, meta, task, setting.context(task, key))
 
-        with torch.no_grad():
-            return vmap(one)(batch.support, batch.query, keys)
+        return vmap(one)(batch.support, batch.query, keys)
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
-        # Differentiating outside the map would save a task axis in the backward pass, but torch then differentiates
-        # batch normalization twice wrongly (seen in 2.13); inside, every algorithm takes the one path.
+        iterates = setting.steps > 0 and setting.stage == "tasks" and not self.algorithm.keeps_features
+        if _is_usual(self.algorithm) and not iterates:
+            params = _leaves(meta)
+            with torch.enable_grad():
+                losses, aux = self._mapped(_meta_loss, meta._replace(params=params), batch, keys, setting)
+            return Gradient(*_pulled_back(losses.sum(), aux, params))
+        # Inner steps through the features differentiate batch normalization twice, which torch does wrongly outside a
+        # map (seen in 2.13). Inside, every task has gradients of its own, which are added up afterwards.
         gradients, aux = self.map(_meta_gradient, meta, batch, keys, setting)
         return Gradient({name: value.sum(0) for name, value in gradients.items()}, aux)
 
@@ -121,8 +130,7 @@ class Threads(Executor):
         """See Executor."""
         total: Params = {}
         auxes = []
-        is_usual = type(self.algorithm).meta_gradient is Algorithm.meta_gradient
-        function = _backward if is_usual else _meta_gradient
+        function = _backward if _is_usual(self.algorithm) else _meta_gradient
         for gradient, aux in self._each(function, meta, batch, keys, setting):
             total = {name: total[name] + value if total else value for name, value in gradient.items()}
             auxes.append(aux)
@@ -153,11 +161,29 @@ def _meta_gradient(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Conte
     return algorithm.meta_gradient(meta, task, ctx)
 
 
+def _meta_loss(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Aux]:
+    return algorithm.meta_loss(meta, task, ctx)
+
+
 def _backward(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Params, Aux]:
     """What `Algorithm.meta_gradient` gives, by an ordinary backward pass: a sixth faster where nothing is mapped."""
-    params = {name: value.detach().requires_grad_() for name, value in meta.params.items()}
+    params = _leaves(meta)
     with torch.enable_grad():
         loss, aux = algorithm.meta_loss(meta._replace(params=params), task, ctx)
+    return _pulled_back(loss, aux, params)
+
+
+def _is_usual(algorithm: Algorithm[Any]) -> bool:
+    """Whether the meta-gradient is that of the meta-loss."""
+    return type(algorithm).meta_gradient is Algorithm.meta_gradient
+
+
+def _leaves(meta: Meta) -> Params:
+    return {name: value.detach().requires_grad_() for name, value in meta.params.items()}
+
+
+def _pulled_back(loss: Tensor, aux: Aux, params: Params) -> tuple[Params, Aux]:
+    """The gradient of a loss with respect to its leaves, and what was reported beside it without its graph."""
     gradient = torch.autograd.grad(loss, list(params.values()), materialize_grads=True)
     return dict(zip(params, gradient, strict=True)), pytree.tree_map(torch.Tensor.detach, aux)
 
