@@ -76,7 +76,7 @@ def test_film_is_a_layer_between_normalization_and_activation(blocks, kind, how)
     assert_equal(ours, by_order(params, list(torch.autograd.grad(loss, [*net.parameters(), maps]))))
 
 
-@pytest.mark.parametrize("conditioning", ["concatenate", "film"])
+@pytest.mark.parametrize("conditioning", ["concatenate", "film", "head"])
 @pytest.mark.parametrize("picture", [False, True])
 def test_the_context_starts_at_zero_as_the_shared_network_and_has_a_gradient_there(picture, conditioning):
     about = spec("classification", 3, picture)
@@ -125,7 +125,7 @@ def _backbones() -> list[str]:
     return [name for name, kind in found("backbone").items() if "image" in kind.input_kinds]
 
 
-@pytest.mark.parametrize("conditioning", ["concatenate", "film"])
+@pytest.mark.parametrize("conditioning", ["concatenate", "film", "head"])
 @pytest.mark.parametrize("backbone", _backbones())
 def test_it_adapts_any_backbone_for_pictures(backbone, conditioning):
     experiment = resolve(with_settings({}, [
@@ -146,32 +146,18 @@ def test_it_adapts_any_backbone_for_pictures(backbone, conditioning):
     assert after < before
 
 
-@pytest.mark.parametrize("conditioning", ["concatenate", "film"])
-@pytest.mark.parametrize("blocks", [(9,), (2, 9)])
-def test_a_number_beyond_the_last_block_stands_for_the_head(blocks, conditioning):
+def test_further_inputs_of_the_head_are_the_context_and_its_products_with_the_features():
     about = spec("regression", 2)
     batch, keys = noise_tasks(about, tasks=1, ways=2, shots=3, queries=4)
-    params, ours = meta_gradient("cavia", about, batch, keys, contexts=CONTEXTS, conditioning=conditioning,
-                                 blocks=blocks, inner_steps=2, inner_lr=RATE)
+    params, ours = meta_gradient("cavia", about, batch, keys, contexts=CONTEXTS, conditioning="head", inner_steps=2,
+                                 inner_lr=RATE)
     net = PlainMLP(2, {name: value for name, value in params.items() if name != "context.weight"})
     maps = params["context.weight"].clone().requires_grad_()
 
     def outputs(x: Tensor, context: Tensor) -> Tensor:
-        entries = maps @ context
-        if 2 in blocks:
-            first, second = net.body[0], net.body[2]
-            shift, entries = entries[:5], entries[5:]
-            scale, entries = (1 + entries[:5], entries[5:]) if conditioning == "film" else (1, entries)
-            features = torch.tanh(second(torch.tanh(first(x))) * scale + shift)
-        else:
-            features = net.body(x)
-        if conditioning == "film":
-            assert len(entries) == 10
-            return net.head(features * (1 + entries[5:]) + entries[:5])
-        assert len(entries) == 2 * 5 + 2
-        # Every product of a feature and a context is a further input to the head.
+        features = net.body(x)
         products = torch.outer(torch.ones(len(x), dtype=x.dtype), context).unsqueeze(1) * features.unsqueeze(2)
-        further = torch.einsum("nfc,ofc->no", products, maps[-12:-2].view(2, 5, CONTEXTS))
+        further = torch.einsum("nfc,ofc->no", products, maps[:-2].view(2, 5, CONTEXTS))
         return net.head(features) + further + maps[-2:] @ context
 
     task, context = batch.task(0), torch.zeros(CONTEXTS, dtype=torch.float64, requires_grad=True)
@@ -180,6 +166,12 @@ def test_a_number_beyond_the_last_block_stands_for_the_head(blocks, conditioning
         context = context - RATE * torch.autograd.grad(loss, context, create_graph=True)[0]
     loss = loss_of(about, outputs(task.query.inputs, context), task.query.targets)
     assert_equal(ours, by_order(params, list(torch.autograd.grad(loss, [*net.parameters(), maps]))))
+
+
+def test_a_number_beyond_the_last_block_is_the_last():
+    about = spec("regression", 2)
+    params = [make("cavia", about, contexts=CONTEXTS, blocks=blocks)[1].params for blocks in ((2,), (9,), (2, 9))]
+    assert [found["context.weight"].shape for found in params] == [(5, CONTEXTS)] * 3
 
 
 def test_it_needs_no_blocks_where_it_enters_the_head_or_the_outputs():
@@ -199,7 +191,9 @@ def test_it_needs_no_blocks_where_it_enters_the_head_or_the_outputs():
     support = batch.task(0).support
     support = support._replace(inputs=support.inputs.float(), targets=support.targets.float())
     ctx = Context(steps=2, ways=2, training=False, reference=None, progress=1.0, key=keys[0])
-    for config in (CAVIAConfig(inner_lr=0.05), CAVIAConfig(bias_only=True, inner_lr=0.5)):
+    with pytest.raises(ValueError, match=r"Flat has no blocks .* set algorithm.conditioning to head"):
+        CAVIA.build(CAVIAConfig(), backbone, about)
+    for config in (CAVIAConfig(conditioning="head", inner_lr=0.05), CAVIAConfig(bias_only=True, inner_lr=0.5)):
         algorithm = CAVIA(config, Network(CAVIA.build(config, backbone, about)), about)
         meta = algorithm.init(torch.Generator())
         before, after = (algorithm.loss(algorithm.predict(meta, context, support.inputs, ctx), support.targets)

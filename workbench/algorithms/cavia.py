@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from pydantic import field_validator
@@ -16,9 +16,6 @@ from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Spec, Task
 
-# A number beyond the last block of every backbone.
-_HEAD = 100
-
 
 class CAVIAConfig(InnerLoop):
     """The context and where it enters the network."""
@@ -26,15 +23,15 @@ class CAVIAConfig(InnerLoop):
     name: Literal["cavia"] = "cavia"
     contexts: int = field(5, label="Contexts", help="Numbers that adapt to a task.", ge=1, le=4096,
                           source="Zintgraf et al. 2019 and code")
-    conditioning: Literal["concatenate", "film"] = field(
-        "concatenate", label="Conditioning", help="How the context enters a block: as further inputs, which is a shift "
-        "of its output, or as a scale and a shift of every channel (FiLM).",
-        choices={"concatenate": "Further inputs", "film": "Scale and shift (FiLM)"},
-        source="Zintgraf et al. 2019, 3")
+    conditioning: Literal["concatenate", "film", "head"] = field(
+        "concatenate", label="Conditioning", help="How the context enters: as further inputs of blocks, which shift "
+        "their outputs; as a scale and a shift of every channel of blocks (FiLM); or as further inputs of the head, "
+        "which change its weights.",
+        choices={"concatenate": "Further inputs of blocks", "film": "Scale and shift of blocks (FiLM)",
+                 "head": "Further inputs of the head"}, source="Zintgraf et al. 2019, 3")
     blocks: tuple[int, ...] = field(
-        (1,), label="Blocks", help="Blocks that the context enters, counted from 1 at the input. A number beyond the "
-        "last, such as 100, stands for the head, whose weights further inputs shift and whose inputs FiLM moves.",
-        source="Zintgraf et al. 2019 and code")
+        (1,), label="Blocks", help="Blocks that the context enters, counted from 1 at the input; a number beyond the "
+        "last is the last. Without meaning where it enters the head.", source="Zintgraf et al. 2019 and code")
     bias_only: bool = field(False, label="Offset only", help="The context is added to the outputs and enters nowhere "
                             "else: g(x) = f(x) + θ. The three fields above are then without meaning.", advanced=True)
     inner_lr: float = field(1.0, label="Inner rate", help="Learning rate of the context, on the mean loss.", gt=0,
@@ -51,7 +48,7 @@ class CAVIAConfig(InnerLoop):
 
 
 class Conditioned(WithHead):
-    """A network, and the linear map from the context to the scales and shifts of its blocks.
+    """A network, and the linear map from the context to what it changes there.
 
     Alone it runs as with a context of zeros.
     """
@@ -75,8 +72,8 @@ class CAVIA(Algorithm[CAVIAConfig]):
 
     **Update rule.** Inner: φ_0 = 0, φ_{s+1} = φ_s - α ∇_φ L_support(θ, φ_s). Outer: min over θ of the mean L_query(θ,
     φ_S), second derivatives included. In a block the context makes y into y + W φ (further inputs), or into (1 + W φ)
-    ∘ y + V φ (FiLM). The head reads the features h: there further inputs are the products of h and φ, which make its
-    weights A into A + W φ, and FiLM makes h into (1 + W φ) ∘ h + V φ.
+    ∘ y + V φ (FiLM). Further inputs of the head are the context and its products with the features, which make its
+    weights A into A + W φ and its biases b into b + V φ.
 
     **Source.** Zintgraf, Shiarlis, Kurin, Hofmann and Whiteson 2019, algorithm 1 and section 3. Inputs that are
     concatenated to a layer are the shift W φ of its bias, so they are added there. The code's FiLM layer has a bias of
@@ -99,21 +96,22 @@ class CAVIA(Algorithm[CAVIAConfig]):
 
     def __init__(self, config: CAVIAConfig, network: Network, spec: Spec) -> None:
         super().__init__(config, network, spec)
-        module = network.module
-        self.places = places(config, module.backbone) if isinstance(module, Conditioned) else ()
         self.contexts = spec.outputs if config.bias_only else config.contexts
-        self.keeps_features = config.bias_only or self.places == (None,)
+        self.keeps_features = config.bias_only or config.conditioning == "head"
 
     @classmethod
     def build(cls, config: CAVIAConfig, backbone: Backbone, spec: Spec) -> nn.Module:
-        """Backbone and head, and what turns the context into scales and shifts."""
+        """Backbone and head, and what turns the context into changes of them."""
         if config.bias_only:
             return WithHead(backbone, spec.outputs)
-        entered = places(config, backbone)
-        scales = config.conditioning == "film"
-        entries = sum(block.channels for block in entered if block) * (2 if scales else 1)
-        if None in entered:
-            entries += 2 * backbone.width if scales else spec.outputs * (backbone.width + 1)
+        if config.conditioning == "head":
+            entries = spec.outputs * (backbone.width + 1)
+        elif backbone.blocks:
+            channels = sum(block.channels for block in entered(config, backbone))
+            entries = 2 * channels if config.conditioning == "film" else channels
+        else:
+            raise ValueError(f"{backbone.title} has no blocks for a context to enter: set algorithm.conditioning to "
+                             "head")
         return Conditioned(backbone, spec.outputs, config.contexts, entries)
 
     @classmethod
@@ -125,7 +123,7 @@ class CAVIA(Algorithm[CAVIAConfig]):
         """
         if kind == "regression":
             return {"training.clip": 10.0}
-        return {"algorithm.contexts": 100, "algorithm.blocks": (_HEAD,), "algorithm.inner_steps": 2,
+        return {"algorithm.contexts": 100, "algorithm.conditioning": "head", "algorithm.inner_steps": 2,
                 "training.clip": 10.0, "training.meta_batch": 8, "training.outer_lr": 0.003}
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Adapting:  # noqa: ARG002
@@ -156,18 +154,16 @@ class CAVIA(Algorithm[CAVIAConfig]):
         if self.config.bias_only:
             return self.network.part("head", meta.params, read) + context
         entries = self.network.part("context", meta.params, context)
+        if self.config.conditioning == "head":
+            return self.network.part("head", _shifted_head(meta.params, entries), read)
         params = meta.params
-        for block in self.places:
-            if block is None and self.config.conditioning == "concatenate":
-                params = _shifted_head(params, entries)
-                break
-            channels = block.channels if block else params["head.weight"].shape[1]
-            shift, entries = entries[:channels], entries[channels:]
+        for block in entered(self.config, cast("Conditioned", self.network.module).backbone):
+            shift, entries = entries[:block.channels], entries[block.channels:]
             scale = torch.ones_like(shift)
             if self.config.conditioning == "film":
-                scale, entries = 1 + entries[:channels], entries[channels:]
-            params = modulated(params, block, scale, shift) if block else _modulated_head(params, scale, shift)
-        return self.network.part("head", params, read) if self.keeps_features else self.network(params, read, reference)
+                scale, entries = 1 + entries[:block.channels], entries[block.channels:]
+            params = modulated(params, block, scale, shift)
+        return self.network(params, read, reference)
 
     def drawings(self) -> dict[str, Drawing]:
         """The context of a task."""
@@ -180,11 +176,10 @@ class CAVIA(Algorithm[CAVIAConfig]):
         return {"context": state.context.unsqueeze(0)}
 
 
-def places(config: CAVIAConfig, backbone: Backbone) -> tuple[Block | None, ...]:
-    """What the context enters, from input to output: blocks of the backbone, and None for its features."""
-    count = len(backbone.blocks)
-    numbers = sorted({min(number, count + 1) for number in config.blocks})
-    return tuple(backbone.blocks[number - 1] if number <= count else None for number in numbers)
+def entered(config: CAVIAConfig, backbone: Backbone) -> list[Block]:
+    """The blocks that the context enters, from input to output."""
+    return [backbone.blocks[number - 1] for number in sorted({min(number, len(backbone.blocks))
+                                                             for number in config.blocks})]
 
 
 def _shifted_head(params: Params, entries: Tensor) -> Params:
@@ -192,9 +187,3 @@ def _shifted_head(params: Params, entries: Tensor) -> Params:
     weight, bias = params["head.weight"], params["head.bias"]
     return {**params, "head.weight": weight + entries[:-len(bias)].view_as(weight),
             "head.bias": bias + entries[-len(bias):]}
-
-
-def _modulated_head(params: Params, scale: Tensor, shift: Tensor) -> Params:
-    """Parameters with which the head reads scale · features + shift."""
-    weight, bias = params["head.weight"], params["head.bias"]
-    return {**params, "head.weight": weight * scale, "head.bias": bias + weight @ shift}
