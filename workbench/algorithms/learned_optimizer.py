@@ -71,8 +71,9 @@ class GateOptimizer(nn.Module):
         cell = self.cell(seen, memory[:, :-2])
         hidden = cell[:, : self.gates.in_features - 1]
         gates = self.gates(torch.cat([hidden, weights.unsqueeze(-1)], -1)) + self.previous * memory[:, -2:]
-        forget, take = gates.sigmoid().unbind(-1)
-        return (forget - 1) * weights - take * gradient, torch.cat([cell, gates.sigmoid()], -1)
+        open_gates = gates.sigmoid()
+        forget, take = open_gates.unbind(-1)
+        return (forget - 1) * weights - take * gradient, torch.cat([cell, open_gates], -1)
 
 
 class StepOptimizer(nn.Module):
@@ -134,7 +135,8 @@ class Walk(NamedTuple):
     Attributes:
         weights: [n], all weights of the learner in one row.
         memory: [n, size], what the optimizer remembers of each.
-        seen: Mean size of the updates and, for the LSTM, mean gates: [tables of weights, steps], zero before a step.
+        seen: Mean size of the updates and, for the LSTM, mean gates: [tables of weights, steps], zero before a step;
+            nothing in training, which is not looked at.
     """
 
     weights: Tensor
@@ -190,7 +192,8 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Walk:  # noqa: ARG002
         """The learned weights, and nothing remembered."""
         weights = torch.cat([meta.params[name].flatten() for name in self._sizes])
-        seen = {name: weights.new_zeros(len(self._sizes), ctx.steps) for name in self.drawings()}
+        drawn = () if ctx.training else self.drawings()
+        seen = {name: weights.new_zeros(len(self._sizes), ctx.steps) for name in drawn}
         return Walk(weights, weights.new_zeros(len(weights), self._optimizer.size), seen)
 
     def step(self, meta: Meta, state: Walk, support: Examples, ctx: Context) -> Walk:
