@@ -42,11 +42,14 @@ class Linear(torch.nn.Module):
         return self.layer(inputs)
 
 
+@pytest.mark.parametrize("inner", [("sgd", RATE, 80), ("momentum", RATE / 4, 600)])
 @pytest.mark.parametrize("damping", [0.0, 0.3])
 @pytest.mark.parametrize("how", ["vectorized", "threads"])
-def test_on_a_quadratic_problem_it_is_the_exact_implicit_gradient(how, damping):
+def test_on_a_quadratic_problem_it_is_the_exact_implicit_gradient(how, damping, inner):
     about = Spec("regression", "vector", (3,), outputs=2)
-    config = IMAMLConfig(inner_steps=80, inner_lr=RATE, proximal=PULL, conjugate_steps=4, damping=damping)
+    optimizer, rate, steps = inner  # however the minimum is reached
+    config = IMAMLConfig(inner_optimizer=optimizer, inner_steps=steps, inner_lr=rate, proximal=PULL, conjugate_steps=4,
+                         damping=damping)
     algorithm: Algorithm = IMAML(config, Network(Linear().double()), about)
     meta = algorithm.init(torch.Generator())
     batch, keys = noise_tasks(about, tasks=2, ways=2, shots=6, queries=5)

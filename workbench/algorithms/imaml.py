@@ -9,7 +9,8 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value, vjp
 
-from workbench.algorithms.base import Algorithm, Aux, Context, InnerLoop, Meta, adapt
+from workbench.algorithms.base import Algorithm, Aux, Context, Meta, adapt
+from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
 from workbench.backbones.base import Params
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
@@ -19,7 +20,7 @@ from workbench.tasks.base import Examples, Task
 _LEAST_CURVATURE = 0.1
 
 
-class IMAMLConfig(InnerLoop):
+class IMAMLConfig(AnyInnerLoop):
     """The regularized inner problem, and how the linear system of its derivative is solved."""
 
     name: Literal["imaml"] = "imaml"
@@ -74,27 +75,27 @@ class IMAML(Algorithm[IMAMLConfig]):
         return {"training.outer_lr": 0.001, "training.clip": 1.0, "training.iterations": 4000,
                 "algorithm.inner_lr": 0.01, "algorithm.proximal": 1.0}
 
-    def start(self, meta: Meta, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The initialization itself."""
-        return meta.params
+        return begin(self.config.inner_optimizer, meta.params)
 
-    def step(self, meta: Meta, state: Params, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
+    def step(self, meta: Meta, state: Fast, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """One step on the support loss with the proximal term."""
-        gradient = grad(self.support_loss(support))(state)
-        rate, pull = self.config.inner_lr, self.config.proximal
-        return {name: value - rate * (gradient[name] + pull * (value - meta.params[name]))
-                for name, value in state.items()}
+        gradient = grad(self.support_loss(support))(state.params)
+        pulled = {name: gradient[name] + self.config.proximal * (value - meta.params[name])
+                  for name, value in state.params.items()}
+        return descend(self.config.inner_optimizer, state, pulled, self.config.inner_lr)
 
-    def predict(self, meta: Meta, state: Params, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
+    def predict(self, meta: Meta, state: Fast, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
         """The network with the adapted weights."""
-        return self.network(state, inputs, ctx.reference)
+        return self.network(state.params, inputs, ctx.reference)
 
     def meta_gradient(self, meta: Meta, task: Task, ctx: Context) -> tuple[Params, Aux]:
         """(I + H/λ)⁻¹ ∇ L_query at the adapted weights."""
-        adapted = adapt(self, meta, task.support, ctx)
+        adapted = adapt(self, meta, task.support, ctx).params
 
         def loss(params: Params) -> tuple[Tensor, Tensor]:
-            outputs = self.predict(meta, params, task.query.inputs, ctx.adapted)
+            outputs = self.network(params, task.query.inputs, ctx.reference)
             return self.loss(outputs, task.query.targets), outputs
 
         direct, (value, outputs) = grad_and_value(loss, has_aux=True)(adapted)

@@ -4,36 +4,58 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import numpy as np
+import torch
+from torch import Tensor
 
-from workbench.algorithms.base import Meta
+from workbench.algorithms.base import Algorithm, Context, Meta, adapt
 from workbench.engine.events import Curve, Evaluation, Score
 from workbench.engine.session import Session
-from workbench.tasks.base import Stream
+from workbench.tasks.base import Stream, Task
 
-Mode = Literal["transductive", "inductive"]
-MODES: tuple[Mode, ...] = ("transductive", "inductive")
+MODES = ("transductive", "inductive")
 
 
-def metrics_by_step(session: Session, meta: Meta, stream: Stream, tasks: int, *, inductive: bool | None = None
-                    ) -> Iterator[Curve]:
-    """Metric [some tasks, inner steps + 1] of one chunk of tasks after another, so that the caller may stop between.
+def metrics(session: Session, meta: Meta, stream: Stream, tasks: int, *, both_modes: bool = False
+            ) -> Iterator[tuple[Curve, ...]]:
+    """Metrics of one chunk of tasks after another, so that the caller may stop between.
 
     Args:
         session: The opened experiment.
         meta: What to judge.
         stream: Which tasks.
         tasks: How many, from index 0.
-        inductive: Normalize the query with the support's statistics; None for as the experiment says.
+        both_modes: Judge by both normalizations.
+
+    Yields:
+        [some tasks, inner steps + 1], normalized as the experiment says; with both modes also [some tasks] after the
+        last inner step, normalized the other way.
     """
     stage = session.algorithm.tested_on
-    setting = session.setting(training=False, inductive=inductive, stage=stage)
+    setting = session.setting(training=False, stage=stage)
     chunk = session.test_chunk
     for start in range(0, tasks, chunk):
         batch, keys = session.batch(stream, range(start, min(start + chunk, tasks)), stage)
-        yield session.trace(meta, batch, keys, setting).metric.cpu().double().numpy()
+        if both_modes:
+            found = session.executor.map(judged_both_ways, meta, batch, keys, setting)
+        else:
+            found = (session.trace(meta, batch, keys, setting).metric,)
+        yield tuple(values.cpu().double().numpy() for values in found)
+
+
+def judged_both_ways(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Tensor]:
+    """Adapt to one task once and judge it [steps + 1] as it is normalized, and at the end [] the other way."""
+    def judged(outputs: Tensor) -> Tensor:
+        return algorithm.metric(outputs, task.query.targets)
+
+    curve: list[Tensor] = []
+    answer = algorithm.answers(meta, task.query.inputs, ctx)
+    state = adapt(algorithm, meta, task.support, ctx, lambda state, now: curve.append(judged(answer(state, now))))
+    other = replace(ctx.adapted, reference=task.support.inputs if ctx.reference is None else None)
+    return torch.stack(curve), judged(algorithm.predict(meta, state, task.query.inputs, other))
 
 
 def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation", "test"], tasks: int, *,
@@ -48,18 +70,15 @@ def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation
         tasks: How many.
         both_modes: Where transductive and inductive normalization differ, score both.
     """
-    own: Mode = "inductive" if session.backbone.is_inductive else "transductive"
     differ = both_modes and session.backbone.depends_on_batch and session.algorithm.tested_on == "tasks"
-    modes = [own, *(mode for mode in MODES if mode != own)] if differ else [own]
-    curves: dict[Mode, Curve] = {}
-    for number, mode in enumerate(modes):
-        parts: list[Curve] = []
-        for part in metrics_by_step(session, meta, split, tasks, inductive=mode == "inductive"):
-            parts.append(part)
-            yield (number + sum(map(len, parts)) / tasks) / len(modes)
-        curves[mode] = np.concatenate(parts)
-    by_step = tuple(score(column) for column in curves[own].T)
-    scores: dict[str, Score] = {str(mode): score(curve[:, -1]) for mode, curve in curves.items()} if differ else {}
+    parts: list[tuple[Curve, ...]] = []
+    for part in metrics(session, meta, split, tasks, both_modes=differ):
+        parts.append(part)
+        yield sum(len(curve) for curve, *_ in parts) / tasks
+    curve, *others = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    by_step = tuple(score(column) for column in curve.T)
+    modes = MODES if not session.backbone.is_inductive else MODES[::-1]
+    scores = dict(zip(modes, (by_step[-1], *map(score, others)), strict=True)) if differ else {}
     yield Evaluation(step, split, tasks, session.metric, by_step[-1], scores, by_step)
 
 

@@ -97,15 +97,14 @@ class Session:
             return self.source.examples(stream, indices, self.algorithm.example_batch), keys
         return self.source.sample(stream, indices, *([include] if include else [])), keys
 
-    def setting(self, *, training: bool, progress: float = 1.0, inductive: bool | None = None,
-                stage: Stage = "tasks") -> Setting:
-        """What is the same for every task; `inductive` None is as the experiment says."""
+    def setting(self, *, training: bool, progress: float = 1.0, stage: Stage = "tasks") -> Setting:
+        """What is the same for every task."""
         shape = self.experiment.training_task() if training else self.experiment.task
         return Setting(
             steps=self.inner_steps(training=training) if stage == "tasks" else 0,
             ways=shape.ways if self.spec.kind == "classification" else self.spec.outputs,
             training=training,
-            inductive=stage == "tasks" and (self.backbone.is_inductive if inductive is None else inductive),
+            inductive=stage == "tasks" and self.backbone.is_inductive,
             progress=progress,
             stage=stage,
         )
