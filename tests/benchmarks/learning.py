@@ -20,7 +20,7 @@ import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import torch
 
@@ -46,6 +46,8 @@ NETWORK = ("backbone=conv4", "backbone.downsampling=stride", "backbone.filters=3
 VALIDATIONS = 4
 COMMON = ("device=cpu", "evaluation.tasks=1000", "evaluation.probe_tasks=1", "training.validation_tasks=60")
 CALIBRATION_SECONDS = 5.0
+# After this share of the steps their pace is held against the calibration; a run that is further off begins again.
+CHECKED, TOLERATED, RESTARTS = 0.1, 0.15, 2
 # What each method must reach; a method that is not named here must reach the usual gate. Controls have none.
 GATE = 0.90
 GATES = {"learned_optimizer": 0.80, "meta_network": 0.80, "snail": 0.80, "meta_nas": 0.80, "mann": 0.60,
@@ -92,12 +94,26 @@ def experiment(problem: str, name: str, seed: int, iterations: int) -> Experimen
     return made
 
 
-def cost(problem: str, name: str, seed: int) -> tuple[float, float]:
-    """Seconds of an outer step over a whole short run, all its stages included, and of a validation."""
+class Cost(NamedTuple):
+    """What a short run has shown.
+
+    Attributes:
+        step: Seconds of an outer step, over all stages of the training.
+        validation: Seconds of a validation.
+        is_even: Whether all steps are of one stage.
+    """
+
+    step: float
+    validation: float
+    is_even: bool
+
+
+def cost(problem: str, name: str, seed: int) -> Cost:
+    """Measure whole short runs, until one is long enough."""
     iterations = 4
     while True:
         made = experiment(problem, name, seed, iterations)
-        begun, validated, first, last = time.perf_counter(), [], 0.0, 0.0
+        begun, validated, first, last, stages = time.perf_counter(), [], 0.0, 0.0, set()
         for event in train(made):
             now = time.perf_counter()
             if isinstance(event, Started):
@@ -109,29 +125,38 @@ def cost(problem: str, name: str, seed: int) -> tuple[float, float]:
             elif isinstance(event, Steps):
                 last += now - begun
                 first = first or now - begun
+                stages.add(event.stage)
             begun = now
         if last >= CALIBRATION_SECONDS or iterations >= 100_000:
             # The first block pays for what is done once, such as decoding and turning pictures.
-            return last / iterations, min(validated)
+            return Cost(last / iterations, min(validated), len(stages) == 1)
         iterations *= 2 if last > CALIBRATION_SECONDS / 4 else 4
 
 
 def run_cell(problem: str, name: str, seed: int, seconds: float) -> dict[str, Any]:
     """Train for so many seconds and test."""
-    of_step, of_validation = cost(problem, name, seed)
-    iterations = max(VALIDATIONS, int((seconds - (VALIDATIONS + 1) * of_validation) / of_step))
-    made = experiment(problem, name, seed, iterations)
-    before = time.perf_counter()
-    started, test, ended, trained = None, None, None, 0.0
-    for event in train(made):
-        if isinstance(event, Started):
-            started = event
-        elif isinstance(event, Steps):
-            trained = event.seconds
-        elif isinstance(event, Evaluation) and event.split == "test":
-            test = event
-        elif isinstance(event, Finished | Failed):
-            ended = event
+    of_step, of_validation, is_even = cost(problem, name, seed)
+    restarts = RESTARTS if is_even else 0
+    while True:
+        iterations = max(VALIDATIONS, int((seconds - (VALIDATIONS + 1) * of_validation) / of_step))
+        made = experiment(problem, name, seed, iterations)
+        before = time.perf_counter()
+        started, test, ended, trained, taken = None, None, None, 0.0, 0
+        for event in train(made):
+            if isinstance(event, Started):
+                started = event
+            elif isinstance(event, Steps):
+                trained, behind, taken = event.seconds, taken, taken + len(event.loss)
+                is_time = behind < CHECKED * iterations <= taken
+                if restarts and is_time and abs(trained / taken / of_step - 1) > TOLERATED:
+                    of_step, restarts = trained / taken, restarts - 1
+                    break
+            elif isinstance(event, Evaluation) and event.split == "test":
+                test = event
+            elif isinstance(event, Finished | Failed):
+                ended = event
+        else:
+            break
     if started is None or test is None or not isinstance(ended, Finished):
         raise RuntimeError(ended.message if isinstance(ended, Failed) else "the run did not finish")
     by_step = [{"mean": score.mean, "ci95": score.ci95} for score in test.by_step]
