@@ -24,7 +24,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 
-from workbench.engine.events import Evaluation, Failed, Finished, Started, Steps
+from workbench.engine.events import Evaluation, Failed, Started, Steps
 from workbench.engine.trainer import train
 from workbench.engine.work import cores
 from workbench.experiment.experiment import Experiment
@@ -133,36 +133,59 @@ def cost(problem: str, name: str, seed: int) -> Cost:
         iterations *= 2 if last > CALIBRATION_SECONDS / 4 else 4
 
 
+class OffPaceError(Exception):
+    """The steps take longer or shorter than was thought: so many seconds each."""
+
+    def __init__(self, of_step: float) -> None:
+        super().__init__(f"{of_step} s a step")
+        self.of_step = of_step
+
+
+class Trained(NamedTuple):
+    """A run from beginning to end: its start, its test, and the seconds of its training."""
+
+    started: Started
+    test: Evaluation
+    seconds: float
+
+
+def trained(made: Experiment, of_step: float | None) -> Trained:
+    """Run an experiment, and raise OffPaceError early on where a step does not take the seconds given."""
+    started, test, seconds, taken = None, None, 0.0, 0
+    for event in train(made):
+        if isinstance(event, Started):
+            started = event
+        elif isinstance(event, Steps):
+            seconds, behind, taken = event.seconds, taken, taken + len(event.loss)
+            is_time = behind < CHECKED * made.training.iterations <= taken
+            if of_step and is_time and abs(seconds / taken / of_step - 1) > TOLERATED:
+                raise OffPaceError(seconds / taken)
+        elif isinstance(event, Evaluation) and event.split == "test":
+            test = event
+        elif isinstance(event, Failed):
+            raise RuntimeError(event.message)
+    if started is None or test is None:
+        raise RuntimeError("the run did not finish")
+    return Trained(started, test, seconds)
+
+
 def run_cell(problem: str, name: str, seed: int, seconds: float) -> dict[str, Any]:
     """Train for so many seconds and test."""
     of_step, of_validation, is_even = cost(problem, name, seed)
-    restarts = RESTARTS if is_even else 0
+    checks = RESTARTS if is_even else 0
     while True:
         iterations = max(VALIDATIONS, int((seconds - (VALIDATIONS + 1) * of_validation) / of_step))
         made = experiment(problem, name, seed, iterations)
         before = time.perf_counter()
-        started, test, ended, trained, taken = None, None, None, 0.0, 0
-        for event in train(made):
-            if isinstance(event, Started):
-                started = event
-            elif isinstance(event, Steps):
-                trained, behind, taken = event.seconds, taken, taken + len(event.loss)
-                is_time = behind < CHECKED * iterations <= taken
-                if restarts and is_time and abs(trained / taken / of_step - 1) > TOLERATED:
-                    of_step, restarts = trained / taken, restarts - 1
-                    break
-            elif isinstance(event, Evaluation) and event.split == "test":
-                test = event
-            elif isinstance(event, Finished | Failed):
-                ended = event
-        else:
+        try:
+            started, test, took = trained(made, of_step if checks else None)
             break
-    if started is None or test is None or not isinstance(ended, Finished):
-        raise RuntimeError(ended.message if isinstance(ended, Failed) else "the run did not finish")
+        except OffPaceError as pace:
+            of_step, checks = pace.of_step, checks - 1
     by_step = [{"mean": score.mean, "ci95": score.ci95} for score in test.by_step]
     return {
         "problem": problem, "algorithm": name, "seed": seed, "iterations": iterations,
-        "tasks_seen": iterations * started.meta_batch, "training_seconds": round(trained, 1),
+        "tasks_seen": iterations * started.meta_batch, "training_seconds": round(took, 1),
         "seconds": round(time.perf_counter() - before, 1), "metric": test.metric, "mean": test.score.mean,
         "ci95": test.score.ci95, "test_tasks": test.tasks, "step": test.step, "by_step": by_step,
         "modes": {mode: {"mean": score.mean, "ci95": score.ci95} for mode, score in test.modes.items()},
