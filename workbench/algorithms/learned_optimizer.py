@@ -176,7 +176,7 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
         """A clipped gradient; for pictures a large first rate, smaller networks and small meta-batches."""
         outer = {"training.clip": 1.0}
         if kind == "classification":
-            return outer | {"algorithm.inner_lr": 0.3, "algorithm.inner_steps": 3, "algorithm.hidden": 8,
+            return outer | {"algorithm.inner_lr": 0.3, "algorithm.inner_steps": 3, "algorithm.hidden": 4,
                             "backbone.filters": 32, "training.meta_batch": 4, "training.outer_lr": 2e-3}
         return outer | {"training.outer_lr": 2e-3}
 
