@@ -173,12 +173,13 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A clipped gradient; for pictures a large first rate, smaller networks and small meta-batches."""
-        outer = {"training.clip": 1.0}
+        """A clipped gradient, a small optimizer network and small meta-batches, for it runs once for every weight; for
+        pictures a large first rate and a smaller learner."""
+        small = {"training.clip": 1.0, "algorithm.hidden": 4}
         if kind == "classification":
-            return outer | {"algorithm.inner_lr": 0.3, "algorithm.inner_steps": 3, "algorithm.hidden": 4,
-                            "backbone.filters": 32, "training.meta_batch": 4, "training.outer_lr": 2e-3}
-        return outer | {"training.outer_lr": 2e-3}
+            return small | {"algorithm.inner_lr": 0.3, "algorithm.inner_steps": 3, "backbone.filters": 32,
+                            "training.meta_batch": 4, "training.outer_lr": 2e-3}
+        return small | {"algorithm.inner_lr": 0.02, "training.meta_batch": 8, "training.outer_lr": 5e-3}
 
     @classmethod
     def build(cls, config: LearnedOptimizerConfig, backbone: Backbone, spec: Spec) -> nn.Module:
