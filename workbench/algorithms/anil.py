@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 from torch.func import grad
 
-from workbench.algorithms.base import Algorithm, Context, Meta
+from workbench.algorithms.base import Context, Meta, OnFeatures
 from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
-from workbench.backbones.base import Params
+from workbench.backbones.base import Params, only
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
@@ -33,7 +33,7 @@ class HeadOnFeatures(NamedTuple):
     features: Tensor
 
 
-class ANIL(Algorithm[ANILConfig]):
+class ANIL(OnFeatures[ANILConfig]):
     """MAML whose inner loop adapts the head alone. The features are reused from task to task and learned by the outer
     loop only. They are computed once a task, so an inner step costs no more than a matrix product.
 
@@ -51,7 +51,6 @@ class ANIL(Algorithm[ANILConfig]):
     Config = ANILConfig
     title = "ANIL"
     source = "Raghu 2020"
-    keeps_features = True
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
@@ -62,9 +61,8 @@ class ANIL(Algorithm[ANILConfig]):
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
         """The learned head, and the support set's features."""
-        head = {name: value for name, value in meta.params.items() if name.startswith("head.")}
-        return HeadOnFeatures(begin(self.config.inner_optimizer, head),
-                              self.network.part("backbone", meta.params, support.inputs))
+        return HeadOnFeatures(begin(self.config.inner_optimizer, only(meta.params, "head")),
+                              self.features(meta.params, support.inputs))
 
     def step(self, meta: Meta, state: HeadOnFeatures, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
         """One gradient step of the head."""
@@ -74,11 +72,6 @@ class ANIL(Algorithm[ANILConfig]):
         return state._replace(head=descend(self.config.inner_optimizer, state.head, grad(loss)(state.head.params),
                                            self.config.inner_lr))
 
-    def predict(self, meta: Meta, state: HeadOnFeatures, inputs: Tensor, ctx: Context) -> Tensor:
-        """The adapted head on the features of the inputs."""
-        return self.answers(meta, inputs, ctx)(state, ctx)
-
-    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[HeadOnFeatures, Context], Tensor]:
-        """One head after another on the features of the inputs."""
-        features = self.network.part("backbone", meta.params, inputs, ctx.reference)
-        return lambda state, _: self.network.part("head", state.head.params, features)
+    def respond(self, meta: Meta, state: HeadOnFeatures, features: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
+        """The adapted head."""
+        return self.network.part("head", state.head.params, features)

@@ -179,10 +179,7 @@ class Algorithm(Pluggable, Generic[C]):
         """Logits or values [n, outputs] of inputs [n, *input_shape]."""
 
     def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[State, Context], Tensor]:  # noqa: ARG002
-        """What predicts the same inputs after one inner step after another, from (state, context).
-
-        A method that keeps its features overrides it, so that they are computed once.
-        """
+        """What predicts the same inputs after one inner step after another, from (state, context)."""
         return lambda state, now: self.predict(meta, state, inputs, now)
 
     def predict_examples(self, meta: Meta, inputs: Tensor, ctx: Context) -> Tensor:
@@ -257,6 +254,32 @@ class Algorithm(Pluggable, Generic[C]):
         if self.spec.kind == "classification":
             return (outputs.argmax(-1) == targets).to(outputs.dtype).mean()
         return F.mse_loss(outputs, targets)
+
+
+class OnFeatures(Algorithm[C], Generic[C]):
+    """A method whose inner steps leave the features alone, so that the backbone sees every input only once.
+
+    `features` and `respond` take the place of `predict`.
+    """
+
+    keeps_features = True
+
+    def features(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Features [n, width] of inputs [n, *input_shape]: those of the backbone."""
+        return self.network.part("backbone", params, inputs, reference)
+
+    @abstractmethod
+    def respond(self, meta: Meta, state: State, features: Tensor, ctx: Context) -> Tensor:
+        """Logits or values [n, outputs] of features [n, width]."""
+
+    def predict(self, meta: Meta, state: State, inputs: Tensor, ctx: Context) -> Tensor:
+        """What the state responds to the features of the inputs."""
+        return self.answers(meta, inputs, ctx)(state, ctx)
+
+    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[State, Context], Tensor]:
+        """One state after another on features that are computed once."""
+        features = self.features(meta.params, inputs, ctx.reference)
+        return lambda state, now: self.respond(meta, state, features, now)
 
 
 def adapt(

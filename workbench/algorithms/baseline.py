@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 from torch.func import grad
 
-from workbench.algorithms.base import Context, Meta, Stage, noise
+from workbench.algorithms.base import Context, Meta, OnFeatures, Stage, noise
 from workbench.algorithms.pretraining import ExampleLearner, OverExamples
 from workbench.backbones.base import Params
 from workbench.experiment.fields import field
@@ -57,11 +57,10 @@ class HeadInTraining(NamedTuple):
 B = TypeVar("B", bound=FreshHead)
 
 
-class Finetuning(ExampleLearner[B], Generic[B]):
+class Finetuning(OnFeatures[B], ExampleLearner[B], Generic[B]):
     """Pretrains on examples and fits a fresh head to each task; a subclass says what a head is."""
 
     any_ways = True
-    keeps_features = True
 
     @abstractmethod
     def fresh_head(self, features: Tensor, ctx: Context) -> Params:
@@ -81,7 +80,7 @@ class Finetuning(ExampleLearner[B], Generic[B]):
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadInTraining:
         """A fresh head at rest, and the support set's features."""
-        features = self.network.part("backbone", meta.params, support.inputs)
+        features = self.features(meta.params, support.inputs)
         head = self.fresh_head(features, ctx)
         return HeadInTraining(head, {name: value.new_zeros(value.shape) for name, value in head.items()}, features)
 
@@ -102,14 +101,9 @@ class Finetuning(ExampleLearner[B], Generic[B]):
         head = {name: value - config.inner_lr * velocity[name] for name, value in state.head.items()}
         return HeadInTraining(head, velocity, state.features)
 
-    def predict(self, meta: Meta, state: HeadInTraining, inputs: Tensor, ctx: Context) -> Tensor:
-        """The head on the features of the inputs."""
-        return self.answers(meta, inputs, ctx)(state, ctx)
-
-    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[HeadInTraining, Context], Tensor]:
-        """One head after another on the features of the inputs."""
-        features = self.network.part("backbone", meta.params, inputs, ctx.reference)
-        return lambda state, _: self.run_head(state.head, features)
+    def respond(self, meta: Meta, state: HeadInTraining, features: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
+        """The head as it is."""
+        return self.run_head(state.head, features)
 
 
 class Baseline(Finetuning[BaselineConfig]):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, Self
 
 import torch
@@ -11,7 +11,7 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
+from workbench.algorithms.base import Context, Drawing, Meta, OnFeatures
 from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, standardized, tokens
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
@@ -45,7 +45,6 @@ class MANNConfig(Choice):
         "is nearly the mean over all rows; learned, the controller chooses it for every read.",
         choices={"learned": "Learned", "one": "One"}, source="Graves et al. 2014, 3.3.1")
     labels: LabelTime = label_time()
-
 
     @model_validator(mode="after")
     def _has_a_row_for_every_head(self) -> Self:
@@ -134,7 +133,7 @@ class Interface(NamedTuple):
     sharpness: Tensor
 
 
-class MANN(Algorithm[MANNConfig]):
+class MANN(OnFeatures[MANNConfig]):
     """Learns a recurrent network that keeps a task's examples in an external memory. The labelled examples are fed in
     one after another, and each is written where the memory was used least. A query looks up what resembles it and is
     answered from that.
@@ -162,7 +161,6 @@ class MANN(Algorithm[MANNConfig]):
     Config = MANNConfig
     title = "MANN"
     source = "Santoro 2016"
-    keeps_features = True
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
@@ -182,7 +180,7 @@ class MANN(Algorithm[MANNConfig]):
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Recollection:
         """The tokens in the order of reading, and an empty memory."""
         config = self.config
-        features = standardized(self.network, meta.params, support.inputs, None)
+        features = self.features(meta.params, support.inputs)
         memory = Memory(features.new_full((config.rows, config.row_width), _BLANK), features.new_zeros(config.rows),
                         features.new_zeros(config.heads, config.rows),
                         features.new_zeros(config.heads * config.row_width))
@@ -196,20 +194,15 @@ class MANN(Algorithm[MANNConfig]):
         memory = remembered(state.memory, self._interface(meta, cell), self.config.decay)
         return state._replace(cell=cell, memory=memory)
 
-    def predict(self, meta: Meta, state: Recollection, inputs: Tensor, ctx: Context) -> Tensor:
-        """Read every input as if it were the next example, without writing."""
-        return self.answers(meta, inputs, ctx)(state, ctx)
+    def features(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Features [n, width], standardized."""
+        return standardized(self.network, params, inputs, reference)
 
-    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[Recollection, Context], Tensor]:
-        """One memory after another on the features of the inputs."""
-        features = standardized(self.network, meta.params, inputs, ctx.reference)
-
-        def answer(state: Recollection, now: Context) -> Tensor:
-            cells, weights = self._lookup(meta, state, features, now)
-            recalled = (weights @ state.memory.rows).flatten(1)
-            return self.network.part("head", meta.params, torch.cat([cells[:, : self.config.hidden], recalled], -1))
-
-        return answer
+    def respond(self, meta: Meta, state: Recollection, features: Tensor, ctx: Context) -> Tensor:
+        """Read every query as if it were the next example, without writing."""
+        cells, weights = self._lookup(meta, state, features, ctx)
+        recalled = (weights @ state.memory.rows).flatten(1)
+        return self.network.part("head", meta.params, torch.cat([cells[:, : self.config.hidden], recalled], -1))
 
     def drawings(self) -> dict[str, Drawing]:
         """Where the queries look."""
@@ -219,7 +212,7 @@ class MANN(Algorithm[MANNConfig]):
 
     def draw(self, meta: Meta, state: Recollection, task: Task, ctx: Context) -> Params:
         """Read weights [queries, rows]."""
-        features = standardized(self.network, meta.params, task.query.inputs, ctx.reference)
+        features = self.features(meta.params, task.query.inputs, ctx.reference)
         return {"reads": self._lookup(meta, state, features, ctx)[1].mean(1)}
 
     def _interface(self, meta: Meta, cell: Tensor) -> Interface:

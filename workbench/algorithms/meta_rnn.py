@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from workbench.algorithms.base import Algorithm, Context, Meta
+from workbench.algorithms.base import Context, Meta, OnFeatures
 from workbench.algorithms.sequence import Cell, CellKind, LabelTime, Tokens, label_time, standardized, tokens
-from workbench.backbones.base import Backbone
+from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Spec
@@ -79,7 +79,7 @@ class Read(NamedTuple):
     cell: Tensor
 
 
-class MetaRNN(Algorithm[MetaRNNConfig]):
+class MetaRNN(OnFeatures[MetaRNNConfig]):
     """Learns a recurrent network that is itself the learner. The labelled examples are fed in one after another, and a
     query is answered from the activations that they leave. No weight changes on a new task, so the adaptation curve
     shows what every further example is worth.
@@ -105,7 +105,6 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
     Config = MetaRNNConfig
     title = "Meta-RNN"
     source = "Hochreiter 2001"
-    keeps_features = True
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
@@ -124,7 +123,7 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Read:
         """The tokens in the order of reading, of which none is read yet."""
-        features = standardized(self.network, meta.params, support.inputs, None)
+        features = self.features(meta.params, support.inputs)
         network = cast("RecurrentLearner", self.network.module)
         return Read(tokens(features, support.targets, self.spec, self.config.labels, ctx.key),
                     features.new_zeros(network.cell.size))
@@ -134,17 +133,12 @@ class MetaRNN(Algorithm[MetaRNNConfig]):
         seen = state.tokens.support[ctx.step % len(state.tokens.support)]
         return state._replace(cell=self.network.part("cell", meta.params, seen, state.cell))
 
-    def predict(self, meta: Meta, state: Read, inputs: Tensor, ctx: Context) -> Tensor:
-        """Read every input as if it were the next example."""
-        return self.answers(meta, inputs, ctx)(state, ctx)
+    def features(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
+        """Features [n, width], standardized."""
+        return standardized(self.network, params, inputs, reference)
 
-    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[Read, Context], Tensor]:
-        """One state of the cell after another on the features of the inputs."""
-        features = standardized(self.network, meta.params, inputs, ctx.reference)
-
-        def answer(state: Read, now: Context) -> Tensor:
-            seen = state.tokens.unlabelled(features, now.step)
-            after = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))
-            return self.network.part("head", meta.params, after[:, : self.config.hidden])
-
-        return answer
+    def respond(self, meta: Meta, state: Read, features: Tensor, ctx: Context) -> Tensor:
+        """Read every query as if it were the next example."""
+        seen = state.tokens.unlabelled(features, ctx.step)
+        after = self.network.part("cell", meta.params, seen, state.cell.expand(len(features), -1))
+        return self.network.part("head", meta.params, after[:, : self.config.hidden])

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import grad
 
-from workbench.algorithms.base import Context, Drawing, InnerLoop, Meta, Stage
+from workbench.algorithms.base import Context, Drawing, InnerLoop, Meta, OnFeatures, Stage
 from workbench.algorithms.inner import stopped
-from workbench.algorithms.pretraining import ExampleLearner, OverExamples, WithClassifier, answers_in_all, only
-from workbench.backbones.base import Backbone, Network, Params
+from workbench.algorithms.pretraining import ExampleLearner, OverExamples, WithClassifier, answers_in_all
+from workbench.backbones.base import Backbone, Network, Params, only
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Spec, Task
@@ -59,7 +59,7 @@ class AdaptedHead(NamedTuple):
     features: Tensor
 
 
-class MetaTransfer(ExampleLearner[MetaTransferConfig]):
+class MetaTransfer(OnFeatures[MetaTransferConfig], ExampleLearner[MetaTransferConfig]):
     """Pretrains the backbone to tell all training classes apart, and freezes it. Then a scale for every kernel, a shift
     for every bias and the initialization of the head are meta-learned, while each task adapts the head alone. Training
     comes back to the classes that went worst, as one practises what one cannot do yet.
@@ -83,7 +83,6 @@ class MetaTransfer(ExampleLearner[MetaTransferConfig]):
     Config = MetaTransferConfig
     title = "Meta-transfer"
     source = "Sun 2019"
-    keeps_features = True
 
     def __init__(self, config: MetaTransferConfig, network: Network, spec: Spec) -> None:
         super().__init__(config, network, spec)
@@ -160,14 +159,9 @@ class MetaTransfer(ExampleLearner[MetaTransferConfig]):
         return state._replace(head={name: value - self.config.inner_lr * gradient[name]
                                     for name, value in state.head.items()})
 
-    def predict(self, meta: Meta, state: AdaptedHead, inputs: Tensor, ctx: Context) -> Tensor:
-        """The adapted head on the features of the inputs."""
-        return self.answers(meta, inputs, ctx)(state, ctx)
-
-    def answers(self, meta: Meta, inputs: Tensor, ctx: Context) -> Callable[[AdaptedHead, Context], Tensor]:
-        """One head after another on the features of the inputs."""
-        features = self.features(meta.params, inputs, ctx.reference)
-        return lambda state, _: self.network.part("head", state.head, features)
+    def respond(self, meta: Meta, state: AdaptedHead, features: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
+        """The adapted head."""
+        return self.network.part("head", state.head, features)
 
     def drawings(self) -> dict[str, Drawing]:
         """How far every scale and shift has moved."""

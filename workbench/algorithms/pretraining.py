@@ -7,7 +7,7 @@ from typing import Generic, TypeVar
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Meta
-from workbench.backbones.base import Backbone, Network, Params
+from workbench.backbones.base import Backbone, Network
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
 
@@ -59,8 +59,3 @@ class ExampleLearner(Algorithm[E], Generic[E]):
 def answers_in_all(spec: Spec) -> int:
     """Outputs of a classifier of all training classes, or of a regressor of all functions."""
     return spec.classes if spec.kind == "classification" else spec.outputs
-
-
-def only(params: Params, part: str) -> Params:
-    """The parameters of one part of a module, such as "head", under the names that they have."""
-    return {name: value for name, value in params.items() if name.startswith(f"{part}.")}

@@ -40,6 +40,11 @@ class Block(NamedTuple):
     channels: int
 
 
+def only(params: Params, part: str) -> Params:
+    """The parameters of one part of a module, such as "head", under the names that they have."""
+    return {name: value for name, value in params.items() if name.startswith(f"{part}.")}
+
+
 def modulated(params: Params, block: Block, scale: Tensor, shift: Tensor, prefix: str = "backbone.") -> Params:
     """Parameters with which a block puts out scale · y + shift in place of y, before its activation.
 
