@@ -58,9 +58,10 @@ def noise_tasks(about: Spec, *, tasks: int, ways: int, shots: int, queries: int,
     return batch, torch.randint(-(2**62), 2**62, (tasks,), generator=generator)
 
 
-def setting(algorithm: Algorithm[Any], about: Spec, *, inductive: bool = False, examples: int = 6) -> Setting:
+def setting(algorithm: Algorithm[Any], about: Spec, *, inductive: bool = False, examples: int = 6,
+            progress: float = 0.0) -> Setting:
     steps = algorithm.inner_steps(training=True, examples=examples)
-    return Setting(steps, about.outputs, training=True, inductive=inductive, progress=0.0)
+    return Setting(steps, about.outputs, training=True, inductive=inductive, progress=progress)
 
 
 def executor(name: str, algorithm: Algorithm[Any]) -> Executor:

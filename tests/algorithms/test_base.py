@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.func import vmap
 
-from tests.problems import make, noise_tasks, spec
+from tests.problems import algorithms_for, make, noise_tasks, spec
 from workbench.algorithms.base import Context, adapt, noise
+from workbench.experiment.registry import find
+from workbench.tasks.base import Examples
 
 
 @given(st.lists(st.integers(-(2**63), 2**63 - 1), min_size=1, max_size=5), st.integers(1, 40), st.integers(0, 10**9))
@@ -49,3 +52,20 @@ def test_the_inner_loop_is_watched_before_the_first_step_and_after_each():
     support = batch.task(0).support
     losses = [algorithm.loss(algorithm.predict(meta, state, support.inputs, ctx), support.targets) for state in seen]
     assert all(after < before for before, after in pairwise(losses))
+
+
+@pytest.mark.parametrize("counts", [(1, 2, 4), (3, 2, 2)])
+@pytest.mark.parametrize("name", [name for name in algorithms_for("classification")
+                                  if find("algorithm", name).tested_on == "tasks"])
+def test_classes_may_differ_in_their_number_of_examples(name, counts):
+    about = spec("classification", 3, picture=find("algorithm", name).searches)
+    batch, keys = noise_tasks(about, tasks=1, ways=3, shots=4, queries=2)
+    task = batch.task(0)
+    rows = torch.cat([(task.support.targets == label).nonzero()[:count, 0] for label, count in enumerate(counts)])
+    support = Examples(task.support.inputs[rows], task.support.targets[rows])
+    algorithm, meta = make(name, about)
+    ctx = Context(steps=algorithm.inner_steps(training=False, examples=len(rows)), ways=3, training=False,
+                  reference=None, progress=1.0, key=keys[0])
+    outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), task.query.inputs, ctx.adapted)
+    assert outputs.shape == (6, 3)
+    assert outputs.isfinite().all()

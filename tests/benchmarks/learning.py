@@ -75,14 +75,14 @@ def cells(problems: tuple[str, ...], seeds: int) -> Iterator[tuple[str, str, int
                     yield problem, name, seed
 
 
-def experiment(problem: str, name: str, seed: int, iterations: int) -> Experiment:
+def experiment(problem: str, name: str, seed: int, iterations: int, validations: int = VALIDATIONS) -> Experiment:
     """The experiment of a cell: the method's own suggestions, and what is the same for all.
 
     Controls keep their recipe too. Five inner steps are tested at least where a method iterates, so that the table can
     show the first and the fifth.
     """
     settings = [f"algorithm={name}", *PROBLEMS[problem], *COMMON, f"seed={seed}", f"training.iterations={iterations}",
-                f"training.validate_every={max(1, iterations // VALIDATIONS)}",
+                f"training.validate_every={max(1, iterations // validations)}",
                 f"training.checkpoint_every={iterations}"]
     if problem != "sinusoids" and not find("algorithm", name).searches:
         settings += NETWORK
@@ -112,7 +112,7 @@ def cost(problem: str, name: str, seed: int) -> Cost:
     """Measure whole short runs, until one is long enough."""
     iterations = 4
     while True:
-        made = experiment(problem, name, seed, iterations)
+        made = experiment(problem, name, seed, iterations, validations=1)
         begun, validated, first, last, stages = time.perf_counter(), [], 0.0, 0.0, set()
         for event in train(made):
             now = time.perf_counter()

@@ -35,15 +35,15 @@ def config_for(name: str, picture: bool, **wanted: Any) -> dict[str, Any]:
 @settings(max_examples=3, deadline=None)
 @given(ways=st.integers(2, 4), shots=st.integers(1, 3), queries=st.integers(1, 3),
        steps=st.integers(1, 4), tasks=st.integers(1, 4), picture=st.booleans(), inductive=st.booleans(),
-       seed=st.integers(0, 1000))
-def test_batched_equals_looped(case, ways, shots, queries, steps, tasks, picture, inductive, seed):
+       progress=st.sampled_from([0.0, 1.0]), seed=st.integers(0, 1000))
+def test_batched_equals_looped(case, ways, shots, queries, steps, tasks, picture, inductive, progress, seed):
     name, kind = case
     about = spec(kind, ways, picture)
     if kind == "regression":  # batch normalization needs two values a channel, and a regression task has no ways
         shots, queries = shots + 1, queries + 1
     algorithm, meta = make(name, about, **config_for(name, picture, inner_steps=steps))
     batch, keys = noise_tasks(about, tasks=tasks, ways=ways, shots=shots, queries=queries, seed=seed)
-    chosen = setting(algorithm, about, inductive=inductive, examples=len(batch.support.inputs[0]))
+    chosen = setting(algorithm, about, inductive=inductive, examples=len(batch.support.inputs[0]), progress=progress)
     found = {}
     for how in ("vectorized", "threads"):
         runner = executor(how, algorithm)

@@ -169,17 +169,21 @@ class MetaNAS(Algorithm[MetaNASConfig]):
         return not ctx.training or ctx.progress >= self.config.warm_up
 
     def _halves(self, support: Examples, ctx: Context) -> tuple[Examples, Examples] | None:
-        """Half of every class for the architecture and the rest for the weights; None where a class has one example."""
-        classifies = self.spec.kind == "classification"
-        ways = ctx.ways if classifies else 1
-        shots = len(support.inputs) // ways
-        if shots < 2:
+        """Half of every class for the architecture and the rest for the weights; None where classes have one example.
+
+        Where classes differ in their number of examples, a class with a single one is in one of the two.
+        """
+        ways = ctx.ways if self.spec.kind == "classification" else 1
+        half = ways * (len(support.inputs) // ways // 2)
+        if not half:
             return None
         # The salt is that of no step, so that an example stays in its half all through the task.
         place = noise(ctx.key, len(support.inputs), -1)
-        order = (support.targets + place if classifies else place).argsort().view(ways, shots)
-        chosen = (order[:, : shots // 2].flatten(), order[:, shots // 2 :].flatten())
-        first, second = (Examples(support.inputs[rows], support.targets[rows]) for rows in chosen)
+        is_before = place < place.unsqueeze(-1)
+        is_like = (support.targets == support.targets.unsqueeze(-1) if self.spec.kind == "classification"
+                   else torch.ones_like(is_before))
+        order = (((is_before & is_like).sum(-1) + 0.5) / is_like.sum(-1)).argsort(stable=True)
+        first, second = (Examples(support.inputs[rows], support.targets[rows]) for rows in (order[:half], order[half:]))
         return first, second
 
     def _moved(self, fast: Fast, gradient: Params, rate: float) -> Fast:
