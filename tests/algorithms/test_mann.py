@@ -12,6 +12,7 @@ from tests.algorithms.sequences import SEEN, check_against, linear
 from tests.problems import make, noise_tasks, spec
 from workbench.algorithms.base import Context, adapt
 from workbench.algorithms.mann import Interface, MANNConfig, Memory, looked_up, remembered
+from workbench.algorithms.sequence import reading_order
 
 ROWS, WIDTH, HEADS, HIDDEN = 5, 3, 2, 4
 
@@ -70,9 +71,10 @@ def answer(params: dict[str, Tensor], x: Tensor, y: Tensor, query: Tensor, time:
 def test_the_addressing_by_hand():
     """Three rows, one head, a gate of one half: the least used row is the last."""
     memory = Memory(torch.tensor([[1.0, 0.0], [0.0, 2.0], [5.0, 5.0]]).double(), torch.tensor([0.9, 0.5, 0.1]).double(),
-                    torch.tensor([[0.25, 0.75, 0.0]]).double(), torch.zeros(2).double())
+                    torch.tensor([[0.25, 0.75, 0.0]]).double(), torch.tensor([0, 1, -1]), torch.zeros(2).double())
     asked = Interface(torch.tensor([[0.0, 1.0]]).double(), torch.zeros(1).double(), torch.full((1,), 2.0).double())
-    after = remembered(memory, asked, 0.5)
+    after = remembered(memory, asked, 0.5, 2)
+    assert after.written.tolist() == [0, 1, 2]
     # Write 1/2 · (0.25, 0.75, 0) + 1/2 · (0, 0, 1); the last row is erased before.
     rows = torch.tensor([[1.0, 0.125], [0.0, 2.375], [0.0, 0.5]]).double()
     torch.testing.assert_close(after.rows, rows)
@@ -85,12 +87,14 @@ def test_the_addressing_by_hand():
 
 
 def test_what_was_used_least_is_forgotten_first():
-    memory = Memory(torch.full((4, 4), 1e-6), torch.zeros(4), torch.zeros(1, 4), torch.zeros(4))
+    memory = Memory(torch.full((4, 4), 1e-6), torch.zeros(4), torch.zeros(1, 4), torch.full((4,), -1), torch.zeros(4))
     closed = torch.full((1,), -50.0)
     for number in range(4):
-        memory = remembered(memory, Interface(torch.eye(4)[number:number + 1], closed, torch.full((1,), 50.0)), 0.95)
+        asked = Interface(torch.eye(4)[number:number + 1], closed, torch.full((1,), 50.0))
+        memory = remembered(memory, asked, 0.95, number)
     torch.testing.assert_close(memory.rows, torch.eye(4))
-    memory = remembered(memory, Interface(-torch.eye(4)[:1], closed, torch.full((1,), 50.0)), 0.95)
+    memory = remembered(memory, Interface(-torch.eye(4)[:1], closed, torch.full((1,), 50.0)), 0.95, 4)
+    assert memory.written.tolist() == [4, 1, 2, 3]
     torch.testing.assert_close(memory.rows[0], -torch.eye(4)[0])
     torch.testing.assert_close(memory.rows[1:], torch.eye(4)[1:])
 
@@ -112,3 +116,24 @@ def test_a_query_looks_at_the_row_that_resembles_it_and_writes_nothing():
 def test_more_heads_than_rows_are_refused():
     with pytest.raises(ValueError, match="4 heads write to 3 rows"):
         MANNConfig(heads=4, rows=3)
+
+
+def test_what_is_drawn_is_how_much_each_query_reads_of_the_rows_of_each_example():
+    about = spec("classification", 2)
+    batch, keys = noise_tasks(about, tasks=1, ways=2, shots=2, queries=2)
+    task = batch.task(0)
+    algorithm, meta = make("mann", about, rows=12, row_width=3, heads=2, hidden=6)
+    ctx = Context(steps=4, ways=2, training=False, reference=None, progress=1.0, key=keys[0])
+    state = adapt(algorithm, meta, task.support, ctx)
+    drawn = algorithm.draw(meta, state, task, ctx.adapted)["reads"]
+    assert drawn.shape == (4, 5)
+    torch.testing.assert_close(drawn.sum(-1), torch.ones(4).double())
+    # With four examples and two heads the first eight rows are cleared two by two, in the order of reading.
+    assert state.memory.written.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, -1, -1, -1, -1]
+    # Were the rows of the example that was read last nobody's, what it is read would count among the empty rows.
+    last = int(reading_order(4, keys[0])[-1])
+    nobodys = torch.where(state.memory.written == 3, -1, state.memory.written)
+    other = algorithm.draw(meta, state._replace(memory=state.memory._replace(written=nobodys)), task, ctx.adapted)
+    expected = drawn.clone()
+    expected[:, last], expected[:, -1] = 0, drawn[:, -1] + drawn[:, last]
+    torch.testing.assert_close(other["reads"], expected)

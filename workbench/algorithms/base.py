@@ -194,6 +194,16 @@ class Algorithm(Pluggable, Generic[C]):
         """Tables [rows, columns] of the names in `drawings`, after ctx.step inner steps on the task's support."""
         return {}
 
+    def in_order(self, examples: Examples) -> Tensor:
+        """Places [n] of a task's examples as drawings show them: class by class, or by their first input."""
+        values = examples.targets if self.spec.kind == "classification" else examples.inputs.flatten(1)[:, 0]
+        return values.argsort(stable=True)
+
+    @property
+    def sorting(self) -> str:
+        """How `in_order` sorts, in words."""
+        return "class by class" if self.spec.kind == "classification" else "by their first input"
+
     def found(self, meta: Meta) -> dict[str, Any]:  # noqa: ARG002 - for methods that search
         """Plain values that an export's manifest tells under "found": what was learned that has a name, as a structure.
 

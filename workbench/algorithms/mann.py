@@ -12,7 +12,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Context, Drawing, Meta, OnFeatures
-from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, standardized, tokens
+from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, reading_order, standardized, tokens
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
@@ -108,12 +108,14 @@ class Memory(NamedTuple):
         rows: [rows, row_width], what is written.
         usage: [rows], w^u.
         weights: [heads, rows], w^r: where the last read looked.
+        written: [rows], place in the order of reading of the example that a row was last cleared for; -1 for none.
         recalled: [heads · row_width], what it found.
     """
 
     rows: Tensor
     usage: Tensor
     weights: Tensor
+    written: Tensor
     recalled: Tensor
 
 
@@ -183,15 +185,17 @@ class MANN(OnFeatures[MANNConfig]):
         features = self.features(meta.params, support.inputs)
         memory = Memory(features.new_full((config.rows, config.row_width), _BLANK), features.new_zeros(config.rows),
                         features.new_zeros(config.heads, config.rows),
+                        torch.full((config.rows,), -1, device=features.device),
                         features.new_zeros(config.heads * config.row_width))
         return Recollection(tokens(features, support.targets, self.spec, config.labels, ctx.key),
                             features.new_zeros(2 * config.hidden), memory)
 
     def step(self, meta: Meta, state: Recollection, support: Examples, ctx: Context) -> Recollection:  # noqa: ARG002
         """Read the next example, and begin again after the last."""
-        token = state.tokens.support[ctx.step % len(state.tokens.support)]
+        place = ctx.step % len(state.tokens.support)
+        token = state.tokens.support[place]
         cell = self.network.part("cell", meta.params, torch.cat([state.memory.recalled, token]), state.cell)
-        memory = remembered(state.memory, self._interface(meta, cell), self.config.decay)
+        memory = remembered(state.memory, self._interface(meta, cell), self.config.decay, place)
         return state._replace(cell=cell, memory=memory)
 
     def features(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
@@ -207,13 +211,16 @@ class MANN(OnFeatures[MANNConfig]):
     def drawings(self) -> dict[str, Drawing]:
         """Where the queries look."""
         return {"reads": Drawing("Memory reads", "Each query should look at the rows that the examples of its class, "
-                                 "or the points next to it, were written to.", "query", "memory row",
-                                 "read weight, mean over heads")}
+                                 f"or the points next to it, were written to; both are sorted {self.sorting}.", "query",
+                                 "support example, and last the rows that hold none", "read weight, mean over heads")}
 
     def draw(self, meta: Meta, state: Recollection, task: Task, ctx: Context) -> Params:
-        """Read weights [queries, rows]."""
+        """Read weights [queries, examples + 1], summed over the rows that each example was written to."""
         features = self.features(meta.params, task.query.inputs, ctx.reference)
-        return {"reads": self._lookup(meta, state, features, ctx)[1].mean(1)}
+        by_row = self._lookup(meta, state, features, ctx)[1].mean(1)[self.in_order(task.query)]
+        place = reading_order(len(task.support.inputs), ctx.key).argsort()[self.in_order(task.support)]
+        by_example = by_row @ (state.memory.written.unsqueeze(-1) == place).to(by_row.dtype)
+        return {"reads": torch.cat([by_example, 1 - by_example.sum(-1, keepdim=True)], -1)}
 
     def _interface(self, meta: Meta, cell: Tensor) -> Interface:
         config = self.config
@@ -231,8 +238,15 @@ class MANN(OnFeatures[MANNConfig]):
         return cells, looked_up(state.memory.rows, asked.keys, asked.sharpness)
 
 
-def remembered(memory: Memory, asked: Interface, decay: float) -> Memory:
-    """The memory after one example's keys were written to it and looked up in it (Santoro et al. 2016, section 3)."""
+def remembered(memory: Memory, asked: Interface, decay: float, place: int) -> Memory:
+    """The memory after one example's keys were written to it and looked up in it (Santoro et al. 2016, section 3).
+
+    Args:
+        memory: The memory before.
+        asked: The controller's keys.
+        decay: What is left of a row's usage.
+        place: The example's place in the order of reading.
+    """
     count = len(memory.rows)
     # Which rows are used least has no derivative; of rows used equally little, the first are taken.
     least = memory.usage.detach().argsort(stable=True)[: len(asked.keys)]
@@ -242,7 +256,8 @@ def remembered(memory: Memory, asked: Interface, decay: float) -> Memory:
     rows = memory.rows * (1 - is_least.sum(0)).unsqueeze(-1) + write.T @ asked.keys
     weights = looked_up(rows, asked.keys, asked.sharpness)
     usage = decay * memory.usage + weights.sum(0) + write.sum(0)
-    return Memory(rows, usage, weights, (weights @ rows).flatten())
+    written = torch.where(is_least.any(0), place, memory.written)
+    return Memory(rows, usage, weights, written, (weights @ rows).flatten())
 
 
 def looked_up(rows: Tensor, keys: Tensor, sharpness: Tensor) -> Tensor:

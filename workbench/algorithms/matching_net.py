@@ -102,15 +102,13 @@ class MatchingNet(Algorithm[MatchingNetConfig]):
 
     def drawings(self) -> dict[str, Drawing]:
         """The attention."""
-        order = "class by class" if self.spec.kind == "classification" else "by their first feature"
         return {"attention": Drawing("Attention", "Where each query looks in the support set; both are sorted "
-                                     f"{order}.", "query", "support example", "share of the attention")}
+                                     f"{self.sorting}.", "query", "support example", "share of the attention")}
 
     def draw(self, meta: Meta, state: dict[str, Tensor], task: Task, ctx: Context) -> Params:
         """Attention of the queries on the support set."""
-        rows, columns = ((part.targets if self.spec.kind == "classification" else part.inputs.flatten(1)[:, 0])
-                         .argsort(stable=True) for part in (task.query, task.support))
-        return {"attention": self.scores(meta, state, task.query.inputs, ctx).softmax(-1)[rows][:, columns]}
+        attention = self.scores(meta, state, task.query.inputs, ctx).softmax(-1)
+        return {"attention": attention[self.in_order(task.query)][:, self.in_order(task.support)]}
 
 
 class WithContext(nn.Module):

@@ -90,8 +90,8 @@ class RelationNet(Algorithm[RelationNetConfig]):
 
     def draw(self, meta: Meta, state: dict[str, Tensor], task: Task, ctx: Context) -> Params:
         """Relations of the queries to the classes."""
-        rows = task.query.targets.argsort(stable=True)
-        return {"relations": self.predict(meta, state, task.query.inputs, ctx).sigmoid()[rows]}
+        relations = self.predict(meta, state, task.query.inputs, ctx).sigmoid()
+        return {"relations": relations[self.in_order(task.query)]}
 
 
 class WithRelation(nn.Module):

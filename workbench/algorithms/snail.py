@@ -182,14 +182,14 @@ class Snail(Algorithm[SnailConfig]):
     def drawings(self) -> dict[str, Drawing]:
         """The attention of the queries."""
         return {"attention": Drawing("Attention of the queries", "Each query should look at the examples of its own "
-                                     "class, or at the points next to it.", "query",
+                                     f"class, or at the points next to it; both are sorted {self.sorting}.", "query",
                                      "support example, and last the query itself", "weight in the last attention")}
 
     def draw(self, meta: Meta, state: Sequence, task: Task, ctx: Context) -> Params:
-        """Weights [queries, examples + 1], with the examples in the order of the support set."""
-        weights = self._answers(meta, state, task.query.inputs, ctx)[1]
-        back = torch.cat([state.order.argsort(), state.order.new_full((1,), len(state.tokens))])
-        return {"attention": weights[:, back]}
+        """Weights [queries, examples + 1], both in order."""
+        weights = self._answers(meta, state, task.query.inputs, ctx)[1][self.in_order(task.query)]
+        columns = state.order.argsort()[self.in_order(task.support)]
+        return {"attention": torch.cat([weights[:, columns], weights[:, -1:]], -1)}
 
     def _embedded(self, meta: Meta, inputs: Tensor, reference: Tensor | None) -> Tensor:
         features = standardized(self.network, meta.params, inputs, reference)
