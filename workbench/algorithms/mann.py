@@ -166,8 +166,8 @@ class MANN(OnFeatures[MANNConfig]):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
-        """A large outer rate and a clipped gradient; for pictures many small meta-batches, for functions a small network
-        that sees many tasks."""
+        """A large outer rate and a clipped gradient; for pictures many small meta-batches, for functions a small
+        network that sees many tasks."""
         if kind == "classification":
             return {"training.outer_lr": 3e-3, "training.clip": 1.0, "training.meta_batch": 8}
         return {"algorithm.hidden": 64, "algorithm.rows": 32, "algorithm.row_width": 20, "algorithm.heads": 1,
