@@ -12,6 +12,8 @@ from torch import Tensor
 from tests.algorithms.oracles import assert_equal, loss_of
 from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Algorithm, Context, Meta, adapt
+from workbench.backbones.base import Network
+from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, Spec, Task
 
 Table = dict[str, Tensor]
@@ -213,3 +215,19 @@ def test_what_is_drawn_is_the_modulation_and_the_attention():
     assert torch.equal(drawn["modulation"][3], state.adjustment["shift.1"])
     assert drawn["memory"].shape == (1, 4)
     assert drawn["memory"].sum().item() == pytest.approx(1)
+
+
+def test_a_backbone_without_blocks_has_no_modulation_to_draw():
+    about = spec("classification", 2)
+    kind, mlp = find("algorithm", "meta_network"), find("backbone", "mlp")
+    backbone = mlp(mlp.Config(widths=(6, 5)), about)
+    backbone.blocks = ()
+    chosen = kind.Config(inner_steps=1)
+    algorithm = kind(chosen, Network(kind.build(chosen, backbone, about)), about)
+    meta = algorithm.init(torch.Generator().manual_seed(3))
+    batch, _ = noise_tasks(about, tasks=1, ways=2, shots=3, queries=2)
+    support = Examples(batch.task(0).support.inputs.float(), batch.task(0).support.targets)
+    task, ctx = Task(support, support), context(about, steps=1)
+    state = adapt(algorithm, meta, support, ctx)
+    assert algorithm.predict(meta, state, support.inputs, ctx).shape == (6, 2)
+    assert algorithm.drawings() == algorithm.draw(meta, state, task, ctx) == {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from itertools import groupby
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,7 @@ from workbench.experiment.resolve import (
     unnamed,
     with_settings,
 )
+from workbench.places import resources
 
 
 def said(*settings_: str):
@@ -99,7 +101,8 @@ def test_picks_that_do_not_fit_are_refused_with_the_reason():
 
 
 def test_more_ways_in_training_need_an_algorithm_without_a_head():
-    assert "training.ways" in message("training.ways=20")
+    assert "MAML has one output a way" in message("training.ways=20")
+    assert "Supervised tells all classes apart" in message("algorithm=supervised", "training.ways=20")
     assert said("algorithm=protonet", "training.ways=20").training_task().ways == 20
 
 
@@ -131,6 +134,21 @@ def test_every_preset_is_a_valid_experiment_whose_command_is_its_name(name):
 
 def test_the_first_look_comes_first():
     assert next(iter(presets())) == "first-look"
+
+
+def test_presets_of_one_family_stand_together_each_at_a_place_of_its_own():
+    families = [name.partition("-")[0] for name in presets()]
+    assert len(list(groupby(families))) == len(set(families))
+    orders = [tomllib.loads(path.read_text(encoding="utf8"))["preset"]["order"]
+              for path in (resources() / "presets").glob("*.toml")]
+    assert len(set(orders)) == len(orders) == len(families)
+
+
+def test_a_preset_that_says_so_has_the_settings_of_its_paper():
+    maml = resolve(find_preset("maml-omniglot-5w1s-paper").tables)
+    assert (maml.training.iterations, maml.training.meta_batch, maml.algorithm.test_steps) == (60_000, 32, 3)
+    mann = resolve(find_preset("mann-omniglot-5w1s-paper").tables).algorithm
+    assert (mann.labels, mann.sharpness) == ("late", "one")
 
 
 def test_an_unknown_preset_names_the_nearest():

@@ -106,6 +106,8 @@ def test_every_algorithm_has_a_page_made_from_its_declaration() -> None:
         assert page.startswith(f"# {kind.title}\n")
         assert f"`algorithm={name}`" in page
     assert "| Inner rate (`inner_lr`) |" in help_page("algorithm/maml")
+    assert "one output a way" in help_page("algorithm/maml")
+    assert "one output a way" not in help_page("algorithm/supervised")
 
 
 def test_every_link_between_help_pages_leads_somewhere_and_no_page_names_a_place_of_this_machine() -> None:

@@ -78,6 +78,12 @@ def test_ways_are_idle_for_regression() -> None:
     assert "regression" in draft.idle_fields()["task.ways"]
 
 
+def test_training_ways_are_idle_for_a_method_that_tells_all_classes_apart() -> None:
+    draft = Draft()
+    draft.pick("algorithm", "supervised")
+    assert "all classes" in draft.idle_fields()["training.ways"]
+
+
 @pytest.mark.parametrize("name", list(presets()))
 def test_every_preset_fills_the_form_with_itself(name: str) -> None:
     draft = Draft()

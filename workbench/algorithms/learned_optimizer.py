@@ -151,8 +151,9 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
 
     **Update rule.** LSTM: θ_{s+1} = f ∘ θ_s - i ∘ ∇L_support(θ_s), with f = σ(w_f·(h, θ_s, f_{s-1}) + b_f), i likewise,
     and h the state of an LSTM over the loss and the gradient, their logarithm and their sign. MLP: θ_{s+1} = θ_s - α (g
-    + d) exp(m), with g the scaled gradient, and d and m put out by the network. Outer: the gradient of L_query(θ_S)
-    with respect to the network and θ_0, where the gradients that went into the network count as constants.
+    + d) exp(m), with g the scaled gradient, and d and m put out by the network. In both, what a step changes of a
+    weight is cut off at the largest update. Outer: the gradient of L_query(θ_S) with respect to the network and θ_0,
+    where the gradients that went into the network count as constants.
 
     **Source.** Ravi and Larochelle 2017, section 3, over the preprocessing of Andrychowicz et al. 2016, appendix A.
     Ravi's code begins with an input gate of 0.007 to 0.018 and takes up to 12 steps; with fewer steps it has to begin

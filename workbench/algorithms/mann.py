@@ -140,10 +140,10 @@ class MANN(OnFeatures[MANNConfig]):
     one after another, and each is written where the memory was used least. A query looks up what resembles it and is
     answered from that.
 
-    **Update rule.** A controller LSTM reads (f(x_t), y_t) and what was recalled last, and gives keys k_t, gates α and a
-    sharpness β. Write: w^w = σ(α) w^r_{t-1} + (1 - σ(α)) w^lu, where w^lu is one at the least used row, which is erased
-    before; M ← M + w^w k_t. Read: w^r = softmax(β cos(k_t, M)), recalled r_t = w^r M. Usage: w^u ← γ w^u + w^r + w^w.
-    The answer is linear in (h_t, r_t).
+    **Update rule.** A controller LSTM reads (f(x_t), y_t) and what was recalled last, and puts out k, gates α and b, of
+    which the keys are k_t = tanh(k) and the sharpness is β = 1 + log(1 + exp b). Write: w^w = σ(α) w^r_{t-1} + (1 -
+    σ(α)) w^lu, where w^lu is one at the least used row, which is erased before; M ← M + w^w k_t. Read: w^r = softmax(β
+    cos(k_t, M)), recalled r_t = w^r M. Usage: w^u ← γ w^u + w^r + w^w. The answer is linear in (h_t, r_t).
 
     **Source.** Santoro, Bartunov, Botvinick, Wierstra and Lillicrap 2016, section 3. The paper leaves open how several
     heads share the least used rows: here each takes one of its own. It has no sharpness, which is that of Graves et al.

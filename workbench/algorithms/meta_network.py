@@ -73,7 +73,7 @@ class Adjusting(nn.Module):
         backbone: What is adjusted, and whose unadjusted features the encoder reads.
         encoder: From an example's features and what its target says to its share in the task's encoding.
         memory: What earlier tasks left; absent where it has no slots.
-        modulator: From the encoding to scale - 1 and shift of every channel of every block.
+        modulator: From the encoding to scale - 1 and shift of every channel of every block; absent without blocks.
         generator: To a correction of the head, from the encoding or, for classification, from a class mean.
         head: For regression, the head that is corrected.
     """
@@ -86,8 +86,9 @@ class Adjusting(nn.Module):
         self.encoder = _perceptron(width + self._told, size, size)
         if config.memory_slots:
             self.memory = Memory(config.memory_slots, size)
-        channels = sum(block.channels for block in backbone.blocks)
-        self.modulator = _perceptron(size, size, 2 * channels, starts_at_zero=True)
+        if backbone.blocks:
+            channels = sum(block.channels for block in backbone.blocks)
+            self.modulator = _perceptron(size, size, 2 * channels, starts_at_zero=True)
         rows = spec.outputs if is_regression else 1
         self.generator = _perceptron(size if is_regression else width, size, rows * (width + 1), starts_at_zero=True)
         if is_regression:
@@ -97,7 +98,8 @@ class Adjusting(nn.Module):
         """All that is computed for an example: features, encoding and, unadjusted, the correction of the head."""
         features = self.backbone(inputs, reference)
         encoding = self.encoder(torch.cat([features, features.new_zeros(len(features), self._told)], 1))
-        self.modulator(encoding)
+        if self.backbone.blocks:
+            self.modulator(encoding)
         corrections: Tensor = self.generator(encoding if hasattr(self, "head") else features)
         return corrections
 
@@ -162,7 +164,7 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Adjusted:
         """What the network puts out for the task."""
         encoding = self._read(meta, self._encoding(meta, support, ctx))
-        adjustment = self._modulation(self.network.part("modulator", meta.params, encoding))
+        adjustment = self._modulation(meta, encoding)
         if self.spec.kind == "regression":
             head = {name: meta.params[f"head.{name}"] for name in ("weight", "bias")}
             corrections = self.network.part("generator", meta.params, encoding).view(self.spec.outputs, -1)
@@ -196,11 +198,13 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
 
     def drawings(self) -> dict[str, Drawing]:
         """The modulation, and what is read from memory."""
-        blocks = range(1, len(self._blocks) + 1)
-        drawn = {"modulation": Drawing(
-            "Modulation", "How the channels of every block are scaled and shifted for the task, the first "
-            f"{_DRAWN_CHANNELS} at most; zero leaves a channel as it was.", "block", "channel", "scale - 1, shift",
-            row_names=tuple(f"{what} {block}" for block in blocks for what in ("scale", "shift")))}
+        drawn = {}
+        if self._blocks:
+            blocks = range(1, len(self._blocks) + 1)
+            drawn["modulation"] = Drawing(
+                "Modulation", "How the channels of every block are scaled and shifted for the task, the first "
+                f"{_DRAWN_CHANNELS} at most; zero leaves a channel as it was.", "block", "channel", "scale - 1, shift",
+                row_names=tuple(f"{what} {block}" for block in blocks for what in ("scale", "shift")))
         if self.config.memory_slots:
             drawn["memory"] = Drawing("Memory reads", "From which slots the task's encoding is completed.", "read",
                                       "slot", "share")
@@ -208,10 +212,11 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
 
     def draw(self, meta: Meta, state: Adjusted, task: Task, ctx: Context) -> Params:
         """See `drawings`."""
-        shown = min(_DRAWN_CHANNELS, *(block.channels for block in self._blocks))
-        rows = [state.adjustment[f"{what}.{index}"][:shown]
-                for index in range(len(self._blocks)) for what in ("scale", "shift")]
-        drawn = {"modulation": torch.stack(rows)}
+        drawn = {}
+        if self._blocks:
+            shown = min(_DRAWN_CHANNELS, *(block.channels for block in self._blocks))
+            drawn["modulation"] = torch.stack([state.adjustment[f"{what}.{index}"][:shown]
+                                               for index in range(len(self._blocks)) for what in ("scale", "shift")])
         if self.config.memory_slots:
             encoding = self._encoding(meta, task.support, ctx)
             drawn["memory"] = _attention(meta.params["memory.keys"], encoding).unsqueeze(0)
@@ -236,8 +241,11 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
         """The encoding and what the memory adds to it."""
         return encoding + self.network.part("memory", meta.params, encoding) if self.config.memory_slots else encoding
 
-    def _modulation(self, written: Tensor) -> Params:
-        """What the modulator wrote, cut into the blocks."""
+    def _modulation(self, meta: Meta, encoding: Tensor) -> Params:
+        """What the modulator writes, cut into the blocks."""
+        if not self._blocks:
+            return {}
+        written = self.network.part("modulator", meta.params, encoding)
         parts = torch.split(written, [block.channels for block in self._blocks for _ in range(2)])
         return {f"{what}.{index // 2}": part
                 for index, (part, what) in enumerate(zip(parts, ("scale", "shift") * len(self._blocks), strict=True))}

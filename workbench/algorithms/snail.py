@@ -141,10 +141,12 @@ class Snail(Algorithm[SnailConfig]):
     convolutions, attention, temporal convolutions, attention, each of which adds its outputs to the channels; the head
     reads the last place. The outer loop minimizes the loss of the queries over all weights.
 
-    **Source.** Mishra, Rohaninejad, Chen and Abbeel 2018, section 3 and appendix, with dilations 2, 4, 8 as public
-    ports have them. Every query is a sequence of its own, though the support set, which is causal, is computed once for
-    all. The paper leaves open how weights begin: the keys of an attention begin as its queries do, so that it looks at
-    what is alike; behind a backbone with batch normalization the features are standardized over the batch before.
+    **Source.** Mishra, Rohaninejad, Chen and Abbeel 2018, section 3 and appendix; the dilations of a block for length T
+    are 2^i for i = 1 to ⌈log2 T⌉, as in the paper's listing of it. The paper draws the shots of every training task
+    from 1 to 5, here they stay the same. Every query is a sequence of its own, though the support set, which is causal,
+    is computed once for all. The paper leaves open how weights begin: the keys of an attention begin as its queries do,
+    so that it looks at what is alike; behind a backbone with batch normalization the features are standardized over the
+    batch before.
 
     **Try.** A sequence length of the support set and one; more queries in training, which cost little beside the
     support set; watching the attention of the queries settle on the right examples.

@@ -64,6 +64,15 @@ class Pluggable:
         return {}
 
     @classmethod
+    def fixed_ways(cls) -> str:
+        """Why an algorithm takes no training ways of its own, as the rest of a sentence about it; empty if it does."""
+        if cls.any_ways:
+            return ""
+        if cls.tested_on == "examples":
+            return "tells all classes apart at once, in training and in testing, so it has no use for training ways"
+        return "has one output a way, so it trains with the ways that it is tested with"
+
+    @classmethod
     def name(cls) -> str:
         """The name that it is picked by."""
         return str(cls.Config.model_fields["name"].default)

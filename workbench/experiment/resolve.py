@@ -106,10 +106,9 @@ def fit(experiment: Experiment) -> list[Problem]:
     ]
     if reason := clash(backbone, algorithm):
         problems.append(Problem("backbone.name", reason))
-    ways = experiment.training.ways
-    if "classification" in dataset.task_kinds and not algorithm.any_ways and ways not in (None, experiment.task.ways):
-        problems.append(Problem("training.ways", f"{algorithm.title} has one output a way, so it trains with the ways "
-                                f"that it is tested with ({experiment.task.ways}); leave training.ways empty"))
+    ways, reason = experiment.training.ways, algorithm.fixed_ways()
+    if "classification" in dataset.task_kinds and reason and ways not in (None, experiment.task.ways):
+        problems.append(Problem("training.ways", f"{algorithm.title} {reason}; leave training.ways empty"))
     return problems
 
 

@@ -62,8 +62,7 @@ def pick_page(role: Role, name: str) -> str:
     if role == "algorithm":
         lines += [f"- For {_words(kind.task_kinds)}.",
                   f"- {_adapting(kind)}",
-                  "- May be trained and tested with different numbers of classes." if kind.any_ways else
-                  "- Has one output a class, so it is tested with the ways that it was trained with.", ""]
+                  f"- It {kind.fixed_ways() or 'may be trained and tested with different numbers of classes'}.", ""]
     declared = parameters(kind.Config)
     if declared:
         lines += ["| field | default | what it does | source |", "|---|---|---|---|", *map(_row, declared), ""]

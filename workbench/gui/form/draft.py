@@ -195,9 +195,8 @@ class Draft:
         if "classification" not in dataset.task_kinds:
             reason = f"{dataset.title} is regression: its tasks have no classes to count"
             return dict.fromkeys(_CLASSES, reason)
-        if not algorithm.any_ways and "training.ways" not in self.said:
-            return {"training.ways": f"{algorithm.title} has one output a way, so it trains with the ways that it is "
-                                     "tested with"}
+        if algorithm.fixed_ways() and "training.ways" not in self.said:
+            return {"training.ways": f"{algorithm.title} {algorithm.fixed_ways()}"}
         return {}
 
     def _config(self, table: str) -> type[Config]:
