@@ -121,6 +121,15 @@ def test_layers_are_typed_in_a_row(qtbot: QtBot, panel: FormPanel) -> None:
     assert "65536" in problem(panel, "backbone.widths")
 
 
+def test_fields_that_do_not_go_together_mark_the_row_of_one(qtbot: QtBot, panel: FormPanel) -> None:
+    panel.form.pick("algorithm", "mann")
+    retype(qtbot, panel, "algorithm.rows", "3")
+    assert "4 write to 3 rows" in problem(panel, "algorithm.heads")
+    assert "“Memory rows”" in problem(panel, "algorithm.heads")
+    retype(qtbot, panel, "algorithm.heads", "2")
+    assert problem(panel, "algorithm.heads") == ""
+
+
 def test_pairs_that_do_not_fit_are_grey_with_their_reason(panel: FormPanel) -> None:
     panel.form.pick("dataset", "sinusoids")
     picker = panel.findChild(QComboBox, "backbone.name")

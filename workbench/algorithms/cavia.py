@@ -43,7 +43,7 @@ class CAVIAConfig(InnerLoop):
     @classmethod
     def _counted(cls, blocks: tuple[int, ...]) -> tuple[int, ...]:
         if not blocks or min(blocks) < 1:
-            raise ValueError("blocks are one or more whole numbers from 1 on, such as 1, 2")
+            raise ValueError("takes one or more whole numbers from 1 on, such as 1, 2")
         return blocks
 
 

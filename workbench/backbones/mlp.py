@@ -31,7 +31,7 @@ class MLPConfig(Choice):
     @classmethod
     def _positive(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
         if not widths or not all(1 <= width <= 65536 for width in widths):
-            raise ValueError("widths are one or more whole numbers from 1 to 65536, such as 40, 40")
+            raise ValueError("takes one or more whole numbers from 1 to 65536, such as 40, 40")
         return widths
 
 

@@ -8,10 +8,29 @@ from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 Shape = Literal["integer", "number", "choice", "flag", "text", "path", "integers"]
+
+TAKES: dict[Shape, str] = {
+    "integer": "a whole number", "number": "a number", "choice": "one of its choices", "flag": "true or false",
+    "text": "a text", "path": "the path of a folder", "integers": "one or more whole numbers with commas between them",
+}
+"""What a person can say for a field of each shape, behind the word "takes"."""
+
+
+class FieldError(ValueError):
+    """What a model validator raises where fields do not go together.
+
+    Args:
+        name: The field that is to be marked.
+        message: A sentence for the person; it names the values, for nothing is added to it.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
 
 
 class Config(BaseModel):
@@ -28,6 +47,17 @@ class Config(BaseModel):
         fields = cls.model_fields
         return {name: None if value == "" and name in fields and _without_none(fields[name].annotation)[1] else value
                 for name, value in said.items()}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python counts true as one, which nobody means who says it of a number."""
+        values = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(one, bool) for one in values) and info.field_name:
+            shape = _shape(_without_none(cls.model_fields[info.field_name].annotation)[0])
+            if shape != "flag":
+                raise ValueError(f"takes {TAKES[shape]}")
+        return value
 
 
 class Choice(Config):

@@ -6,7 +6,7 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
 from typing import Any, ClassVar, Literal
@@ -77,10 +77,23 @@ class Pluggable:
 class UnknownNameError(ValueError):
     """A name that nothing answers to; the message names the nearest that something does."""
 
-    def __init__(self, what: str, name: str, known: list[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    def __init__(self, what: str, name: str, known: Mapping[str, str] | Iterable[str]) -> None:
+        near = nearest(name, known)
+        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(known)}"
         super().__init__(f"no {what} is called '{name}'; {hint}")
+
+
+def nearest(name: str, known: Mapping[str, str] | Iterable[str]) -> str:
+    """The one of the known names that was probably meant, whatever its case; empty where none is like it.
+
+    Args:
+        name: What was said.
+        known: The names, or each with the title that a person may have seen in its place.
+    """
+    titles = known if isinstance(known, Mapping) else {}
+    called = {title.casefold(): one for one, title in titles.items()} | {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(name.casefold(), called, n=1, cutoff=0.5)
+    return called[near[0]] if near else ""
 
 
 @cache
@@ -126,5 +139,5 @@ def find(role: Role, name: str) -> type[Pluggable]:
     """
     known = found(role)
     if name not in known:
-        raise UnknownNameError(role, name, list(known))
+        raise UnknownNameError(role, name, {one: kind.title for one, kind in known.items()})
     return known[name]
