@@ -11,6 +11,7 @@ from pydantic import field_validator
 from torch import Tensor, nn
 
 from workbench.backbones.base import Backbone, Block
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
 
@@ -50,6 +51,11 @@ class MLP(Backbone):
         self.blocks = tuple(Block(f"layers.{index}.weight", f"layers.{index}.bias", width)
                             for index, width in enumerate(config.widths))
         self._activation = _ACTIVATIONS[config.activation]
+
+    @classmethod
+    def normalizes(cls, config: MLPConfig, experiment: Experiment) -> bool:  # noqa: ARG003
+        """It has no such layers."""
+        return False
 
     def features(self, inputs: Tensor, rows: int | None = None) -> Tensor:  # noqa: ARG002 - no batch statistics here
         """Activations of the last hidden layer."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
@@ -79,6 +80,7 @@ def field(
     log: bool = False,
     advanced: bool = False,
     choices: dict[str, str] | None = None,
+    needs: Mapping[str, tuple[Any, ...]] | None = None,
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
@@ -95,10 +97,11 @@ def field(
         log: Whether the value moves by factors rather than by steps.
         advanced: Whether the form folds it away.
         choices: For a `Literal`, what each value is called in the form.
+        needs: Other fields of the table and the values with which alone this one has an effect.
         ge, gt, le, lt: The range, as in pydantic.
     """
     extra: Any = {"label": label, "unit": unit, "source": source, "log": log, "advanced": advanced,
-                  "choices": choices or {}}
+                  "choices": choices or {}, "needs": dict(needs or {})}
     return Field(default, description=help, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra)
 
 
@@ -113,6 +116,7 @@ class Parameter:
         minimum_excluded: Whether the minimum itself is refused.
         choices: (value, label) pairs of a choice.
         optional: Whether it may be left empty (None).
+        needs: (field, values) pairs: it has no effect where that field of its table has another value.
     """
 
     name: str
@@ -129,6 +133,7 @@ class Parameter:
     minimum_excluded: bool
     choices: tuple[tuple[Any, str], ...]
     optional: bool
+    needs: tuple[tuple[str, tuple[Any, ...]], ...]
 
 
 def parameters(config: type[Config]) -> list[Parameter]:
@@ -167,6 +172,7 @@ def _parameter(name: str, info: FieldInfo) -> Parameter:
         minimum_excluded=any(isinstance(m, Gt) for m in info.metadata),
         choices=tuple((value, names.get(str(value), str(value))) for value in values),
         optional=optional,
+        needs=tuple(declared.get("needs", {}).items()),
     )
 
 

@@ -9,9 +9,12 @@ import pkgutil
 from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from workbench.experiment.fields import Choice
+
+if TYPE_CHECKING:
+    from workbench.experiment.experiment import Experiment
 
 Role = Literal["dataset", "backbone", "algorithm"]
 TaskKind = Literal["classification", "regression"]
@@ -62,6 +65,24 @@ class Pluggable:
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003 - for the classes that do care
         """Dotted names and values of the experiment that suit this pick, used where the person said nothing."""
         return {}
+
+    @classmethod
+    def idle(cls, config: Any, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003 - for those that have some
+        """Dotted names of fields that have no effect in an experiment with this pick, each with the reason.
+
+        What depends on other fields of the same table alone is declared there, as `needs`. A reason is a sentence
+        without its full stop; names of fields in it are dotted, and the form shows their labels.
+
+        Args:
+            config: Its own config in the experiment.
+            experiment: All of it.
+        """
+        return {}
+
+    @classmethod
+    def normalizes(cls, config: Any, experiment: Experiment) -> bool:  # noqa: ARG003
+        """For a backbone, whether it has normalization layers in this experiment; unless it says so, it may."""
+        return True
 
     @classmethod
     def name(cls) -> str:
@@ -141,3 +162,8 @@ def find(role: Role, name: str) -> type[Pluggable]:
     if name not in known:
         raise UnknownNameError(role, name, {one: kind.title for one, kind in known.items()})
     return known[name]
+
+
+def picked(experiment: Experiment, role: Role) -> type[Pluggable]:
+    """The class that an experiment has picked for a role."""
+    return find(role, getattr(experiment, role).name)

@@ -16,7 +16,7 @@ from pydantic_core import ErrorDetails
 
 from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskConfig, TrainingConfig
 from workbench.experiment.fields import TAKES, Config, FieldError, Parameter, parameters
-from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find, found, nearest
+from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find, found, nearest, picked
 
 Tables = dict[str, Any]
 """The experiment as nested plain values, complete or not: `{"dataset": {"name": ...}, "seed": 0, ...}`."""
@@ -96,9 +96,31 @@ def defaults(said: Mapping[str, Any]) -> Tables:
     return complete | {name: Experiment.model_fields[name].default for name in _TOP}
 
 
+def tentative(said: Mapping[str, Any]) -> Experiment:
+    """What is to be said of an experiment before it can be run: what suits the picks stands in for what will not do.
+
+    Raises:
+        UnknownNameError: A pick is not known.
+    """
+    usual = defaults(said)
+    values: Tables = {name: said.get(name, usual[name]) for name in _TOP}
+    for name, config in _configs(_picks(said)[0]).items():
+        own = {**usual[name], **said.get(name, {})}
+        try:
+            values[name] = config.model_validate(own)
+        except ValidationError as error:
+            wrong = {problem.field.rpartition(".")[2] for problem in _spoken(error, name, config)}
+            mended = {one: usual[name].get(one) if one in wrong else value for one, value in own.items()}
+            try:
+                values[name] = config.model_validate(mended)
+            except ValidationError:
+                values[name] = config.model_validate(usual[name])
+    return Experiment.model_construct(**values)
+
+
 def fit(experiment: Experiment) -> list[Problem]:
     """Why the picks of an experiment do not fit each other; empty where they do."""
-    dataset, backbone, algorithm = (find(role, getattr(experiment, role).name) for role in ROLES)
+    dataset, backbone, algorithm = (picked(experiment, role) for role in ROLES)
     problems = [
         Problem(f"{role}.name", reason)
         for role, kind in (("backbone", backbone), ("algorithm", algorithm))
