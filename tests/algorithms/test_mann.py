@@ -114,7 +114,7 @@ def test_a_query_looks_at_the_row_that_resembles_it_and_writes_nothing():
 
 
 def test_more_heads_than_rows_are_refused():
-    with pytest.raises(ValueError, match="4 heads write to 3 rows"):
+    with pytest.raises(ValueError, match="4 write to 3 rows"):
         MANNConfig(heads=4, rows=3)
 
 

@@ -29,6 +29,19 @@ def test_a_run_prints_one_json_object_with_its_result(tmp_path: Path) -> None:
     assert len(table["evaluation"]["by_step"]) == 2
 
 
+def test_a_field_that_was_set_in_vain_is_told_of_on_one_line(tmp_path: Path) -> None:
+    settings = (*TINY, "--set", "algorithm=meta_sgd", "--set", "algorithm.inner_lr=0.3", "--set", "task.ways=5")
+    said = say("run", *settings, "--runs", tmp_path)
+    (told,) = (text for text in said.err.splitlines() if "has no effect" in text)
+    assert told.startswith("note: algorithm.inner_lr has no effect: it matters only where algorithm.first_rates is ")
+    assert "task.ways has no effect: Sinusoids is regression" in told
+    assert "has no effect" not in say("run", *TINY, "--runs", tmp_path).err
+    file = tmp_path / "meta_sgd-sinusoids-0001" / "experiment.toml"
+    again = say("run", file, "--runs", tmp_path).err
+    assert "algorithm.inner_lr has no effect" in again
+    assert "task.ways" not in again  # it is what suits anyway
+
+
 def test_a_run_without_json_says_the_same_in_words_and_progress_goes_to_standard_error(tmp_path: Path) -> None:
     said = say("run", *TINY, "--runs", tmp_path)
     assert "finished after 20 of 20 steps" in said.out

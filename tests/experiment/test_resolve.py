@@ -76,9 +76,18 @@ def test_a_new_pick_drops_the_fields_of_the_old_one():
     ("task.way=3", "task.way: there is no such field; did you mean 'task.ways'?"),
     ("dataset=sinusoid", "dataset.name: no dataset is called 'sinusoid'; did you mean 'sinusoids'?"),
     ("algorithm=mamml", "did you mean 'maml'?"),
+    ("algorithm=MAML", "did you mean 'maml'?"),
+    ("algorithm=Baseline++", "did you mean 'baseline_pp'?"),
+    ("algorithm.Inner_LR=1", "did you mean 'algorithm.inner_lr'?"),
     ("trainings.iterations=3", "did you mean 'training'?"),
     ("training.outer_lr=-1", "training.outer_lr: input should be greater than 0, not -1"),
-    ("task.ways=many", "task.ways: input should be a valid integer"),
+    ("task.ways=many", "task.ways: takes a whole number, not 'many'"),
+    ("task.ways=", "task.ways: may not be empty; it takes a whole number"),
+    ("algorithm.inner_steps=true", "algorithm.inner_steps: takes a whole number, not true"),
+    ("algorithm.inner_lr=true", "algorithm.inner_lr: takes a number, not true"),
+    ("algorithm.order=true", "algorithm.order: takes one of its choices, not true; choose one of: 1, 2"),
+    ("training.clip=false", "training.clip: takes a number, not false"),
+    ("seed=true", "seed: takes a whole number, not true"),
     ("backbone.downsampling=pool", "choose one of: max_pool, stride"),
     ("seed=-4", "seed: input should be greater than or equal to 0, not -4"),
     ("task.ways", "a setting is written NAME=VALUE"),
@@ -86,6 +95,25 @@ def test_a_new_pick_drops_the_fields_of_the_old_one():
 ])
 def test_a_mistake_is_named_with_its_remedy(setting, expected):
     assert expected in message(setting)
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("", "may not be empty; it takes one or more whole numbers with commas between them, such as 40, 40"),
+    ("a", "takes one or more whole numbers with commas between them, such as 40, 40, not 'a'"),
+    ("true, 2", "takes one or more whole numbers with commas between them, not [true, 2]"),
+    ("0", "takes one or more whole numbers from 1 to 65536, such as 40, 40, not [0]"),
+])
+def test_what_is_no_list_of_numbers_is_told_how_to_write_one(text, expected):
+    assert message("dataset=sinusoids", f"backbone.widths={text}") == f"backbone.widths: {expected}"
+
+
+def test_fields_that_do_not_go_together_are_told_under_the_name_of_one():
+    with pytest.raises(ExperimentError) as caught:
+        said("algorithm=mann", "algorithm.heads=8", "algorithm.rows=4")
+    (problem,) = caught.value.problems
+    assert problem.field == "algorithm.heads"
+    assert "8 write to 4 rows" in problem.message
+    assert "{" not in problem.message
 
 
 def test_every_mistake_is_told_at_once():

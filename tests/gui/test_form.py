@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import pytest
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QCoreApplication, QEvent, Qt
 from PySide6.QtGui import QStandardItemModel
 from PySide6.QtWidgets import QAbstractButton, QCheckBox, QComboBox, QLabel, QLineEdit, QWidget
 from pytestqt.qtbot import QtBot
@@ -121,6 +121,15 @@ def test_layers_are_typed_in_a_row(qtbot: QtBot, panel: FormPanel) -> None:
     assert "65536" in problem(panel, "backbone.widths")
 
 
+def test_fields_that_do_not_go_together_mark_the_row_of_one(qtbot: QtBot, panel: FormPanel) -> None:
+    panel.form.pick("algorithm", "mann")
+    retype(qtbot, panel, "algorithm.rows", "3")
+    assert "4 write to 3 rows" in problem(panel, "algorithm.heads")
+    assert "“Memory rows”" in problem(panel, "algorithm.heads")
+    retype(qtbot, panel, "algorithm.heads", "2")
+    assert problem(panel, "algorithm.heads") == ""
+
+
 def test_pairs_that_do_not_fit_are_grey_with_their_reason(panel: FormPanel) -> None:
     panel.form.pick("dataset", "sinusoids")
     picker = panel.findChild(QComboBox, "backbone.name")
@@ -140,6 +149,36 @@ def test_ways_are_grey_for_regression_and_say_why(panel: FormPanel) -> None:
     field = line(panel, "task.ways")
     assert not field.isEnabled()
     assert "regression" in field.toolTip()
+
+
+def test_a_field_without_effect_is_grey_until_it_has_one(panel: FormPanel) -> None:
+    panel.form.pick("algorithm", "meta_sgd")
+    QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # the field of the method picked before
+    rate = line(panel, "algorithm.inner_lr")
+    assert not rate.isEnabled()
+    assert rate.toolTip() == "It matters only where “First rates” is “All at the inner rate”."
+    rates = panel.findChild(QComboBox, "algorithm.first_rates")
+    assert rates is not None
+    rates.setCurrentIndex(1)
+    assert rate.isEnabled()
+    assert rate.toolTip().startswith("Where every learned rate starts")
+    rates.setCurrentIndex(0)
+    assert not rate.isEnabled()
+
+
+def test_a_field_that_is_wrong_stays_open_to_be_mended(qtbot: QtBot, panel: FormPanel) -> None:
+    panel.form.pick("algorithm", "matching_net")
+    full = panel.findChild(QCheckBox, "algorithm.full_context")
+    assert full is not None
+    full.setChecked(True)
+    retype(qtbot, panel, "algorithm.reads", "0")
+    full.setChecked(False)
+    panel.form.check_now()
+    assert line(panel, "algorithm.reads").isEnabled()
+    retype(qtbot, panel, "algorithm.reads", "2")
+    line(panel, "algorithm.reads").clearFocus()
+    panel.form.check_now()
+    assert not line(panel, "algorithm.reads").isEnabled()
 
 
 def test_a_preset_is_picked_by_name_and_marked_when_changed(qtbot: QtBot, panel: FormPanel) -> None:

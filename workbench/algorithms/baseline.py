@@ -11,8 +11,9 @@ from torch import Tensor
 from torch.func import grad
 
 from workbench.algorithms.base import Context, Meta, OnFeatures, Stage, noise
-from workbench.algorithms.pretraining import ExampleLearner, OverExamples
+from workbench.algorithms.pretraining import ExampleLearner, OverExamples, without_training_tasks
 from workbench.backbones.base import Params
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
@@ -61,6 +62,11 @@ class Finetuning(OnFeatures[B], ExampleLearner[B], Generic[B]):
     """Pretrains on examples and fits a fresh head to each task; a subclass says what a head is."""
 
     any_ways = True
+
+    @classmethod
+    def idle(cls, config: B, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
+        """The shape of training tasks."""
+        return without_training_tasks(cls.title, experiment)
 
     @abstractmethod
     def fresh_head(self, features: Tensor, ctx: Context) -> Params:

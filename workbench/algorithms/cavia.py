@@ -22,18 +22,19 @@ class CAVIAConfig(InnerLoop):
 
     name: Literal["cavia"] = "cavia"
     contexts: int = field(5, label="Contexts", help="Numbers that adapt to a task.", ge=1, le=4096,
-                          source="Zintgraf et al. 2019 and code")
+                          source="Zintgraf et al. 2019 and code", needs={"bias_only": (False,)})
     conditioning: Literal["concatenate", "film", "head"] = field(
         "concatenate", label="Conditioning", help="How the context enters: as further inputs of blocks, which shift "
         "their outputs; as a scale and a shift of every channel of blocks (FiLM); or as further inputs of the head, "
         "which change its weights.",
         choices={"concatenate": "Further inputs of blocks", "film": "Scale and shift of blocks (FiLM)",
-                 "head": "Further inputs of the head"}, source="Zintgraf et al. 2019, 3")
+                 "head": "Further inputs of the head"}, source="Zintgraf et al. 2019, 3", needs={"bias_only": (False,)})
     blocks: tuple[int, ...] = field(
         (1,), label="Blocks", help="Blocks that the context enters, counted from 1 at the input; a number beyond the "
-        "last is the last. Without meaning where it enters the head.", source="Zintgraf et al. 2019 and code")
+        "last is the last.", source="Zintgraf et al. 2019 and code",
+        needs={"bias_only": (False,), "conditioning": ("concatenate", "film")})
     bias_only: bool = field(False, label="Offset only", help="The context is added to the outputs and enters nowhere "
-                            "else: g(x) = f(x) + θ. The three fields above are then without meaning.", advanced=True)
+                            "else: g(x) = f(x) + θ.", advanced=True)
     inner_lr: float = field(1.0, label="Inner rate", help="Learning rate of the context, on the mean loss.", gt=0,
                             le=1000, log=True, source="Zintgraf et al. 2019 and code")
     inner_steps: int = field(1, label="Inner steps", help="Gradient steps on the context in training.", ge=1, le=100,
@@ -43,7 +44,7 @@ class CAVIAConfig(InnerLoop):
     @classmethod
     def _counted(cls, blocks: tuple[int, ...]) -> tuple[int, ...]:
         if not blocks or min(blocks) < 1:
-            raise ValueError("blocks are one or more whole numbers from 1 on, such as 1, 2")
+            raise ValueError("takes one or more whole numbers from 1 on, such as 1, 2")
         return blocks
 
 

@@ -12,8 +12,9 @@ from torch.func import grad
 from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, InnerLoop, Meta, adapt
 from workbench.algorithms.inner import stopped
 from workbench.backbones.base import Network, Params, WithHead
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
-from workbench.experiment.registry import TaskKind
+from workbench.experiment.registry import TaskKind, picked
 from workbench.tasks.base import Examples, Spec, Task
 
 _RATES = "rates/"
@@ -35,7 +36,7 @@ class MAMLPlusPlusConfig(InnerLoop):
                                   "weights that move to the last step as training goes on.",
                                   source="Antoniou et al. 2019, 4 (MSL)")
     multi_step_share: float = field(0.1, label="Multi-step share", help="Share of the training after which the last "
-                                    "step alone counts.", gt=0, le=1, advanced=True)
+                                    "step alone counts.", gt=0, le=1, advanced=True, needs={"multi_step_loss": (True,)})
     learned_rates: bool = field(True, label="Learned rates", help="Learn a rate for every layer and inner step, its "
                                 "sign included.", source="Antoniou et al. 2019, 4 (LSLR)")
     per_step_normalization: bool = field(True, label="Per-step normalization", help="Learn weight and bias of every "
@@ -44,7 +45,7 @@ class MAMLPlusPlusConfig(InnerLoop):
     order_annealing: bool = field(True, label="Order annealing", help="Begin with first-order gradients, which cost "
                                   "half, and go on with second-order ones.", source="Antoniou et al. 2019, 4 (DA)")
     first_order_share: float = field(0.5, label="First-order share", help="Share of the training that is first order.",
-                                     ge=0, le=1, advanced=True)
+                                     ge=0, le=1, advanced=True, needs={"order_annealing": (True,)})
 
 
 class MAMLPlusPlus(Algorithm[MAMLPlusPlusConfig]):
@@ -96,6 +97,18 @@ class MAMLPlusPlus(Algorithm[MAMLPlusPlusConfig]):
         return {"training.schedule": "cosine", "training.outer_lr": 0.001, "training.meta_batch": 25,
                 "training.clip": 1.0, "training.iterations": 5000, "algorithm.inner_lr": 0.01,
                 "algorithm.first_order_share": 0.1}
+
+    @classmethod
+    def idle(cls, config: MAMLPlusPlusConfig, experiment: Experiment) -> Mapping[str, str]:
+        """Normalization weights where there is no normalization, and weights of steps where there is one step."""
+        reasons = {}
+        backbone = picked(experiment, "backbone")
+        if not backbone.normalizes(experiment.backbone, experiment):
+            reasons["algorithm.per_step_normalization"] = f"{backbone.title} has no normalization layers here"
+        if config.inner_steps == 1:
+            reason = "with one inner step there is no other to judge the queries after"
+            reasons |= dict.fromkeys(("algorithm.multi_step_loss", "algorithm.multi_step_share"), reason)
+        return reasons
 
     def init(self, generator: torch.Generator) -> Meta:
         """What adapts, a rate for each layer and step, and normalization weights [steps, channels] for their own."""

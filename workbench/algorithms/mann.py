@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from workbench.algorithms.base import Context, Drawing, Meta, OnFeatures
 from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, reading_order, standardized, tokens
 from workbench.backbones.base import Backbone, Params
-from workbench.experiment.fields import Choice, field
+from workbench.experiment.fields import Choice, FieldError, field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Spec, Task
 
@@ -49,8 +49,8 @@ class MANNConfig(Choice):
     @model_validator(mode="after")
     def _has_a_row_for_every_head(self) -> Self:
         if self.heads > self.rows:
-            raise ValueError(f"{self.heads} heads write to {self.rows} rows, but each needs one of its own: take at "
-                             "most as many heads as rows")
+            raise FieldError("heads", f"{self.heads} write to {self.rows} rows, but each needs a row of its own; take "
+                             "at most as many heads as algorithm.rows")
         return self
 
 

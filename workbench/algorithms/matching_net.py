@@ -27,12 +27,14 @@ class MatchingNetConfig(Choice):
         source="Vinyals et al. 2016, 2.1.1")
     temperature: float = field(0.1, label="Temperature", help="What a cosine is divided by before the softmax: 1 in "
                                "the paper, with which no attention can become certain; 0.01 in the code of "
-                               "Chen et al. 2019.", gt=0, le=100, log=True, source="Vinyals et al. 2016, 2.1.1")
+                               "Chen et al. 2019.", gt=0, le=100, log=True, source="Vinyals et al. 2016, 2.1.1",
+                               needs={"similarity": ("cosine",)})
     full_context: bool = field(False, label="Full context embeddings", help="Whether the features of an example depend "
                                "on the whole support set: a bidirectional LSTM runs over it and a query reads from it.",
                                source="Vinyals et al. 2016, 2.1.2")
     reads: int = field(3, label="Reads", help="How often a query reads from the support set, with full context "
-                       "embeddings.", ge=1, le=100, advanced=True, source="Vinyals et al. 2016, appendix A")
+                       "embeddings.", ge=1, le=100, advanced=True, source="Vinyals et al. 2016, appendix A",
+                       needs={"full_context": (True,)})
 
 
 class MatchingNet(Algorithm[MatchingNetConfig]):

@@ -12,6 +12,7 @@ from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, InnerLoop, Meta, adapt
 from workbench.backbones.base import Backbone, Block, Params, modulated
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Spec, Task
@@ -160,6 +161,14 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
         if kind == "classification":
             return {"training.meta_batch": 4, "training.outer_lr": 2e-3}
         return {"algorithm.penalty": 1e-5, "algorithm.encoding": 128, "algorithm.inner_lr": 0.01}
+
+    @classmethod
+    def idle(cls, config: MetaNetworkConfig, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
+        """The rate of steps that are not taken."""
+        if config.inner_steps or config.test_steps:
+            return {}
+        return {"algorithm.inner_lr": "no refining step is taken, neither in training (algorithm.inner_steps) nor in "
+                "testing (algorithm.test_steps)"}
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Adjusted:
         """What the network puts out for the task."""

@@ -31,7 +31,8 @@ class MetaSGDConfig(Choice):
         "all at the inner rate.", choices={"uniform": "Uniform, 0.005 to 0.1", "constant": "All at the inner rate"},
         source="Li et al. 2017")
     inner_lr: float = field(0.1, label="Inner rate", help="Where every learned rate starts if the first rates are "
-                            "constant; on the mean loss.", gt=0, le=1000, log=True)
+                            "constant; on the mean loss.", gt=0, le=1000, log=True,
+                            needs={"first_rates": ("constant",)})
 
 
 class MetaSGD(Algorithm[MetaSGDConfig]):

@@ -13,8 +13,9 @@ from workbench.algorithms.base import Context, Drawing, InnerLoop, Meta, OnFeatu
 from workbench.algorithms.inner import stopped
 from workbench.algorithms.pretraining import ExampleLearner, OverExamples, WithClassifier, answers_in_all
 from workbench.backbones.base import Backbone, Network, Params, only
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
-from workbench.experiment.registry import TaskKind
+from workbench.experiment.registry import TaskKind, picked
 from workbench.tasks.base import Examples, Spec, Task
 
 SCALE, SHIFT = "scale/", "shift/"
@@ -106,6 +107,16 @@ class MetaTransfer(OnFeatures[MetaTransferConfig], ExampleLearner[MetaTransferCo
                 "algorithm.example_batch": 16, "algorithm.scale_rate": 1.0, "algorithm.pretraining": 0.8,
                 "training.meta_batch": 8,
                 "training.executor": "vectorized", "training.outer_lr": 2e-3, "training.validation_tasks": 100}
+
+    @classmethod
+    def idle(cls, config: MetaTransferConfig, experiment: Experiment) -> Mapping[str, str]:
+        """Hard tasks where there are no classes, and portions of examples where nothing is pretrained."""
+        reasons, dataset = {}, picked(experiment, "dataset")
+        if "classification" not in dataset.task_kinds:
+            reasons["algorithm.hard_tasks"] = f"{dataset.title} is regression: no class can be answered worst"
+        if not config.pretraining:
+            reasons["algorithm.example_batch"] = "nothing is pretrained (algorithm.pretraining is 0)"
+        return reasons
 
     @classmethod
     def build(cls, config: MetaTransferConfig, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003

@@ -8,7 +8,9 @@ from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Meta
 from workbench.backbones.base import Backbone, Network
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
+from workbench.experiment.registry import picked
 from workbench.tasks.base import Spec
 
 
@@ -54,6 +56,15 @@ class ExampleLearner(Algorithm[E], Generic[E]):
     def predict_examples(self, meta: Meta, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
         """The classifier on the features of the inputs."""
         return self.network.part("classifier", meta.params, self.network.part("backbone", meta.params, inputs))
+
+
+def without_training_tasks(title: str, experiment: Experiment) -> dict[str, str]:
+    """Fields of the training tasks of a method that never sees one, each with the reason."""
+    # A family of functions is sampled by tasks even so.
+    if "classification" not in picked(experiment, "dataset").task_kinds:
+        return {}
+    reason = f"{title} is trained on examples of all training classes at once, and on no tasks"
+    return dict.fromkeys(("training.ways", "training.shots", "training.queries"), reason)
 
 
 def answers_in_all(spec: Spec) -> int:

@@ -8,7 +8,8 @@ from typing import Any, Literal
 from torch import Tensor
 
 from workbench.algorithms.base import Context, Meta, Stage
-from workbench.algorithms.pretraining import ExampleLearner, OverExamples
+from workbench.algorithms.pretraining import ExampleLearner, OverExamples, without_training_tasks
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
 
@@ -46,6 +47,11 @@ class Supervised(ExampleLearner[SupervisedConfig]):
         batch = {"training.meta_batch": 2, "training.outer_lr": 2e-3, "training.validation_tasks": 50,
                  "evaluation.tasks": 200}
         return batch | {"dataset.held_out": "examples"} if kind == "classification" else batch
+
+    @classmethod
+    def idle(cls, config: SupervisedConfig, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
+        """The shape of training tasks."""
+        return without_training_tasks(cls.title, experiment)
 
     def stage(self, progress: float) -> Stage:  # noqa: ARG002
         """Examples from the first step to the last."""

@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812 - the name that everybody knows
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Spec
@@ -88,6 +89,11 @@ class Backbone(nn.Module, Pluggable):
         super().__init__()
         self.config = config
         self.spec = spec
+
+    @classmethod
+    def normalizes(cls, config: Any, experiment: Experiment) -> bool:  # noqa: ARG003
+        """Whether it has normalization layers: where its `normalization_field`, if it has one, asks for them."""
+        return getattr(config, "normalization", "") != "none"
 
     @abstractmethod
     def features(self, inputs: Tensor, rows: int | None = None) -> Tensor:

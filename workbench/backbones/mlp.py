@@ -11,6 +11,7 @@ from pydantic import field_validator
 from torch import Tensor, nn
 
 from workbench.backbones.base import Backbone, Block
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
 
@@ -31,7 +32,7 @@ class MLPConfig(Choice):
     @classmethod
     def _positive(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
         if not widths or not all(1 <= width <= 65536 for width in widths):
-            raise ValueError("widths are one or more whole numbers from 1 to 65536, such as 40, 40")
+            raise ValueError("takes one or more whole numbers from 1 to 65536, such as 40, 40")
         return widths
 
 
@@ -50,6 +51,11 @@ class MLP(Backbone):
         self.blocks = tuple(Block(f"layers.{index}.weight", f"layers.{index}.bias", width)
                             for index, width in enumerate(config.widths))
         self._activation = _ACTIVATIONS[config.activation]
+
+    @classmethod
+    def normalizes(cls, config: MLPConfig, experiment: Experiment) -> bool:  # noqa: ARG003
+        """It has no such layers."""
+        return False
 
     def features(self, inputs: Tensor, rows: int | None = None) -> Tensor:  # noqa: ARG002 - no batch statistics here
         """Activations of the last hidden layer."""

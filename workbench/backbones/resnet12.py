@@ -35,7 +35,7 @@ class ResNet12Config(Choice):
     @classmethod
     def _one_a_block(cls, widths: tuple[int, ...]) -> tuple[int, ...]:
         if len(widths) != _BLOCKS or not all(1 <= width <= 4096 for width in widths):
-            raise ValueError("widths are four whole numbers from 1 to 4096, such as 64, 160, 320, 640")
+            raise ValueError("takes four whole numbers from 1 to 4096, such as 64, 160, 320, 640")
         return widths
 
 

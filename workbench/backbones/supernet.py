@@ -10,8 +10,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
-from workbench.experiment.registry import TaskKind
+from workbench.experiment.registry import TaskKind, picked
 from workbench.tasks.base import Spec
 
 
@@ -140,6 +141,18 @@ class Supernet(Backbone):
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
         """Fewer slots where functions are learned."""
         return {} if kind == "classification" else {"backbone.slots": 2}
+
+    @classmethod
+    def normalizes(cls, config: SupernetConfig, experiment: Experiment) -> bool:
+        """Only slots that read pictures do."""
+        return "image" in picked(experiment, "dataset").input_kinds and super().normalizes(config, experiment)
+
+    @classmethod
+    def idle(cls, config: SupernetConfig, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
+        """The normalization of slots that read vectors."""
+        if "image" in picked(experiment, "dataset").input_kinds:
+            return {}
+        return {"backbone.normalization": "slots that read vectors have none"}
 
     def features(self, inputs: Tensor, rows: int | None = None) -> Tensor:
         """What the last slot puts out, flattened."""

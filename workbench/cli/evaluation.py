@@ -9,7 +9,7 @@ from typing import Any
 from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output, duration, result_in_words
 from workbench.cli.progress import Progress
-from workbench.cli.training import evaluation_table, find_run, store
+from workbench.cli.training import evaluation_table, find_run, names, note_what_is_idle, store
 from workbench.engine.evaluation import evaluate as judge
 from workbench.engine.events import Evaluation
 from workbench.engine.session import Session, to_device
@@ -38,6 +38,7 @@ def evaluate(arguments: Namespace, output: Output) -> int:
     experiment = resolve(with_settings(to_tables(learner.experiment), [*arguments.settings, *tasks]))
     begun = time.perf_counter()
     session = open_session(learner, experiment)
+    note_what_is_idle(experiment, names(arguments.settings), output)
     result = _judged(session, learner, experiment.evaluation.tasks)
     seconds = time.perf_counter() - begun
     table = {**named(arguments, learner), "step": learner.step, "device": str(session.device),

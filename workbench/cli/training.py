@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from workbench.engine.control import Control
 from workbench.engine.events import Evaluation, Event, Failed, Started, Steps
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
+from workbench.experiment.idle import changed, said_in_vain
 from workbench.experiment.presets import find_preset
 from workbench.experiment.registry import ROLES
 from workbench.experiment.resolve import read_toml, resolve, with_settings
@@ -45,7 +47,19 @@ def run(arguments: Namespace, output: Output) -> int:
         said = read_toml(arguments.config)
     device = [f"device={arguments.device}"] if arguments.device else []
     experiment = _with_absolute_paths(resolve(with_settings(said, [*arguments.settings, *device])))
+    note_what_is_idle(experiment, [*names(arguments.settings), *sorted(changed(experiment))], output)
     return _train(store(arguments).create(experiment), output, resume=False)
+
+
+def note_what_is_idle(experiment: Experiment, said: Iterable[str], output: Output) -> None:
+    """Tell the person of fields that they set and that have no effect, on one line."""
+    if told := said_in_vain(experiment, said):
+        output.note(f"note: {told}")
+
+
+def names(settings: Iterable[str]) -> list[str]:
+    """The dotted names in settings NAME=VALUE."""
+    return [setting.partition("=")[0].strip() for setting in settings]
 
 
 def _with_absolute_paths(experiment: Experiment) -> Experiment:

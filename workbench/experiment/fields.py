@@ -3,15 +3,35 @@
 from __future__ import annotations
 
 import types
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Union, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationInfo, field_validator, model_validator
 from pydantic.fields import FieldInfo
 
 Shape = Literal["integer", "number", "choice", "flag", "text", "path", "integers"]
+
+TAKES: dict[Shape, str] = {
+    "integer": "a whole number", "number": "a number", "choice": "one of its choices", "flag": "true or false",
+    "text": "a text", "path": "the path of a folder", "integers": "one or more whole numbers with commas between them",
+}
+"""What a person can say for a field of each shape, behind the word "takes"."""
+
+
+class FieldError(ValueError):
+    """What a model validator raises where fields do not go together.
+
+    Args:
+        name: The field that is to be marked.
+        message: A sentence for the person; it names the values, for nothing is added to it.
+    """
+
+    def __init__(self, name: str, message: str) -> None:
+        self.name = name
+        super().__init__(message)
 
 
 class Config(BaseModel):
@@ -28,6 +48,17 @@ class Config(BaseModel):
         fields = cls.model_fields
         return {name: None if value == "" and name in fields and _without_none(fields[name].annotation)[1] else value
                 for name, value in said.items()}
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: Any, info: ValidationInfo) -> Any:
+        """Python counts true as one, which nobody means who says it of a number."""
+        values = value if isinstance(value, list | tuple) else [value]
+        if any(isinstance(one, bool) for one in values) and info.field_name:
+            shape = _shape(_without_none(cls.model_fields[info.field_name].annotation)[0])
+            if shape != "flag":
+                raise ValueError(f"takes {TAKES[shape]}")
+        return value
 
 
 class Choice(Config):
@@ -49,6 +80,7 @@ def field(
     log: bool = False,
     advanced: bool = False,
     choices: dict[str, str] | None = None,
+    needs: Mapping[str, tuple[Any, ...]] | None = None,
     ge: float | None = None,
     gt: float | None = None,
     le: float | None = None,
@@ -65,10 +97,11 @@ def field(
         log: Whether the value moves by factors rather than by steps.
         advanced: Whether the form folds it away.
         choices: For a `Literal`, what each value is called in the form.
+        needs: Other fields of the table and the values with which alone this one has an effect.
         ge, gt, le, lt: The range, as in pydantic.
     """
     extra: Any = {"label": label, "unit": unit, "source": source, "log": log, "advanced": advanced,
-                  "choices": choices or {}}
+                  "choices": choices or {}, "needs": dict(needs or {})}
     return Field(default, description=help, ge=ge, gt=gt, le=le, lt=lt, json_schema_extra=extra)
 
 
@@ -83,6 +116,7 @@ class Parameter:
         minimum_excluded: Whether the minimum itself is refused.
         choices: (value, label) pairs of a choice.
         optional: Whether it may be left empty (None).
+        needs: (field, values) pairs: it has no effect where that field of its table has another value.
     """
 
     name: str
@@ -99,6 +133,7 @@ class Parameter:
     minimum_excluded: bool
     choices: tuple[tuple[Any, str], ...]
     optional: bool
+    needs: tuple[tuple[str, tuple[Any, ...]], ...]
 
 
 def parameters(config: type[Config]) -> list[Parameter]:
@@ -137,6 +172,7 @@ def _parameter(name: str, info: FieldInfo) -> Parameter:
         minimum_excluded=any(isinstance(m, Gt) for m in info.metadata),
         choices=tuple((value, names.get(str(value), str(value))) for value in values),
         optional=optional,
+        needs=tuple(declared.get("needs", {}).items()),
     )
 
 

@@ -47,5 +47,5 @@ def find_preset(name: str) -> Preset:
     """
     known = presets()
     if name not in known:
-        raise UnknownNameError("preset", name, list(known))
+        raise UnknownNameError("preset", name, {one: preset.title for one, preset in known.items()})
     return known[name]

@@ -6,12 +6,15 @@ import difflib
 import importlib
 import inspect
 import pkgutil
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import entry_points
-from typing import Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from workbench.experiment.fields import Choice
+
+if TYPE_CHECKING:
+    from workbench.experiment.experiment import Experiment
 
 Role = Literal["dataset", "backbone", "algorithm"]
 TaskKind = Literal["classification", "regression"]
@@ -73,6 +76,24 @@ class Pluggable:
         return "has one output a way, so it trains with the ways that it is tested with"
 
     @classmethod
+    def idle(cls, config: Any, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003 - for those that have some
+        """Dotted names of fields that have no effect in an experiment with this pick, each with the reason.
+
+        What depends on other fields of the same table alone is declared there, as `needs`. A reason is a sentence
+        without its full stop; names of fields in it are dotted, and the form shows their labels.
+
+        Args:
+            config: Its own config in the experiment.
+            experiment: All of it.
+        """
+        return {}
+
+    @classmethod
+    def normalizes(cls, config: Any, experiment: Experiment) -> bool:  # noqa: ARG003
+        """For a backbone, whether it has normalization layers in this experiment; unless it says so, it may."""
+        return True
+
+    @classmethod
     def name(cls) -> str:
         """The name that it is picked by."""
         return str(cls.Config.model_fields["name"].default)
@@ -86,10 +107,23 @@ class Pluggable:
 class UnknownNameError(ValueError):
     """A name that nothing answers to; the message names the nearest that something does."""
 
-    def __init__(self, what: str, name: str, known: list[str]) -> None:
-        near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
-        hint = f"did you mean '{near[0]}'?" if near else f"there are: {', '.join(known)}"
+    def __init__(self, what: str, name: str, known: Mapping[str, str] | Iterable[str]) -> None:
+        near = nearest(name, known)
+        hint = f"did you mean '{near}'?" if near else f"there are: {', '.join(known)}"
         super().__init__(f"no {what} is called '{name}'; {hint}")
+
+
+def nearest(name: str, known: Mapping[str, str] | Iterable[str]) -> str:
+    """The one of the known names that was probably meant, whatever its case; empty where none is like it.
+
+    Args:
+        name: What was said.
+        known: The names, or each with the title that a person may have seen in its place.
+    """
+    titles = known if isinstance(known, Mapping) else {}
+    called = {title.casefold(): one for one, title in titles.items()} | {one.casefold(): one for one in known}
+    near = difflib.get_close_matches(name.casefold(), called, n=1, cutoff=0.5)
+    return called[near[0]] if near else ""
 
 
 @cache
@@ -135,5 +169,10 @@ def find(role: Role, name: str) -> type[Pluggable]:
     """
     known = found(role)
     if name not in known:
-        raise UnknownNameError(role, name, list(known))
+        raise UnknownNameError(role, name, {one: kind.title for one, kind in known.items()})
     return known[name]
+
+
+def picked(experiment: Experiment, role: Role) -> type[Pluggable]:
+    """The class that an experiment has picked for a role."""
+    return find(role, getattr(experiment, role).name)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 import json
 import shlex
 import tomllib
@@ -13,10 +12,11 @@ from typing import Any
 
 import tomli_w
 from pydantic import ValidationError
+from pydantic_core import ErrorDetails
 
 from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskConfig, TrainingConfig
-from workbench.experiment.fields import Config, parameters
-from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find, found
+from workbench.experiment.fields import TAKES, Config, FieldError, Parameter, parameters
+from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find, found, nearest, picked
 
 Tables = dict[str, Any]
 """The experiment as nested plain values, complete or not: `{"dataset": {"name": ...}, "seed": 0, ...}`."""
@@ -96,9 +96,31 @@ def defaults(said: Mapping[str, Any]) -> Tables:
     return complete | {name: Experiment.model_fields[name].default for name in _TOP}
 
 
+def tentative(said: Mapping[str, Any]) -> Experiment:
+    """What is to be said of an experiment before it can be run: what suits the picks stands in for what will not do.
+
+    Raises:
+        UnknownNameError: A pick is not known.
+    """
+    usual = defaults(said)
+    values: Tables = {name: said.get(name, usual[name]) for name in _TOP}
+    for name, config in _configs(_picks(said)[0]).items():
+        own = {**usual[name], **said.get(name, {})}
+        try:
+            values[name] = config.model_validate(own)
+        except ValidationError as error:
+            wrong = {problem.field.rpartition(".")[2] for problem in _spoken(error, name, config)}
+            mended = {one: usual[name].get(one) if one in wrong else value for one, value in own.items()}
+            try:
+                values[name] = config.model_validate(mended)
+            except ValidationError:
+                values[name] = config.model_validate(usual[name])
+    return Experiment.model_construct(**values)
+
+
 def fit(experiment: Experiment) -> list[Problem]:
     """Why the picks of an experiment do not fit each other; empty where they do."""
-    dataset, backbone, algorithm = (find(role, getattr(experiment, role).name) for role in ROLES)
+    dataset, backbone, algorithm = (picked(experiment, role) for role in ROLES)
     problems = [
         Problem(f"{role}.name", reason)
         for role, kind in (("backbone", backbone), ("algorithm", algorithm))
@@ -197,22 +219,45 @@ def _unknown_tables(said: Mapping[str, Any]) -> Iterable[Problem]:
 
 def _spoken(error: ValidationError, table: str, config: type[Config]) -> list[Problem]:
     """Pydantic's findings as sentences that name the field, the value and the remedy."""
-    declared = {parameter.name: parameter for parameter in parameters(config)} if table else {}
+    declared = {parameter.name: parameter for parameter in parameters(config)}
     problems = []
     for finding in error.errors():
-        name = str(finding["loc"][0]) if finding["loc"] else table
-        dotted = f"{table}.{name}" if table else name
+        cause = finding.get("ctx", {}).get("error")
+        name = cause.name if isinstance(cause, FieldError) else str(finding["loc"][0]) if finding["loc"] else ""
+        dotted = ".".join(part for part in (table, name) if part)
         if finding["type"] == "extra_forbidden":
-            near = difflib.get_close_matches(name, list(config.model_fields), n=1, cutoff=0.5)
-            hint = f"did you mean '{table}.{near[0]}'?" if near else f"there are: {', '.join(config.model_fields)}"
+            near = nearest(name, {one: declared[one].label if one in declared else one for one in config.model_fields})
+            hint = f"did you mean '{table}.{near}'?" if near else f"there are: {', '.join(config.model_fields)}"
             problems.append(Problem(dotted, f"there is no such field; {hint}"))
             continue
-        parameter = declared.get(name)
-        choices = ", ".join(str(value) for value, _ in parameter.choices) if parameter else ""
-        remedy = f"; choose one of: {choices}" if choices else ""
-        message = finding["msg"].removeprefix("Value error, ")
-        problems.append(Problem(dotted, f"{message[:1].lower()}{message[1:]}, not {finding['input']!r}{remedy}"))
+        # What a validator of the whole table finds is no matter of one value.
+        message = _finding_in_words(finding, declared.get(name)) if finding["loc"] else str(cause or finding["msg"])
+        problems.append(Problem(dotted, message))
     return problems
+
+
+def _finding_in_words(finding: ErrorDetails, parameter: Parameter | None) -> str:
+    """What is wrong with one value, and what would do."""
+    said, message = finding["input"], finding["msg"].removeprefix("Value error, ")
+    choices = ", ".join(str(value) for value, _ in parameter.choices) if parameter else ""
+    remedy = f"; choose one of: {choices}" if choices else ""
+    takes = _takes(parameter) if parameter else ""
+    if said is None or said == "":
+        return f"may not be empty{remedy or f'; it takes {takes}'}"
+    if takes and finding["type"].endswith(("_type", "_parsing", "_from_float")):
+        message = f"takes {takes}"
+    return f"{message[:1].lower()}{message[1:]}, not {_spelled(said)}{remedy}"
+
+
+def _takes(parameter: Parameter) -> str:
+    """What a field takes, numbers in a row with an example."""
+    example = f", such as {_spelled(parameter.default).strip('[]')}" if parameter.shape == "integers" else ""
+    return TAKES[parameter.shape] + example
+
+
+def _spelled(value: Any) -> str:
+    """A value as a person writes it."""
+    return json.dumps(value) if isinstance(value, bool | list | tuple) else repr(value)
 
 
 def with_settings(tables: Mapping[str, Any], settings: Iterable[str]) -> Tables:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import inspect
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from workbench.experiment.fields import Parameter, parameters
+from workbench.experiment.idle import any_of
 from workbench.experiment.registry import ROLES, Pluggable, Role, find, found
 from workbench.places import resources
 
@@ -65,7 +67,8 @@ def pick_page(role: Role, name: str) -> str:
                   f"- It {kind.fixed_ways() or 'may be trained and tested with different numbers of classes'}.", ""]
     declared = parameters(kind.Config)
     if declared:
-        lines += ["| field | default | what it does | source |", "|---|---|---|---|", *map(_row, declared), ""]
+        lines += ["| field | default | what it does | source |", "|---|---|---|---|",
+                  *(_row(one, {other.name: other for other in declared}) for one in declared), ""]
     return "\n".join(lines)
 
 
@@ -83,8 +86,10 @@ def _words(kinds: frozenset[str]) -> str:
     return " and ".join(sorted(kinds))
 
 
-def _row(one: Parameter) -> str:
-    cells = (f"{one.label} (`{one.name}`)", _default(one), f"{one.help} {_range(one)}".strip(), one.source)
+def _row(one: Parameter, declared: Mapping[str, Parameter]) -> str:
+    needs = " and ".join(f"`{name}` is {any_of(declared[name], values)}" for name, values in one.needs)
+    about = (one.help, _range(one), f"Matters only where {needs}." if needs else "")
+    cells = (f"{one.label} (`{one.name}`)", _default(one), " ".join(filter(None, about)), one.source)
     return "| " + " | ".join(cell.replace("|", "\\|").replace("\n", " ") for cell in cells) + " |"
 
 

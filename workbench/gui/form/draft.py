@@ -9,6 +9,7 @@ from typing import Any, get_args
 
 from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskConfig, TrainingConfig
 from workbench.experiment.fields import Config, Parameter, parameters
+from workbench.experiment.idle import idle
 from workbench.experiment.presets import Preset, presets
 from workbench.experiment.registry import ROLES, Pluggable, Role, find, found
 from workbench.experiment.resolve import (
@@ -20,6 +21,7 @@ from workbench.experiment.resolve import (
     defaults,
     misfit,
     resolve,
+    tentative,
 )
 
 TABLES = ("dataset", "task", "backbone", "algorithm", "training", "evaluation")
@@ -27,7 +29,6 @@ _PLAIN: dict[str, type[Config]] = {"task": TaskConfig, "training": TrainingConfi
 _TOP = ("seed", "device")
 _PICKS = {"dataset.name": "Dataset", "backbone.name": "Network", "algorithm.name": "Method"}
 _DOTTED = re.compile(rf"(?<![\w./-])(?:{'|'.join(TABLES)})\.[a-z_]+(?![\w=/.]*[=/])")
-_CLASSES = ("task.ways", "training.ways")
 
 
 @dataclass
@@ -190,14 +191,9 @@ class Draft:
         return {name: reason for name, reason in reasons.items() if reason}
 
     def idle_fields(self) -> dict[str, str]:
-        """Fields that mean nothing for these picks, and why."""
-        dataset, algorithm = find("dataset", self.picks["dataset"]), find("algorithm", self.picks["algorithm"])
-        if "classification" not in dataset.task_kinds:
-            reason = f"{dataset.title} is regression: its tasks have no classes to count"
-            return dict.fromkeys(_CLASSES, reason)
-        if algorithm.fixed_ways() and "training.ways" not in self.said:
-            return {"training.ways": f"{algorithm.title} {algorithm.fixed_ways()}"}
-        return {}
+        """Fields that have no effect, and why."""
+        reasons = idle(tentative(self.tables()), with_labels=True)
+        return {dotted: self.in_words(reason[:1].upper() + reason[1:]) for dotted, reason in reasons.items()}
 
     def _config(self, table: str) -> type[Config]:
         if table in _PLAIN:

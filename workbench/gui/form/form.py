@@ -8,7 +8,7 @@ from functools import partial
 from typing import Any
 
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
-from PySide6.QtWidgets import QFrame, QScrollArea, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
 from workbench.engine.devices import devices
 from workbench.experiment.experiment import Experiment
@@ -196,8 +196,7 @@ class ExperimentForm(QWidget):
         self._refused.pop(entry.dotted, None)
         if not entry.problem:
             self.draft.set(entry.dotted, entry.value())
-            if entry.dotted == "task.ways":
-                self._show_idle()
+            self._show_idle()
         self._changed()
 
     def _changed(self) -> None:
@@ -230,9 +229,12 @@ class ExperimentForm(QWidget):
         self._show_idle()
 
     def _show_idle(self) -> None:
+        """Grey out what has no effect, save what is wrong or being typed, which must stay open."""
         reasons = self.draft.idle_fields()
+        wrong, typed_in = {problem.field for problem in self.problems}, QApplication.focusWidget()
         for dotted, row in self._rows().items():
-            row.set_idle(reasons.get(dotted, ""))
+            is_open = dotted in wrong or (typed_in is not None and row.isAncestorOf(typed_in))
+            row.set_idle("" if is_open else reasons.get(dotted, ""))
 
     def _rows(self) -> dict[str, Row]:
         return {dotted: row for section in self._sections.values() for dotted, row in section.rows.items()}
@@ -255,6 +257,7 @@ class ExperimentForm(QWidget):
         messages = {one.field: one.message for one in reversed(self.problems)}
         for dotted, row in rows.items():
             row.show_problem(self.draft.in_words(messages.get(dotted, "")))
+        self._show_idle()
         self._show_preset()
         self._tell_of_data()
         self.checked.emit()
