@@ -76,8 +76,10 @@ def test_an_export_has_the_modules_own_names_and_a_manifest(exported: Path) -> N
     assert {"backbone.layers.0.weight", "head.bias", "buffers/head.bias", "buffers/steps"} <= names
     assert about.keys() >= {"format", "version", "algorithm", "backbone", "experiment", "spec", "task", "inner",
                             "result", "step", "versions"}
-    assert about["inner"] == {"optimizer": "adam", "lr": 0.02, "steps": 3, "training_steps": 2,
-                              "loss": "mean squared error"}
+    assert about["inner"].pop("rule").startswith("Inner: φ = k optimizer steps on mini-batches")
+    assert about["inner"] == {"adapts": "all weights", "optimizer": "adam", "lr": 0.02, "betas": [0.0, 0.999],
+                              "eps": 1e-8, "batch": 10, "moments": "begin as under buffers/", "steps": 3,
+                              "training_steps": 2, "loss": "mean squared error"}
     assert about["result"]["tasks"] == 20
 
 

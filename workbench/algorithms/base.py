@@ -35,6 +35,10 @@ class InnerLoop(Choice):
     test_steps: int | None = field(None, label="Inner steps, testing", help="Steps on the support set in validation "
                                    "and testing; empty for those of training.", ge=1, le=1000, advanced=True)
 
+    def numbers(self) -> dict[str, Any]:
+        """What sets the length and direction of an inner step, as `Algorithm.inner_loop` tells it."""
+        return {"lr": self.inner_lr}
+
 
 class Meta(NamedTuple):
     """What is learned over tasks.
@@ -234,6 +238,15 @@ class Algorithm(Pluggable, Generic[C]):
         if not isinstance(self.config, InnerLoop):
             return 0
         return self.config.inner_steps if training else self.config.test_steps or self.config.inner_steps
+
+    def inner_loop(self) -> dict[str, Any]:
+        """Plain values that an export's manifest tells under "inner", beside the steps and the docstring's update rule.
+
+        `adapts` says what a step changes, and `lr` is there exactly where a step has a fixed rate. `optimizer` is "sgd"
+        for steps along the negative gradient, whatever their rates; `loss` is None where no step looks at one. All else
+        is the method's own.
+        """
+        return self.config.numbers() if isinstance(self.config, InnerLoop) else {}
 
     def cost_of_a_step(self) -> float:
         """Multiplications of an inner step beside those of the network, roughly."""

@@ -12,7 +12,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Context, Drawing, Meta, OnFeatures
-from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, standardized, tokens
+from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, reading, standardized, tokens
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
@@ -176,6 +176,10 @@ class MANN(OnFeatures[MANNConfig]):
     def inner_steps(self, *, training: bool, examples: int) -> int:  # noqa: ARG002
         """One step an example."""
         return examples
+
+    def inner_loop(self) -> dict[str, Any]:
+        """By reading."""
+        return reading("the memory and the activations of its controller", self.config.labels)
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Recollection:
         """The tokens in the order of reading, and an empty memory."""

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value
 
-from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, InnerLoop, Meta, Stage, adapt, noise
-from workbench.algorithms.inner import Fast, InnerOptimizer, begin, descend, inner_optimizer
+from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, Meta, Stage, adapt, noise
+from workbench.algorithms.inner import AnyInnerLoop, Fast, InnerOptimizer, begin, descend, inner_optimizer
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
@@ -19,7 +19,7 @@ from workbench.tasks.base import Examples, Task
 _ARCHITECTURE = "backbone.architecture."
 
 
-class MetaNASConfig(InnerLoop):
+class MetaNASConfig(AnyInnerLoop):
     """The inner loop over weights and architecture, and how the outer loop learns both."""
 
     name: Literal["meta_nas"] = "meta_nas"
@@ -95,6 +95,11 @@ class MetaNAS(Algorithm[MetaNASConfig]):
     def outer_rate(self, name: str, stage: Stage) -> float:  # noqa: ARG002
         """The architecture moves more slowly."""
         return self.config.architecture_outer if name.startswith(_ARCHITECTURE) else 1.0
+
+    def inner_loop(self) -> dict[str, Any]:
+        """On weights and architecture."""
+        return {"adapts": "all weights and the architecture", **super().inner_loop(),
+                "architecture_lr": self.config.architecture_lr, "temperature": [1.0, self.config.temperature]}
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Searched:  # noqa: ARG002
         """The initialization of both."""

@@ -159,6 +159,10 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
             return {"training.meta_batch": 4, "training.outer_lr": 2e-3}
         return {"algorithm.penalty": 1e-5, "algorithm.encoding": 128, "algorithm.inner_lr": 0.01}
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On the adjustment."""
+        return {"adapts": "the adjustment that was put out for the task", "optimizer": "sgd", **super().inner_loop()}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Adjusted:
         """What the network puts out for the task."""
         encoding = self._read(meta, self._encoding(meta, support, ctx))

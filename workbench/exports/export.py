@@ -17,6 +17,7 @@ from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine.session import build
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve, to_tables, unnamed
+from workbench.exports.help import update_rule
 from workbench.exports.learner import Learner, LearnerError, check_fit, of_run
 from workbench.runs.files import RunFileError, read_tensors, write_tensors
 from workbench.runs.store import Run
@@ -90,24 +91,21 @@ def _manifest(run: Run, learner: Learner) -> dict[str, Any]:
     return {
         "format": FORMAT, "version": VERSION, "run": run.id, "step": learner.step,
         "algorithm": tables["algorithm"], "backbone": tables["backbone"], "task": tables["task"],
-        "spec": asdict(spec), "inner": _inner(learner, algorithm), "found": algorithm.found(learner.meta),
+        "spec": asdict(spec), "inner": inner_loop(learner, algorithm), "found": algorithm.found(learner.meta),
         "result": result, "experiment": tables, "versions": versions(),
     }
 
 
-def _inner(learner: Learner, algorithm: Algorithm[Any]) -> dict[str, Any] | None:
-    """The inner loop as it is run in testing; None where nothing iterates."""
-    config = learner.experiment.algorithm
-    if not algorithm.iterates:
-        return None
+def inner_loop(learner: Learner, algorithm: Algorithm[Any]) -> dict[str, Any] | None:
+    """The inner loop as an export tells it, with the steps of testing; None where nothing iterates."""
     shape = learner.experiment.task
     examples = shape.shots * (shape.ways if learner.spec.kind == "classification" else 1)
-    return {
-        "optimizer": getattr(config, "inner_optimizer", "sgd"), "lr": getattr(config, "inner_lr", None),
-        "steps": algorithm.inner_steps(training=False, examples=examples),
-        "training_steps": algorithm.inner_steps(training=True, examples=examples),
-        "loss": "mean cross-entropy" if learner.spec.kind == "classification" else "mean squared error",
-    }
+    steps, training = (algorithm.inner_steps(training=training, examples=examples) for training in (False, True))
+    if not algorithm.iterates or not (steps or training):
+        return None
+    loss = "mean cross-entropy" if learner.spec.kind == "classification" else "mean squared error"
+    return {"rule": update_rule(type(algorithm)), "loss": loss, **algorithm.inner_loop(), "steps": steps,
+            "training_steps": training}
 
 
 def versions() -> dict[str, str]:

@@ -70,6 +70,12 @@ def pick_page(role: Role, name: str) -> str:
     return "\n".join(lines)
 
 
+def update_rule(kind: type[Pluggable]) -> str:
+    """The update rule in an algorithm's docstring, on one line; empty where it has none."""
+    paragraphs = " ".join((inspect.getdoc(kind) or "").split()).partition("**Update rule.**")[2]
+    return paragraphs.partition(" **")[0].strip()
+
+
 def _adapting(kind: type[Pluggable]) -> str:
     """How an algorithm adapts, in a sentence."""
     if not kind.iterates:
