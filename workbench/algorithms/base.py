@@ -69,6 +69,20 @@ class Aux(NamedTuple):
     extra: Params
 
 
+class Found(NamedTuple):
+    """A network that a method chose out of a larger one.
+
+    Attributes:
+        structure: What was chosen, as plain values.
+        params: The parameters of the chosen network alone.
+        inner: Its inner loop, as `Algorithm.inner_loop` tells that of the larger one.
+    """
+
+    structure: dict[str, Any]
+    params: Params
+    inner: dict[str, Any]
+
+
 @dataclass(frozen=True)
 class Drawing:
     """A table of numbers that a method learned or computed and that is worth looking at.
@@ -198,12 +212,9 @@ class Algorithm(Pluggable, Generic[C]):
         """Tables [rows, columns] of the names in `drawings`, after ctx.step inner steps on the task's support."""
         return {}
 
-    def found(self, meta: Meta) -> dict[str, Any]:  # noqa: ARG002 - for methods that search
-        """Plain values that an export's manifest tells under "found": what was learned that has a name, as a structure.
-
-        They are read out of `meta` as it is, before any task.
-        """
-        return {}
+    def found(self, meta: Meta) -> Found | None:  # noqa: ARG002 - for methods that search
+        """The network that was found, read out of `meta` as it is, before any task; None where nothing is searched."""
+        return None
 
     def meta_loss(self, meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Aux]:
         """What the outer loop minimizes: the query loss after the inner steps."""
