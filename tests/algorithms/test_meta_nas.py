@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 from itertools import combinations, product
 from typing import Any
@@ -15,7 +16,7 @@ from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Algorithm, Context, Meta, adapt
 from workbench.algorithms.meta_nas import MetaNAS, MetaNASConfig
 from workbench.backbones.base import Network
-from workbench.backbones.supernet import Supernet, SupernetConfig
+from workbench.backbones.supernet import PictureSlot, Supernet, SupernetConfig, VectorSlot
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.exports.export import export_run
 from workbench.runs.files import read_tensors
@@ -217,7 +218,7 @@ def test_it_finds_the_operation_that_was_planted(operation, outer):
     about = Spec("regression", "vector", (3,), outputs=1)
     algorithm, meta = with_equal_layers(about, outer=outer)
     weight, bias = (meta.params[f"backbone.slots.0.relu.{part}"].clone() for part in ("weight", "bias"))
-    assert set(algorithm.found(meta)["slots"][0]["shares"].values()) == {0.25}
+    assert set(algorithm.found(meta).structure["slots"][0]["shares"].values()) == {0.25}
     moved = list(meta.params.values())
     optimizer = torch.optim.SGD(moved, lr=0.5) if outer == "reptile" else torch.optim.Adam(moved, lr=0.01)
     runner = executor("vectorized", algorithm)
@@ -229,7 +230,7 @@ def test_it_finds_the_operation_that_was_planted(operation, outer):
             value.grad = gradient.total[name] / 8
         optimizer.step()
     runner.close()
-    (slot,) = algorithm.found(meta)["slots"]
+    (slot,) = algorithm.found(meta).structure["slots"]
     assert slot["operation"] == operation, slot
     assert slot["shares"][operation] > 0.5, slot
 
@@ -245,4 +246,26 @@ def test_an_export_tells_which_operations_were_found(tmp_path):
     for index, slot in enumerate(found["slots"]):
         hardened = (shares[f"backbone.architecture.{index}"] / 0.1).softmax(0)
         assert list(slot["shares"].values()) == pytest.approx(hardened.tolist(), rel=1e-5)
-        assert slot["operation"] == list(slot["shares"])[int(hardened.argmax())]
+        assert slot["operation"] == "undecided"
+        assert slot["operations"] == slot["shares"]
+
+
+@pytest.mark.parametrize("picture", [True, False])
+def test_only_what_was_chosen_is_found_and_a_slot_without_a_clear_lead_is_undecided(picture):
+    algorithm, meta = make("meta_nas", spec("classification", 3, picture=picture), temperature=0.5)
+    first = "conv5" if picture else "tanh"
+    layer = "wide" if picture else "tanh"
+    lead = torch.zeros_like(meta.params["backbone.architecture.0"])
+    lead[list((PictureSlot if picture else VectorSlot).operations).index(first)] = 1.0
+    params = meta.params | {"backbone.architecture.0": lead, "backbone.architecture.1": 0.5 * lead}
+    found = algorithm.found(Meta(params, {}))
+    chosen, close, *even = found.structure["slots"]
+    assert (chosen["operation"], chosen["operations"]) == (first, {first: 1.0})
+    assert chosen["shares"][first] == pytest.approx(math.exp(2) / (math.exp(2) + len(lead) - 1))
+    assert {slot["operation"] for slot in (close, *even)} == {"undecided"}
+    assert close["operations"] == close["shares"]
+    layers = {name.split(".")[3] for name in found.params if name.startswith("backbone.slots.0.")}
+    assert layers == {layer, "affine"}
+    assert {name for name in meta.params if name.startswith("backbone.slots.1.")} < found.params.keys()
+    assert not any("architecture" in name for name in found.params)
+    assert found.inner == {"adapts": "all weights", "optimizer": "sgd", "lr": 0.1}

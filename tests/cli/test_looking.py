@@ -133,11 +133,45 @@ def test_help_and_version_are_there_without_loading_torch_or_qt() -> None:
 
 
 @pytest.mark.parametrize("command", [("list",), ("run",), ("resume",), ("evaluate",), ("export",), ("adapt",),
-                                     ("data", "check"), ("data", "download"), ("doctor",)])
+                                     ("data", "check"), ("data", "download"), ("doctor",), ("help",)])
 def test_every_command_has_help(command: tuple[str, ...]) -> None:
     said = say(*command, "--help")
     assert said.status == 0
     assert "--json" in said.out
+
+
+def test_every_help_page_is_listed_and_printed_as_text() -> None:
+    pages = say("help", "--json").table["pages"]
+    names = [page["name"] for page in pages]
+    assert {"index", "take-it-home", "algorithm/maml", "backbone/conv4", "dataset/omniglot"} <= set(names)
+    listed = say("help")
+    for name in names:
+        assert name in listed.out
+        said = say("help", name)
+        assert (said.status, said.err) == (0, "")
+        assert said.out.startswith("# ")
+        assert "|---" not in said.out
+
+
+@pytest.mark.parametrize(("said", "meant"), [("maml", "algorithm/maml"), ("conv4", "backbone/conv4"),
+                                             ("first-look.md", "first-look"), ("algorithm/maml", "algorithm/maml")])
+def test_a_page_is_found_by_its_short_name_too(said: str, meant: str) -> None:
+    assert say("help", said).out == say("help", meant).out
+    assert say("help", said, "--json").table["page"] == meant
+
+
+def test_a_table_of_fields_is_printed_as_paragraphs() -> None:
+    lines = say("help", "maml").out.splitlines()
+    start = lines.index("Inner rate (`inner_lr`)")
+    assert lines[start + 1] == "    default: 0.4"
+    assert lines[start + 2].startswith("    what it does: Learning rate of the inner steps")
+
+
+def test_a_written_page_is_printed_without_loading_torch() -> None:
+    code = ("import sys; from workbench.cli.main import main; status = main(['help', 'command-line']);"
+            "print([name for name in ('torch', 'PySide6') if name in sys.modules], status)")
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert ended.stdout.splitlines()[-1] == "[] 0"
 
 
 def test_numbers_that_are_none_become_null_so_that_json_stays_json() -> None:

@@ -55,6 +55,10 @@ def _mistake(*words: object) -> str:
     (["evaluate", "nothing.safetensors"], "there is no such file"),
     (["export", "nothing"], "--to"),
     (["data", "check", "nowhere"], "there is no folder"),
+    (["help", "mmal"], "did you mean 'maml'?"),
+    (["help", "algorithm/mmal"], "did you mean 'algorithm/maml'?"),
+    (["help", "take-home"], "did you mean 'take-it-home'?"),
+    (["help", "../README"], "no help page is called '../README'"),
     (["data", "download", "omniglto"], "did you mean 'omniglot'?"),
     (["data", "download", "sinusoids"], "no official files"),
 ])

@@ -10,15 +10,22 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.nn.functional as F  # noqa: N812
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
 from tests.cli.terminal import PICTURES, TINY, say
+from workbench.algorithms.base import Context, Meta, adapt
+from workbench.engine.session import build
 from workbench.experiment.registry import found
+from workbench.experiment.resolve import resolve, with_settings
 from workbench.exports.export import export_run, load_export
 from workbench.exports.help import help_page, help_pages
+from workbench.exports.learner import LearnerError
 from workbench.exports.predictions import predict
 from workbench.places import sample_tasks
+from workbench.runs.files import read_tensors, write_tensors
+from workbench.runs.recording import recorded
 from workbench.runs.store import Run, RunStore
 from workbench.tasks.base import Examples
 from workbench.tasks.new_task import NewTask
@@ -60,6 +67,79 @@ def test_the_lines_of_the_help_page_predict_what_the_workbench_predicts(algorith
     assert inside.outputs.max(1).mean() > 0.25
 
 
+def _decided(run: Run) -> Meta:
+    """The best learner of a run, made to lead with one operation in its first slots and none in its last."""
+    tensors, about = read_tensors(run.best)
+    names = [name for name in tensors if "backbone.architecture." in name]
+    for index, name in enumerate(names[:-1]):
+        tensors[name] = 5.0 * F.one_hot(torch.tensor((index + 1) % len(tensors[name])), len(tensors[name])).float()
+    tensors[names[-1]] = torch.linspace(0, 0.05, len(tensors[names[-1]]))
+    write_tensors(run.best, tensors, about)
+    return run.best_meta()[0]
+
+
+@pytest.mark.parametrize(("settings", "sections"), [
+    (("dataset=glyphs", "backbone.filters=4"), (2, 4)), (("dataset=sinusoids", "task.shots=1"), (2, 3, 4))],
+    ids=["pictures", "vectors"])
+def test_the_found_network_alone_answers_in_plain_pytorch_as_the_hardened_supernet(
+        settings: tuple[str, ...], sections: tuple[int, ...], tmp_path: Path) -> None:
+    said = say("run", *(part for one in ("algorithm=meta_nas", *settings, "training.iterations=1", "device=cpu",
+                                         "training.meta_batch=1", "training.validation_tasks=2", "evaluation.tasks=2",
+                                         "evaluation.probe_tasks=1") for part in ("--set", one)), "--runs", tmp_path)
+    assert said.status == 0, said.err
+    run = RunStore(tmp_path).runs()[0]
+    meta = _decided(run)
+    told = say("export", run.id, "--to", tmp_path / "learner.safetensors", "--runs", tmp_path)
+    assert f"{tmp_path / 'learner.found.safetensors'}: the network that it found" in told.out
+    learner = load_export(tmp_path / "learner.safetensors")
+    found = read_tensors(tmp_path / "learner.found.safetensors")[1]["found"]["slots"]
+    assert [slot["operation"] == "undecided" for slot in found] == [False] * (len(found) - 1) + [True]
+
+    spec, ways = learner.spec, learner.spec.outputs if learner.spec.kind == "classification" else 1
+    generator = torch.Generator().manual_seed(1)
+    raw = torch.rand(2 * ways + 5, *spec.input_shape, generator=generator)
+    targets = torch.arange(ways) if spec.kind == "classification" else torch.rand(1, spec.outputs, generator=generator)
+    save_file({"support_x": raw[:ways], "support_y": targets, "query_x": raw[ways:]}, tmp_path / "task.safetensors")
+    blocks = re.findall(r"```python\n(.*?)```", help_page("take-it-home"), re.DOTALL)
+    lines = "".join(blocks[section] for section in sections)
+    after = "\nsave_file({'answers': answers.detach().contiguous()}, 'out.safetensors')\n"
+    ended = subprocess.run([sys.executable, "-c", _NO_WORKBENCH + _BEFORE + lines + after], cwd=tmp_path,
+                           capture_output=True, text=True, check=False)
+    assert ended.returncode == 0, ended.stderr
+    outside = load_file(tmp_path / "out.safetensors")["answers"]
+
+    hard = {f"backbone.architecture.{index}": torch.tensor(
+        [slot["operations"].get(name, 0.0) for name in slot["shares"]]).log() for index, slot in enumerate(found)}
+    fixed = learner.experiment.algorithm.model_copy(update={"architecture_lr": 0.0, "temperature": 1.0})
+    algorithm = build(learner.experiment.model_copy(update={"algorithm": fixed}), spec)[1]
+    mean, deviation = (torch.tensor(values).view(-1, *[1] * (raw.dim() - 2)) for values in (spec.mean, spec.deviation))
+    steps = algorithm.inner_steps(training=False, examples=ways)
+    ctx = Context(steps, ways, training=False, reference=None, progress=1.0, key=torch.tensor(0))
+    hardened = Meta({**meta.params, **{name: value.clamp(min=-1e4) for name, value in hard.items()}}, meta.buffers)
+    state = adapt(algorithm, hardened, Examples((raw[:ways] - mean) / deviation, targets), ctx)
+    inside = algorithm.predict(hardened, state, (raw[ways:] - mean) / deviation, ctx.adapted)
+    assert torch.allclose(outside, inside, rtol=0, atol=1e-6)
+    unadapted = algorithm.predict(hardened, algorithm.start(hardened, Examples(raw[:ways], targets), ctx),
+                                  (raw[ways:] - mean) / deviation, ctx)
+    assert not torch.allclose(outside, unadapted, atol=1e-3)
+
+
+def test_a_found_network_alone_is_not_taken_for_an_export_and_nothing_else_is_replaced_by_one(tmp_path: Path) -> None:
+    run = RunStore(tmp_path).create(resolve(with_settings({}, [
+        "algorithm=meta_nas", "dataset=sinusoids", "training.iterations=1", "training.meta_batch=1", "device=cpu",
+        "training.validation_tasks=2", "evaluation.tasks=2", "evaluation.probe_tasks=1"])))
+    list(recorded(run))
+    beside = tmp_path / "learner.found.safetensors"
+    beside.write_text("somebody's own", encoding="utf8")
+    with pytest.raises(LearnerError, match=r"found\.safetensors exists and is no export"):
+        export_run(run, tmp_path / "learner.safetensors")
+    beside.unlink()
+    for _ in range(2):
+        assert export_run(run, tmp_path / "learner.safetensors")["found"]["file"] == beside.name
+    with pytest.raises(LearnerError, match="found network alone"):
+        load_export(beside)
+
+
 @pytest.fixture(scope="module")
 def exported(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("exported")
@@ -76,8 +156,10 @@ def test_an_export_has_the_modules_own_names_and_a_manifest(exported: Path) -> N
     assert {"backbone.layers.0.weight", "head.bias", "buffers/head.bias", "buffers/steps"} <= names
     assert about.keys() >= {"format", "version", "algorithm", "backbone", "experiment", "spec", "task", "inner",
                             "result", "step", "versions"}
-    assert about["inner"] == {"optimizer": "adam", "lr": 0.02, "steps": 3, "training_steps": 2,
-                              "loss": "mean squared error"}
+    assert about["inner"].pop("rule").startswith("Inner: φ = k optimizer steps on mini-batches")
+    assert about["inner"] == {"adapts": "all weights", "optimizer": "adam", "lr": 0.02, "betas": [0.0, 0.999],
+                              "eps": 1e-8, "batch": 10, "moments": "begin as under buffers/", "steps": 3,
+                              "training_steps": 2, "loss": "mean squared error"}
     assert about["result"]["tasks"] == 20
 
 

@@ -59,6 +59,10 @@ class ANIL(OnFeatures[ANILConfig]):
             return {"algorithm.inner_lr": 0.1, "training.meta_batch": 8, "training.outer_lr": 0.003}
         return {"algorithm.inner_lr": 0.02}
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On the head."""
+        return {"adapts": "the weights of the head", **super().inner_loop()}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
         """The learned head, and the support set's features."""
         return HeadOnFeatures(begin(self.config.inner_optimizer, only(meta.params, "head")),

@@ -35,6 +35,10 @@ class InnerLoop(Choice):
     test_steps: int | None = field(None, label="Inner steps, testing", help="Steps on the support set in validation "
                                    "and testing; empty for those of training.", ge=1, le=1000, advanced=True)
 
+    def numbers(self) -> dict[str, Any]:
+        """What sets the length and direction of an inner step, as `Algorithm.inner_loop` tells it."""
+        return {"lr": self.inner_lr}
+
 
 class Meta(NamedTuple):
     """What is learned over tasks.
@@ -63,6 +67,20 @@ class Aux(NamedTuple):
     metric: Tensor
     buffers: Params
     extra: Params
+
+
+class Found(NamedTuple):
+    """A network that a method chose out of a larger one.
+
+    Attributes:
+        structure: What was chosen, as plain values.
+        params: The parameters of the chosen network alone.
+        inner: Its inner loop, as `Algorithm.inner_loop` tells that of the larger one.
+    """
+
+    structure: dict[str, Any]
+    params: Params
+    inner: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -204,12 +222,9 @@ class Algorithm(Pluggable, Generic[C]):
         """How `in_order` sorts, in words."""
         return "class by class" if self.spec.kind == "classification" else "by their first input"
 
-    def found(self, meta: Meta) -> dict[str, Any]:  # noqa: ARG002 - for methods that search
-        """Plain values that an export's manifest tells under "found": what was learned that has a name, as a structure.
-
-        They are read out of `meta` as it is, before any task.
-        """
-        return {}
+    def found(self, meta: Meta) -> Found | None:  # noqa: ARG002 - for methods that search
+        """The network that was found, read out of `meta` as it is, before any task; None where nothing is searched."""
+        return None
 
     def meta_loss(self, meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Aux]:
         """What the outer loop minimizes: the query loss after the inner steps."""
@@ -244,6 +259,15 @@ class Algorithm(Pluggable, Generic[C]):
         if not isinstance(self.config, InnerLoop):
             return 0
         return self.config.inner_steps if training else self.config.test_steps or self.config.inner_steps
+
+    def inner_loop(self) -> dict[str, Any]:
+        """Plain values that an export's manifest tells under "inner", beside the steps and the docstring's update rule.
+
+        `adapts` says what a step changes, and `lr` is there exactly where a step has a fixed rate. `optimizer` is "sgd"
+        for steps along the negative gradient, whatever their rates; `loss` is None where no step looks at one. All else
+        is the method's own.
+        """
+        return self.config.numbers() if isinstance(self.config, InnerLoop) else {}
 
     def cost_of_a_step(self) -> float:
         """Multiplications of an inner step beside those of the network, roughly."""

@@ -84,6 +84,12 @@ class Finetuning(OnFeatures[B], ExampleLearner[B], Generic[B]):
         """The same wherever tasks are adapted to."""
         return self.config.inner_steps
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On the fresh head, in mini-batches."""
+        return {"adapts": "a fresh head", "optimizer": "sgd", "lr": self.config.inner_lr,
+                "momentum": self.config.momentum, "dampening": self.config.dampening,
+                "weight_decay": self.config.weight_decay, "batch": self.config.inner_batch}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadInTraining:
         """A fresh head at rest, and the support set's features."""
         features = self.features(meta.params, support.inputs)

@@ -53,6 +53,10 @@ class BOIL(Algorithm[BOILConfig]):
             return {"algorithm.inner_lr": 0.01}
         return {"algorithm.inner_lr": 0.5, "training.meta_batch": 8, "training.outer_lr": 0.003}
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On the body."""
+        return {"adapts": "all weights but those of the head", **super().inner_loop()}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The learned body."""
         body = {name: value for name, value in meta.params.items() if not name.startswith("head.")}

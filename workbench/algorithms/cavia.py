@@ -127,6 +127,11 @@ class CAVIA(Algorithm[CAVIAConfig]):
         return {"algorithm.contexts": 100, "algorithm.conditioning": "head", "algorithm.inner_steps": 2,
                 "training.clip": 10.0, "training.meta_batch": 8, "training.outer_lr": 0.003}
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On the context."""
+        return {"adapts": f"a context of {self.contexts} numbers, from zeros", "optimizer": "sgd",
+                **super().inner_loop()}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Adapting:  # noqa: ARG002
         """A context of zeros."""
         return Adapting(torch.zeros_like(meta.params["head.bias"][:1]).expand(self.contexts),

@@ -75,6 +75,10 @@ class IMAML(Algorithm[IMAMLConfig]):
         return {"training.outer_lr": 0.001, "training.clip": 1.0, "training.iterations": 4000,
                 "algorithm.inner_lr": 0.01, "algorithm.proximal": 1.0}
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On all weights, with the proximal term."""
+        return {"adapts": "all weights", **super().inner_loop(), "proximal": self.config.proximal}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The initialization itself."""
         return begin(self.config.inner_optimizer, meta.params)

@@ -16,6 +16,8 @@ InnerOptimizer = Literal["sgd", "momentum", "adam"]
 _MOMENTUM = 0.9
 _SECOND = 0.999
 _EPSILON = 1e-8
+_CONSTANTS: dict[InnerOptimizer, dict[str, Any]] = {
+    "sgd": {}, "momentum": {"momentum": _MOMENTUM}, "adam": {"betas": [0.0, _SECOND], "eps": _EPSILON}}
 
 
 def inner_optimizer(default: InnerOptimizer = "sgd", source: str = "") -> Any:
@@ -29,6 +31,10 @@ class AnyInnerLoop(InnerLoop):
     """The fields of a method that leaves its inner optimizer open."""
 
     inner_optimizer: InnerOptimizer = inner_optimizer()
+
+    def numbers(self) -> dict[str, Any]:
+        """The optimizer, its rate and its constants."""
+        return {"optimizer": self.inner_optimizer, **super().numbers(), **_CONSTANTS[self.inner_optimizer]}
 
 
 class Fast(NamedTuple):

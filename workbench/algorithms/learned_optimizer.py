@@ -191,6 +191,12 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
         """The optimizer network, once for every weight."""
         return float(sum(self._sizes.values()) * self._optimizer.multiplications)
 
+    def inner_loop(self) -> dict[str, Any]:
+        """As the optimizer network says, which scales the MLP's steps by a fixed number."""
+        return {"adapts": "all weights", "optimizer": "learned, under optimizer.", "form": self.config.form,
+                **({"scale": self.config.inner_lr} if self.config.form == "mlp" else {}),
+                "largest": self.config.largest}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Walk:  # noqa: ARG002
         """The learned weights, and nothing remembered."""
         weights = torch.cat([meta.params[name].flatten() for name in self._sizes])

@@ -67,6 +67,10 @@ class MAML(Algorithm[MAMLConfig]):
             return {"algorithm.inner_lr": 0.4, "training.meta_batch": 8, "training.outer_lr": 0.003}
         return {"algorithm.inner_lr": 0.01}
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On all weights."""
+        return {"adapts": "all weights", **super().inner_loop()}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The initialization itself."""
         return begin(self.config.inner_optimizer, meta.params)

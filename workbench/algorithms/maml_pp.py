@@ -119,6 +119,16 @@ class MAMLPlusPlus(Algorithm[MAMLPlusPlusConfig]):
             params |= {_RATES + layer: torch.full((steps,), self.config.inner_lr) for layer in self._layers}
         return meta._replace(params=params)
 
+    def inner_loop(self) -> dict[str, Any]:
+        """At learned rates and with normalization of each step's own, where these are switched on."""
+        told: dict[str, Any] = {"adapts": "all weights", "optimizer": "sgd"}
+        if self._by_step:
+            told |= {"adapts": "all weights but those of normalization",
+                     "normalization": f"learned, a row of each weight an inner step, under {_BY_STEP}"}
+        if self.config.learned_rates:
+            return told | {"rates": f"learned, one a layer and inner step, under {_RATES}"}
+        return told | super().inner_loop()
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
         """The initialization of what adapts."""
         return {name: meta.params[name] for name in self._adapted}

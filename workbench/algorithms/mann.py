@@ -12,7 +12,16 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Context, Drawing, Meta, OnFeatures
-from workbench.algorithms.sequence import Cell, LabelTime, Tokens, label_time, reading_order, standardized, tokens
+from workbench.algorithms.sequence import (
+    Cell,
+    LabelTime,
+    Tokens,
+    label_time,
+    reading,
+    reading_order,
+    standardized,
+    tokens,
+)
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, FieldError, field
 from workbench.experiment.registry import TaskKind
@@ -181,6 +190,10 @@ class MANN(OnFeatures[MANNConfig]):
     def inner_steps(self, *, training: bool, examples: int) -> int:  # noqa: ARG002
         """One step an example."""
         return examples
+
+    def inner_loop(self) -> dict[str, Any]:
+        """By reading."""
+        return reading("the memory and the activations of its controller", self.config.labels)
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Recollection:
         """The tokens in the order of reading, and an empty memory."""

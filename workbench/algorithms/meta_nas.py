@@ -9,17 +9,20 @@ import torch
 from torch import Tensor
 from torch.func import grad, grad_and_value
 
-from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, InnerLoop, Meta, Stage, adapt, noise
-from workbench.algorithms.inner import Fast, InnerOptimizer, begin, descend, inner_optimizer
+from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, Found, Meta, Stage, adapt, noise
+from workbench.algorithms.inner import AnyInnerLoop, Fast, InnerOptimizer, begin, descend, inner_optimizer
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Task
 
+UNDECIDED = "undecided"
 _ARCHITECTURE = "backbone.architecture."
+# An operation that outweighs all others together is one that the slot has chosen.
+_CLEAR = 0.5
 
 
-class MetaNASConfig(InnerLoop):
+class MetaNASConfig(AnyInnerLoop):
     """The inner loop over weights and architecture, and how the outer loop learns both."""
 
     name: Literal["meta_nas"] = "meta_nas"
@@ -96,6 +99,11 @@ class MetaNAS(Algorithm[MetaNASConfig]):
         """The architecture moves more slowly."""
         return self.config.architecture_outer if name.startswith(_ARCHITECTURE) else 1.0
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On weights and architecture."""
+        return {"adapts": "all weights and the architecture", **super().inner_loop(),
+                "architecture_lr": self.config.architecture_lr, "temperature": [1.0, self.config.temperature]}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Searched:  # noqa: ARG002
         """The initialization of both."""
         architecture = {name: value for name, value in meta.params.items() if name.startswith(_ARCHITECTURE)}
@@ -158,12 +166,21 @@ class MetaNAS(Algorithm[MetaNASConfig]):
         """The mixture after these inner steps."""
         return {"architecture": self._shares(state.architecture.params, ctx.step / ctx.steps)}
 
-    def found(self, meta: Meta) -> dict[str, Any]:
-        """For every slot the operation that tasks begin with, and the hardened share of each."""
-        names = self._backbone.operations
-        shares = self._shares(meta.params, 1.0).tolist()
-        return {"slots": [{"operation": names[row.index(max(row))], "shares": dict(zip(names, row, strict=True))}
-                          for row in shares]}
+    def found(self, meta: Meta) -> Found:
+        """The network that tasks begin with: in every slot the operation whose hardened share is more than half.
+
+        A slot without such a one is undecided and keeps its mixture.
+        """
+        params, slots = dict(meta.params), []
+        for index, row in enumerate(self._shares(meta.params, 1.0).tolist()):
+            shares = dict(zip(self._backbone.operations, row, strict=True))
+            first = max(shares, key=lambda name: shares[name])
+            is_clear = shares[first] > _CLEAR
+            kept = {first: 1.0} if is_clear else shares
+            slots.append({"operation": first if is_clear else UNDECIDED, "operations": kept, "shares": shares})
+            for name in self._backbone.unused(index, kept):
+                del params[f"backbone.{name}"]
+        return Found({"slots": slots}, params, {"adapts": "all weights", **self.config.numbers()})
 
     def _searches_now(self, ctx: Context) -> bool:
         return not ctx.training or ctx.progress >= self.config.warm_up

@@ -170,6 +170,10 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
         return {"algorithm.inner_lr": "no refining step is taken, neither in training (algorithm.inner_steps) nor in "
                 "testing (algorithm.test_steps)"}
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On the adjustment."""
+        return {"adapts": "the adjustment that was put out for the task", "optimizer": "sgd", **super().inner_loop()}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Adjusted:
         """What the network puts out for the task."""
         encoding = self._read(meta, self._encoding(meta, support, ctx))

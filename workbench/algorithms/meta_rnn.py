@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Context, Meta, OnFeatures
-from workbench.algorithms.sequence import Cell, CellKind, LabelTime, Tokens, label_time, standardized, tokens
+from workbench.algorithms.sequence import Cell, CellKind, LabelTime, Tokens, label_time, reading, standardized, tokens
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
@@ -122,6 +122,10 @@ class MetaRNN(OnFeatures[MetaRNNConfig]):
     def inner_steps(self, *, training: bool, examples: int) -> int:  # noqa: ARG002
         """One step an example."""
         return examples
+
+    def inner_loop(self) -> dict[str, Any]:
+        """By reading."""
+        return reading("the activations of the cell", self.config.labels)
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Read:
         """The tokens in the order of reading, of which none is read yet."""

@@ -74,6 +74,11 @@ class MetaSGD(Algorithm[MetaSGDConfig]):
             return torch.full_like(value, self.config.inner_lr)
         return _LOWEST + (_HIGHEST - _LOWEST) * torch.rand(value.shape, generator=generator, dtype=value.dtype)
 
+    def inner_loop(self) -> dict[str, Any]:
+        """At learned rates."""
+        return {"adapts": "all weights", "optimizer": "sgd",
+                "rates": f"learned, one a weight, under {_PREFIX}"}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Params:  # noqa: ARG002
         """The initialization itself."""
         return self.network.own(meta.params)

@@ -155,6 +155,10 @@ class MetaTransfer(OnFeatures[MetaTransferConfig], ExampleLearner[MetaTransferCo
                    else params[name] * params[SCALE + name] for name in self._names}
         return self.network.part("backbone", changed, inputs, reference)
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On the head."""
+        return {"adapts": "the weights of the head", "optimizer": "sgd", **super().inner_loop()}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> AdaptedHead:  # noqa: ARG002
         """The learned head, and the support set's features."""
         return AdaptedHead(only(meta.params, "head"), self.features(meta.params, support.inputs))

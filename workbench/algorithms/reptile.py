@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.func import grad
 
-from workbench.algorithms.base import Algorithm, Aux, Context, InnerLoop, Meta, adapt, noise
-from workbench.algorithms.inner import Fast, InnerOptimizer, begin, descend, inner_optimizer
+from workbench.algorithms.base import Algorithm, Aux, Context, Meta, adapt, noise
+from workbench.algorithms.inner import AnyInnerLoop, Fast, InnerOptimizer, begin, descend, inner_optimizer
 from workbench.backbones.base import Params
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Task
 
 
-class ReptileConfig(InnerLoop):
+class ReptileConfig(AnyInnerLoop):
     """The inner loop of Reptile."""
 
     name: Literal["reptile"] = "reptile"
@@ -70,6 +70,11 @@ class Reptile(Algorithm[ReptileConfig]):
         meta = super().init(generator)
         is_carried = self.config.inner_optimizer == "adam"
         return meta._replace(buffers=begin("adam", meta.params).moments if is_carried else {})
+
+    def inner_loop(self) -> dict[str, Any]:
+        """On mini-batches; Adam goes on from the second moments that were carried so far."""
+        return {"adapts": "all weights", **super().inner_loop(), "batch": self.config.inner_batch,
+                "moments": "begin as under buffers/" if self.config.inner_optimizer == "adam" else "begin at zero"}
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The initialization, and the moments carried so far."""

@@ -54,6 +54,10 @@ class Scratch(Algorithm[ScratchConfig]):
         return {"algorithm.inner_lr": 0.4 if kind == "classification" else 0.01, "training.iterations": 40,
                 "training.validate_every": 40}
 
+    def inner_loop(self) -> dict[str, Any]:
+        """On all weights."""
+        return {"adapts": "all weights", **super().inner_loop()}
+
     def start(self, meta: Meta, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """The random initialization."""
         return begin(self.config.inner_optimizer, meta.params)

@@ -38,6 +38,11 @@ def label_time() -> Any:
                  choices={"along": "Along with the example", "late": "One step late"}, source="Santoro et al. 2016, 2")
 
 
+def reading(adapts: str, time: LabelTime) -> dict[str, Any]:
+    """What `Algorithm.inner_loop` tells of a method whose steps each read the next example and change no weight."""
+    return {"adapts": adapts, "reads": "one example a step, in a random order", "labels": time, "loss": None}
+
+
 def standardized(network: Network, params: Params, inputs: Tensor, reference: Tensor | None) -> Tensor:
     """Features [n, width] of inputs, each with mean zero and deviation one over the batch.
 

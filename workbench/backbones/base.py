@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Collection
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import torch
@@ -110,6 +111,10 @@ class Backbone(nn.Module, Pluggable):
             return self.features(inputs)
         rows = len(reference)
         return self.features(torch.cat([reference, inputs]), rows)[rows:]
+
+    def unused(self, slot: int, operations: Collection[str]) -> tuple[str, ...]:  # noqa: ARG002 - for those that search
+        """Names of the parameters that a slot does without where it has only these operations."""
+        return ()
 
     @property
     def normalizers(self) -> dict[str, Normalize]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Literal
 
 import torch
@@ -56,13 +56,17 @@ def _mix(results: tuple[Tensor, ...], shares: Tensor) -> Tensor:
 class PictureSlot(nn.Module):
     """Mixes operations on maps, each of which halves them, then normalizes and takes the positive part.
 
+    Attributes:
+        operations: The layers of each operation, in the order of their shares.
+
     Args:
         inputs: Channels that come in.
         filters: Channels that go out.
         normalization: What follows the mixture.
     """
 
-    operations: ClassVar[tuple[str, ...]] = ("conv3", "conv5", "sep3", "skip", "pool")
+    operations: ClassVar[dict[str, tuple[str, ...]]] = {
+        "conv3": ("narrow",), "conv5": ("wide",), "sep3": ("depthwise", "pointwise"), "skip": (), "pool": ()}
 
     def __init__(self, inputs: int, filters: int, normalization: Normalization) -> None:
         super().__init__()
@@ -84,12 +88,16 @@ class PictureSlot(nn.Module):
 class VectorSlot(nn.Module):
     """Mixes fully connected layers that differ in their activation.
 
+    Attributes:
+        operations: The layers of each operation, in the order of their shares.
+
     Args:
         inputs: Numbers that come in.
         units: Numbers that go out.
     """
 
-    operations: ClassVar[tuple[str, ...]] = ("relu", "tanh", "sine", "skip")
+    operations: ClassVar[dict[str, tuple[str, ...]]] = {
+        "relu": ("relu",), "tanh": ("tanh",), "sine": ("sine",), "skip": ()}
 
     def __init__(self, inputs: int, units: int) -> None:
         super().__init__()
@@ -132,7 +140,8 @@ class Supernet(Backbone):
         else:
             self.width = config.filters
             self.slots = nn.ModuleList(VectorSlot(count, config.filters) for count in inputs)
-        self.operations = PictureSlot.operations if self.convolves else VectorSlot.operations
+        self._layers = PictureSlot.operations if self.convolves else VectorSlot.operations
+        self.operations = tuple(self._layers)
         self.architecture = nn.ParameterList(torch.zeros(len(self.operations)) for _ in inputs)
         self.blocks = tuple(Block(f"slots.{index}.affine.weight", f"slots.{index}.affine.bias", config.filters)
                             for index in range(config.slots))
@@ -153,6 +162,13 @@ class Supernet(Backbone):
         if "image" in picked(experiment, "dataset").input_kinds:
             return {}
         return {"backbone.normalization": "slots that read vectors have none"}
+
+    def unused(self, slot: int, operations: Collection[str]) -> tuple[str, ...]:
+        """What chooses among operations, and the layers of those that are not among these."""
+        left_out = {layer for name, layers in self._layers.items() if name not in operations for layer in layers}
+        layers = f"slots.{slot}."
+        return (f"architecture.{slot}", *(name for name, _ in self.named_parameters()
+                                          if name.startswith(layers) and name.split(".")[2] in left_out))
 
     def features(self, inputs: Tensor, rows: int | None = None) -> Tensor:
         """What the last slot puts out, flattened."""

@@ -25,7 +25,11 @@ def export(arguments: Namespace, output: Output) -> int:
         words = result_in_words(*(about["result"][name] for name in ("metric", "mean", "ci95")))
         lines.append(f"test {words} over {about['result']['tasks']:,} tasks")
     lines.append("plain PyTorch can read it: see the help page take-it-home")
-    output.result({"to": path, "run_id": run.id, "bytes": path.stat().st_size, "manifest": about}, "\n".join(lines))
+    beside = path.with_name(about["found"]["file"]) if about["found"] else None
+    if beside:
+        lines.insert(1, f"{beside}: the network that it found, alone")
+    table = {"to": path, "found": beside, "run_id": run.id, "bytes": path.stat().st_size, "manifest": about}
+    output.result(table, "\n".join(lines))
     return SUCCESS
 
 

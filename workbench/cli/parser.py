@@ -78,7 +78,8 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"Meta-Learning Workbench {__version__}")
     _add_runs(parser)
     commands = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
-    for add in (_add_list, _add_run, _add_resume, _add_evaluate, _add_export, _add_adapt, _add_data, _add_doctor):
+    for add in (_add_list, _add_run, _add_resume, _add_evaluate, _add_export, _add_adapt, _add_data, _add_doctor,
+                _add_help):
         add(commands)
     return parser
 
@@ -89,6 +90,7 @@ examples:
   workbench run --set dataset=sinusoids --set training.iterations=500
   workbench evaluate maml-sinusoids-0001 --tasks 2000
   workbench COMMAND --help            everything that a command takes
+  workbench help                      the help pages, and `workbench help maml` one of them
 """
 
 
@@ -175,3 +177,8 @@ def _add_data(commands: Any) -> None:
 
 def _add_doctor(commands: Any) -> None:
     _add(commands, "doctor", "doctor:examine", "check Python, torch, devices, the display and the folders")
+
+
+def _add_help(commands: Any) -> None:
+    parser = _add(commands, "help", "reading:read", "print a help page, or the list of them", runs=False)
+    parser.add_argument("page", metavar="PAGE", nargs="?", help="such as command-line, maml or backbone/conv4")

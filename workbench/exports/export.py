@@ -13,10 +13,11 @@ from pydantic import TypeAdapter, ValidationError
 from torch import Tensor
 
 import workbench
-from workbench.algorithms.base import Algorithm, Meta
+from workbench.algorithms.base import Algorithm, Found, Meta
 from workbench.engine.session import build
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve, to_tables, unnamed
+from workbench.exports.help import update_rule
 from workbench.exports.learner import Learner, LearnerError, check_fit, of_run
 from workbench.runs.files import RunFileError, read_tensors, write_tensors
 from workbench.runs.store import Run
@@ -25,6 +26,8 @@ from workbench.tasks.base import Spec
 FORMAT = "meta-learning-workbench export"
 VERSION = 1
 SUFFIX = ".safetensors"
+FOUND_FORMAT = "meta-learning-workbench found network"
+FOUND_SUFFIX = f".found{SUFFIX}"
 _BUFFERS = "buffers/"
 
 
@@ -32,7 +35,8 @@ def export_run(run: Run, path: Path) -> dict[str, Any]:
     """Write the best learner of a run as a safetensors file.
 
     Parameters carry their module's own names, such as "backbone.convolutions.0.weight"; what the algorithm carries
-    beside them stands under "buffers/". The manifest is JSON under "about" in the file's metadata.
+    beside them stands under "buffers/". The manifest is JSON under "about" in the file's metadata. Where a network was
+    found in a larger one, a second file beside it holds that network alone; the manifest names it under found.file.
 
     Args:
         run: The run.
@@ -45,17 +49,28 @@ def export_run(run: Run, path: Path) -> dict[str, Any]:
         LearnerError: The file may not be written there.
         RunFileError, DataError: The run or its dataset cannot be read.
     """
-    _check_target(path)
+    _check_target(path, FORMAT)
     learner = of_run(run)
-    about = _manifest(run, learner)
-    try:
-        write_tensors(path, _tensors(learner.meta), about)
-    except OSError as error:
-        raise LearnerError(f"{path}: cannot be written ({error}); name another place, or make room there") from error
+    _, algorithm = build(learner.experiment, learner.spec)
+    found = algorithm.found(learner.meta)
+    about = _manifest(run, learner, algorithm)
+    if found is not None:
+        beside = path.with_name(path.name.removesuffix(SUFFIX) + FOUND_SUFFIX)
+        _check_target(beside, FOUND_FORMAT)
+        _write(beside, found.params, _found_manifest(about, found))
+        about["found"] = {**found.structure, "file": beside.name}
+    _write(path, _tensors(learner.meta), about)
     return about
 
 
-def _check_target(path: Path) -> None:
+def _write(path: Path, tensors: dict[str, Tensor], about: dict[str, Any]) -> None:
+    try:
+        write_tensors(path, tensors, about)
+    except OSError as error:
+        raise LearnerError(f"{path}: cannot be written ({error}); name another place, or make room there") from error
+
+
+def _check_target(path: Path, kind: str) -> None:
     if path.suffix != SUFFIX:
         raise LearnerError(f"{path}: an export is a safetensors file; name it {path.stem or 'learner'}{SUFFIX}")
     if not path.parent.is_dir():
@@ -68,46 +83,50 @@ def _check_target(path: Path) -> None:
         about = read_tensors(path)[1]
     except RunFileError:
         about = {}
-    if not _is_export(about):
+    if not _is_export(about, kind):
         raise LearnerError(f"{path} exists and is no export, so it is not overwritten; name another file")
 
 
-def _is_export(about: Any) -> bool:
-    return isinstance(about, dict) and about.get("format") == FORMAT
+def _is_export(about: Any, kind: str = FORMAT) -> bool:
+    return isinstance(about, dict) and about.get("format") == kind
 
 
 def _tensors(meta: Meta) -> dict[str, Tensor]:
     return {**meta.params, **{_BUFFERS + name: value for name, value in meta.buffers.items()}}
 
 
-def _manifest(run: Run, learner: Learner) -> dict[str, Any]:
+def _manifest(run: Run, learner: Learner, algorithm: Algorithm[Any]) -> dict[str, Any]:
     experiment, spec, summary = learner.experiment, learner.spec, run.summary()
     tables = to_tables(experiment)
-    _, algorithm = build(experiment, spec)
     result = None
     if summary.mean is not None:
         result = {"metric": summary.metric, "mean": summary.mean, "ci95": summary.ci95, "tasks": summary.tasks}
     return {
         "format": FORMAT, "version": VERSION, "run": run.id, "step": learner.step,
         "algorithm": tables["algorithm"], "backbone": tables["backbone"], "task": tables["task"],
-        "spec": asdict(spec), "inner": _inner(learner, algorithm), "found": algorithm.found(learner.meta),
+        "spec": asdict(spec), "inner": inner_loop(learner, algorithm), "found": None,
         "result": result, "experiment": tables, "versions": versions(),
     }
 
 
-def _inner(learner: Learner, algorithm: Algorithm[Any]) -> dict[str, Any] | None:
-    """The inner loop as it is run in testing; None where nothing iterates."""
-    config = learner.experiment.algorithm
-    if not algorithm.iterates:
-        return None
+def _found_manifest(about: dict[str, Any], found: Found) -> dict[str, Any]:
+    """What a found network alone tells; the test result is the larger network's, so it is left out."""
+    same = ("version", "run", "step", "backbone", "task", "spec", "versions")
+    steps = {name: about["inner"][name] for name in ("loss", "steps", "training_steps")}
+    return {"format": FOUND_FORMAT, **{name: about[name] for name in same}, "found": found.structure,
+            "inner": found.inner | steps}
+
+
+def inner_loop(learner: Learner, algorithm: Algorithm[Any]) -> dict[str, Any] | None:
+    """The inner loop as an export tells it, with the steps of testing; None where nothing iterates."""
     shape = learner.experiment.task
     examples = shape.shots * (shape.ways if learner.spec.kind == "classification" else 1)
-    return {
-        "optimizer": getattr(config, "inner_optimizer", "sgd"), "lr": getattr(config, "inner_lr", None),
-        "steps": algorithm.inner_steps(training=False, examples=examples),
-        "training_steps": algorithm.inner_steps(training=True, examples=examples),
-        "loss": "mean cross-entropy" if learner.spec.kind == "classification" else "mean squared error",
-    }
+    steps, training = (algorithm.inner_steps(training=training, examples=examples) for training in (False, True))
+    if not algorithm.iterates or not (steps or training):
+        return None
+    loss = "mean cross-entropy" if learner.spec.kind == "classification" else "mean squared error"
+    return {"rule": update_rule(type(algorithm)), "loss": loss, **algorithm.inner_loop(), "steps": steps,
+            "training_steps": training}
 
 
 def versions() -> dict[str, str]:
@@ -125,6 +144,9 @@ def load_export(path: Path) -> Learner:
         ExperimentError: Its algorithm or backbone is not installed here.
     """
     tensors, about = read_tensors(path)
+    if _is_export(about, FOUND_FORMAT):
+        raise LearnerError(f"{path} is a found network alone, for plain PyTorch; give the export that it lies beside, "
+                           "or the run")
     if not _is_export(about):
         raise LearnerError(f"{path} is no export; make one with `workbench export`")
     experiment, spec, step = _read_manifest(path, about)

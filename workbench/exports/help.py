@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from workbench.experiment.fields import Parameter, parameters
 from workbench.experiment.idle import any_of
-from workbench.experiment.registry import ROLES, Pluggable, Role, find, found
+from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find, found
 from workbench.places import resources
 
 _FIRST = ("index", "first-look", "your-own-pictures", "evaluation", "take-it-home", "command-line", "runs-on-disk",
@@ -32,12 +32,31 @@ class Page:
 
 def help_pages() -> tuple[Page, ...]:
     """Every page in the order of reading: those that are written, then one for each thing that can be picked."""
-    names = sorted(path.stem for path in (resources() / "help").glob("*.md"))
-    ordered = [name for name in _FIRST if name in names] + [name for name in names if name not in _FIRST]
-    written = [Page(name, "Guide", help_page(name).partition("\n")[0].lstrip("# ")) for name in ordered]
+    written = [Page(name, "Guide", help_page(name).partition("\n")[0].lstrip("# ")) for name in _written()]
     made = [Page(f"{role}/{name}", f"{role.title()}s", kind.title)
             for role in reversed(ROLES) for name, kind in found(role).items()]
     return (*written, *made)
+
+
+def _written() -> list[str]:
+    names = sorted(path.stem for path in (resources() / "help").glob("*.md"))
+    return [name for name in _FIRST if name in names] + [name for name in names if name not in _FIRST]
+
+
+def find_page(name: str) -> str:
+    """The name of the page that a person means, who may leave out what stands before or behind it: maml, index.md.
+
+    Raises:
+        UnknownNameError: There is none of this name.
+    """
+    short = name.removesuffix(".md")
+    if short in _written():
+        return short
+    made = {page: page.partition("/")[2] for role in ROLES for page in (f"{role}/{one}" for one in found(role))}
+    meant = [page for page, own in made.items() if short in (page, own)]
+    if len(meant) != 1:
+        raise UnknownNameError("help page", name, meant or [*_written(), *(made if "/" in name else made.values())])
+    return meant[0]
 
 
 def help_page(name: str) -> str:
@@ -70,6 +89,12 @@ def pick_page(role: Role, name: str) -> str:
         lines += ["| field | default | what it does | source |", "|---|---|---|---|",
                   *(_row(one, {other.name: other for other in declared}) for one in declared), ""]
     return "\n".join(lines)
+
+
+def update_rule(kind: type[Pluggable]) -> str:
+    """The update rule in an algorithm's docstring, on one line; empty where it has none."""
+    paragraphs = " ".join((inspect.getdoc(kind) or "").split()).partition("**Update rule.**")[2]
+    return paragraphs.partition(" **")[0].strip()
 
 
 def _adapting(kind: type[Pluggable]) -> str:

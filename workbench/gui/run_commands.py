@@ -161,6 +161,7 @@ class RunCommands(QObject):
         self.said.emit(f"{row.run.id} was deleted", "muted")
 
 
-def _exported(run: Run, path: Path) -> Path:
-    export_run(run, path)
-    return path
+def _exported(run: Run, path: Path) -> str:
+    """What was written, in words."""
+    found = export_run(run, path)["found"]
+    return f"{path}, and the network that it found alone to {found['file']} beside it" if found else str(path)
