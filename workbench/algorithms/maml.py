@@ -103,3 +103,10 @@ class FOMAML(MAML):
 
     Config = FOMAMLConfig
     title = "First-order MAML"
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
+        """As for MAML, but three smaller steps for pictures: after a single one the gradient says too little of how the
+        features should change."""
+        few = {"algorithm.inner_steps": 3, "algorithm.inner_lr": 0.2} if kind == "classification" else {}
+        return {**super().suggest(kind), **few}

@@ -106,7 +106,7 @@ class MetaTransfer(OnFeatures[MetaTransferConfig], ExampleLearner[MetaTransferCo
         return {"algorithm.inner_lr": 0.05, "algorithm.inner_steps": 20, "algorithm.test_steps": 20,
                 "algorithm.example_batch": 16, "algorithm.scale_rate": 1.0, "algorithm.pretraining": 0.8,
                 "training.meta_batch": 8,
-                "training.executor": "vectorized", "training.outer_lr": 2e-3, "training.validation_tasks": 100}
+                "training.executor": "vectorized", "training.outer_lr": 5e-3, "training.validation_tasks": 100}
 
     @classmethod
     def idle(cls, config: MetaTransferConfig, experiment: Experiment) -> Mapping[str, str]:
