@@ -21,6 +21,10 @@ MOST_TASKS_AT_ONCE = 256
 # Multiplications a second that are reached with room to spare: one CPU core took 9e9 on Conv4's small pictures.
 _RATE_OF_A_CORE = 5e9
 _RATE_OF_A_GPU = 5e11
+# What a CPU core does once it computes. A mapped step of one task takes nearly as long as one of a few, for what it
+# mostly takes is starting its operations.
+_BEST_RATE_OF_A_CORE = 4e10
+_A_FEW = 4
 # Below so many multiplications a meta-batch, waking a second thread costs more than it computes.
 _WORTH_A_THREAD = 1e9
 
@@ -50,10 +54,14 @@ class Work:
 
     def chunk(self, executor: str, threads: int) -> int:
         """Tasks that take at most a quarter of a second together, a multiple of the threads where they run on those."""
-        rate = _RATE_OF_A_CORE * threads if self.device.type == "cpu" else _RATE_OF_A_GPU
-        tasks = int(min(CHUNK_SECONDS * rate / self.multiplications, MOST_TASKS_AT_ONCE))
-        step = threads if executor == "threads" else 1
-        return max(step, tasks // step * step)
+        def within(rate: float, most: int) -> int:
+            return int(min(CHUNK_SECONDS * rate / self.multiplications, most))
+
+        is_cpu = self.device.type == "cpu"
+        tasks = within(_RATE_OF_A_CORE * threads if is_cpu else _RATE_OF_A_GPU, MOST_TASKS_AT_ONCE)
+        if executor == "threads":
+            return max(threads, tasks // threads * threads)
+        return max(1, tasks, within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
 
 
 def measure(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_steps: int, device: torch.device, *,
