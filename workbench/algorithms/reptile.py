@@ -69,6 +69,12 @@ class Reptile(Algorithm[ReptileConfig]):
         return outer | {"algorithm.inner_lr": 0.02, "algorithm.inner_steps": 32, "algorithm.test_steps": 32,
                         "training.shots": 20}
 
+    def init(self, generator: torch.Generator) -> Meta:
+        """The network's parameters, and what the inner Adam begins with."""
+        meta = super().init(generator)
+        is_carried = self.config.inner_optimizer == "adam"
+        return meta._replace(buffers=begin("adam", meta.params).moments if is_carried else {})
+
     def inner_loop(self) -> dict[str, Any]:
         """On mini-batches; Adam goes on from the second moments that were carried so far."""
         return {"adapts": "all weights", **super().inner_loop(), "batch": self.config.inner_batch,
