@@ -81,7 +81,7 @@ def test_ways_are_idle_for_regression() -> None:
 def test_training_ways_are_idle_for_a_method_that_tells_all_classes_apart() -> None:
     draft = Draft()
     draft.pick("algorithm", "supervised")
-    assert "all classes" in draft.idle_fields()["training.ways"]
+    assert "all training classes" in draft.idle_fields()["training.ways"]
 
 
 @pytest.mark.parametrize("name", list(presets()))
