@@ -102,7 +102,7 @@ def test_pictures_that_cannot_be_halved_four_times_are_refused_with_the_remedy()
 
 @pytest.mark.parametrize("widths", [(64, 128, 256), (64, 128, 256, 0), ()])
 def test_widths_are_one_a_block(widths):
-    with pytest.raises(ValidationError, match="widths are four whole numbers"):
+    with pytest.raises(ValidationError, match="takes four whole numbers"):
         ResNet12Config(widths=widths)
 
 

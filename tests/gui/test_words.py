@@ -28,7 +28,8 @@ def test_every_number_reads_back_as_itself(value: float) -> None:
 
 
 @pytest.mark.parametrize(("value", "text"), [(5000, "5,000"), (0.4, "0.4"), (1e-5, "1e-5"), (2000.0, "2,000"),
-                                             (0.001, "0.001"), (2.5e-7, "2.5e-7"), (0.0, "0")])
+                                             (0.001, "0.001"), (2.5e-7, "2.5e-7"), (0.0, "0"), (2e7, "2e7"),
+                                             (100000000.37890625, "1.0000000037890625e8")])
 def test_numbers_are_shown_short(value: float, text: str) -> None:
     assert words.number_text(value) == text
 

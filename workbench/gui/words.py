@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from decimal import Decimal
 
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:[,\u202f\u00a0 ]\d{3})+(?:\.\d+)?")
 
@@ -16,7 +17,7 @@ def number_text(value: float) -> str:
         return f"{int(value):,}" if value == int(value) else f"{value!r}"
     mantissa, _, exponent = f"{value!r}".partition("e")
     if not exponent:
-        mantissa, _, exponent = f"{value:.15e}".partition("e")
+        mantissa, _, exponent = f"{Decimal(repr(value)):e}".partition("e")
         mantissa = mantissa.rstrip("0").rstrip(".")
     return f"{mantissa}e{int(exponent)}"
 
