@@ -180,7 +180,7 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
         if kind == "classification":
             return small | {"algorithm.inner_lr": 0.3, "algorithm.inner_steps": 3, "backbone.filters": 32,
                             "training.meta_batch": 4, "training.outer_lr": 2e-3}
-        return small | {"algorithm.inner_lr": 0.02, "training.meta_batch": 8, "training.outer_lr": 5e-3}
+        return small | {"algorithm.inner_lr": 0.02, "training.meta_batch": 8, "training.outer_lr": 1e-2}
 
     @classmethod
     def build(cls, config: LearnedOptimizerConfig, backbone: Backbone, spec: Spec) -> nn.Module:
