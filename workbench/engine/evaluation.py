@@ -8,12 +8,11 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Algorithm, Context, Meta, adapt
+from workbench.algorithms.base import Algorithm, Context, Meta
 from workbench.engine.events import Curve, Evaluation, Score
-from workbench.engine.session import Session
+from workbench.engine.session import Session, adapt_and_trace
 from workbench.tasks.base import Stream, Task
 
 MODES = ("transductive", "inductive")
@@ -48,14 +47,10 @@ def metrics(session: Session, meta: Meta, stream: Stream, tasks: int, *, both_mo
 
 def judged_both_ways(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Tensor]:
     """Adapt to one task once and judge it [steps + 1] as it is normalized, and at the end [] the other way."""
-    def judged(outputs: Tensor) -> Tensor:
-        return algorithm.metric(outputs, task.query.targets)
-
-    curve: list[Tensor] = []
-    answer = algorithm.answers(meta, task.query.inputs, ctx)
-    state = adapt(algorithm, meta, task.support, ctx, lambda state, now: curve.append(judged(answer(state, now))))
+    state, trace = adapt_and_trace(algorithm, meta, task, ctx)
     other = replace(ctx.adapted, reference=task.support.inputs if ctx.reference is None else None)
-    return torch.stack(curve), judged(algorithm.predict(meta, state, task.query.inputs, other))
+    outputs = algorithm.predict(meta, state, task.query.inputs, other)
+    return trace.metric, algorithm.metric(outputs, task.query.targets)
 
 
 def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation", "test"], tasks: int, *,

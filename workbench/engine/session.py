@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Algorithm, Context, Meta, Stage, adapt
+from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import devices
 from workbench.engine.events import Metric
@@ -154,16 +154,22 @@ def to_device(meta: Meta, device: torch.device) -> Meta:
 
 def trace_task(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> Trace:
     """Adapt to one task and judge it before the first inner step and after each."""
+    if ctx.stage == "examples":
+        outputs, targets = algorithm.predict_examples(meta, task.query.inputs, ctx), task.query.targets
+        return Trace(algorithm.loss(outputs, targets)[None], algorithm.metric(outputs, targets)[None])
+    return adapt_and_trace(algorithm, meta, task, ctx)[1]
+
+
+def adapt_and_trace(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[State, Trace]:
+    """The state that one task leads to, and how it was judged on the way."""
     losses: list[Tensor] = []
     metrics: list[Tensor] = []
+    answer = algorithm.answers(meta, task.query.inputs, ctx)
 
-    def judge(outputs: Tensor) -> None:
+    def judge(state: State, now: Context) -> None:
+        outputs = answer(state, now)
         losses.append(algorithm.loss(outputs, task.query.targets))
         metrics.append(algorithm.metric(outputs, task.query.targets))
 
-    if ctx.stage == "examples":
-        judge(algorithm.predict_examples(meta, task.query.inputs, ctx))
-    else:
-        answer = algorithm.answers(meta, task.query.inputs, ctx)
-        adapt(algorithm, meta, task.support, ctx, lambda state, now: judge(answer(state, now)))
-    return Trace(torch.stack(losses), torch.stack(metrics))
+    state = adapt(algorithm, meta, task.support, ctx, judge)
+    return state, Trace(torch.stack(losses), torch.stack(metrics))
