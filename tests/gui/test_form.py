@@ -239,7 +239,7 @@ def test_an_empty_field_has_no_unit_beside_what_being_empty_means(qtbot: QtBot, 
 
 def test_the_end_of_a_path_is_in_sight(panel: FormPanel) -> None:
     folder = "/a/very/long/path/to/many/folders/that/nobody/can/read/at/once/leaves"
-    panel.form.take_folder("image_folder", folder)
+    panel.form.take_data("image_folder", {"path": folder})
     assert line(panel, "dataset.path").cursorPosition() == len(folder)
 
 

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve
 from workbench.tasks.base import STREAMS, DataError, Stream, TaskBatch
-from workbench.tasks.classes import ClassTasks, Pictures
+from workbench.tasks.classes import ClassTasks, Labelled
 
 SPLIT = ("train",) * 9 + ("validation",) * 6 + ("test",) * 7
 
@@ -26,14 +26,14 @@ class NumberedTasks(ClassTasks):
 
     title = "Numbered"
 
-    def load(self, experiment: Experiment) -> Pictures:
+    def load(self, experiment: Experiment) -> Labelled:
         counts = np.array([12 + i % 5 for i in range(len(SPLIT))])
         total = int(counts.sum())
         pixels = torch.zeros(total, 1, 4, 4, dtype=torch.uint8)
         pixels[:, 0, 0, 0], pixels[:, 0, 0, 1] = torch.arange(total) // 200 + 1, torch.arange(total) % 200 + 1
         names = tuple(f"class {i}" for i in range(len(SPLIT)))
         files = tuple(f"{i}.png" for i in range(total))
-        return Pictures(pixels, counts, names, SPLIT, files, facts="numbered")
+        return Labelled(pixels, counts, names, SPLIT, files, facts="numbered")
 
     def turns(self, experiment: Experiment) -> bool:
         return experiment.training.clip is not None  # a field that nothing here needs otherwise
@@ -59,7 +59,7 @@ def examples(inputs: torch.Tensor) -> Iterator[tuple[int, int]]:
 
 
 def class_of(example: int, tasks: NumberedTasks) -> int:
-    return int(np.searchsorted(np.cumsum(tasks.pictures.counts), example, side="right"))
+    return int(np.searchsorted(np.cumsum(tasks.labelled.counts), example, side="right"))
 
 
 @settings(deadline=None, max_examples=40)
@@ -167,7 +167,7 @@ def test_classes_with_too_few_examples_do_not_count() -> None:
 def test_the_overview_counts_classes_and_examples_by_split() -> None:
     overview = source().overview()
     assert overview.classes == {"train": 9, "validation": 6, "test": 7}
-    assert sum(overview.examples.values()) == int(source().pictures.counts.sum())
+    assert sum(overview.examples.values()) == int(source().labelled.counts.sum())
     assert overview.samples is not None
     assert overview.samples.shape == (12, 1, 4, 4)
 
@@ -175,16 +175,16 @@ def test_the_overview_counts_classes_and_examples_by_split() -> None:
 def test_the_floor_is_an_accuracy_of_the_nearest_mean(miniature: Callable[..., object], tmp_path: object,
                                                       opened: Callable[..., ClassTasks]) -> None:
     miniature(tmp_path)
-    floor = opened("omniglot", path=tmp_path, task={"ways": 2}).floors()["nearest mean on raw pixels"]
+    floor = opened("omniglot", path=tmp_path, task={"ways": 2}).floors()[0].mean
     assert 0.4 < floor <= 1
 
 
 class OblongTasks(NumberedTasks):
     """The same in 4×5."""
 
-    def load(self, experiment: Experiment) -> Pictures:
+    def load(self, experiment: Experiment) -> Labelled:
         pictures = super().load(experiment)
-        return replace(pictures, pixels=torch.nn.functional.pad(pictures.pixels, (0, 1)))
+        return replace(pictures, inputs=torch.nn.functional.pad(pictures.inputs, (0, 1)))
 
 
 def test_pictures_that_are_no_squares_cannot_be_turned() -> None:

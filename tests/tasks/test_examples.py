@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve
 from workbench.tasks.base import STREAMS, DataError, Stream
-from workbench.tasks.classes import ClassTasks, Pictures
+from workbench.tasks.classes import ClassTasks, Labelled
 from workbench.tasks.sinusoids import Sinusoids
 
 CPU = torch.device("cpu")
@@ -30,12 +30,12 @@ class Marked(ClassTasks):
 
     title = "Marked"
 
-    def load(self, experiment: Experiment) -> Pictures:
+    def load(self, experiment: Experiment) -> Labelled:
         total = sum(SIZES)
         pixels = torch.zeros(total, 1, 3, 3, dtype=torch.uint8)
         pixels[:, 0, 0, 0], pixels[:, 0, 0, 1] = torch.arange(total) + 1, 255
         names = tuple(f"class {i}" for i in range(len(SIZES)))
-        return Pictures(pixels, np.array(SIZES), names, SPLIT)
+        return Labelled(pixels, np.array(SIZES), names, SPLIT)
 
     def turns(self, experiment: Experiment) -> bool:
         return bool(getattr(experiment.dataset, "rotations", False))
@@ -128,9 +128,9 @@ def test_classes_that_are_held_out_have_no_label_and_the_message_says_what_to_se
 
 def test_a_class_too_small_to_hold_examples_out_is_named() -> None:
     class Tiny(Marked):
-        def load(self, experiment: Experiment) -> Pictures:
+        def load(self, experiment: Experiment) -> Labelled:
             pictures = super().load(experiment)
-            return Pictures(pictures.pixels[:12], np.array([10, 2]), ("large", "small"), ("train", "train"))
+            return Labelled(pictures.inputs[:12], np.array([10, 2]), ("large", "small"), ("train", "train"))
 
     said = {"dataset": {"name": "image_folder", "held_out": "examples"}, "task": {"ways": 2}}
     with pytest.raises(DataError, match=r"class small has 2 examples.*needs three"):
@@ -206,6 +206,6 @@ def test_a_folder_of_two_classes_will_do_where_examples_are_held_out(tmp_path: P
     assert tasks.overview().examples == {"train": 12, "validation": 4, "test": 4}
     assert len(tasks.training_examples()) == 12
     # Normalized with the training examples alone, these have mean 0 and deviation 1.
-    pixels = tasks.pictures.pixels[torch.from_numpy(tasks.training_examples())].double() / 255
+    pixels = tasks.labelled.inputs[torch.from_numpy(tasks.training_examples())].double() / 255
     assert tasks.spec.mean == pytest.approx(pixels.mean((0, 2, 3)).tolist(), abs=1e-6)
     assert tasks.spec.deviation == pytest.approx(pixels.std((0, 2, 3), correction=0).tolist(), abs=1e-6)

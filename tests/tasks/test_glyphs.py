@@ -14,13 +14,13 @@ GLYPHS = Glyphs(resolve({}), CPU)
 
 
 def test_there_are_a_thousand_characters_of_thirty_scripts_with_twenty_drawings_each():
-    pictures = GLYPHS.pictures
+    pictures = GLYPHS.labelled
     scripts = {name.split(" ")[0] for name in pictures.names}
     assert len(pictures.counts) >= 1000
     assert (pictures.counts == 20).all()
     assert len(scripts) >= 30
-    assert pictures.pixels.shape[1:] == (1, 28, 28)
-    assert pictures.pixels.dtype == torch.uint8
+    assert pictures.inputs.shape[1:] == (1, 28, 28)
+    assert pictures.inputs.dtype == torch.uint8
 
 
 def test_the_folder_is_at_most_three_megabytes_and_says_its_licence():
@@ -35,18 +35,18 @@ def test_whole_scripts_are_held_out():
     assert len(set(scripts.tolist())) == len(scripts) == len(split)
     assert (np.bincount(split) >= (30, 5, 7)).all()
     assert GLYPHS.overview().classes == {
-        name: sum(one == name for one in GLYPHS.pictures.split) for name in ("train", "validation", "test")}
+        name: sum(one == name for one in GLYPHS.labelled.split) for name in ("train", "validation", "test")}
 
 
 def test_ink_is_light_on_dark_and_no_drawing_is_empty():
-    ink = GLYPHS.pictures.pixels.float().mean((1, 2, 3)) / 255
+    ink = GLYPHS.labelled.inputs.float().mean((1, 2, 3)) / 255
     assert ink.min() > 0.01
     assert ink.max() < 0.5
     assert GLYPHS.spec.background == "dark"
 
 
 def test_the_drawings_of_a_character_differ():
-    drawings = GLYPHS.pictures.pixels.reshape(len(GLYPHS.pictures.counts), 20, -1)
+    drawings = GLYPHS.labelled.inputs.reshape(len(GLYPHS.labelled.counts), 20, -1)
     assert all(len(torch.unique(of_one, dim=0)) == 20 for of_one in drawings[::50])
 
 
@@ -59,5 +59,5 @@ def test_a_turned_character_is_a_class_of_its_own():
 
 
 def test_nearest_mean_on_raw_pixels_is_far_from_solving_it():
-    floor = GLYPHS.floors()["nearest mean on raw pixels"]
+    floor = GLYPHS.floors()[0].mean
     assert 0.3 < floor < 0.55

@@ -18,9 +18,11 @@ from PIL import Image
 from workbench import places
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import DataError, TaskSource
-from workbench.tasks.classes import ClassTasks, Pictures
+from workbench.tasks.classes import ClassTasks, Labelled
 from workbench.tasks.folders import ClassFolder, Shares, share_out
-from workbench.tasks.image_folder import ImageFolderConfig, Shapes, check_folder, plan_splits
+from workbench.tasks.check import check_data
+from workbench.tasks.image_folder import ImageFolderConfig
+from workbench.tasks.own_classes import Shapes, plan_splits
 
 Folders = Callable[..., Path]
 Writer = Callable[..., Path]
@@ -30,9 +32,9 @@ NAMES = [f"class {i:02}" for i in range(20)]
 links = pytest.mark.skipif(not hasattr(os, "geteuid"), reason="links need special rights on Windows")
 
 
-def pictures(source: TaskSource) -> Pictures:
+def pictures(source: TaskSource) -> Labelled:
     assert isinstance(source, ClassTasks)
-    return source.pictures
+    return source.labelled
 
 
 def sides(source: TaskSource) -> dict[str, str]:
@@ -116,7 +118,7 @@ def test_inputs_of_the_training_classes_are_normalized(tmp_path: Path, class_fol
     source = opened("image_folder", path=class_folders(tmp_path, NAMES))
     found = pictures(source)
     is_train = np.repeat(np.array(found.split) == "train", found.counts)
-    pixels = found.pixels[torch.from_numpy(is_train)].double() / 255
+    pixels = found.inputs[torch.from_numpy(is_train)].double() / 255
     assert source.spec.mean == pytest.approx(pixels.mean((0, 2, 3)).tolist())
     assert source.spec.deviation == pytest.approx(pixels.std((0, 2, 3), correction=0).tolist())
     inputs = source.sample("train", range(200)).query.inputs
@@ -279,8 +281,8 @@ def test_a_folder_that_may_not_be_opened_is_named(class_folders: Folders) -> Non
         if was == 0:
             os.seteuid(65534)
         try:
-            problems = check_folder(root)["problems"]
-            (report,) = check_folder(root / NAMES[0])["problems"]
+            problems = check_data(root)["problems"]
+            (report,) = check_data(root / NAMES[0])["problems"]
         finally:
             os.seteuid(was)
     assert problems == ["class 00 cannot be opened (Permission denied); give yourself the right to read it"]
@@ -345,12 +347,12 @@ def test_a_folder_is_decoded_once_and_again_when_a_picture_has_changed(
     first = pictures(opened("image_folder", path=tmp_path))
     (cache,) = (places.cache() / "pictures").iterdir()
     again = pictures(opened("image_folder", path=tmp_path))
-    assert torch.equal(first.pixels, again.pixels)
+    assert torch.equal(first.inputs, again.inputs)
     assert first.files == again.files
     assert [cache] == list((places.cache() / "pictures").iterdir())
     write_picture(tmp_path / NAMES[0] / "00.png", 999_999, size=(24, 24))
     changed = pictures(opened("image_folder", path=tmp_path))
-    assert [bool((a == b).all()) for a, b in zip(first.pixels, changed.pixels, strict=True)].index(False) == 0
+    assert [bool((a == b).all()) for a, b in zip(first.inputs, changed.inputs, strict=True)].index(False) == 0
 
 
 def drawn_classes(data: st.DataObject, count: int) -> list[ClassFolder]:
@@ -369,7 +371,7 @@ def test_every_split_gets_the_classes_that_its_tasks_need_or_the_lack_is_named(
                                test_share=data.draw(st.floats(0.01, 0.33)), split_seed=seed)
     task = TaskConfig(ways=ways)
     try:
-        split = plan_splits(classes, np.full(count, 6), config, Shapes(task, task)).split
+        split = plan_splits(classes, np.full(count, 6), config, Shapes(task, task), "pictures").split
     except DataError:
         assert count < ways * 3 or classes[1].split != classes[0].split
         return
@@ -391,7 +393,7 @@ def test_no_class_changes_sides_with_shots_queries_pictures_or_the_order_of_fold
         counts = np.array(data.draw(st.lists(st.integers(0, 40), min_size=count, max_size=count)))
         order = data.draw(st.permutations(classes))
         try:
-            plan = plan_splits(order, counts, config, Shapes(data.draw(shape), data.draw(shape)))
+            plan = plan_splits(order, counts, config, Shapes(data.draw(shape), data.draw(shape)), "pictures")
         except DataError:
             continue
         found.append({one.name: side for one, side in zip(order, plan.split, strict=True)})
@@ -414,10 +416,13 @@ def test_held_out_classes_only_grow_with_the_ways(count: int, seed: int, validat
 
 
 def test_the_report_of_a_good_folder_can_be_written_as_json(tmp_path: Path, class_folders: Folders) -> None:
-    report = check_folder(class_folders(tmp_path, NAMES))
+    report = check_data(class_folders(tmp_path, NAMES))
     assert json.loads(json.dumps(report)) == report
+    assert report.pop("floor")["name"] == "nearest mean on raw pixels"
     assert report == {
         "form": "pictures by class", "path": str(tmp_path), "classes": 20, "examples": 120,
+        "why": "120 of 120 files are pictures, in 20 folders", "dataset": "image_folder",
+        "settings": {"path": str(tmp_path)},
         "splits": {"train": {"classes": 10, "examples": 60}, "validation": {"classes": 5, "examples": 30},
                    "test": {"classes": 5, "examples": 30}},
         "size": 16, "color": "rgb", "problems": [], "usable": True}
@@ -425,7 +430,7 @@ def test_the_report_of_a_good_folder_can_be_written_as_json(tmp_path: Path, clas
 
 def test_the_report_of_a_folder_that_will_not_do_still_counts_what_it_holds(
         tmp_path: Path, class_folders: Folders) -> None:
-    report = check_folder(class_folders(tmp_path, NAMES[:8]))
+    report = check_data(class_folders(tmp_path, NAMES[:8]))
     assert (report["form"], report["classes"], report["examples"]) == ("pictures by class", 8, 48)
     assert not report["usable"]
     assert "Set task.ways to 2" in report["problems"][0]
@@ -444,7 +449,7 @@ def test_the_report_knows_every_form(tmp_path: Path, class_folders: Folders, wri
     (tmp_path / "nothing").mkdir()
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "a.txt").write_text("words")
-    forms = {path.name: check_folder(path)["form"] for path in tmp_path.iterdir()}
+    forms = {path.name: check_data(path)["form"] for path in tmp_path.iterdir()}
     assert forms == {"alphabets": "alphabets of characters", "split": "pictures by class, split in folders",
                      "new": "new task", "omniglot": "omniglot", "nothing": "unknown", "words": "unknown"}
 
@@ -456,15 +461,15 @@ def test_the_report_is_never_a_fault_of_the_program_whatever_the_folder_holds(
         path.write_bytes(b"broken")
     (miniature(tmp_path / "half") / "images_evaluation.zip").unlink()
     for name in ("broken", "half"):
-        report = check_folder(tmp_path / name)
+        report = check_data(tmp_path / name)
         assert not report["usable"]
         assert report["problems"]
-    assert "images_evaluation.zip is missing" in check_folder(tmp_path / "half")["problems"][0]
+    assert "images_evaluation.zip is missing" in check_data(tmp_path / "half")["problems"][0]
 
 
-def test_only_a_path_that_is_no_folder_is_an_error(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="there is no folder"):
-        check_folder(tmp_path / "nowhere")
-    (tmp_path / "file.txt").write_text("words")
-    with pytest.raises(DataError, match="is a file; name the folder"):
-        check_folder(tmp_path / "file.txt")
+def test_only_a_path_where_nothing_is_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no file or folder"):
+        check_data(tmp_path / "nowhere")
+    (tmp_path / "file.xyz").write_text("words")
+    (problem,) = check_data(tmp_path / "file.xyz")["problems"]
+    assert "no dataset reads these files" in problem

@@ -35,14 +35,14 @@ def extracted(zips: Path, to: Path, deeper: str = "") -> Path:
 def test_zips_and_extracted_folders_give_the_same_characters(tmp_path: Path, miniature: Maker) -> None:
     zips = miniature(tmp_path / "zips")
     from_zips = read_omniglot(zips, "lake")
-    assert from_zips.pixels.shape == (24 * 8, 1, 28, 28)
+    assert from_zips.inputs.shape == (24 * 8, 1, 28, 28)
     assert from_zips.names[0] == "Greek/character01"
     assert from_zips.names[-1] == "Old Church Slavonic (Cyrillic)/character03"
     assert from_zips.files[0] == "images_background/Greek/character01/0001_01.png"
     for deeper in ("", "deeper"):
         folder = extracted(zips, tmp_path / f"folder{deeper}", deeper)
         from_folder = read_omniglot(folder, "lake")
-        assert torch.equal(from_zips.pixels, from_folder.pixels)
+        assert torch.equal(from_zips.inputs, from_folder.inputs)
         assert (from_zips.names, from_zips.files) == (from_folder.names, from_folder.files)
 
 
@@ -108,9 +108,9 @@ def test_ink_is_bright_on_black_and_scaled_as_pillow_scales(tmp_path: Path, mini
         for row in (0, 9, 40):
             drawn = Image.open(io.BytesIO(archive.read(pictures.files[row]))).convert("L")
             expected = 255 - np.asarray(drawn.resize((28, 28), Image.Resampling.LANCZOS)).astype(int)
-            assert np.abs(expected - pictures.pixels[row, 0].numpy()).max() <= 1
-    assert pictures.pixels[0, 0, 0, 0] == 0
-    assert pictures.pixels[0].max() == 255
+            assert np.abs(expected - pictures.inputs[row, 0].numpy()).max() <= 1
+    assert pictures.inputs[0, 0, 0, 0] == 0
+    assert pictures.inputs[0].max() == 255
 
 
 def test_lake_tests_on_alphabets_never_seen_and_validates_on_the_named_ones(tmp_path: Path, miniature: Maker) -> None:
@@ -124,7 +124,7 @@ def test_lake_tests_on_alphabets_never_seen_and_validates_on_the_named_ones(tmp_
 def test_finn_shuffles_the_characters_of_all_alphabets_alike_for_every_seed(
         tmp_path: Path, miniature: Maker, opened: Opener) -> None:
     miniature(tmp_path)
-    splits = [opened("omniglot", path=tmp_path, split="finn", seed=seed, task={"ways": 2}).pictures.split  # type: ignore[attr-defined]
+    splits = [opened("omniglot", path=tmp_path, split="finn", seed=seed, task={"ways": 2}).labelled.split  # type: ignore[attr-defined]
               for seed in (0, 1)]
     assert splits[0] == splits[1]
     assert Counter(splits[0]) == {"train": 16, "validation": 1, "test": 7}
@@ -174,12 +174,12 @@ def test_the_real_omniglot_has_its_published_numbers(opened: Opener) -> None:
     assert overview.classes == {"train": 883, "validation": 81, "test": 659}
     assert overview.facts == "1,623 characters · 20 drawings each · 28×28"
     assert not overview.problems
-    names, split = source.pictures.names, source.pictures.split
+    names, split = source.labelled.names, source.labelled.split
     validation = {name.split("/")[0] for name, side in zip(names, split, strict=True) if side == "validation"}
     assert validation == {alphabet.replace("_", " ") for alphabet in VALIDATION_ALPHABETS}
     batch = source.sample("train", range(32))
     assert batch.support.inputs.shape == (32, 5, 1, 28, 28)
     assert 0.05 < batch.support.inputs.mean() < 0.2
     # The nearest mean on raw pixels is known to be right in less than half of 5-way 1-shot tasks with rotations.
-    assert 0.3 < source.floors()["nearest mean on raw pixels"] < 0.6
+    assert 0.3 < source.floors()[0].mean < 0.6
     assert Counter(read_omniglot(Path(REAL), "finn").split) == {"train": 1100, "validation": 100, "test": 423}

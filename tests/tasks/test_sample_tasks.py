@@ -10,7 +10,8 @@ import torch
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import STREAMS, Spec, TaskSource
-from workbench.tasks.image_folder import ImageFolder, check_folder
+from workbench.tasks.check import check_data
+from workbench.tasks.image_folder import ImageFolder
 from workbench.tasks.new_task import read_new_task
 
 Opener = Callable[..., TaskSource]
@@ -26,7 +27,7 @@ def test_it_gives_tasks_with_the_default_settings(opened: Opener, folder: str, f
     for stream in STREAMS:
         assert source.sample(stream, range(4)).query.inputs.shape[:2] == (4, 25)
     # Harder than guessing, easier than impossible: something is left to learn.
-    assert 0.2 < source.floors()["nearest mean on raw pixels"] < 0.8
+    assert 0.2 < source.floors()[0].mean < 0.8
 
 
 @pytest.mark.parametrize("algorithm", ["maml", "reptile", "protonet"])
@@ -38,7 +39,7 @@ def test_they_suit_what_the_algorithms_suggest(algorithm: str) -> None:
 
 @pytest.mark.parametrize("folder", ["shapes", "alphabets", "new_shapes", "new_wave"])
 def test_its_report_finds_nothing_wrong(folder: str) -> None:
-    report = check_folder(sample_tasks() / folder)
+    report = check_data(sample_tasks() / folder)
     assert report["usable"]
     assert report["problems"] == []
 

@@ -57,7 +57,7 @@ def test_amplitudes_phases_and_inputs_are_uniform_over_their_ranges() -> None:
 
 def test_without_adapting_no_answer_is_better_than_three() -> None:
     source = waves()
-    floor = source.floors()["best without adapting"]
+    floor = source.floors()[0].mean
     assert floor == pytest.approx(3.006, abs=1e-3)
     batch = source.sample("test", range(40_000))
     best = -1.62 * torch.cos(batch.query.inputs)

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from typing import Any, cast
 
 from workbench import places
 from workbench.cli.main import BAD_INPUT, SUCCESS
-from workbench.cli.output import Output
+from workbench.cli.output import Output, result_in_words
 from workbench.cli.progress import Progress
 from workbench.experiment.registry import find
 from workbench.tasks.base import TaskSource
-from workbench.tasks.image_folder import check_folder
+from workbench.tasks.check import check_data
 
 
 def check(arguments: Namespace, output: Output) -> int:
-    """Say what a folder is recognized as; it fails where the folder will not do as it is."""
-    report = check_folder(arguments.folder)
+    """Say what data are recognized as; it fails where they will not do as they are."""
+    report = check_data(arguments.folder)
     output.result(report, _in_words(report))
     if report["usable"]:
         return SUCCESS
@@ -29,9 +30,16 @@ def _in_words(report: dict[str, Any]) -> str:
     facts = [f"{report['classes']:,} classes", f"{report['examples']:,} examples"]
     if report["size"]:
         facts.append(f"{report['size']}×{report['size']} {'grey' if report['color'] == 'grey' else 'colour'}")
-    lines = [f"{report['path']}: {report['form']}", ", ".join(facts)]
+    why = f" ({report['why']})" if report["why"] else ""
+    lines = [f"{report['path']}: {report['form']}{why}", ", ".join(facts)]
     lines += [f"  {name}: {split['classes']:,} classes, {split['examples']:,} examples"
               for name, split in report["splits"].items()]
+    if report["dataset"]:
+        settings = {f"dataset.{name}": value for name, value in report["settings"].items()}
+        lines.append(" ".join(["read as: --set", f"dataset={report['dataset']}",
+                               *(f"--set {shlex.quote(f'{name}={value}')}" for name, value in settings.items())]))
+    if floor := report["floor"]:
+        lines.append(f"to beat: {result_in_words(floor['metric'], floor['mean'], floor['ci95'])}, {floor['name']}")
     lines += [f"problem: {problem}" for problem in report["problems"]] or ["no problems"]
     return "\n".join(lines)
 

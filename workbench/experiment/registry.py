@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 Role = Literal["dataset", "backbone", "algorithm"]
 TaskKind = Literal["classification", "regression"]
-InputKind = Literal["image", "vector"]
+InputKind = Literal["image", "series", "vector"]
 
 ROLES: tuple[Role, ...] = ("dataset", "backbone", "algorithm")
 _FOLDERS: dict[Role, str] = {
@@ -55,7 +55,7 @@ class Pluggable:
     title: ClassVar[str]
     source: ClassVar[str] = ""
     task_kinds: ClassVar[frozenset[TaskKind]] = frozenset({"classification", "regression"})
-    input_kinds: ClassVar[frozenset[InputKind]] = frozenset({"image", "vector"})
+    input_kinds: ClassVar[frozenset[InputKind]] = frozenset({"image", "series", "vector"})
     any_ways: ClassVar[bool] = False
     iterates: ClassVar[bool] = True
     tested_on: ClassVar[Literal["tasks", "examples"]] = "tasks"

@@ -17,7 +17,7 @@ from workbench.experiment.registry import find
 from workbench.gui import words
 from workbench.gui.dialogs import ReportDialog
 from workbench.gui.form.form import ExperimentForm
-from workbench.gui.form.scan import Look, Recognized, look, recognize
+from workbench.gui.form.scan import Look, Opened, look, open_data
 from workbench.gui.jobs import Done, Jobs
 from workbench.tasks.base import TaskSource
 
@@ -109,20 +109,20 @@ class DataDesk(QObject):
         self.said.emit(f"Looking at {folder} …", "muted")
         values = self._form.draft.values()
         task = TaskConfig(**{name: values[f"task.{name}"] for name in ("ways", "shots", "queries")})
-        self._jobs.start("recognize", partial(recognize, folder, task))
+        self._jobs.start("recognize", partial(open_data, folder, task))
 
     def _recognized(self, done: Done) -> None:
         if done.error:
             self.said.emit(done.error, "bad")
             return
-        found: Recognized = done.result
+        found: Opened = done.result
         if not found.dataset:
             self.said.emit(found.message, "warn")
             return
         will_do = found.report["usable"]
         self.said.emit(f"{found.message}{'' if will_do else ', but it will not do as it is: the form says why'}.",
                        "" if will_do else "warn")
-        self._form.take_folder(found.dataset, str(found.path))
+        self._form.take_data(found.dataset, found.settings)
 
     @Slot()
     def show_details(self) -> None:

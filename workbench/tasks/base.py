@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -15,6 +15,9 @@ from torch import Tensor
 
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.registry import InputKind, Pluggable, Role, TaskKind
+
+if TYPE_CHECKING:
+    from workbench.tasks.listing import Listing
 
 Stream = Literal["train", "validation", "test", "probe"]
 Background = Literal["dark", "as is"]
@@ -70,13 +73,15 @@ class Spec:
 
     Attributes:
         kind: classification or regression.
-        input_kind: image or vector.
-        input_shape: Shape of one input: (channels, height, width) or (features,).
+        input_kind: image, series or vector.
+        input_shape: Shape of one input: (channels, height, width), (channels, length) or (features,).
         outputs: Numbers that a learner puts out for one input: ways, or target dimensions.
         classes: Training classes in all, among which examples are told apart where a method pretrains; 0 for
             regression.
         mean, deviation: Inputs are (raw - mean) / deviation, per channel or feature, with raw pixels in [0, 1].
         raw: How a raw input is to be read, in words that an export carries along.
+        reading: How files of a person's become inputs, as plain values that a dataset of one's own writes and reads: the
+            columns of a table, the rate of a recording.
         background: For pictures, "dark" where the learner only ever saw light ink on black, so that drawings on white
             paper have to be inverted; "as is" where a picture goes in as it was taken.
     """
@@ -90,6 +95,7 @@ class Spec:
     raw: str = ""
     background: Background = "as is"
     classes: int = 0
+    reading: Mapping[str, Any] = field(default_factory=dict, hash=False)
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Spec:
@@ -136,6 +142,41 @@ class Overview:
     samples: Tensor | None = None
 
 
+@dataclass(frozen=True)
+class Recognition:
+    """What a dataset takes a person's data for.
+
+    Attributes:
+        form: What the data are, in words, such as "one table, classes in a column".
+        why: What shows it, as a sentence without its full stop.
+        certainty: From 0 to 1; the surest dataset is taken.
+        settings: Fields of the dataset that were guessed, beside `path`.
+    """
+
+    form: str
+    why: str
+    certainty: float
+    settings: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Floor:
+    """What a simple method reaches without any learning, which a learner must beat.
+
+    Attributes:
+        name: The method, such as "nearest mean on raw pixels".
+        metric: "accuracy", "balanced accuracy", "auroc" or "mse".
+        mean, ci95: The result, and its 95 % interval where it was measured on tasks.
+        tasks: On how many tasks; 0 where it is known exactly.
+    """
+
+    name: str
+    metric: str
+    mean: float
+    ci95: float | None = None
+    tasks: int = 0
+
+
 class TaskSource(Pluggable):
     """Draws tasks. A task is a pure function of (seed, stream, index).
 
@@ -176,6 +217,11 @@ class TaskSource(Pluggable):
             DataError: There is nothing to download, or it did not arrive whole; nothing half-done is left behind.
         """
         raise DataError(f"{cls.title} has no official files to download")
+
+    @classmethod
+    def recognize(cls, listing: Listing) -> Recognition | None:  # noqa: ARG003 - for datasets of a person's own
+        """What this dataset takes some files for; None where they are nothing that it reads."""
+        return None
 
     @abstractmethod
     def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:
@@ -225,6 +271,6 @@ class TaskSource(Pluggable):
         """For regression whose function is known: its values [n, outputs] at inputs [n, features]; else None."""
         return None
 
-    def floors(self) -> dict[str, float]:
-        """Named results that a learner must beat, in the dataset's metric, known without training."""
-        return {}
+    def floors(self) -> tuple[Floor, ...]:
+        """Results that a learner must beat, the foremost first, known without training."""
+        return ()

@@ -1,12 +1,13 @@
-"""N-way K-shot tasks from examples that belong to classes: what every picture dataset shares."""
+"""N-way K-shot tasks from examples that belong to classes: what every dataset of classes shares."""
 
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from dataclasses import field as dataclass_field
 from functools import cached_property
-from typing import ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from workbench.tasks.base import (
     DataError,
     Description,
     Examples,
+    Floor,
     Overview,
     Spec,
     Stream,
@@ -35,21 +37,22 @@ _SPLIT_OF: dict[Stream, str] = {"train": "train", "validation": "validation", "t
 
 
 @dataclass(frozen=True)
-class Pictures:
-    """Labelled pictures in memory, sorted by class.
+class Labelled:
+    """Labelled examples in memory, sorted by class.
 
     Attributes:
-        pixels: [examples, channels, height, width] uint8; ink or light is 255.
-        counts: [classes] examples of each class; they follow one another in `pixels`.
+        inputs: [examples, *shape]: pixels in uint8, where ink or light is 255, or numbers in float32.
+        counts: [classes] examples of each class; they follow one another in `inputs`.
         names: Name of each class.
         split: Name of the split of each class: train, validation or test.
         files: Where each example comes from; empty where there are no files.
         form: What it was recognized as.
         facts: One line about the whole.
         problems: What was wrong and left out.
+        reading: As in `Spec`.
     """
 
-    pixels: Tensor
+    inputs: Tensor
     counts: NDArray[np.int64]
     names: tuple[str, ...]
     split: tuple[str, ...]
@@ -57,6 +60,7 @@ class Pictures:
     form: str = "pictures by class"
     facts: str = ""
     problems: tuple[str, ...] = ()
+    reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
 
 
 class ClassTasksConfig(Choice):
@@ -78,24 +82,26 @@ class Part(NamedTuple):
 
 
 class ClassTasks(TaskSource):
-    """Draws N classes and K + Q pictures of each; labels are a fresh permutation in every task.
+    """Draws N classes and K + Q examples of each; labels are a fresh permutation in every task.
 
-    A subclass says where its pictures come from in `load`. With rotations, every class stands for four: itself and
-    its turns by 90, 180 and 270 degrees, all on the same side of the split.
+    A subclass says where its examples come from in `load`. With rotations, every class of pictures stands for four:
+    itself and its turns by 90, 180 and 270 degrees, all on the same side of the split.
 
     Attributes:
         background: "dark" where every picture is light ink on black.
-        pictures: What `load` read.
+        raw: As in `Spec`.
+        labelled: What `load` read.
         rotations: Classes that one class stands for: 1 or 4.
     """
 
     background: ClassVar[Background] = "as is"
+    raw: ClassVar[str] = "pixels / 255"
     task_kinds = frozenset({"classification"})
     input_kinds = frozenset({"image"})
 
     def __init__(self, experiment: Experiment, device: torch.device) -> None:
         super().__init__(experiment, device)
-        self.pictures = self.load(experiment)
+        self.labelled = self.load(experiment)
         self.rotations = 4 if self.turns(experiment) else 1
         self.holds_out_examples = getattr(experiment.dataset, "held_out", "classes") == "examples"
         self._order, self._parts = self._by_example() if self.holds_out_examples else self._by_class()
@@ -103,44 +109,47 @@ class ClassTasks(TaskSource):
         self._fitting = {stream: self._classes(stream) for stream in self.shapes}
         if find("algorithm", experiment.algorithm.name).tested_on == "tasks":
             self.check()
-        channels, height, width = self.pictures.pixels.shape[1:]
-        if self.rotations > 1 and height != width:
-            raise DataError(f"pictures of {height}×{width} cannot be turned by 90°; switch dataset.rotations off or "
-                            "make them square")
+        shape = tuple(self.labelled.inputs.shape[1:])
+        if self.rotations > 1 and shape[1] != shape[2]:
+            raise DataError(f"pictures of {shape[1]}×{shape[2]} cannot be turned by 90°; switch dataset.rotations off "
+                            "or make them square")
         mean, deviation = self.normalization()
-        self.spec = Spec("classification", "image", (channels, height, width), experiment.task.ways, mean, deviation,
-                         raw="pixels / 255", background=self.background,
-                         classes=len(self._parts["train"].classes) * self.rotations)
-        # (pixels / 255 - mean) / deviation, as one product and at most one sum.
-        self._scale = (1 / (255 * torch.tensor(deviation))).view(-1, 1, 1).to(device)
-        self._shift = (torch.tensor(mean) / torch.tensor(deviation)).view(-1, 1, 1).to(device)
+        (input_kind,) = self.input_kinds
+        self.spec = Spec("classification", input_kind, shape, experiment.task.ways, mean, deviation, raw=self.raw,
+                         background=self.background, classes=len(self._parts["train"].classes) * self.rotations,
+                         reading=self.labelled.reading)
+        # (raw - mean) / deviation, as one product and at most one sum.
+        unit = 255 if self.labelled.inputs.dtype == torch.uint8 else 1
+        along = (-1,) + (1,) * (len(shape) - 1)
+        self._scale = (1 / (unit * torch.tensor(deviation))).view(along).to(device)
+        self._shift = (torch.tensor(mean) / torch.tensor(deviation)).view(along).to(device)
         self._is_shifted = any(mean)
 
     @abstractmethod
-    def load(self, experiment: Experiment) -> Pictures:
-        """Read the pictures; raises DataError where they will not do."""
+    def load(self, experiment: Experiment) -> Labelled:
+        """Read the examples; raises DataError where they will not do."""
 
     def turns(self, experiment: Experiment) -> bool:  # noqa: ARG002
         """Whether rotations count as new classes."""
         return False
 
     def training_examples(self) -> NDArray[np.int64]:
-        """Rows of `pictures.pixels` that training may see."""
+        """Rows of `labelled.inputs` that training may see."""
         part = self._parts["train"]
         return np.concatenate([self._order[part.starts[one]:part.starts[one] + part.counts[one]]
                                for one in part.classes])
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
-        """Mean and deviation of each channel that inputs are normalized with."""
-        channels = self.pictures.pixels.shape[1]
+        """Mean and deviation of each channel or feature that inputs are normalized with."""
+        channels = self.labelled.inputs.shape[1]
         return (0.0,) * channels, (1.0,) * channels
 
     def _by_class(self) -> tuple[NDArray[np.int64], dict[str, Part]]:
         """The examples as they come, and splits of other classes each."""
-        counts = self.pictures.counts
+        counts = self.labelled.counts
         starts = np.cumsum(counts) - counts
         return np.arange(counts.sum()), {
-            name: Part(np.flatnonzero([split == name for split in self.pictures.split]), starts, counts)
+            name: Part(np.flatnonzero([split == name for split in self.labelled.split]), starts, counts)
             for name in SPLIT_NAMES}
 
     def _by_example(self) -> tuple[NDArray[np.int64], dict[str, Part]]:
@@ -148,9 +157,9 @@ class ClassTasks(TaskSource):
 
         The shuffle is the same for every seed of an experiment, so that runs are compared on the same examples.
         """
-        counts = self.pictures.counts
+        counts = self.labelled.counts
         if counts.min() < 3:
-            name = self.pictures.names[int(counts.argmin())]
+            name = self.labelled.names[int(counts.argmin())]
             raise DataError(f"the class {name} has {counts.min()} examples, and holding examples out needs three of "
                             "every class; add some, take the class away, or set dataset.held_out to classes")
         of_class = np.repeat(np.arange(len(counts)), counts)
@@ -209,13 +218,13 @@ class ClassTasks(TaskSource):
         labels = (label * len(part.classes) * self.rotations).astype(np.int64)
         base = part.classes[labels // self.rotations]
         rows = self._order[part.starts[base] + (place * part.counts[base]).astype(np.int64)]
-        rows += labels % self.rotations * len(self.pictures.pixels)
+        rows += labels % self.rotations * len(self.labelled.inputs)
         inputs = self._inputs(rows.ravel()).reshape(len(indices), count, *self.spec.input_shape)
         targets = torch.from_numpy(labels).to(self.device)
         return TaskBatch(Examples(inputs[:, :0], targets[:, :0]), Examples(inputs, targets))
 
     def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:
-        """Tasks with inputs [tasks, ways * n, channels, height, width] in float32 and targets [tasks, ways * n].
+        """Tasks with inputs [tasks, ways * n, *input_shape] in float32 and targets [tasks, ways * n].
 
         Examples are ordered by label: shots (or queries) of label 0, then of label 1, and so on.
         """
@@ -223,26 +232,26 @@ class ClassTasks(TaskSource):
         classes, members = self._identities(stream, indices, include)
         turns = (classes % self.rotations)[..., None]
         parts = [slice(None, shape.shots), slice(shape.shots, None)]
-        rows = turns * len(self.pictures.pixels) + members
+        rows = turns * len(self.labelled.inputs) + members
         inputs = self._inputs(np.concatenate([rows[..., part].ravel() for part in parts]))
         sizes = [members[..., part].size for part in parts]
         return TaskBatch(*(self._examples(part, members.shape[:2]) for part in torch.split(inputs, sizes)))
 
     @cached_property
-    def _pixels(self) -> Tensor:
-        """Every picture, and after them every picture turned by 90, 180 and 270 degrees where those count as classes.
+    def _all(self) -> Tensor:
+        """Every example, and after them every picture turned by 90, 180 and 270 degrees where those count as classes.
 
         Bytes are cheap to keep, and turning them once rather than in every draw halves what drawing costs.
         """
-        pixels = self.pictures.pixels.to(self.device)
+        pixels = self.labelled.inputs.to(self.device)
         if self.rotations == 1:
             return pixels
         across = pixels.transpose(2, 3).contiguous()
         return torch.cat([pixels, across.flip(2), pixels.flip((2, 3)), across.flip(3)])
 
     def _inputs(self, rows: NDArray[np.int64]) -> Tensor:
-        """Normalized pictures [examples, channels, height, width] of rows of `_pixels`."""
-        inputs = self._pixels.index_select(0, torch.from_numpy(rows).to(self.device)).float().mul_(self._scale)
+        """Normalized inputs [examples, *input_shape] of rows of `_all`."""
+        inputs = self._all.index_select(0, torch.from_numpy(rows).to(self.device)).float().mul_(self._scale)
         return inputs.sub_(self._shift) if self._is_shifted else inputs
 
     def _examples(self, inputs: Tensor, tasks_and_ways: tuple[int, ...]) -> Examples:
@@ -257,37 +266,41 @@ class ClassTasks(TaskSource):
         shape = self.shapes[stream]
         classes, members = self._identities(stream, [index])
         names = tuple(self._name(number) for number in classes[0])
-        files = self.pictures.files
+        files = self.labelled.files
         support, query = members[0, :, : shape.shots].ravel(), members[0, :, shape.shots :].ravel()
         return Description(", ".join(names), names, *(tuple(files[i] for i in part) if files else ()
                                                       for part in (support, query)))
 
     def _name(self, number: int) -> str:
         base, turn = divmod(int(number), self.rotations)
-        return self.pictures.names[base] + (f", turned {90 * turn}°" if turn else "")
+        return self.labelled.names[base] + (f", turned {90 * turn}°" if turn else "")
 
     def names(self, split: str) -> frozenset[str]:
         """Names of the classes of a split."""
-        return frozenset(self.pictures.names[number] for number in self._parts[split].classes)
+        return frozenset(self.labelled.names[number] for number in self._parts[split].classes)
 
     def overview(self) -> Overview:
         """Counts of classes and examples by split, and a dozen pictures."""
-        pictures = self.pictures
-        chosen = np.linspace(0, len(pictures.counts) - 1, min(12, len(pictures.counts))).astype(int)
-        first = np.cumsum(pictures.counts) - pictures.counts
-        return Overview(pictures.form, pictures.facts,
+        found = self.labelled
+        chosen = np.linspace(0, len(found.counts) - 1, min(12, len(found.counts))).astype(int)
+        first = np.cumsum(found.counts) - found.counts
+        samples = found.inputs[torch.from_numpy(first[chosen])] if found.inputs.dtype == torch.uint8 else None
+        return Overview(found.form, found.facts,
                         {name: len(self._parts[name].classes) for name in SPLIT_NAMES},
                         {name: int(self._parts[name].counts[self._parts[name].classes].sum()) for name in SPLIT_NAMES},
-                        pictures.problems, pictures.pixels[torch.from_numpy(first[chosen])])
+                        found.problems, samples)
 
-    def floors(self) -> dict[str, float]:
-        """Accuracy of the nearest class mean on raw pixels over 200 test tasks."""
-        correct = []
+    def floors(self) -> tuple[Floor, ...]:
+        """Accuracy of the nearest class mean on the inputs over 200 test tasks."""
+        correct: list[float] = []
         for start in range(0, 200, 20):
             batch = self.sample("test", range(start, start + 20))
             shape = self.shapes["test"]
             support, query = (part.inputs.flatten(2) for part in (batch.support, batch.query))
             means = support.reshape(len(batch), shape.ways, shape.shots, -1).mean(2)
             nearest = torch.cdist(query, means).argmin(-1)
-            correct.append((nearest == batch.query.targets).float().mean().item())
-        return {"nearest mean on raw pixels": float(np.mean(correct))}
+            correct += (nearest == batch.query.targets).float().mean(1).tolist()
+        is_pixels = self.labelled.inputs.dtype == torch.uint8
+        return (Floor(f"nearest mean on {'raw pixels' if is_pixels else 'the inputs'}", "accuracy",
+                      float(np.mean(correct)), float(1.96 * np.std(correct, ddof=1) / len(correct) ** 0.5),
+                      len(correct)),)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import os
 import re
 import unicodedata
 from collections import Counter
@@ -11,11 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from pathlib import Path
-from typing import NamedTuple
 
 from workbench.tasks.base import DataError
 from workbench.tasks.classes import SPLIT_NAMES
-from workbench.tasks.pictures import is_clutter, is_picture, shown
+from workbench.tasks.dataset_toml import NAME as DATASET_TOML
+from workbench.tasks.listing import FileEntry, walk
+from workbench.tasks.pictures import is_picture, shown
 
 BY_CLASS, BY_SPLIT, ALPHABETS = "pictures by class", "pictures by class, split in folders", "alphabets of characters"
 
@@ -27,15 +27,6 @@ _SPLIT_FOLDERS = {
 _NAMED = 20
 
 
-class PictureFile(NamedTuple):
-    """A picture: its path below the folder, and what tells whether it has changed."""
-
-    name: str
-    size: int
-    changed: int
-    mode: int
-
-
 @dataclass(frozen=True)
 class Found:
     """What lies below a folder.
@@ -45,7 +36,7 @@ class Found:
         problems: What is no picture or cannot be opened.
     """
 
-    pictures: dict[str, list[PictureFile]]
+    pictures: dict[str, list[FileEntry]]
     problems: tuple[str, ...]
 
 
@@ -56,36 +47,14 @@ def scan(root: Path) -> Found:
         DataError: The folder itself is not there, is none, or cannot be opened.
     """
     check_is_folder(root)
-    pictures: dict[str, list[PictureFile]] = {}
+    files, problems = walk(root)
+    pictures: dict[str, list[FileEntry]] = {}
     others: list[str] = []
-    problems: list[str] = []
-    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
-    while waiting:
-        below, above = waiting.pop()
-        try:
-            stat = (root / below).stat()
-            own = (stat.st_dev, stat.st_ino)
-            if own in above:
-                problems.append(f"{shown(below)} is a link to a folder that it lies in; it was left out")
-                continue
-            entries = sorted((e for e in os.scandir(root / below) if not is_clutter(e.name)), key=lambda e: e.name)
-        except OSError as error:
-            if not below:
-                raise DataError(f"{root} cannot be opened ({error.strerror}); give yourself the right to read it"
-                                ) from error
-            problems.append(f"{shown(below)} cannot be opened ({error.strerror}); give yourself the right to read it")
-            continue
-        for entry in entries:
-            name = f"{below}/{entry.name}" if below else entry.name
-            if entry.is_dir():
-                waiting.append((name, above | {own}))
-            elif not entry.is_file():
-                problems.append(f"{shown(name)} is a link to nothing or no file at all; delete or mend it")
-            elif is_picture(entry.name):
-                stat = entry.stat()
-                pictures.setdefault(below, []).append(PictureFile(name, stat.st_size, stat.st_mtime_ns, stat.st_mode))
-            else:
-                others.append(name)
+    for file in files:
+        if is_picture(file.name):
+            pictures.setdefault(file.folder, []).append(file)
+        elif file.name != DATASET_TOML:
+            others.append(file.name)
     if others:
         count = "1 file is no picture" if len(others) == 1 else f"{len(others):,} files are no pictures"
         problems.append(f"{count} and left out: {listed(sorted(map(shown, others)), 5)}")
@@ -131,7 +100,7 @@ class ClassFolder:
     name: str
     split: str
     group: str
-    files: tuple[PictureFile, ...]
+    files: tuple[FileEntry, ...]
 
 
 @dataclass(frozen=True)
@@ -148,7 +117,7 @@ class Layout:
 
     form: str
     classes: tuple[ClassFolder, ...]
-    loose: tuple[PictureFile, ...]
+    loose: tuple[FileEntry, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
 
@@ -190,7 +159,7 @@ def recognize(found: Found) -> Layout:
                   tuple(notes))
 
 
-def _class(parts: tuple[str, ...], files: tuple[PictureFile, ...], split: str) -> ClassFolder:
+def _class(parts: tuple[str, ...], files: tuple[FileEntry, ...], split: str) -> ClassFolder:
     own = parts[1:] if split else parts
     name = unicodedata.normalize("NFC", "/".join(own))
     return ClassFolder(name, split, name.split("/")[0], files)

@@ -11,7 +11,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.places import resources
 from workbench.tasks.base import DataError
-from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Pictures
+from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Labelled
 
 
 class GlyphsConfig(ClassTasksConfig):
@@ -33,7 +33,7 @@ class Glyphs(ClassTasks):
     title = "Glyphs"
     background = "dark"
 
-    def load(self, experiment: Experiment) -> Pictures:  # noqa: ARG002
+    def load(self, experiment: Experiment) -> Labelled:  # noqa: ARG002
         """Unpack the drawings: two pixels of eight levels in a byte, the upper row in the low bits."""
         path = resources() / "glyphs" / "glyphs.npz"
         try:
@@ -48,8 +48,8 @@ class Glyphs(ClassTasks):
         pixels = (levels << 5) | (levels << 2) | (levels >> 1)
         scripts = [str(parts["scripts"][number]) for number in parts["script_of"]]
         names = tuple(_spoken(script, str(name)) for script, name in zip(scripts, parts["names"], strict=True))
-        return Pictures(
-            pixels=torch.from_numpy(pixels),
+        return Labelled(
+            inputs=torch.from_numpy(pixels),
             counts=np.full(characters, drawings, dtype=np.int64),
             names=names,
             split=tuple(SPLIT_NAMES[parts["split"][number]] for number in parts["script_of"]),

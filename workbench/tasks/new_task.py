@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.tasks.base import DataError, Examples, Spec
-from workbench.tasks.folders import Found, PictureFile, check_is_folder, listed, scan
+from workbench.tasks.folders import Found, check_is_folder, listed, scan
+from workbench.tasks.listing import FileEntry
 from workbench.tasks.pictures import Color, PictureError, read_picture, shown, usual_side
 
 UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
@@ -127,12 +128,12 @@ def _read_pictures(folder: Path, spec: Spec) -> NewTask:
                    (*found.problems, *reader.problems), reader.inverted)
 
 
-def _sorted_out(found: Found) -> tuple[dict[str, list[PictureFile]], list[PictureFile]]:
+def _sorted_out(found: Found) -> tuple[dict[str, list[FileEntry]], list[FileEntry]]:
     """Labelled pictures by class, and unlabelled pictures."""
     tops = {name.split("/")[0].lower() for name in found.pictures if name}
     is_ready_made = "support" in tops and all(top in ("support", *UNLABELLED) for top in tops)
-    labelled: dict[str, list[PictureFile]] = {}
-    unlabelled: list[PictureFile] = []
+    labelled: dict[str, list[FileEntry]] = {}
+    unlabelled: list[FileEntry] = []
     for name, files in found.pictures.items():
         top, _, below = name.partition("/")
         if not name or top.lower() in UNLABELLED:
@@ -154,7 +155,7 @@ class _Reader:
         self.problems: list[str] = []
         self.inverted = False
 
-    def read(self, files: Sequence[PictureFile]) -> tuple[NDArray[np.uint8], list[PictureFile]]:
+    def read(self, files: Sequence[FileEntry]) -> tuple[NDArray[np.uint8], list[FileEntry]]:
         """Pixels [n, channels, height, width] of the pictures that can be read, and their files."""
         channels, height, width = self.spec.input_shape
         color: Color = "grey" if channels == 1 else "rgb"

@@ -24,10 +24,11 @@ from workbench import places
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError
-from workbench.tasks.classes import ClassTasks, ClassTasksConfig, Pictures
+from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.classes import ClassTasks, ClassTasksConfig, Labelled
 from workbench.tasks.download import Cancelled, Progress, fetch
 from workbench.tasks.draws import Draws
+from workbench.tasks.listing import Listing
 from workbench.tasks.pictures import cached, is_clutter
 
 HALVES = ("images_background", "images_evaluation")
@@ -96,7 +97,16 @@ class Omniglot(ClassTasks):
         """The convolutional network that everyone uses on it."""
         return {"backbone.name": "conv4"}
 
-    def load(self, experiment: Experiment) -> Pictures:
+    @classmethod
+    def recognize(cls, listing: Listing) -> Recognition | None:
+        """The two halves of the official files, packed or unpacked; one half alone is named, and what is missing."""
+        halves = find_halves(listing.root)
+        if not halves or listing.is_file:
+            return None
+        why = " and ".join(sorted(place.name for place in halves.values())) + " lie in it"
+        return Recognition("omniglot", why, 0.9 if len(halves) == 2 else 0.3)
+
+    def load(self, experiment: Experiment) -> Labelled:
         """Read both halves, from the cache where they were read before."""
         assert isinstance(experiment.dataset, OmniglotConfig)  # noqa: S101 - narrows for the type checker
         return read_omniglot(experiment.dataset.path, experiment.dataset.split)
@@ -165,7 +175,7 @@ def find_halves(folder: Path) -> dict[str, Path]:
     return found
 
 
-def read_omniglot(path: Path | None, split: Literal["lake", "finn"]) -> Pictures:
+def read_omniglot(path: Path | None, split: Literal["lake", "finn"]) -> Labelled:
     """Read Omniglot from a folder, or from the usual place where none is named.
 
     Raises:
@@ -190,7 +200,7 @@ def read_omniglot(path: Path | None, split: Literal["lake", "finn"]) -> Pictures
                   "not compare with published ones until both official zips are there")
     problems = () if len(counts) == _CHARACTERS else (incomplete,)
     sides = _lake(characters) if split == "lake" else _finn(len(characters))
-    return Pictures(pixels, counts, names, sides, tuple(about["files"]), "omniglot",
+    return Labelled(pixels, counts, names, sides, tuple(about["files"]), "omniglot",
                     f"{len(counts):,} characters · {drawings} · {_SIDE}×{_SIDE}", problems)
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import Description, Examples, Overview, Spec, Stream, TaskBatch, TaskSource
+from workbench.tasks.base import Description, Examples, Floor, Overview, Spec, Stream, TaskBatch, TaskSource
 from workbench.tasks.draws import Draws
 
 
@@ -87,11 +87,12 @@ class Sinusoids(TaskSource):
         return Overview("sinusoids", f"y = A sin(x - φ) · A 0.1-{self.config.amplitude:g} · φ 0-π · x from -5 to 5 · "
                                      "drawn without end")
 
-    def floors(self) -> dict[str, float]:
+    def floors(self) -> tuple[Floor, ...]:
         """Mean squared error of the best function that does not adapt, by numerical integration over the ranges."""
         amplitude = np.linspace(0.1, self.config.amplitude, 2001)
         mean, square = amplitude.mean(), np.trapezoid(amplitude**2, amplitude) / (amplitude[-1] - amplitude[0])
         # With φ uniform on [0, π] the mean of A sin(x - φ) is -(2/π) E[A] cos x; x is uniform on [-5, 5].
         sine_square = 0.5
         cosine_square = 0.5 + math.sin(10) / 20
-        return {"best without adapting": float(square * sine_square - (2 / math.pi * mean) ** 2 * cosine_square)}
+        return (Floor("best without adapting", "mse",
+                      float(square * sine_square - (2 / math.pi * mean) ** 2 * cosine_square)),)

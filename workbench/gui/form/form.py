@@ -175,10 +175,11 @@ class ExperimentForm(QWidget):
         self._rebuild()
         self._changed()
 
-    def take_folder(self, dataset: str, folder: str) -> None:
-        """Train on a folder."""
+    def take_data(self, dataset: str, settings: Mapping[str, Any]) -> None:
+        """Train on data of a person's own, read with these fields of the dataset."""
         self.draft.pick("dataset", dataset)
-        self.draft.set("dataset.path", folder)
+        for name, value in settings.items():
+            self.draft.set(f"dataset.{name}", value)
         self._rebuild()
         self._sections["dataset"].reveal("dataset.path")
         self._scroll.verticalScrollBar().setValue(0)

@@ -16,7 +16,8 @@ from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.registry import ROLES, find
 from workbench.experiment.resolve import ExperimentError, resolve
 from workbench.tasks.base import DataError, Overview, TaskSource
-from workbench.tasks.image_folder import check_folder
+from workbench.tasks.check import check_data
+from workbench.tasks.recognizer import NEW_TASK, UNKNOWN
 
 MOST_SAMPLES = 12
 
@@ -86,9 +87,9 @@ def look(tables: Mapping[str, Any]) -> Look:
 def _unusable(blank: Look, reason: str, path: Any, task: TaskConfig) -> Look:
     """What a folder that will not do holds all the same."""
     report: dict[str, Any] = {}
-    if path and Path(str(path)).expanduser().is_dir() and not blank.can_download:
+    if path and Path(str(path)).expanduser().exists() and not blank.can_download:
         try:
-            report = check_folder(Path(str(path)), task)
+            report = check_data(Path(str(path)), task)
         except DataError as error:
             reason = str(error)
     # The report was made for the usual shares and seed: its own verdict on the whole folder would only confuse.
@@ -120,35 +121,37 @@ def _samples(overview: Overview) -> tuple[NDArray[np.uint8], ...]:
 
 
 @dataclass(frozen=True)
-class Recognized:
-    """What a folder that was opened or dropped is.
+class Opened:
+    """What data that were opened or dropped are.
 
     Attributes:
-        path: The folder.
+        path: The file or folder.
         dataset: Name of the dataset that reads it; empty where none does.
+        settings: Fields of the dataset that were guessed.
         message: What it was recognized as, or why it cannot be trained on, in a sentence.
-        report: What `check_folder` found.
+        report: What `check_data` found.
     """
 
     path: Path
     dataset: str
+    settings: dict[str, Any]
     message: str
     report: dict[str, Any]
 
 
-def recognize(path: Path, task: TaskConfig) -> Recognized:
-    """Find the dataset that a folder is to be read with.
+def open_data(path: Path, task: TaskConfig) -> Opened:
+    """Find the dataset that a file or folder is to be read with.
 
     Raises:
-        DataError: The path is no folder.
+        DataError: Nothing is there.
     """
-    report = check_folder(path, task)
-    form = report["form"]
-    if form == "omniglot":
-        return Recognized(path, "omniglot", f"{path} was recognized as Omniglot", report)
-    if form == "new task":
-        return Recognized(path, "", f"{path} is a single new task (support and query): a trained run can adapt to it, "
-                                    "but one task is not enough to train on", report)
-    if form == "unknown":
-        return Recognized(path, "image_folder", f"{path} was not recognized", report)
-    return Recognized(path, "image_folder", f"{path} was recognized as {form}", report)
+    report = check_data(path, task)
+    form, dataset = report["form"], report["dataset"]
+    if form == NEW_TASK:
+        message = (f"{path} is a single new task (support and query): a trained run can adapt to it, but one task is "
+                   "not enough to train on")
+    elif not dataset or form == UNKNOWN:
+        message = f"{path} was not recognized" + (f": {report['problems'][0]}" if not dataset else "")
+    else:
+        message = f"{path} was recognized as {'Omniglot' if form == 'omniglot' else form}"
+    return Opened(path, dataset, report["settings"], message, report)
