@@ -57,7 +57,7 @@ class Aux(NamedTuple):
 
     Attributes:
         loss: Query loss after adaptation.
-        metric: Query accuracy (a fraction) or mean squared error after adaptation.
+        metric: The query metric after adaptation: mean squared error, or a fraction such as accuracy.
         buffers: As in `Meta`; the mean over the meta-batch is carried on.
         extra: Other tensors by name: `hardest` is the label of the class whose queries were answered worst, reported
             where the method asks for hard tasks.
@@ -284,10 +284,42 @@ class Algorithm(Pluggable, Generic[C]):
         return lambda params: self.loss(self.network(params, support.inputs), support.targets)
 
     def metric(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Accuracy as a fraction, or mean squared error."""
-        if self.spec.kind == "classification":
-            return (outputs.argmax(-1) == targets).to(outputs.dtype).mean()
-        return F.mse_loss(outputs, targets)
+        """What the tasks are judged by: mean squared error, or accuracy, balanced accuracy or AUROC as a fraction."""
+        if self.spec.kind != "classification":
+            return F.mse_loss(outputs, targets)
+        if self.spec.metric == "auroc" and outputs.shape[-1] == 2:
+            return auroc(outputs, targets)
+        if self.spec.metric in ("auroc", "balanced accuracy"):
+            return balanced_accuracy(outputs, targets)
+        return (outputs.argmax(-1) == targets).to(outputs.dtype).mean()
+
+
+def balanced_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Mean recall over the classes that occur in targets [n], with outputs [n, classes]; it may be mapped over tasks.
+
+    Source: Brodersen et al. 2010, "The balanced accuracy and its posterior distribution".
+    """
+    labels = torch.arange(outputs.shape[-1], device=outputs.device)
+    of_class = (targets.unsqueeze(-1) == labels).to(outputs.dtype)
+    right = (outputs.argmax(-1) == targets).to(outputs.dtype)
+    sizes = of_class.sum(0)
+    recalls = right @ of_class / sizes.clamp(min=1)
+    return recalls.sum() / (sizes > 0).to(outputs.dtype).sum().clamp(min=1)
+
+
+def auroc(outputs: Tensor, targets: Tensor) -> Tensor:
+    """Share of the pairs of a 1 and a 0 in targets [n] that the difference of outputs [n, 2] ranks rightly.
+
+    A tie counts half, and 0.5 is what there is to say where one class is missing. It is the area under the curve of the
+    receiver operating characteristic (Fawcett 2006, section 7), and may be mapped over tasks.
+    """
+    scores = outputs[..., 1] - outputs[..., 0]
+    one, zero = ((targets == label).to(outputs.dtype) for label in (1, 0))
+    difference = scores.unsqueeze(-1) - scores.unsqueeze(-2)
+    wins = (difference > 0).to(outputs.dtype) + 0.5 * (difference == 0).to(outputs.dtype)
+    pairs = one.unsqueeze(-1) * zero.unsqueeze(-2)
+    count = pairs.sum()
+    return torch.where(count > 0, (wins * pairs).sum() / count.clamp(min=1), 0.5)
 
 
 class OnFeatures(Algorithm[C], Generic[C]):
