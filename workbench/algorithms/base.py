@@ -16,6 +16,7 @@ from workbench.backbones.base import Backbone, Network, Params, WithHead
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Examples, Spec, Task
+from workbench.tasks.judging import judged
 
 C = TypeVar("C", bound=Choice)
 State = Any
@@ -285,41 +286,7 @@ class Algorithm(Pluggable, Generic[C]):
 
     def metric(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """What the tasks are judged by: mean squared error, or accuracy, balanced accuracy or AUROC as a fraction."""
-        if self.spec.kind != "classification":
-            return F.mse_loss(outputs, targets)
-        if self.spec.metric == "auroc" and outputs.shape[-1] == 2:
-            return auroc(outputs, targets)
-        if self.spec.metric in ("auroc", "balanced accuracy"):
-            return balanced_accuracy(outputs, targets)
-        return (outputs.argmax(-1) == targets).to(outputs.dtype).mean()
-
-
-def balanced_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Mean recall over the classes that occur in targets [n], with outputs [n, classes]; it may be mapped over tasks.
-
-    Source: Brodersen et al. 2010, "The balanced accuracy and its posterior distribution".
-    """
-    labels = torch.arange(outputs.shape[-1], device=outputs.device)
-    of_class = (targets.unsqueeze(-1) == labels).to(outputs.dtype)
-    right = (outputs.argmax(-1) == targets).to(outputs.dtype)
-    sizes = of_class.sum(0)
-    recalls = right @ of_class / sizes.clamp(min=1)
-    return recalls.sum() / (sizes > 0).to(outputs.dtype).sum().clamp(min=1)
-
-
-def auroc(outputs: Tensor, targets: Tensor) -> Tensor:
-    """Share of the pairs of a 1 and a 0 in targets [n] that the difference of outputs [n, 2] ranks rightly.
-
-    A tie counts half, and 0.5 is what there is to say where one class is missing. It is the area under the curve of the
-    receiver operating characteristic (Fawcett 2006, section 7), and may be mapped over tasks.
-    """
-    scores = outputs[..., 1] - outputs[..., 0]
-    one, zero = ((targets == label).to(outputs.dtype) for label in (1, 0))
-    difference = scores.unsqueeze(-1) - scores.unsqueeze(-2)
-    wins = (difference > 0).to(outputs.dtype) + 0.5 * (difference == 0).to(outputs.dtype)
-    pairs = one.unsqueeze(-1) * zero.unsqueeze(-2)
-    count = pairs.sum()
-    return torch.where(count > 0, (wins * pairs).sum() / count.clamp(min=1), 0.5)
+        return judged(self.spec.metric, outputs, targets)
 
 
 class OnFeatures(Algorithm[C], Generic[C]):

@@ -141,6 +141,7 @@ class Overview:
         problems: What is wrong, each naming its file and the remedy.
         samples: Up to a dozen pictures [n, channels, height, width] uint8, or None.
         tasks: Tasks of each split, where there is a fixed number of them.
+        class_count: Classes in all where splits share some; None where all are different.
     """
 
     form: str
@@ -150,6 +151,7 @@ class Overview:
     problems: tuple[str, ...] = ()
     samples: Tensor | None = None
     tasks: dict[str, int] = field(default_factory=dict)
+    class_count: int | None = None
 
 
 @dataclass(frozen=True)

@@ -97,7 +97,8 @@ def _of_source(source: TaskSource) -> dict[str, Any]:
     floors = source.floors()
     splits = {name: {"classes": overview.classes.get(name, 0), "examples": count}
               for name, count in overview.examples.items()}
-    return {"form": overview.form, "classes": sum(overview.classes.values()),
+    classes = sum(overview.classes.values()) if overview.class_count is None else overview.class_count
+    return {"form": overview.form, "classes": classes,
             "examples": sum(overview.examples.values()), "splits": splits, "tasks": overview.tasks, **_pictured(source.spec.input_shape, source),
             "floor": asdict(floors[0]) if floors else None, "problems": list(overview.problems), "usable": True}
 
