@@ -27,6 +27,11 @@ _SPLIT_FOLDERS = {
 _NAMED = 20
 
 
+def split_named(name: str) -> str:
+    """The split that a folder or file of this name is: train, validation or test; empty where it is none."""
+    return _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", name.lower()), "")
+
+
 @dataclass(frozen=True)
 class Found:
     """What lies below a folder.
@@ -133,7 +138,7 @@ def recognize(found: Found) -> Layout:
         folders = {parts[1:]: files for parts, files in folders.items()}
     loose = tuple(found.pictures.get("", ()))
     problems = list(found.problems)
-    splits = {parts: _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", parts[0].lower()), "") for parts in folders}
+    splits = {parts: split_named(parts[0]) for parts in folders}
     is_split = all(splits.values()) and any(len(parts) > 1 for parts in folders)
     if is_split:
         for parts in [parts for parts in folders if len(parts) == 1]:

@@ -28,6 +28,8 @@ _SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"
 _READERS = {
     "table": "workbench.tasks.table:read_new",
     "texts": "workbench.tasks.texts:read_new",
+    "task_tables": "workbench.tasks.task_tables:read_new",
+    "class_task_tables": "workbench.tasks.task_tables:read_new",
 }
 
 

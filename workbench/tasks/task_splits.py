@@ -320,3 +320,17 @@ def usual_sizes(tasks: Sequence[OwnTask]) -> tuple[int, int]:
         each = sorted(int((one.support == is_support).sum()) // one.ways for one in tasks if one.support is not None)
         sizes.append(max(1, each[len(each) // 5]))
     return sizes[0], sizes[1]
+
+
+def fitting_shape(tasks: Sequence[OwnTask], wanted: TaskConfig) -> TaskConfig:
+    """The wanted shots and queries, or as many as four in five of these tasks have the examples for."""
+    ways = usual_ways(tasks)
+    if tasks[0].support is not None:
+        shots, queries = usual_sizes(tasks)
+        return wanted.model_copy(update={"shots": shots, "queries": queries, "ways": max(2, ways)})
+    counts = [one.counts() for one in tasks if one.ways == ways]
+    fifth = len(counts) // 5
+    scarcest, whole = (sorted(int(measure(one)) for one in counts)[fifth] for measure in (np.min, np.sum))
+    shots = max(1, min(wanted.shots, scarcest - 1, whole // (2 * ways)))
+    queries = max(1, min(wanted.queries, whole // ways - shots))
+    return wanted.model_copy(update={"shots": shots, "queries": queries, "ways": max(2, ways)})
