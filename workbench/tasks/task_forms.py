@@ -28,7 +28,8 @@ FORMS: dict[Form, str] = {
 }
 _TASK_NAMES = ("task", "taskid", "tasks", "user", "userid", "patient", "patientid", "subject", "subjectid", "machine",
                "machineid", "device", "deviceid", "assay", "assayid", "station", "stationid", "session", "sessionid",
-               "speaker", "person", "customer", "customerid", "site", "plant", "sensor", "unit", "episode", "experiment")
+               "speaker", "person", "customer", "customerid", "site", "plant", "sensor", "unit", "episode",
+               "experiment")
 _TARGET_NAMES = ("target", "y", "label", "class", "outcome", "value", "output", "response", "rating", "result")
 _CLASS_NAMES = frozenset({"label", "labels", "class", "classes", "category"})
 _FEWEST_ROWS, _FEWEST_TASKS = 4, 3
@@ -231,8 +232,8 @@ def _task_columns(table: Table, said: Said) -> tuple[str, ...]:
             start = names[0].rstrip("*")
             found = tuple(name for name in table.columns if name.startswith(start))
             if not found:
-                raise DataError(f"{table.path} has no column whose name begins with {start!r}, as dataset.targets asks; "
-                                f"its columns are {listed(table.columns, 12)}")
+                raise DataError(f"{table.path} has no column whose name begins with {start!r}, as dataset.targets "
+                                f"asks; its columns are {listed(table.columns, 12)}")
             return found
         table.check_has(names, "which dataset.targets names")
         return names
@@ -377,9 +378,9 @@ def _values(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
         strays, missing = table.strays(name), table.missing(name)
         if strays.sum() > 0.02 * (~missing).sum():
             row = int(np.flatnonzero(strays)[0])
-            raise DataError(f"{table.paths[table.origins[row]].parent / table.where(row)}: {table.frame[name].iloc[row]!r} "
-                            f"in the target {name} is no number; name another column in dataset.target, or take the "
-                            "dataset class_task_tables")
+            cell, place = table.frame[name].iloc[row], table.paths[table.origins[row]].parent / table.where(row)
+            raise DataError(f"{place}: {cell!r} in the target {name} is no number; name another column in "
+                            "dataset.target, or take the dataset class_task_tables")
     return np.stack([table.numbers(name) for name in targets], axis=1)
 
 
@@ -398,7 +399,7 @@ def _labels(table: Table, targets: Sequence[str]) -> NDArray[np.object_]:
         texts = np.array(["" if np.isnan(one) else f"{one:.12g}" for one in numbers], dtype=object)
         count = len(set(texts.tolist()) - {""})
         if count > _MOST_CLASSES:
-            raise DataError(f"{table.path}: the target {targets[0]} holds {count:,} different numbers, which are values "
-                            "rather than classes; take the dataset task_tables, or name another column in "
+            raise DataError(f"{table.path}: the target {targets[0]} holds {count:,} different numbers, which are "
+                            "values rather than classes; take the dataset task_tables, or name another column in "
                             "dataset.target")
     return texts

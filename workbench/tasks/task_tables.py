@@ -116,8 +116,8 @@ class TableTasks(OwnTasks):
 
 
 class TaskTables(TableTasks):
-    """Regression tasks in tables of your own: the readings of each machine, the ratings of each user, the values of each
-    assay.
+    """Regression tasks in tables of your own: the readings of each machine, the ratings of each user, the values of
+    each assay.
 
     A csv or tsv file with a column that names the task of each row, or with a task in each of many columns; a folder
     with a table for each task; or ready-made tasks with a `support.csv` and a `query.csv` in a folder each. Columns of
@@ -139,8 +139,8 @@ class ClassTaskTables(TableTasks):
     """Classification tasks in tables of your own: what is active in each assay, what each user likes, what each
     patient's readings mean.
 
-    Tables as for "Tables of tasks", whose targets are classes. Where a class is rare, learners are judged by AUROC or by
-    balanced accuracy, for always answering with the other class is nearly always right and worth nothing.
+    Tables as for "Tables of tasks", whose targets are classes. Where a class is rare, learners are judged by AUROC or
+    by balanced accuracy, for always answering with the other class is nearly always right and worth nothing.
     """
 
     Config = ClassTaskTablesConfig
@@ -156,8 +156,8 @@ class ClassTaskTables(TableTasks):
 
 
 def _said(config: Any) -> Said:
-    return Said(None if config.form == "auto" else config.form, config.task, config.target, config.targets, config.group,
-                config.ignore, config.header)
+    return Said(None if config.form == "auto" else config.form, config.task, config.target, config.targets,
+                config.group, config.ignore, config.header)
 
 
 def _guessed(layout: Layout) -> dict[str, str]:
@@ -198,8 +198,8 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
 def _read_part(folder: Path, name: str, header: Any) -> Table:
     path = folder / name
     if not path.is_file():
-        raise DataError(f"{folder} holds no {name}; a new task for this learner is a support.csv with inputs and targets "
-                        "and a query.csv with inputs")
+        raise DataError(f"{folder} holds no {name}; a new task for this learner is a support.csv with inputs and "
+                        "targets and a query.csv with inputs")
     return read_table(path, header)
 
 
@@ -224,8 +224,8 @@ def _labels(support: Table, target: str, spec: Spec) -> tuple[np.ndarray[Any, np
     numbers = support.numbers(target)
     texts = support.texts(target).tolist() if np.isnan(numbers).any() else [f"{one:.12g}" for one in numbers]
     if "" in texts:
-        raise DataError(f"{support.path.parent / support.where(texts.index(''))}: the target {target} is empty; fill it "
-                        "in or delete the row")
+        place = support.path.parent / support.where(texts.index(""))
+        raise DataError(f"{place}: the target {target} is empty; fill it in or delete the row")
     known = tuple(spec.reading.get("classes", ()))
     strange = next((row for row, one in enumerate(texts) if known and one not in known), None)
     if strange is not None:
@@ -245,8 +245,9 @@ def _scaled(support: Table, targets: tuple[str, ...], spec: Spec) -> torch.Tenso
     bad = np.argwhere(np.isnan(values))
     if len(bad):
         row, column = (int(one) for one in bad[0])
-        raise DataError(f"{support.path.parent / support.where(row)}: {support.frame[targets[column]].iloc[row]!r} in the "
-                        f"target {targets[column]} is no number; correct it or delete the line")
+        cell, name = support.frame[targets[column]].iloc[row], targets[column]
+        raise DataError(f"{support.path.parent / support.where(row)}: {cell!r} in the target {name} is no number; "
+                        "correct it or delete the line")
     middle, spread = (np.array(spec.reading.get(name, usual)) for name, usual in
                       (("target_mean", 0.0), ("target_deviation", 1.0)))
     return torch.from_numpy((values - middle) / spread).float()
