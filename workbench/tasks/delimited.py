@@ -15,7 +15,7 @@ from typing import Literal
 from workbench.tasks.base import DataError
 from workbench.tasks.folders import listed
 
-TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab"})
+TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".data"})
 Header = Literal["auto", "yes", "no"]
 
 # In a tie the first is taken: cells of a text hold commas more often than they hold semicolons, and lists in a cell are

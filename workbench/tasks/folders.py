@@ -27,11 +27,6 @@ _SPLIT_FOLDERS = {
 _NAMED = 20
 
 
-def split_named(name: str) -> str:
-    """The split that a folder or file of this name is: train, validation or test; empty where it is none."""
-    return _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", name.lower()), "")
-
-
 @dataclass(frozen=True)
 class Found:
     """What lies below a folder.
@@ -127,25 +122,31 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def recognize(found: Found) -> Layout:
+def split_called(name: str) -> str:
+    """The split that a folder or a cell names: train, validation or test; empty where it names none."""
+    return _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", name.lower()), "")
+
+
+def recognize(found: Found, noun: str = "pictures") -> Layout:
     """What form a folder has: classes, splits of classes, or alphabets of characters.
 
     A class is a folder that holds pictures directly. Folders that everything lies in are passed over. Where every
-    top folder is called train, validation or test (or as others call these), they are the splits.
+    top folder is called train, validation or test (or as others call these), they are the splits. What the files are
+    called is the `noun`.
     """
     folders = {tuple(name.split("/")): tuple(files) for name, files in found.pictures.items() if name}
     while folders and len({parts[0] for parts in folders}) == 1 and all(len(parts) > 1 for parts in folders):
         folders = {parts[1:]: files for parts, files in folders.items()}
     loose = tuple(found.pictures.get("", ()))
     problems = list(found.problems)
-    splits = {parts: split_named(parts[0]) for parts in folders}
+    splits = {parts: split_called(parts[0]) for parts in folders}
     is_split = all(splits.values()) and any(len(parts) > 1 for parts in folders)
     if is_split:
         for parts in [parts for parts in folders if len(parts) == 1]:
             loose += folders.pop(parts)
         folders = dict(folders)
     if loose:
-        problems.append(f"{len(loose):,} pictures lie in no class folder and were left out: "
+        problems.append(f"{len(loose):,} {noun} lie in no class folder and were left out: "
                         f"{listed([shown(file.name) for file in loose], 5)}; move them into the folder of their class")
     classes = [_class(parts, files, splits[parts] if is_split else "") for parts, files in folders.items()]
     notes: list[str] = []
@@ -158,7 +159,7 @@ def recognize(found: Found) -> Layout:
         classes = [replace(one, group=one.name) for one in classes]
         above = [shown(one.name) for one in classes if any(o.name.startswith(f"{one.name}/") for o in classes)] \
             if any("/" in one.name for one in classes) else []
-        problems += [f"{name} holds pictures and folders of pictures; each was taken as a class of its own"
+        problems += [f"{name} holds {noun} and folders of {noun}; each was taken as a class of its own"
                      for name in above]
     return Layout(form, tuple(sorted(classes, key=lambda one: (one.name, one.split))), loose, tuple(problems),
                   tuple(notes))

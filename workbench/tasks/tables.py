@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
@@ -18,7 +19,8 @@ from workbench.tasks.folders import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLE_SUFFIXES", "Encoder", "Fitted", "Table", "fitted", "guess_label", "kind_of", "read_table", "stacked"]
+__all__ = ["TABLE_SUFFIXES", "Encoder", "Fitted", "Table", "fitted", "guess_label", "kind_of", "read_table", "stacked",
+           "table_of"]
 
 Kind = Literal["numeric", "categorical", "text", "id", "empty"]
 
@@ -114,17 +116,34 @@ class Table:
 
 
 def read_table(path: Path, header: Header = "auto") -> Table:
-    """Read a csv or tsv file.
+    """Read a csv or tsv file. Nothing may be changed in what comes back.
 
     Raises:
         DataError: It cannot be read, is no text, is empty, has no rows, or many rows are torn.
     """
+    try:
+        stat = path.stat()
+    except OSError:
+        return _read_table(path, header, 0, 0)  # which says what is wrong
+    return _read_table(path, header, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read_table(path: Path, header: Header, size: int, changed: int) -> Table:  # noqa: ARG001 - they tell a new file
+    """Several datasets look at the same table before one of them reads it."""
+    found = read_rows(path, header)
+    return table_of(path, found.names, found.cells, found.lines, decimal="," if found.delimiter == ";" else ".",
+                    has_header=found.has_header, problems=found.problems)
+
+
+def table_of(path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[int], *,
+             decimal: str = ".", has_header: bool = True, problems: Sequence[str] = ()) -> Table:
+    """The table of one file with these columns, and rows of cells."""
     import pandas as pd  # noqa: PLC0415 - slow to import, and most runs read no table
 
-    found = read_rows(path, header)
-    frame = pd.DataFrame(dict(zip(found.names, map(list, zip(*found.cells, strict=True)), strict=True)), dtype=object)
-    return Table((path,), frame, np.array(found.lines, dtype=np.int64), np.zeros(len(frame), dtype=np.int64),
-                 "," if found.delimiter == ";" else ".", found.has_header, found.problems)
+    frame = pd.DataFrame(dict(zip(names, map(list, zip(*cells, strict=True)), strict=True)), dtype=object)
+    return Table((path,), frame, np.array(lines, dtype=np.int64), np.zeros(len(frame), dtype=np.int64), decimal,
+                 has_header, tuple(problems))
 
 
 def stacked(tables: Sequence[Table]) -> Table:
@@ -155,11 +174,11 @@ def kind_of(table: Table, name: str) -> Kind:
     called an id or no text of several words); at most 50 values that come twice on average; longer text; or nothing.
     """
     missing = table.missing(name)
-    present = np.count_nonzero(~missing)
+    present = int(np.count_nonzero(~missing))
     if not present:
         return "empty"
     numbers = table.numbers(name)
-    strays = np.count_nonzero(np.isnan(numbers) & ~missing)
+    strays = int(np.count_nonzero(np.isnan(numbers) & ~missing))
     if strays <= max(_MOST_STRAY * present, min(1, (present - 1) // 10)):
         values = numbers[~np.isnan(numbers)]
         is_count = bool((values == np.round(values)).all()) and len(np.unique(values)) == len(values) > 2
@@ -170,7 +189,8 @@ def kind_of(table: Table, name: str) -> Kind:
     distinct = len(set(cells))
     if distinct <= min(_MOST_VALUES, max(2, present / 2)):
         return "categorical"
-    are_words = np.mean([" " in cell for cell in cells]) > 0.5
+    # Many scripts put no space between words, and names for rows are seldom written in them.
+    are_words = np.mean([" " in cell or not cell.isascii() for cell in cells]) > 0.5
     return "id" if distinct == present and not are_words else "text"
 
 
@@ -178,19 +198,17 @@ def guess_label(table: Table, without: Collection[str] = ()) -> str | None:
     """The column that says the class of each row: one that is called so, else the last of few values; or None."""
     free = [name for name in table.columns if name not in without]
     for wanted in _LABELS:
-        named = [name for name in free if name.lower() == wanted]
+        named = [name for name in free if name.lower() == wanted and _repeats(table, name, 2)]
         if named:
             return named[0]
-    repeated = [name for name in free if _is_repeated(table, name)]
+    repeated = [name for name in free if kind_of(table, name) in ("categorical", "text") and _repeats(table, name, 3)]
     return repeated[-1] if repeated else None
 
 
-def _is_repeated(table: Table, name: str) -> bool:
-    """Whether a column of text has two values or more, each three times on average."""
-    if kind_of(table, name) not in ("categorical", "text"):
-        return False
+def _repeats(table: Table, name: str, times: float) -> bool:
+    """Whether each value of a column comes so many times on average."""
     cells = [cell for cell in table.texts(name) if cell]
-    return 2 <= len(set(cells)) <= len(cells) / 3
+    return len(cells) >= times * len(set(cells)) > 0
 
 
 class Coding(NamedTuple):
@@ -273,7 +291,8 @@ def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
 
 
 def _categorical(table: Table, coding: Coding) -> NDArray[np.float64]:
-    return (table.texts(coding.name)[:, None] == np.array(coding.values, dtype=object)).astype(np.float64)
+    cells = table.texts(coding.name)
+    return np.stack([cells == value for value in coding.values], axis=1).astype(np.float64)
 
 
 class Fitted(NamedTuple):
@@ -301,7 +320,8 @@ def fitted(table: Table, without: Collection[str] = ()) -> Fitted:
     kinds = {name: kind_of(table, name) for name in table.columns if name not in without}
     numeric = [name for name, kind in kinds.items() if kind == "numeric"]
     kept, problems = _without_strays(table, numeric)
-    codings = tuple(_coding(kept, name, kind) for name, kind in kinds.items() if kind in ("numeric", "categorical"))
+    codings = tuple(coding for name, kind in kinds.items() if kind in ("numeric", "categorical")
+                    and (coding := _coding(kept, name, kind)).features)
     ids = [name for name, kind in kinds.items() if kind == "id"]
     for kind, why, remedy in (
         ("text", "holds text of many values", "name it in dataset.ignore, or open the table as texts"),

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.tasks.base import DataError
 from workbench.tasks.delimited import TABLE_SUFFIXES, Header
-from workbench.tasks.folders import listed, named, split_named
+from workbench.tasks.folders import listed, named, split_called
 from workbench.tasks.listing import FileEntry, Listing
 from workbench.tasks.tables import Table, fitted, kind_of, read_table, stacked
 from workbench.tasks.task_splits import OwnTask, TaskCollection
@@ -30,6 +30,8 @@ _TASK_NAMES = ("task", "taskid", "tasks", "user", "userid", "patient", "patienti
                "machineid", "device", "deviceid", "assay", "assayid", "station", "stationid", "session", "sessionid",
                "speaker", "person", "customer", "customerid", "site", "plant", "sensor", "unit", "episode",
                "experiment")
+WEAK_NAMES = frozenset({"site", "plant", "sensor", "unit", "experiment", "person", "speaker", "station", "session"})
+"""What may as well be one of the columns that a class is to be told by."""
 _TARGET_NAMES = ("target", "y", "label", "class", "outcome", "value", "output", "response", "rating", "result")
 _CLASS_NAMES = frozenset({"label", "labels", "class", "classes", "category"})
 _FEWEST_ROWS, _FEWEST_TASKS = 4, 3
@@ -121,7 +123,7 @@ def _stem(file: FileEntry) -> str:
 
 
 def _is_split_file(file: FileEntry) -> bool:
-    return not file.folder and bool(split_named(_stem(file)))
+    return not file.folder and bool(split_called(_stem(file)))
 
 
 def _in_files(listing: Listing, files: Sequence[FileEntry], all_files: Sequence[FileEntry],
@@ -169,7 +171,7 @@ def _named_by(file: FileEntry, form: Form) -> tuple[str, str]:
     """The name of a file's task and the split that its top folder gives it."""
     path = file.folder if form == "ready" else file.name[: -len(file.suffix)]
     top, _, below = path.partition("/")
-    split = split_named(top) if below else ""
+    split = split_called(top) if below else ""
     return (below if split else path), split
 
 

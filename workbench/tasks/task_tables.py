@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from os.path import commonprefix
 from pathlib import Path
 from typing import Any, ClassVar, Literal
 
@@ -18,8 +19,8 @@ from workbench.tasks.listing import Listing, list_files
 from workbench.tasks.new_task import NewTask
 from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 from workbench.tasks.pictures import is_picture
-from workbench.tasks.tables import Encoder, Table, read_table
-from workbench.tasks.task_forms import FORMS, Form, Layout, Said, collected, in_order, lay_out
+from workbench.tasks.tables import Encoder, Table, fitted, kind_of, read_table
+from workbench.tasks.task_forms import FORMS, WEAK_NAMES, Form, Layout, Said, collected, in_order, is_of_classes, lay_out
 from workbench.tasks.task_splits import TaskCollection, fitting_shape
 
 _CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "files": 0.6}
@@ -163,13 +164,17 @@ def _said(config: Any) -> Said:
 def _guessed(layout: Layout) -> dict[str, str]:
     """The columns that were found, as fields of the dataset."""
     if layout.form == "columns":
-        return {"targets": ",".join(layout.targets)}
+        start = commonprefix(layout.targets)
+        is_all = start and sum(name.startswith(start) for name in layout.table.columns) == len(layout.targets)
+        return {"targets": f"{start}*" if is_all else ",".join(layout.targets)}
     return {**({"task": layout.task} if layout.task else {}), "target": ",".join(layout.targets)}
 
 
 def _certainty(layout: Layout, listing: Listing) -> float:
-    """Less where tables lie in folders with others, as series of a class do."""
+    """Less where tables lie in folders with others, as series of a class do, and where classes may be all there is."""
     folders = {file.folder for file in listing.files}
+    if layout.form == "long" and layout.has_classes and layout.task.lower() in WEAK_NAMES:
+        return 0.45
     are_by_class = layout.form == "files" and len(folders) > 1 and not any(layout.splits)
     return 0.3 if are_by_class else _CERTAINTY[layout.form]
 
@@ -193,6 +198,20 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
         examples, names = Examples(inputs[0], _scaled(support, targets, spec)), ()
     return NewTask(names, examples, inputs[1], tuple(query.where(row) for row in range(len(query))),
                    (*support.problems, *query.problems))
+
+
+def usual_spec(folder: Path) -> Spec | None:
+    """What a learner for a new task of values would be made for; None where its target is no named column of numbers."""
+    if not all((folder / name).is_file() for name in ("support.csv", "query.csv")):
+        return None
+    support, query = (read_table(folder / name) for name in ("support.csv", "query.csv"))
+    targets = [name for name in support.columns if name not in query.columns]
+    if not support.has_header or not targets or any(
+            kind_of(support, name) != "numeric" or is_of_classes(support, name) for name in targets):
+        return None
+    encoder = fitted(support, targets).encoder
+    return Spec("regression", "vector", (len(encoder.features),), len(targets),
+                reading={"form": "task_tables", "targets": targets, "header": "yes", **encoder.reading})
 
 
 def _read_part(folder: Path, name: str, header: Any) -> Table:
