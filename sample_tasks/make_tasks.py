@@ -14,6 +14,7 @@ from PIL import Image, ImageDraw
 HERE = Path(__file__).resolve().parent
 MODES = {"eco": 0.7, "normal": 1.0, "boost": 1.4}
 SIDE, FINER = 16, 6
+TREES = {2: "willow", 3: "ginkgo", 4: "tulip tree", 5: "ivy", 6: "oak", 7: "rowan"}
 
 
 def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -98,15 +99,14 @@ def leaf(chance: random.Random, lobes: int, depth: float, length: float) -> Imag
     return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS).quantize(4)
 
 
-def draw_ready_made(tasks: int = 20, shots: int = 2, queries: int = 3) -> None:
+def draw_ready_made(tasks: int = 24, shots: int = 2, queries: int = 3) -> None:
     """Ready-made picture tasks: the leaves of three trees at one place after another."""
     chance = random.Random(7)  # noqa: S311 - drawings, no secrets
     for task in range(tasks):
-        lobes = chance.sample(range(2, 8), 3)
-        for tree, count in enumerate(lobes):
+        for count in chance.sample(range(2, 8), 3):
             depth, length = chance.uniform(0.25, 0.55), chance.uniform(0.8, 1.3)
             for part, many in (("support", shots), ("query", queries)):
-                folder = HERE / "ready_made" / f"walk_{task + 1:02}" / part / f"tree {'abc'[tree]}"
+                folder = HERE / "ready_made" / f"walk_{task + 1:02}" / part / TREES[count]
                 folder.mkdir(parents=True, exist_ok=True)
                 for number in range(many):
                     leaf(chance, count, depth, length).save(folder / f"{number + 1}.png", optimize=True)

@@ -279,6 +279,10 @@ class TaskSource(Pluggable):
     def overview(self) -> Overview:
         """The whole dataset in words and numbers."""
 
+    def distinct(self, stream: Stream) -> int | None:  # noqa: ARG002 - for datasets whose tasks come ready-made
+        """How many different tasks a stream has, after which they come again; None where each is drawn anew."""
+        return None
+
     def names(self, split: str) -> frozenset[str]:  # noqa: ARG002 - for datasets that have classes
         """Names of the classes of a split (train, validation or test); empty where there are none to tell apart."""
         return frozenset()

@@ -297,6 +297,10 @@ class OwnTasks(TaskSource):
         return Description(shown(task.name), names, *(tuple(shown(self.found.where(int(self._rows[place])))
                                                             for place in places[0]) for places in parts))
 
+    def distinct(self, stream: Stream) -> int | None:
+        """The number of ready-made tasks; others are drawn anew each time."""
+        return len(self._pools[stream].tasks) if self.found.is_ready_made else None
+
     def names(self, split: str) -> frozenset[str]:
         """Names of the tasks of a split."""
         return frozenset(shown(one.name) for one, side in zip(self.tasks, self._plan.split, strict=True)
@@ -326,7 +330,7 @@ class OwnTasks(TaskSource):
         answers = {"nearest mean on the inputs": _nearest_mean} if self._classifies else {
             "ridge regression on the support": _ridge, "mean of the support": _mean}
         # Ready-made tasks are the same every time, and counting one twice would make the interval too narrow.
-        count = min(_FLOOR_TASKS, len(self._pools["test"].tasks)) if self.found.is_ready_made else _FLOOR_TASKS
+        count = min(_FLOOR_TASKS, self.distinct("test") or _FLOOR_TASKS)
         values: dict[str, list[float]] = {name: [] for name in answers}
         for start in range(0, count, 20):
             batch = self.sample("test", range(start, min(start + 20, count)))
