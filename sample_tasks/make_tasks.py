@@ -6,15 +6,20 @@ import csv
 import math
 import random
 import shutil
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
-from PIL import Image, ImageDraw
+from PIL import Image
 
 HERE = Path(__file__).resolve().parent
 MODES = {"eco": 0.7, "normal": 1.0, "boost": 1.4}
-SIDE, FINER = 16, 6
-TREES = {2: "willow", 3: "ginkgo", 4: "tulip tree", 5: "ivy", 6: "oak", 7: "rowan"}
+SIDE = 16
+Pattern = Callable[[float, float], float]
+CLOTHS: dict[str, Pattern] = {
+    "pinstripe": lambda x, y: math.sin(x), "hoop": lambda x, y: math.sin(y),
+    "check": lambda x, y: math.sin(x) * math.sin(y), "plaid": lambda x, y: (math.sin(x) + math.sin(y)) / 2,
+    "twill": lambda x, y: math.sin(x + y), "herringbone": lambda x, y: math.sin(x + 2 * math.sin(y)),
+}
 
 
 def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
@@ -83,33 +88,28 @@ def draw_stations(stations: int = 30, hours: int = 28) -> None:
         write(HERE / "stations" / f"station_{station + 1:02}.csv", ["hour", "cloud", "wind", "ozone"], rows)
 
 
-def leaf(chance: random.Random, lobes: int, depth: float, length: float) -> Image.Image:
-    """A leaf of so many lobes, turned and shifted as it fell."""
-    side = SIDE * FINER
-    image = Image.new("L", (side, side), 255)
-    turn, size = chance.uniform(0, 2 * math.pi), side * chance.uniform(0.3, 0.36)
-    across, down = (side / 2 + chance.uniform(-0.08, 0.08) * side for _ in "xy")
-    outline = []
-    for step in range(96):
-        angle = 2 * math.pi * step / 96
-        radius = size * (1 + depth * math.cos(lobes * angle)) / (1 + depth)
-        x, y = radius * math.cos(angle) * length, radius * math.sin(angle)
-        outline.append((across + x * math.cos(turn) - y * math.sin(turn), down + x * math.sin(turn) + y * math.cos(turn)))
-    ImageDraw.Draw(image).polygon(outline, fill=chance.randint(30, 90))
-    return image.resize((SIDE, SIDE), Image.Resampling.LANCZOS).quantize(4)
+def cloth(chance: random.Random, pattern: Pattern, period: float, contrast: float) -> Image.Image:
+    """A piece of cloth, cut out anywhere."""
+    across, down = chance.uniform(0, 2 * math.pi), chance.uniform(0, 2 * math.pi)
+    step = 2 * math.pi / period
+    values = [128 + contrast * pattern(step * x + across, step * y + down) + chance.gauss(0, 6)
+              for y in range(SIDE) for x in range(SIDE)]
+    image = Image.new("L", (SIDE, SIDE))
+    image.putdata([max(0, min(255, round(value))) for value in values])
+    return image.quantize(8)
 
 
 def draw_ready_made(tasks: int = 24, shots: int = 2, queries: int = 3) -> None:
-    """Ready-made picture tasks: the leaves of three trees at one place after another."""
+    """Ready-made picture tasks: three cloths of one shop after another, each woven at its own pitch."""
     chance = random.Random(7)  # noqa: S311 - drawings, no secrets
     for task in range(tasks):
-        for count in chance.sample(range(2, 8), 3):
-            depth, length = chance.uniform(0.25, 0.55), chance.uniform(0.8, 1.3)
+        for name in chance.sample(list(CLOTHS), 3):
+            period, contrast = chance.uniform(4, 6), chance.uniform(50, 90)
             for part, many in (("support", shots), ("query", queries)):
-                folder = HERE / "ready_made" / f"walk_{task + 1:02}" / part / TREES[count]
+                folder = HERE / "ready_made" / f"shop_{task + 1:02}" / part / name
                 folder.mkdir(parents=True, exist_ok=True)
                 for number in range(many):
-                    leaf(chance, count, depth, length).save(folder / f"{number + 1}.png", optimize=True)
+                    cloth(chance, CLOTHS[name], period, contrast).save(folder / f"{number + 1}.png", optimize=True)
 
 
 def main() -> None:
