@@ -29,8 +29,8 @@ _CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "fi
 class TaskTableColumns(Choice):
     """Which columns are what; what is left empty is guessed."""
 
-    form: Literal["auto", "long", "files", "columns", "ready"] = field(
-        "auto", label="Form", help="How tasks lie in the tables.",
+    layout: Literal["auto", "long", "files", "columns", "ready"] = field(
+        "auto", label="Layout", help="How tasks lie in the tables.",
         choices={"auto": "Automatic", "long": "A task column", "files": "A table a task",
                  "columns": "A task in each column", "ready": "Support and query tables"})
     task: str | None = field(None, label="Task column", help="Column of the user, patient, machine or assay that each "
@@ -87,13 +87,14 @@ class TableTasks(OwnTasks):
             config = overridden(cls.Config.model_validate({"path": path}))
             said = _said(config)
             layout = lay_out(listing, said)
-            if layout is None or layout.has_classes != cls.has_classes:
+            is_asked_for = listing.said.get("form") == cls.name()
+            if layout is None or (layout.has_classes != cls.has_classes and not is_asked_for):
                 return None
             found = collected(layout, said, with_classes=cls.has_classes)
         except DataError:
             return None  # somebody else may read it; whoever names this dataset is told what is wrong
         return Recognition(FORMS[layout.form], layout.why, _certainty(layout, listing),
-                           {"form": layout.form, **_guessed(layout)}, cls._demanded(found))
+                           {"layout": layout.form, **_guessed(layout)}, cls._demanded(found))
 
     @classmethod
     def _demanded(cls, found: TaskCollection) -> dict[str, Any]:
@@ -112,7 +113,7 @@ class TableTasks(OwnTasks):
         layout = lay_out(listing, said)
         if layout is None:
             raise DataError(f"{config.path}: nothing here looks like tables of tasks; name the column of the tasks in "
-                            "dataset.task, the columns that are tasks in dataset.targets, or set dataset.form")
+                            "dataset.task, the columns that are tasks in dataset.targets, or set dataset.layout")
         return collected(layout, said, with_classes=cls.has_classes)
 
 
@@ -157,7 +158,7 @@ class ClassTaskTables(TableTasks):
 
 
 def _said(config: Any) -> Said:
-    return Said(None if config.form == "auto" else config.form, config.task, config.target, config.targets,
+    return Said(None if config.layout == "auto" else config.layout, config.task, config.target, config.targets,
                 config.group, config.ignore, config.header)
 
 
