@@ -66,7 +66,8 @@ def assays(path: Path, *, columns: int = 6, rows: int = 120, classes: bool = Tru
     chance = np.random.default_rng(3)
     cells = []
     for row in range(rows):
-        features = [f"C{row:04}", *([f"scaffold {row // 4}"] if group else []), *(f"{chance.normal():.3f}" for _ in "abc")]
+        features = [f"C{row:04}", *([f"scaffold {row // 4}"] if group else []),
+                    *(f"{chance.normal():.3f}" for _ in "abc")]
         values = [(int(chance.random() < 0.3) if classes else f"{chance.normal():.2f}") if chance.random() < 0.5 else ""
                   for _ in range(columns)]
         cells.append([*features, *values])
@@ -250,13 +251,14 @@ def named_rows(target: Callable[[int], Any]) -> list[list[Any]]:
      r"log\.csv, line 2: 'good' in the target warmth is no number; name another column in dataset\.target, or take the "
      "dataset class_task_tables"),
     ("class_task_tables", named_rows(lambda n: n * 0.37), {},
-     "the target warmth holds 300 different numbers, which are values rather than classes; take the dataset task_tables"),
+     "holds 300 different numbers, which are values rather than classes; take the dataset task_tables"),
     ("class_task_tables", named_rows(lambda n: "good"), {}, "most tasks hold one class, such as u0"),
     ("class_task_tables", named_rows(lambda n: "abc"[n // 5 % 3]), {}, r"tasks of 3 classes.*set task\.ways to 3"),
     ("class_task_tables", named_rows(lambda n: "ab"[n // 5 % 2]), {"target": "load, warmth"},
      r"classes stand in one column and dataset\.target names 2"),
     ("task_tables", named_rows(lambda n: n), {"task": "whom"}, "has no column 'whom'"),
-    ("task_tables", named_rows(lambda n: n), {"target": "wrath"}, r"has no column 'wrath', which dataset\.target names"),
+    ("task_tables", named_rows(lambda n: n), {"target": "wrath"},
+     r"has no column 'wrath', which dataset\.target names"),
     ("task_tables", named_rows(lambda n: n), {"group": "ward"}, "has no column 'ward'"),
     ("task_tables", named_rows(lambda n: n), {"targets": "assay_*"}, "has no column whose name begins with 'assay_'"),
     ("task_tables", named_rows(lambda n: n)[::5], {}, "holds one task, and training, validation and testing need one"),

@@ -55,7 +55,8 @@ class NewTask:
 
 
 # What a learner for a new task would be made for, where it can be told from the files: (folder) -> Spec | None.
-_USUAL = ("workbench.tasks.texts:usual_spec", "workbench.tasks.task_tables:usual_spec", "workbench.tasks.table:usual_spec")
+_USUAL = ("workbench.tasks.texts:usual_spec", "workbench.tasks.task_tables:usual_spec",
+          "workbench.tasks.table:usual_spec")
 
 
 def _called(name: str, *arguments: Any) -> Any:
