@@ -172,7 +172,8 @@ def test_rows_without_a_label_are_left_out_and_named(tmp_path: Path, opened: Ope
 
 
 def test_stray_words_among_numbers_and_columns_to_ignore(tmp_path: Path, opened: Opener) -> None:
-    path = write(tmp_path / "data.csv", extra={"size": lambda one, place: "abc" if one == 4 and not place else str(place)})
+    sizes = {"size": lambda one, place: "abc" if one == 4 and not place else str(place)}
+    path = write(tmp_path / "data.csv", extra=sizes)
     source = opened("table", path=path, **SMALL)
     assert source.overview().problems == (
         "in the column size these cells are no numbers, and their rows were left out: 'abc' (data.csv, line 6); "

@@ -135,8 +135,8 @@ def without(table: Table, rows: NDArray[np.bool_], what: str) -> str:
     """A sentence on rows that were left out because they lack something."""
     many = int(rows.sum())
     lines = listed([str(line) for line in table.lines[rows]], 5)
-    return f"{table.path.name}: {many:,} row{'s have' if many > 1 else ' has'} no {what} and " \
-           f"{'were' if many > 1 else 'was'} left out (line{'s' * (many > 1)} {lines}); fill it in"
+    who, were, place = ("rows have", "were", "lines") if many > 1 else ("row has", "was", "line")
+    return f"{table.path.name}: {many:,} {who} no {what} and {were} left out ({place} {lines}); fill it in"
 
 
 def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:

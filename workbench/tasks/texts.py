@@ -208,7 +208,7 @@ def _read_files(root: Path, files: Sequence[FileEntry]) -> tuple[list[str], list
     problems: list[str] = []
     for number, file in enumerate(files):
         try:
-            text, said = read_text(root / file.name)
+            text, said = read_text(root / file.name, "plain text")
         except DataError as error:
             problems.append(f"left out: {error}")
             continue
