@@ -78,7 +78,7 @@ class Texts(OwnClasses):
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
         """A small network on a few texts of each class."""
-        return {"backbone.name": "mlp", "backbone.widths": (128, 64), "task.shots": 5}
+        return {"backbone.name": "mlp", "task.shots": 5}
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """No mean, and one deviation for all features."""
