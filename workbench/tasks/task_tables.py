@@ -212,7 +212,7 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
 
 
 def usual_spec(folder: Path) -> Spec | None:
-    """What a learner for a new task of values would be made for; None where its target is no named column of numbers."""
+    """What a learner for a new task of values would be made for; None without a named target of numbers."""
     if not all((folder / name).is_file() for name in ("support.csv", "query.csv")):
         return None
     support, query = (read_table(folder / name) for name in ("support.csv", "query.csv"))
