@@ -15,7 +15,8 @@ import torch
 from PIL import Image
 
 from workbench import places
-from workbench.tasks.pictures import PictureError, cached, read_picture, read_pictures, usual_side
+from workbench.tasks.cache import cached
+from workbench.tasks.pictures import PictureError, read_picture, read_pictures, usual_side
 
 Writer = Callable[..., Path]
 

@@ -80,8 +80,8 @@ class Spec:
             regression.
         mean, deviation: Inputs are (raw - mean) / deviation, per channel or feature, with raw pixels in [0, 1].
         raw: How a raw input is to be read, in words that an export carries along.
-        reading: How files of a person's become inputs, as plain values that a dataset of one's own writes and reads: the
-            columns of a table, the rate of a recording.
+        reading: How files of a person's become inputs, as plain values that a dataset of their own writes and reads:
+            the columns of a table, the rate of a recording.
         background: For pictures, "dark" where the learner only ever saw light ink on black, so that drawings on white
             paper have to be inverted; "as is" where a picture goes in as it was taken.
     """

@@ -50,6 +50,8 @@ class Labelled:
         facts: One line about the whole.
         problems: What was wrong and left out.
         reading: As in `Spec`.
+        moments: For pixels where it is known, [examples, channels, 2] mean of each example and of its squares, with
+            pixels in [0, 1].
     """
 
     inputs: Tensor
@@ -61,6 +63,7 @@ class Labelled:
     facts: str = ""
     problems: tuple[str, ...] = ()
     reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    moments: Tensor | None = None
 
 
 class ClassTasksConfig(Choice):

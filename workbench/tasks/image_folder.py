@@ -15,7 +15,7 @@ from workbench.tasks.base import DataError, Recognition
 from workbench.tasks.folders import named, recognize, scan
 from workbench.tasks.listing import Listing
 from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.pictures import cached, is_picture, read_pictures, shown, usual_side
+from workbench.tasks.pictures import is_picture, read_pictures, shown, usual_side
 
 
 class ImageFolderConfig(OwnClassesConfig):
@@ -62,8 +62,8 @@ class ImageFolder(OwnClasses):
             return None
         layout = recognize(scan(listing.root))
         many = len(layout.classes)
-        why = f"{len(pictures):,} of {len(listing.files):,} files are pictures, in {many:,} " \
-              f"{'folder' if many == 1 else 'folders'}"
+        folders = "1 folder" if many == 1 else f"{many:,} folders"
+        why = f"{len(pictures):,} of {len(listing.files):,} files are pictures, in {folders}"
         share = len(pictures) / len(listing.files)
         return Recognition(layout.form if many > 1 else "unknown", why, 0.6 * share if many > 1 else 0.2 * share)
 
@@ -84,17 +84,15 @@ class ImageFolder(OwnClasses):
                             (f". {layout.problems[0]}" if layout.problems else ""))
         paths = [root / file.name for file in files]
 
-        def decode() -> tuple[Any, Any]:
-            side = config.size or usual_side(paths)
-            read = read_pictures(paths, side, side, config.color)
-            return read.pixels, {"kept": read.kept.tolist(), "broken": [[i, why] for i, why in read.broken.items()]}
-
-        pixels, about = cached("folder", [files, config.size, config.color], decode)
-        kept = np.array(about["kept"], dtype=np.int64)
+        side = config.size or usual_side(paths)
+        read = read_pictures(paths, side, side, config.color, files)
+        kept = read.kept
         owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
-        broken = [f"{shown(files[i].name)} {why}" for i, why in about["broken"]]
+        broken = [f"{shown(files[i].name)} {why}" for i, why in read.broken.items()]
+        pixels = read.pixels
         height, width = pixels.shape[2:]
         tone = "grey" if pixels.shape[1] == 1 else "colour"
         problems = (*layout.problems, *named(broken, "{} more pictures cannot be read and were left out"))
         return Collection(layout.classes, pixels, owners, [files[i].name for i in kept], layout.form, "pictures",
-                          (f"{height}×{width} {tone}", *layout.notes), problems)
+                          (f"{height}×{width} {tone}", *layout.notes, *([read.notice] if read.notice else [])),
+                          problems, moments=read.moments)

@@ -25,11 +25,12 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.cache import cached
 from workbench.tasks.classes import ClassTasks, ClassTasksConfig, Labelled
 from workbench.tasks.download import Cancelled, Progress, fetch
 from workbench.tasks.draws import Draws
 from workbench.tasks.listing import Listing
-from workbench.tasks.pictures import cached, is_clutter
+from workbench.tasks.pictures import is_clutter
 
 HALVES = ("images_background", "images_evaluation")
 VALIDATION_ALPHABETS = (
