@@ -291,8 +291,11 @@ def _decode_into(pixels: Bytes, paths: Sequence[Path], color: Color
 
     blocks = [range(start, min(start + _BLOCK, len(paths))) for start in range(0, len(paths), _BLOCK)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
-        for done, _ in enumerate(pool.map(read, blocks), 1):
-            tell(min(done * _BLOCK, len(paths)), len(paths))
+        try:
+            for done, _ in enumerate(pool.map(read, blocks), 1):
+                tell(min(done * _BLOCK, len(paths)), len(paths))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
     good = [row for row in range(len(paths)) if row not in broken]
     channels = pixels.shape[1] if color == "rgb" or bool(is_colored.any()) else 1
     return channels, dict(sorted(broken.items())), moments[good]
