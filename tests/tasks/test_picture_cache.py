@@ -11,6 +11,7 @@ import pytest
 import torch
 
 from workbench import places
+from workbench.tasks.base import DataError
 from workbench.tasks.pictures import Decoded, read_picture, read_pictures
 from workbench.tasks.watching import GivenUpError, watched
 
@@ -114,3 +115,12 @@ def test_two_programs_at_once_make_the_same_file(tmp_path: Path, write_picture: 
         outside = read_pictures(paths, 8, 8, "auto", "key")
     assert torch.equal(outside.pixels, inside[0].pixels)
     assert len(kept_files()) == 1
+
+
+def test_a_drive_that_vanishes_while_it_is_read_is_named_and_nothing_is_kept(tmp_path: Path, write_picture: Writer
+                                                                            ) -> None:
+    paths = folder(tmp_path, write_picture, ["RGB"] * 3)
+    paths[1].unlink()
+    with pytest.raises(DataError, match=r"1\.png vanished while it was read"):
+        read_pictures(paths, 8, 8, "auto", "key")
+    assert kept_files() == []

@@ -127,6 +127,7 @@ class ClassTasks(TaskSource):
         self._scale = (1 / (unit * torch.tensor(deviation))).view(along).to(device)
         self._shift = (torch.tensor(mean) / torch.tensor(deviation)).view(along).to(device)
         self._is_shifted = any(mean)
+        self._gathered: Tensor | None = None
 
     @abstractmethod
     def load(self, experiment: Experiment) -> Labelled:
@@ -254,8 +255,19 @@ class ClassTasks(TaskSource):
 
     def _inputs(self, rows: NDArray[np.int64]) -> Tensor:
         """Normalized inputs [examples, *input_shape] of rows of `_all`."""
-        inputs = self._all.index_select(0, torch.from_numpy(rows).to(self.device)).float().mul_(self._scale)
+        inputs = self.gather(rows).float().mul_(self._scale)
         return inputs.sub_(self._shift) if self._is_shifted else inputs
+
+    def gather(self, rows: NDArray[np.int64]) -> Tensor:
+        """Raw inputs of rows of `_all` on the device; what an earlier call gave is overwritten.
+
+        Fresh memory for the pixels of a large meta-batch would take ten times as long as copying them.
+        """
+        needed = (len(rows), *self._all.shape[1:])
+        if self._gathered is None or len(self._gathered) < len(rows):
+            self._gathered = torch.empty(needed, dtype=self._all.dtype, device=self.device)
+        return torch.index_select(self._all, 0, torch.from_numpy(rows).to(self.device),
+                                  out=self._gathered[: len(rows)])
 
     def _examples(self, inputs: Tensor, tasks_and_ways: tuple[int, ...]) -> Examples:
         """Inputs ordered by task and label, with their labels."""

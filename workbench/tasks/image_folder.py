@@ -13,7 +13,7 @@ from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
 from workbench.tasks.folders import named, recognize, scan
-from workbench.tasks.listing import Listing
+from workbench.tasks.listing import Files, Listing
 from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
 from workbench.tasks.pictures import is_picture, read_pictures, shown, usual_side
 
@@ -82,10 +82,10 @@ class ImageFolder(OwnClasses):
         if not files:
             raise DataError(f"{root} holds no folder with pictures; put a folder of pictures for each class into it" +
                             (f". {layout.problems[0]}" if layout.problems else ""))
-        paths = [root / file.name for file in files]
+        paths = Files(root, files)
 
         side = config.size or usual_side(paths)
-        read = read_pictures(paths, side, side, config.color, files)
+        read = read_pictures(paths, side, side, config.color, paths.stamp)
         kept = read.kept
         owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
         broken = [f"{shown(files[i].name)} {why}" for i, why in read.broken.items()]

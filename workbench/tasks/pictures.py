@@ -53,7 +53,7 @@ def is_clutter(name: str) -> bool:
 
 def is_picture(name: str) -> bool:
     """Whether a file of this name says that it is a picture."""
-    return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122 - a name, not yet a path
+    return name[name.rfind(".") :].lower() in _SUFFIXES
 
 
 def shown(name: str) -> str:
@@ -77,6 +77,7 @@ def read_picture(path: Path, height: int, width: int, color: Color) -> Bytes:
 
     Raises:
         PictureError: It cannot be read, with the reason and the remedy.
+        DataError: It is not there any more.
     """
     with _opened(path) as image:
         try:
@@ -103,6 +104,10 @@ def _opened(path: Path) -> Image.Image:
     except PermissionError as error:
         raise PictureError("may not be read; give yourself the right to read it") from error
     except OSError as error:
+        if not path.exists():
+            # A drive that was pulled out must not look like a folder of broken pictures, which would be kept.
+            raise DataError(f"{path} vanished while it was read; put the drive back, or look at the folder again"
+                            ) from error
         raise PictureError(f"cannot be read ({error.strerror}); check the disk") from error
     if not content:
         raise PictureError("is empty (0 bytes); replace or delete it")
@@ -191,7 +196,7 @@ def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color, 
             nothing is to be kept.
 
     Raises:
-        DataError: They fit neither on the disk nor into the free memory.
+        DataError: They fit neither on the disk nor into the free memory, or one vanished meanwhile.
     """
     if key is None:
         return _in_memory(paths, height, width, color, "")
