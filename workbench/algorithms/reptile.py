@@ -65,7 +65,8 @@ class Reptile(Algorithm[ReptileConfig]):
         outer = {"training.optimizer": "sgd", "training.outer_lr": 1.0, "training.schedule": "linear",
                  "training.meta_batch": 5, "algorithm.inner_optimizer": "sgd"}
         if kind == "classification":
-            return outer | {"algorithm.inner_lr": 0.2, "algorithm.test_steps": 20, "training.shots": 10}
+            return outer | {"algorithm.inner_lr": 0.2, "algorithm.inner_steps": 10, "algorithm.test_steps": 20,
+                            "training.shots": 10}
         return outer | {"algorithm.inner_lr": 0.02, "algorithm.inner_steps": 32, "algorithm.test_steps": 32,
                         "training.shots": 20}
 
