@@ -72,5 +72,5 @@ def test_series_alone_go_into_it_and_no_network_for_pictures_takes_them():
     fitting = {name for name, kind in found("backbone").items() if "series" in kind.input_kinds}
     assert fitting == {"conv1d", "mlp"}
     assert find("backbone", "conv1d").input_kinds == {"series"}
-    with pytest.raises(ExperimentError, match="Conv1d reads series inputs and .* gives image ones"):
+    with pytest.raises(ExperimentError, match=r"Conv1d reads series inputs and .* gives image ones"):
         resolve({"dataset": {"name": "glyphs"}, "backbone": {"name": "conv1d"}})

@@ -36,7 +36,7 @@ def layout_of(listing: Listing, suffixes: frozenset[str], noun: str) -> Layout:
     def is_wanted(name: str) -> bool:
         return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122 - a name, not yet a path
 
-    return recognize(found_among(listing.files, listing.problems, is_wanted, noun))
+    return recognize(found_among(listing.files, listing.problems, is_wanted, noun), plural(noun))
 
 
 def files_of(layout: Layout, root: Path, noun: str) -> list[FileEntry]:

@@ -1,4 +1,4 @@
-"""Recognizes what form a folder of class folders has, and shares its classes out among training, validation and test."""
+"""Recognizes what form a folder of pictures has, and shares its classes out among training, validation and test."""
 
 from __future__ import annotations
 
@@ -35,12 +35,10 @@ class Found:
         pictures: Pictures, or the files of another kind that were asked for, of each folder that holds some directly,
             by its path below ("" for the folder itself).
         problems: What is no picture or cannot be opened.
-        noun: What one of the files is called.
     """
 
     pictures: dict[str, list[FileEntry]]
     problems: tuple[str, ...]
-    noun: str = "picture"
 
 
 def scan(root: Path) -> Found:
@@ -74,17 +72,12 @@ def found_among(files: Iterable[FileEntry], problems: Sequence[str], is_wanted: 
     if others:
         count = f"1 file is no {noun}" if len(others) == 1 else f"{len(others):,} files are no {plural(noun)}"
         left_out.append(f"{count} and left out: {listed(sorted(map(shown, others)), 5)}")
-    return Found(dict(sorted(wanted.items())), (*problems, *left_out), noun)
+    return Found(dict(sorted(wanted.items())), (*problems, *left_out))
 
 
 def plural(noun: str) -> str:
     """Several of them; one series and several are called alike."""
     return noun if noun.endswith("s") else f"{noun}s"
-
-
-def split_called(name: str) -> str:
-    """The split that a folder, a file or a cell of this name stands for; empty where it names none."""
-    return _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", name.lower()), "")
 
 
 def check_is_folder(path: Path) -> None:
@@ -148,11 +141,17 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def recognize(found: Found) -> Layout:
+def split_called(name: str) -> str:
+    """The split that a folder or a cell names: train, validation or test; empty where it names none."""
+    return _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", name.lower()), "")
+
+
+def recognize(found: Found, noun: str = "pictures") -> Layout:
     """What form a folder has: classes, splits of classes, or alphabets of characters.
 
     A class is a folder that holds pictures directly. Folders that everything lies in are passed over. Where every
-    top folder is called train, validation or test (or as others call these), they are the splits.
+    top folder is called train, validation or test (or as others call these), they are the splits. What the files are
+    called is the `noun`.
     """
     folders = {tuple(name.split("/")): tuple(files) for name, files in found.pictures.items() if name}
     while folders and len({parts[0] for parts in folders}) == 1 and all(len(parts) > 1 for parts in folders):
@@ -166,12 +165,12 @@ def recognize(found: Found) -> Layout:
             loose += folders.pop(parts)
         folders = dict(folders)
     if loose:
-        problems.append(f"{len(loose):,} {plural(found.noun)} lie in no class folder and were left out: "
+        problems.append(f"{len(loose):,} {noun} lie in no class folder and were left out: "
                         f"{listed([shown(file.name) for file in loose], 5)}; move them into the folder of their class")
     classes = [_class(parts, files, splits[parts] if is_split else "") for parts, files in folders.items()]
     notes: list[str] = []
     if is_split:
-        classes, notes, more = without_overlap(classes, plural(found.noun))
+        classes, notes, more = without_overlap(classes, noun)
         problems += more
     nested = bool(classes) and all("/" in one.name for one in classes)
     form = BY_SPLIT if any(one.split for one in classes) else ALPHABETS if nested else BY_CLASS
@@ -179,8 +178,7 @@ def recognize(found: Found) -> Layout:
         classes = [replace(one, group=one.name) for one in classes]
         above = [shown(one.name) for one in classes if any(o.name.startswith(f"{one.name}/") for o in classes)] \
             if any("/" in one.name for one in classes) else []
-        nouns = plural(found.noun)
-        problems += [f"{name} holds {nouns} and folders of {nouns}; each was taken as a class of its own"
+        problems += [f"{name} holds {noun} and folders of {noun}; each was taken as a class of its own"
                      for name in above]
     return Layout(form, tuple(sorted(classes, key=lambda one: (one.name, one.split))), loose, tuple(problems),
                   tuple(notes))
@@ -192,7 +190,7 @@ def _class(parts: tuple[str, ...], files: tuple[FileEntry, ...], split: str) -> 
     return ClassFolder(name, split, name.split("/")[0], files)
 
 
-def without_overlap(classes: list[ClassFolder], nouns: str = "pictures"
+def without_overlap(classes: list[ClassFolder], noun: str = "pictures"
                     ) -> tuple[list[ClassFolder], list[str], list[str]]:
     """Classes that lie in one split alone, notes and problems.
 
@@ -211,7 +209,7 @@ def without_overlap(classes: list[ClassFolder], nouns: str = "pictures"
                   for same in by_name.values()]
         return pooled, [f"{why}, so the classes were split anew"], []
     problems = [f"the class {shown(name)} is in {' and in '.join(one.split for one in by_name[name])}; only its "
-                f"{nouns} in {by_name[name][0].split} were taken" for name in twice]
+                f"{noun} in {by_name[name][0].split} were taken" for name in twice]
     return [same[0] for same in by_name.values()], [], problems
 
 

@@ -60,8 +60,8 @@ class Recordings(OwnClasses):
         if not count or listing.is_file:
             return None
         many, share = len(layout_of(listing, SUFFIXES, NOUN).classes), count / len(listing.files)
-        why = f"{count:,} of {len(listing.files):,} files are recordings, in {many:,} " \
-              f"{'folder' if many == 1 else 'folders'}"
+        place = "1 folder" if many == 1 else f"{many:,} folders"
+        why = f"{count:,} of {len(listing.files):,} files are recordings, in {place}"
         return Recognition(FORM, why, 0.7 * share if many > 1 else 0.3 * share)
 
     @classmethod

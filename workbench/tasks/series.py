@@ -22,7 +22,7 @@ from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
 from workbench.tasks.pictures import cached, shown
 from workbench.tasks.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
 from workbench.tasks.series_files import ARRAYS, TABLES, alike, read_series
-from workbench.tasks.series_rows import look_at, read_rows
+from workbench.tasks.series_rows import FEWEST_STEPS, look_at, read_rows
 
 FORM, NOUN = "time series", "series"
 _FILES = TABLES | ARRAYS
@@ -79,7 +79,7 @@ class TimeSeries(OwnClasses):
             return None
         count = sum(len(one.files) for one in layout.classes)
         return Recognition(FORM, f"{count:,} files lie in {many:,} folders and hold a series each",
-                           0.65 * count / len(listing.files))
+                           0.92 * count / len(listing.files))
 
     @classmethod
     def what_it_reads(cls) -> str:
@@ -97,7 +97,7 @@ class TimeSeries(OwnClasses):
 def _is_series(listing: Listing, file: FileEntry) -> bool:
     """Whether a file holds a series, going by its first lines."""
     try:
-        return read_series(listing.path(file)).values.shape[1] >= 8
+        return bool(read_series(listing.path(file)).values.shape[1] >= FEWEST_STEPS)
     except FileError:
         return False
 
@@ -170,7 +170,8 @@ def _reading(inputs: Tensor, names: Sequence[str], config: SeriesConfig) -> dict
 def _read_tables(listing: Listing, files: Sequence[FileEntry], config: SeriesConfig) -> _Tables:
     """Every row of every table; those whose channels are not the first one's are named and left out."""
     found = _Tables([], [], [], [], [], (), 0)
-    gaps, names = 0, ()
+    gaps = 0
+    names: tuple[str, ...] = ()
     for file in files:
         try:
             rows = read_rows(listing.path(file), config.label)

@@ -82,10 +82,11 @@ def _array(path: Path) -> Values:
         found = np.load(io.BytesIO(content(path)), allow_pickle=False)
     except (ValueError, EOFError, OSError, KeyError) as error:
         raise FileError(f"is no array of plain numbers ({error}); save it with numpy.save, or delete it") from error
-    if not isinstance(found, np.ndarray) or found.dtype.kind not in "iufb" or found.ndim not in (1, 2) or not found.size:
-        shape = list(getattr(found, "shape", ()))
-        raise FileError(f"holds {getattr(found, 'dtype', 'several arrays')} of shape {shape}, and a series is numbers "
-                        "of shape [steps] or [steps, channels]; save it so, or delete it")
+    if not isinstance(found, np.ndarray):
+        raise FileError("holds several arrays; save one alone with numpy.save, or delete it")
+    if found.dtype.kind not in "iufb" or found.ndim not in (1, 2) or not found.size:
+        raise FileError(f"holds {found.dtype} of shape {list(found.shape)}, and a series is numbers of shape [steps] or "
+                        "[steps, channels]; save it so, or delete it")
     values = np.atleast_2d(found.astype(np.float64))
     if np.isinf(values).any():
         raise FileError("holds values that are infinite; correct or delete it")

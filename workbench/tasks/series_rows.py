@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -165,7 +166,7 @@ def _numbered(header: Sequence[str], label: int | None) -> dict[str, list[int]]:
     groups: dict[str, list[int]] = {}
     for name, steps in found.items():
         steps.sort()
-        gaps = {after - before for (before, _), (after, _) in zip(steps, steps[1:], strict=False)}
+        gaps = {after - before for (before, _), (after, _) in pairwise(steps)}
         if len(steps) >= FEWEST_STEPS and len(gaps) == 1:
             groups[name] = [column for _, column in steps]
     return groups

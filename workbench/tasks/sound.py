@@ -8,7 +8,7 @@ import wave
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -204,7 +204,7 @@ def log_mel(samples: Tensor, rate: int, mels: int) -> Tensor:
 def _transform_size(rate: int, mels: int, window: int) -> int:
     """The power of two that holds a frame and has a frequency within even the narrowest band."""
     edges = _band_edges(rate, mels)
-    return 2 ** math.ceil(math.log2(max(window, rate / (edges[1] - edges[0]))))
+    return int(2 ** math.ceil(math.log2(max(window, rate / (edges[1] - edges[0])))))
 
 
 def _band_edges(rate: int, mels: int) -> NDArray[np.float64]:
@@ -213,7 +213,7 @@ def _band_edges(rate: int, mels: int) -> NDArray[np.float64]:
     return np.asarray(700 * (10 ** (np.linspace(0, top, mels + 2) / 2595) - 1))
 
 
-@cache
+@lru_cache(maxsize=4)
 def mel_filters(rate: int, mels: int, size: int) -> Tensor:
     """Triangles [mels, size // 2 + 1] of height one, each from the middle of the band below to that of the band above
     (Davis and Mermelstein 1980), float64."""
