@@ -115,18 +115,19 @@ class OwnClasses(ClassTasks):
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each channel or feature over the training examples."""
-        rows = torch.from_numpy(np.sort(self.training_examples()))
-        inputs = self.labelled.inputs
-        if inputs.dtype == torch.uint8:
-            moments = [_moments_of_pixels(inputs[rows, channel]) for channel in range(inputs.shape[1])]
-            means, deviations = zip(*moments, strict=True)
-            return means, deviations
-        return moments_of(inputs[rows])
+        return moments_of(self.labelled.inputs, np.sort(self.training_examples()))
 
 
-def moments_of(inputs: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel or feature of inputs [n, channels, ...]; what never varies deviates by 1."""
-    rows = inputs.double().movedim(1, 0).flatten(1)
+def moments_of(inputs: Tensor, examples: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel or feature over some of the inputs [n, channels, ...].
+
+    What never varies deviates by 1; pixels in uint8 count as numbers in [0, 1].
+    """
+    chosen = torch.from_numpy(examples)
+    if inputs.dtype == torch.uint8:
+        pixels = [_moments_of_pixels(inputs[chosen, channel]) for channel in range(inputs.shape[1])]
+        return tuple(mean for mean, _ in pixels), tuple(deviation for _, deviation in pixels)
+    rows = inputs[chosen].double().movedim(1, 0).flatten(1)
     deviation = rows.std(1, correction=0)
     deviation = torch.where(deviation > 1e-6 * rows.abs().amax(1).clamp(min=1e-6), deviation, 1.0)
     return tuple(rows.mean(1).tolist()), tuple(deviation.tolist())
