@@ -85,8 +85,8 @@ def _array(path: Path) -> Values:
     if not isinstance(found, np.ndarray):
         raise FileError("holds several arrays; save one alone with numpy.save, or delete it")
     if found.dtype.kind not in "iufb" or found.ndim not in (1, 2) or not found.size:
-        raise FileError(f"holds {found.dtype} of shape {list(found.shape)}, and a series is numbers of shape [steps] or "
-                        "[steps, channels]; save it so, or delete it")
+        raise FileError(f"holds {found.dtype} of shape {list(found.shape)}, and a series is numbers of shape [steps] "
+                        "or [steps, channels]; save it so, or delete it")
     values = np.atleast_2d(found.astype(np.float64))
     if np.isinf(values).any():
         raise FileError("holds values that are infinite; correct or delete it")
