@@ -277,3 +277,20 @@ def as_pictures(x: Array, scale: Mapping[str, Any] | None = None) -> tuple[Array
         return np.ascontiguousarray(x), dict(scale)
     shares = (x.astype(np.float32) - scale["low"]) / (scale["high"] - scale["low"])
     return np.round(255 * shares.clip(0, 1)).astype(np.uint8), dict(scale)
+
+
+def as_series(x: Array, *, is_turned: bool | None = None) -> tuple[NDArray[np.float32], bool]:
+    """Series [n, channels, steps] float32 of an array [n, steps] or with channels on either side of the steps.
+
+    Args:
+        x: The array; of two axes the longer one counts the steps.
+        is_turned: Whether the steps come before the channels; None to find out.
+
+    Returns:
+        The series, and whether the steps came first.
+    """
+    if x.ndim == 2:
+        x = x[:, None]
+    if is_turned is None:
+        is_turned = x.shape[1] > x.shape[2]
+    return np.ascontiguousarray(x.transpose(0, 2, 1) if is_turned else x, dtype=np.float32), is_turned

@@ -67,7 +67,7 @@ class ArrayTasks(OwnTasks):
                             "examples, values], of numbers")
         values = y.reshape(*y.shape[:2], -1).astype(np.float32)
         inputs = np.ascontiguousarray(x, dtype=np.float32)
-        is_whole = np.isfinite(inputs).all(2) & np.isfinite(values).all(2)
+        is_whole = np.asarray(np.isfinite(np.concatenate([inputs, values], 2)).all(2), dtype=np.bool_)
         torn = np.flatnonzero(~is_whole.all(1))
         problems = named([f"{found.name}: task {task} has {(~is_whole[task]).sum()} examples with numbers that are "
                           "missing or infinite, which were left out; correct them" for task in torn],

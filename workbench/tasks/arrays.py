@@ -17,6 +17,7 @@ from workbench.tasks.array_files import (
     Array,
     Kind,
     as_pictures,
+    as_series,
     kind_of,
     labels_of,
     named_arrays,
@@ -78,13 +79,12 @@ class _ArrayClasses(OwnClasses):
 
     @classmethod
     @abstractmethod
-    def shaped(cls, x: Array, where: Path, reading: Mapping[str, Any] | None) -> tuple[Tensor, dict[str, Any]]:
+    def shaped(cls, x: Array, where: Path) -> tuple[Tensor, dict[str, Any]]:
         """The inputs [n, *input_shape] of an array, and how others like it are to be read.
 
         Args:
             x: Numbers with an example in each row.
             where: Its file.
-            reading: How others were read; None for the first.
 
         Raises:
             DataError: It has another shape.
@@ -102,7 +102,7 @@ class _ArrayClasses(OwnClasses):
         kept = np.flatnonzero(is_whole & is_labelled)
         if not len(kept):
             raise DataError(f"{config.path} holds no example with numbers and a label: {problems[0]}")
-        inputs, reading = cls.shaped(found.x[kept], config.path, None)
+        inputs, reading = cls.shaped(found.x[kept], config.path)
         placed = sorted_by_label([labels[row] for row in kept], [found.split[row] for row in kept], cls.noun)
         files = [f"{found.name}, row {kept[row]}" for row in placed.rows]
         facts = " × ".join(str(side) for side in inputs.shape[1:])
@@ -130,8 +130,7 @@ class ArrayVectors(_ArrayClasses):
         return {"backbone.name": "mlp"}
 
     @classmethod
-    def shaped(cls, x: Array, where: Path, reading: Mapping[str, Any] | None  # noqa: ARG003 - nothing to remember
-               ) -> tuple[Tensor, dict[str, Any]]:
+    def shaped(cls, x: Array, where: Path) -> tuple[Tensor, dict[str, Any]]:  # noqa: ARG003 - any shape will do
         """[n, features] float32; more axes are laid one after another."""
         return torch.from_numpy(np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)), {}
 
@@ -163,16 +162,13 @@ class ArraySeries(_ArrayClasses):
         return {"backbone.name": "conv1d"}
 
     @classmethod
-    def shaped(cls, x: Array, where: Path, reading: Mapping[str, Any] | None) -> tuple[Tensor, dict[str, Any]]:
+    def shaped(cls, x: Array, where: Path) -> tuple[Tensor, dict[str, Any]]:
         """[n, channels, steps] float32."""
-        if x.ndim == 2:
-            x = x[:, None]
-        if x.ndim != 3:
+        if x.ndim not in (2, 3):
             raise DataError(f"{where}: x has shape {list(x.shape)}, and series are [examples, channels, steps] or "
                             "[examples, steps]")
-        is_turned = bool(reading["steps_first"]) if reading else x.shape[1] > x.shape[2]
-        values = x.transpose(0, 2, 1) if is_turned else x
-        return torch.from_numpy(np.ascontiguousarray(values, dtype=np.float32)), {"steps_first": is_turned}
+        series, is_turned = as_series(x)
+        return torch.from_numpy(series), {"steps_first": is_turned}
 
 
 class ArrayPicturesConfig(OwnClassesConfig):
@@ -180,8 +176,8 @@ class ArrayPicturesConfig(OwnClassesConfig):
 
     name: Literal["array_pictures"] = "array_pictures"
     path: Path | None = field(None, label="Data", help="File .npz with x [examples, height, width], with channels "
-                              "first or last where there are any, y [examples] and perhaps split; or folder with x.npy and "
-                              "y.npy.")
+                              "first or last where there are any, y [examples] and perhaps split; or folder with x.npy "
+                              "and y.npy.")
     rotations: bool = field(False, label="Rotations", help="Count every class turned by 90°, 180° and 270° as a class "
                             "of its own, on the same side of the split; for things that have an upright.")
 
@@ -207,10 +203,10 @@ class ArrayPictures(_ArrayClasses):
         return bool(getattr(experiment.dataset, "rotations", False))
 
     @classmethod
-    def shaped(cls, x: Array, where: Path, reading: Mapping[str, Any] | None) -> tuple[Tensor, dict[str, Any]]:
+    def shaped(cls, x: Array, where: Path) -> tuple[Tensor, dict[str, Any]]:
         """[n, channels, height, width] uint8."""
         if x.ndim not in (3, 4):
             raise DataError(f"{where}: x has shape {list(x.shape)}, and pictures are [examples, height, width], with "
                             "channels first or last where there are any")
-        pixels, scale = as_pictures(x, reading)
+        pixels, scale = as_pictures(x)
         return torch.from_numpy(pixels), scale
