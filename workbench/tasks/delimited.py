@@ -26,6 +26,7 @@ _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32"
 _BEGINNINGS = {b"PK\x03\x04": "a spreadsheet or a zip", b"\x1f\x8b": "packed with gzip", b"\x89PNG": "a picture",
                b"\xff\xd8\xff": "a picture", b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old spreadsheet"}
 _LOOKED_AT, _MOST_TORN = 200, 0.1
+_FILL_IN = "write a row with the names of the columns and a row for each example"
 # What stands in plain text beside letters: tab, both ends of lines, a page end and the end of file of old systems.
 _BINARY = frozenset(map(chr, range(32))) - frozenset("\t\n\r\f\x1a\x0b")
 
@@ -68,7 +69,7 @@ def read_rows(path: Path, header: Header = "auto") -> Rows:
     delimiter = _delimiter(text, path)
     rows = list(_rows(text, delimiter, path))
     if not rows:
-        raise DataError(f"{path} is empty; write a row with the names of the columns and a row for each example")
+        raise DataError(f"{path} is empty; {_FILL_IN}")
     cells = [row for _, row in rows]
     has_header = _has_header(cells) if header == "auto" else header == "yes"
     names, body = (cells[0], rows[1:]) if has_header else ([], rows)
@@ -87,8 +88,12 @@ def read_rows(path: Path, header: Header = "auto") -> Rows:
                 tuple(problems))
 
 
-def read_text(path: Path) -> tuple[str, list[str]]:
+def read_text(path: Path, form: str = "CSV") -> tuple[str, list[str]]:
     """The text of a file in UTF-8, UTF-16 or Windows-1252, and a sentence where the encoding had to be guessed.
+
+    Args:
+        path: The file.
+        form: What it should be saved as where it cannot be read.
 
     Raises:
         DataError: It is not there, cannot be read, is empty or is no text.
@@ -102,18 +107,18 @@ def read_text(path: Path) -> tuple[str, list[str]]:
     except OSError as error:
         raise DataError(f"{path} cannot be read ({error.strerror}); give yourself the right to read it") from error
     if not raw.strip():
-        raise DataError(f"{path} is empty; write a row with the names of the columns and a row for each example")
+        raise DataError(f"{path} is empty; {_FILL_IN if form == 'CSV' else 'write something into it or delete it'}")
     for beginning, what in _BEGINNINGS.items():
         if raw.startswith(beginning):
             raise DataError(f"{path} is {what}, whatever its name says; open it in the program that it comes from and "
-                            "save it as CSV in UTF-8")
-    text, problems = _decoded(raw, path)
+                            f"save it as {form} in UTF-8")
+    text, problems = _decoded(raw, path, form)
     if not _BINARY.isdisjoint(text[:100_000]) or "\x00" in text:
-        raise DataError(f"{path} holds bytes that are no text; save it as CSV in UTF-8")
+        raise DataError(f"{path} holds bytes that are no text; save it as {form} in UTF-8")
     return text, problems
 
 
-def _decoded(raw: bytes, path: Path) -> tuple[str, list[str]]:
+def _decoded(raw: bytes, path: Path, form: str) -> tuple[str, list[str]]:
     named = next((name for mark, name in _BYTE_ORDER_MARKS.items() if raw.startswith(mark)), "")
     # Without a mark UTF-16 shows by its zero bytes, which stand on every other place of Western text.
     half = len(raw[:1000]) // 4
@@ -127,8 +132,8 @@ def _decoded(raw: bytes, path: Path) -> tuple[str, list[str]]:
         if name != "cp1252":
             return text, []
         return text, [f"{path.name} is not in UTF-8 and was read as Windows-1252; if letters look wrong, save it as "
-                      "CSV in UTF-8"]
-    raise DataError(f"{path} is no text in UTF-8, UTF-16 or Windows-1252; save it as CSV in UTF-8")
+                      f"{form} in UTF-8"]
+    raise DataError(f"{path} is no text in UTF-8, UTF-16 or Windows-1252; save it as {form} in UTF-8")
 
 
 def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:

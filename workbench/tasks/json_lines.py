@@ -23,7 +23,7 @@ def read_json_lines(path: Path) -> Table:
     Raises:
         DataError: It cannot be read, is empty, or more than a tenth of its lines are no objects.
     """
-    text, problems = read_text(path)
+    text, problems = read_text(path, "JSON lines")
     rows: list[tuple[int, dict[str, Any]]] = []
     broken: list[str] = []
     for number, line in enumerate(text.split("\n"), 1):

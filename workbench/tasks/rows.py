@@ -128,9 +128,15 @@ def with_label(table: Table, label: str) -> tuple[Table, list[str]]:
                         "rows, which are values rather than classes; name another column in dataset.label")
     if has.all():
         return table, []
-    lines = listed([str(line) for line in table.lines[~has]], 5)
-    return table.rows(has), [f"{table.path.name}: {int((~has).sum()):,} rows have no {label} and were left out (lines "
-                             f"{lines}); fill it in to use them"]
+    return table.rows(has), [without(table, ~has, label)]
+
+
+def without(table: Table, rows: NDArray[np.bool_], what: str) -> str:
+    """A sentence on rows that were left out because they lack something."""
+    many = int(rows.sum())
+    lines = listed([str(line) for line in table.lines[rows]], 5)
+    who, were, place = ("rows have", "were", "lines") if many > 1 else ("row has", "was", "line")
+    return f"{table.path.name}: {many:,} {who} no {what} and {were} left out ({place} {lines}); fill it in"
 
 
 def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:
@@ -152,12 +158,12 @@ def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:
         notes += said
         problems += wrong
     groups: dict[str, str] = {}
-    if columns.group:
+    if columns.group and held_out == "classes":
         groups, wrong = _groups(labels, table.texts(columns.group), columns.group)
         problems += wrong
-        if held_out == "examples":
-            problems.append(f"examples are held out of every class, so groups of {columns.group} cannot be kept on one "
-                            "side; set dataset.held_out to classes")
+    elif columns.group:
+        problems.append(f"examples are held out of every class, so groups of {columns.group} cannot be kept on one "
+                        "side; set dataset.held_out to classes")
     names = sorted(set(labels))
     number = {name: i for i, name in enumerate(names)}
     owners = np.array([number[label] for label in labels], dtype=np.int64)

@@ -46,7 +46,7 @@ class OneTable(OwnClasses):
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
         """A small network on a few rows of each class."""
-        return {"backbone.name": "mlp", "backbone.widths": (128, 64), "task.shots": 5}
+        return {"backbone.name": "mlp", "task.shots": 5}
 
     @classmethod
     def recognize(cls, listing: Listing) -> Recognition | None:

@@ -20,7 +20,7 @@ from workbench.tasks.listing import FileEntry, Listing, list_files
 from workbench.tasks.new_task import UNLABELLED, NewTask, normalized, sorted_out
 from workbench.tasks.own_classes import Collection, OwnClasses
 from workbench.tasks.pictures import shown
-from workbench.tasks.rows import RowsConfig, by_class, find_columns, with_label
+from workbench.tasks.rows import RowsConfig, by_class, find_columns, with_label, without
 from workbench.tasks.table import new_label, only_table, table_file, targets_of
 from workbench.tasks.tables import Table, guess_label, kind_of, read_table
 from workbench.tasks.text_features import (
@@ -78,7 +78,7 @@ class Texts(OwnClasses):
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
         """A small network on a few texts of each class."""
-        return {"backbone.name": "mlp", "backbone.widths": (128, 64), "task.shots": 5}
+        return {"backbone.name": "mlp", "task.shots": 5}
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """No mean, and one deviation for all features."""
@@ -175,10 +175,7 @@ def _whole(table: Table, features: TextFeatures) -> tuple[Table, list[str]]:
     kept = is_whole(table, features)
     if kept.all():
         return table, []
-    what = "embedding" if features.embeddings else "text"
-    lines = listed([str(line) for line in table.lines[~kept]], 5)
-    return table.rows(kept), [f"{table.path.name}: {int((~kept).sum()):,} rows have no {what} and were left out (lines "
-                              f"{lines}); fill it in to use them"]
+    return table.rows(kept), [without(table, ~kept, "whole embedding" if features.embeddings else "text")]
 
 
 def _found(files: Sequence[FileEntry]) -> Found:
@@ -211,7 +208,7 @@ def _read_files(root: Path, files: Sequence[FileEntry]) -> tuple[list[str], list
     problems: list[str] = []
     for number, file in enumerate(files):
         try:
-            text, said = read_text(root / file.name)
+            text, said = read_text(root / file.name, "plain text")
         except DataError as error:
             problems.append(f"left out: {error}")
             continue
@@ -243,7 +240,7 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
         tables[-1].check_has(features.columns, "which the learner was trained on")
     label = new_label(tables[0], tables[1], spec, features.columns)
     labelled, problems = with_label(tables[0], label)
-    (support, without), (query, lacking) = (_whole(table, features) for table in (labelled, tables[1]))
+    (support, short), (query, lacking) = (_whole(table, features) for table in (labelled, tables[1]))
     for table in (support, query):
         if not len(table):
             raise DataError(f"{table.path} holds no whole row in {listed(features.columns, 3)}; write some into it")
@@ -251,7 +248,7 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
     inputs, query_inputs = (normalized(torch.from_numpy(features.encode(table)), spec) for table in (support, query))
     return NewTask(names, Examples(inputs, targets), query_inputs,
                    tuple(query.where(row) for row in range(len(query))),
-                   (*support.problems, *query.problems, *problems, *without, *lacking))
+                   (*support.problems, *query.problems, *problems, *short, *lacking))
 
 
 def _new_of_folders(folder: Path, spec: Spec, features: TextFeatures) -> NewTask:
