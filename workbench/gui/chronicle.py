@@ -21,7 +21,8 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
                 yield notice, "warn"
         case Evaluation(split="test"):
             result = words.result(event.score.mean, event.score.ci95, event.metric)
-            yield f"test: {words_of(event.metric).name} {result} over {event.tasks:,} tasks, learner of step {event.step:,}", ""
+            name = words_of(event.metric).name
+            yield f"test: {name} {result} over {event.tasks:,} tasks, learner of step {event.step:,}", ""
         case Evaluation():
             result = words.result(event.score.mean, event.score.ci95, event.metric)
             yield f"step {event.step:,}: validation {words_of(event.metric).name} {result}", ""

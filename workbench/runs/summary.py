@@ -55,9 +55,9 @@ class Summary:
             case Evaluation(split="test"):
                 self.mean, self.ci95, self.tasks = event.score.mean, event.score.ci95, event.tasks
             case Evaluation():
-                mean, best = event.score.mean, self.validation
-                if math.isfinite(mean) and (best is None or as_error(event.metric, mean) < as_error(event.metric, best)):
-                    self.validation = mean
+                means = [event.score.mean, *([] if self.validation is None else [self.validation])]
+                if math.isfinite(event.score.mean):
+                    self.validation = min(means, key=lambda mean: as_error(event.metric, mean))
             case Paused():
                 self.status = "paused" if event.is_paused else "running"
             case Finished():

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 Stream = Literal["train", "validation", "test", "probe"]
 Background = Literal["dark", "as is"]
+# Stands for the metric that is usual for the kind of task, until a spec is made.
+_USUAL_METRIC = cast("Metric", "")
 STREAMS: tuple[Stream, ...] = ("train", "validation", "test", "probe")
 
 
@@ -82,8 +84,8 @@ class Spec:
         mean, deviation: Inputs are (raw - mean) / deviation, per channel or feature, with raw pixels in [0, 1].
         raw: How a raw input is to be read, in words that an export carries along.
         metric: What learners are judged by; empty stands for accuracy, or for mse where the tasks are regression.
-        reading: How files of a person's become inputs, as plain values that a dataset of one's own writes and reads: the
-            columns of a table, the rate of a recording.
+        reading: How files of a person's become inputs, as plain values that a dataset of one's own writes and reads:
+            the columns of a table, the rate of a recording.
         background: For pictures, "dark" where the learner only ever saw light ink on black, so that drawings on white
             paper have to be inverted; "as is" where a picture goes in as it was taken.
     """
@@ -98,7 +100,7 @@ class Spec:
     background: Background = "as is"
     classes: int = 0
     reading: Mapping[str, Any] = field(default_factory=dict, hash=False)
-    metric: Metric = ""  # type: ignore[assignment] - never empty once it is made
+    metric: Metric = _USUAL_METRIC
 
     def __post_init__(self) -> None:
         """Fill in the usual metric of the kind."""
@@ -276,6 +278,10 @@ class TaskSource(Pluggable):
     @abstractmethod
     def overview(self) -> Overview:
         """The whole dataset in words and numbers."""
+
+    def distinct(self, stream: Stream) -> int | None:  # noqa: ARG002 - for datasets whose tasks come ready-made
+        """How many different tasks a stream has, after which they come again; None where each is drawn anew."""
+        return None
 
     def names(self, split: str) -> frozenset[str]:  # noqa: ARG002 - for datasets that have classes
         """Names of the classes of a split (train, validation or test); empty where there are none to tell apart."""

@@ -45,7 +45,8 @@ def check_data(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
     """
     report: dict[str, Any] = {
         "form": "unknown", "why": "", "path": str(path.expanduser()), "dataset": "", "settings": {}, "experiment": {},
-        "classes": 0, "examples": 0, "splits": {}, "tasks": {}, "size": None, "color": None, "floor": None, "problems": [], "usable": False}
+        "classes": 0, "examples": 0, "splits": {}, "tasks": {}, "size": None, "color": None, "floor": None,
+        "problems": [], "usable": False}
     if not path.expanduser().exists():
         recognize_data(path)  # which says what is wrong
     try:
@@ -98,8 +99,8 @@ def _of_source(source: TaskSource) -> dict[str, Any]:
     splits = {name: {"classes": overview.classes.get(name, 0), "examples": count}
               for name, count in overview.examples.items()}
     classes = sum(overview.classes.values()) if overview.class_count is None else overview.class_count
-    return {"form": overview.form, "classes": classes,
-            "examples": sum(overview.examples.values()), "splits": splits, "tasks": overview.tasks, **_pictured(source.spec.input_shape, source),
+    return {"form": overview.form, "classes": classes, "examples": sum(overview.examples.values()), "splits": splits,
+            "tasks": overview.tasks, **_pictured(source.spec.input_shape, source),
             "floor": asdict(floors[0]) if floors else None, "problems": list(overview.problems), "usable": True}
 
 

@@ -32,6 +32,8 @@ _READERS = {
     "table": "workbench.tasks.table:read_new",
     "texts": "workbench.tasks.texts:read_new",
     "time series": "workbench.tasks.new_signals:read_series_task",
+    "task_tables": "workbench.tasks.task_tables:read_new",
+    "class_task_tables": "workbench.tasks.task_tables:read_new",
 }
 
 
@@ -57,8 +59,8 @@ class NewTask:
 
 
 # What a learner for a new task would be made for, where it can be told from the files: (folder) -> Spec | None.
-_USUAL = ("workbench.tasks.new_signals:usual_spec",
-          "workbench.tasks.texts:usual_spec", "workbench.tasks.table:usual_spec")
+_USUAL = ("workbench.tasks.new_signals:usual_spec", "workbench.tasks.texts:usual_spec",
+          "workbench.tasks.task_tables:usual_spec", "workbench.tasks.table:usual_spec")
 
 
 def _called(name: str, *arguments: Any) -> Any:

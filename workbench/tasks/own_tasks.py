@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -58,9 +58,9 @@ class OwnClassTasksConfig(OwnTasksConfig):
     """The same for tasks of classes."""
 
     metric: Literal["auto", "accuracy", "balanced accuracy", "auroc"] = field(
-        "auto", label="Metric", help="What learners are judged by. Automatic takes accuracy; where a fifth of the tasks "
-        "have a class of less than half its even share, it takes AUROC for the same two classes in all tasks and "
-        "balanced accuracy for others.",
+        "auto", label="Metric", help="What learners are judged by. Automatic takes accuracy; where a fifth of the "
+        "tasks have a class of less than half its even share, it takes AUROC for the same two classes in all tasks "
+        "and balanced accuracy for others.",
         choices={"auto": "Automatic", "accuracy": "Accuracy", "balanced accuracy": "Balanced accuracy",
                  "auroc": "AUROC"})
 
@@ -148,7 +148,7 @@ class OwnTasks(TaskSource):
                   for one in self.tasks]
         self._rows = np.concatenate([one.rows[order] for one, order in zip(self.tasks, orders, strict=True)])
         targets = np.concatenate([one.targets[order] for one, order in zip(self.tasks, orders, strict=True)])
-        self._targets = targets.astype(np.int64 if self._classifies else np.float32)
+        self._targets: NDArray[Any] = targets.astype(np.int64 if self._classifies else np.float32)
         self._counts = np.stack([one.counts() for one in self.tasks])
         flat = self._counts.ravel()
         self._starts = (np.cumsum(flat) - flat).reshape(self._counts.shape)
@@ -173,7 +173,7 @@ class OwnTasks(TaskSource):
             if getattr(config, "scale_targets", False):
                 values = np.concatenate([self.tasks[task].targets for task in training])
                 middle, spread = moments_of(torch.from_numpy(values), np.arange(len(values)))
-                self._targets = (self._targets - np.float32(middle)) / np.float32(spread)
+                self._targets = ((self._targets - np.array(middle)) / np.array(spread)).astype(np.float32)
                 reading["target_mean"], reading["target_deviation"] = list(middle), list(spread)
             return Spec("regression", input_kind, shape, self._targets.shape[1], mean, deviation, self.found.raw,
                         reading=reading)
@@ -188,7 +188,7 @@ class OwnTasks(TaskSource):
             raise DataError(f"dataset.metric: AUROC ranks two classes and these tasks have {self.ways}; set it to "
                             "balanced accuracy")
         if wanted != "auto":
-            return wanted  # type: ignore[return-value] - one of the config's choices
+            return cast("Metric", wanted)
         is_scarce = 2 * self.ways * self._counts.min(1) < self._counts.sum(1)
         if is_scarce.mean() < 0.2:
             return "accuracy"
@@ -225,7 +225,7 @@ class OwnTasks(TaskSource):
 
     @cached_property
     def _lines(self) -> list[dict[bool, Integers]]:
-        """Of each ready-made task the places of its support (True) and of its queries, the first of each class first."""
+        """Of each ready-made task the places of its support (True) and of its queries, one of each class in turn."""
         lines = []
         for task, given in enumerate(self._given):
             assert given is not None  # noqa: S101 - ready-made tasks say of each example which it is
@@ -248,7 +248,7 @@ class OwnTasks(TaskSource):
         return TaskBatch(*(self._examples(places, labels) for places in parts))
 
     def _examples(self, places: Integers, labels: Integers) -> Examples:
-        targets = self._targets[places]
+        targets: NDArray[Any] = self._targets[places]
         if self._classifies:
             targets = np.take_along_axis(np.argsort(labels, axis=1), targets, 1)
         inputs = self._inputs(self._rows[places].ravel())
@@ -265,7 +265,7 @@ class OwnTasks(TaskSource):
         return inputs.mul_(self._scale).sub_(self._shift)
 
     def classes(self, stream: Stream, indices: Sequence[int]) -> NDArray[np.int64]:
-        """Numbers of the classes [tasks, ways] in the order of labels; each task's classes have numbers of their own."""
+        """Numbers of the classes [tasks, ways] in the order of labels; those of each task are its own."""
         if not self._classifies:
             return super().classes(stream, indices)
         tasks, labels, *_ = self._drawn(stream, indices)
@@ -297,6 +297,10 @@ class OwnTasks(TaskSource):
         return Description(shown(task.name), names, *(tuple(shown(self.found.where(int(self._rows[place])))
                                                             for place in places[0]) for places in parts))
 
+    def distinct(self, stream: Stream) -> int | None:
+        """The number of ready-made tasks; others are drawn anew each time."""
+        return len(self._pools[stream].tasks) if self.found.is_ready_made else None
+
     def names(self, split: str) -> frozenset[str]:
         """Names of the tasks of a split."""
         return frozenset(shown(one.name) for one, side in zip(self.tasks, self._plan.split, strict=True)
@@ -326,7 +330,7 @@ class OwnTasks(TaskSource):
         answers = {"nearest mean on the inputs": _nearest_mean} if self._classifies else {
             "ridge regression on the support": _ridge, "mean of the support": _mean}
         # Ready-made tasks are the same every time, and counting one twice would make the interval too narrow.
-        count = min(_FLOOR_TASKS, len(self._pools["test"].tasks)) if self.found.is_ready_made else _FLOOR_TASKS
+        count = min(_FLOOR_TASKS, self.distinct("test") or _FLOOR_TASKS)
         values: dict[str, list[float]] = {name: [] for name in answers}
         for start in range(0, count, 20):
             batch = self.sample("test", range(start, min(start + 20, count)))
@@ -353,14 +357,14 @@ def _mean(batch: TaskBatch, ways: int) -> Tensor:  # noqa: ARG001 - one of sever
 
 
 def _ridge(batch: TaskBatch, ways: int) -> Tensor:  # noqa: ARG001 - one of several answers
-    """Values [tasks, queries, outputs] of linear functions fitted to the support, with a penalty of one on their slopes.
+    """Values [tasks, queries, outputs] of linear functions fitted to the support, with a penalty of 1 on their slopes.
 
-    The normal equations are solved on the side of the examples, of which there are few, however many features there are.
+    The normal equations are solved on the side of the examples, which are few however many features there are.
     """
     inputs, targets = batch.support.inputs.flatten(2).double(), batch.support.targets.double()
     middle, level = inputs.mean(1, keepdim=True), targets.mean(1, keepdim=True)
     centred, query = inputs - middle, batch.query.inputs.flatten(2).double() - middle
     kernel = centred @ centred.transpose(1, 2) + _RIDGE * torch.eye(inputs.shape[1], dtype=torch.float64,
                                                                     device=inputs.device)
-    return (query @ centred.transpose(1, 2) @ torch.linalg.solve(kernel, targets - level) + level).to(
-        batch.query.targets.dtype)
+    weights: Tensor = torch.linalg.solve(kernel, targets - level)
+    return (query @ centred.transpose(1, 2) @ weights + level).to(batch.query.targets.dtype)

@@ -256,12 +256,12 @@ def _left_out(task: OwnTask, shape: TaskConfig, noun: str) -> str:
     if task.support is not None:
         absent = [name for name, count in zip(task.class_names, task.only(task.support).counts(), strict=True)
                   if not count] if task.class_names else []
-        why = f"has no {shown(absent[0])} in its support" if absent else \
-            f"has {int(task.support.sum())} + {int((~task.support).sum())} {noun} in support and query and " \
-            f"{task.ways * shape.shots} + {task.ways * shape.queries} are needed"
+        why = f"has no {shown(absent[0])} in its support" if absent else (
+            f"has {int(task.support.sum())} + {int((~task.support).sum())} {noun} in support and query and "
+            f"{task.ways * shape.shots} + {task.ways * shape.queries} are needed")
     elif task.class_names and counts.min() <= shape.shots:
-        why = f"has {counts.min()} {noun} of {shown(task.class_names[int(counts.argmin())])} and {shape.shots} shots " \
-              f"and a query take {shape.shots + 1}"
+        scarcest = shown(task.class_names[int(counts.argmin())])
+        why = (f"has {counts.min()} {noun} of {scarcest} and {shape.shots} shots and a query take {shape.shots + 1}")
     else:
         why = f"has {counts.sum():,} {noun} and {shape.shots} shots and {shape.queries} queries" + \
               (f" of {task.ways} classes" if task.class_names else "") + \
@@ -274,8 +274,8 @@ def _too_small(side: str, pairs: Sequence[tuple[OwnTask, str]], shapes: Shapes, 
     """Why a split has no task that would do, and what would help."""
     own = [one for one, its in pairs if its == side]
     shape = shapes.of(side)
-    finding = f"{path}: none of the {len(own)} tasks of the {side} split has the {found.noun} that {shape.shots} shots " \
-              f"and {shape.queries} queries take"
+    finding = (f"{path}: none of the {len(own)} tasks of the {side} split has the {found.noun} that {shape.shots} "
+               f"shots and {shape.queries} queries take")
     if own:
         finding += f", for {_left_out(max(own, key=lambda one: len(one.rows)), shape, found.noun)}"
     for smaller, words in _smaller(shapes):
@@ -287,8 +287,9 @@ def _too_small(side: str, pairs: Sequence[tuple[OwnTask, str]], shapes: Shapes, 
 def _smaller(shapes: Shapes) -> Iterator[tuple[Shapes, str]]:
     """Ever smaller tasks and what to set for them: first fewer queries, then fewer shots."""
     task, training = shapes
-    steps = [(max(task.shots, training.shots), queries) for queries in range(max(task.queries, training.queries), 0, -1)]
-    steps += [(shots, 1) for shots in range(steps[0][0] - 1, 0, -1)]
+    most = max(task.shots, training.shots)
+    steps = [(most, queries) for queries in range(max(task.queries, training.queries), 0, -1)]
+    steps += [(shots, 1) for shots in range(most - 1, 0, -1)]
     for shots, queries in steps:
         smaller = Shapes(*(one.model_copy(update={"shots": min(shots, one.shots), "queries": min(queries, one.queries)})
                            for one in shapes))
@@ -320,3 +321,17 @@ def usual_sizes(tasks: Sequence[OwnTask]) -> tuple[int, int]:
         each = sorted(int((one.support == is_support).sum()) // one.ways for one in tasks if one.support is not None)
         sizes.append(max(1, each[len(each) // 5]))
     return sizes[0], sizes[1]
+
+
+def fitting_shape(tasks: Sequence[OwnTask], wanted: TaskConfig) -> TaskConfig:
+    """The wanted shots and queries, or as many as four in five of these tasks have the examples for."""
+    ways = usual_ways(tasks)
+    if tasks[0].support is not None:
+        shots, queries = usual_sizes(tasks)
+        return wanted.model_copy(update={"shots": shots, "queries": queries, "ways": max(2, ways)})
+    counts = [one.counts() for one in tasks if one.ways == ways]
+    fifth = len(counts) // 5
+    scarcest, whole = (sorted(int(measure(one)) for one in counts)[fifth] for measure in (np.min, np.sum))
+    shots = max(1, min(wanted.shots, scarcest - 1, whole // (2 * ways)))
+    queries = max(1, min(wanted.queries, whole // ways - shots))
+    return wanted.model_copy(update={"shots": shots, "queries": queries, "ways": max(2, ways)})
