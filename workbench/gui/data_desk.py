@@ -122,7 +122,7 @@ class DataDesk(QObject):
         will_do = found.report["usable"]
         self.said.emit(f"{found.message}{'' if will_do else ', but it will not do as it is: the form says why'}.",
                        "" if will_do else "warn")
-        self._form.take_data(found.dataset, found.settings)
+        self._form.take_data(found.dataset, found.settings, found.experiment)
 
     @Slot()
     def show_details(self) -> None:

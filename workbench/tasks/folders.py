@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from pathlib import Path
@@ -32,7 +32,8 @@ class Found:
     """What lies below a folder.
 
     Attributes:
-        pictures: Pictures of each folder that holds some directly, by its path below ("" for the folder itself).
+        pictures: Pictures, or the files of another kind that were asked for, of each folder that holds some directly,
+            by its path below ("" for the folder itself).
         problems: What is no picture or cannot be opened.
     """
 
@@ -47,18 +48,36 @@ def scan(root: Path) -> Found:
         DataError: The folder itself is not there, is none, or cannot be opened.
     """
     check_is_folder(root)
-    files, problems = walk(root)
-    pictures: dict[str, list[FileEntry]] = {}
+    return found_among(*walk(root), is_picture, "picture")
+
+
+def found_among(files: Iterable[FileEntry], problems: Sequence[str], is_wanted: Callable[[str], bool], noun: str
+                ) -> Found:
+    """Those of some files whose names say that they are wanted, by folder.
+
+    Args:
+        files: What lies there.
+        problems: What cannot be opened.
+        is_wanted: Tells by its name whether a file is one.
+        noun: What one is called.
+    """
+    wanted: dict[str, list[FileEntry]] = {}
     others: list[str] = []
     for file in files:
-        if is_picture(file.name):
-            pictures.setdefault(file.folder, []).append(file)
+        if is_wanted(file.name):
+            wanted.setdefault(file.folder, []).append(file)
         elif file.name != DATASET_TOML:
             others.append(file.name)
+    left_out: list[str] = []
     if others:
-        count = "1 file is no picture" if len(others) == 1 else f"{len(others):,} files are no pictures"
-        problems.append(f"{count} and left out: {listed(sorted(map(shown, others)), 5)}")
-    return Found(dict(sorted(pictures.items())), tuple(problems))
+        count = f"1 file is no {noun}" if len(others) == 1 else f"{len(others):,} files are no {plural(noun)}"
+        left_out.append(f"{count} and left out: {listed(sorted(map(shown, others)), 5)}")
+    return Found(dict(sorted(wanted.items())), (*problems, *left_out))
+
+
+def plural(noun: str) -> str:
+    """Several of them; one series and several are called alike."""
+    return noun if noun.endswith("s") else f"{noun}s"
 
 
 def check_is_folder(path: Path) -> None:
@@ -122,30 +141,36 @@ class Layout:
     notes: tuple[str, ...] = ()
 
 
-def recognize(found: Found) -> Layout:
+def split_called(name: str) -> str:
+    """The split that a folder or a cell names: train, validation or test; empty where it names none."""
+    return _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", name.lower()), "")
+
+
+def recognize(found: Found, noun: str = "pictures") -> Layout:
     """What form a folder has: classes, splits of classes, or alphabets of characters.
 
     A class is a folder that holds pictures directly. Folders that everything lies in are passed over. Where every
-    top folder is called train, validation or test (or as others call these), they are the splits.
+    top folder is called train, validation or test (or as others call these), they are the splits. What the files are
+    called is the `noun`.
     """
     folders = {tuple(name.split("/")): tuple(files) for name, files in found.pictures.items() if name}
     while folders and len({parts[0] for parts in folders}) == 1 and all(len(parts) > 1 for parts in folders):
         folders = {parts[1:]: files for parts, files in folders.items()}
     loose = tuple(found.pictures.get("", ()))
     problems = list(found.problems)
-    splits = {parts: _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", parts[0].lower()), "") for parts in folders}
+    splits = {parts: split_called(parts[0]) for parts in folders}
     is_split = all(splits.values()) and any(len(parts) > 1 for parts in folders)
     if is_split:
         for parts in [parts for parts in folders if len(parts) == 1]:
             loose += folders.pop(parts)
         folders = dict(folders)
     if loose:
-        problems.append(f"{len(loose):,} pictures lie in no class folder and were left out: "
+        problems.append(f"{len(loose):,} {noun} lie in no class folder and were left out: "
                         f"{listed([shown(file.name) for file in loose], 5)}; move them into the folder of their class")
     classes = [_class(parts, files, splits[parts] if is_split else "") for parts, files in folders.items()]
     notes: list[str] = []
     if is_split:
-        classes, notes, more = _without_overlap(classes)
+        classes, notes, more = without_overlap(classes, noun)
         problems += more
     nested = bool(classes) and all("/" in one.name for one in classes)
     form = BY_SPLIT if any(one.split for one in classes) else ALPHABETS if nested else BY_CLASS
@@ -153,7 +178,7 @@ def recognize(found: Found) -> Layout:
         classes = [replace(one, group=one.name) for one in classes]
         above = [shown(one.name) for one in classes if any(o.name.startswith(f"{one.name}/") for o in classes)] \
             if any("/" in one.name for one in classes) else []
-        problems += [f"{name} holds pictures and folders of pictures; each was taken as a class of its own"
+        problems += [f"{name} holds {noun} and folders of {noun}; each was taken as a class of its own"
                      for name in above]
     return Layout(form, tuple(sorted(classes, key=lambda one: (one.name, one.split))), loose, tuple(problems),
                   tuple(notes))
@@ -165,7 +190,8 @@ def _class(parts: tuple[str, ...], files: tuple[FileEntry, ...], split: str) -> 
     return ClassFolder(name, split, name.split("/")[0], files)
 
 
-def _without_overlap(classes: list[ClassFolder]) -> tuple[list[ClassFolder], list[str], list[str]]:
+def without_overlap(classes: list[ClassFolder], noun: str = "pictures"
+                    ) -> tuple[list[ClassFolder], list[str], list[str]]:
     """Classes that lie in one split alone, notes and problems.
 
     Folders made for ordinary classifiers hold the same classes in train and in test. A learner that is to be tested
@@ -183,7 +209,7 @@ def _without_overlap(classes: list[ClassFolder]) -> tuple[list[ClassFolder], lis
                   for same in by_name.values()]
         return pooled, [f"{why}, so the classes were split anew"], []
     problems = [f"the class {shown(name)} is in {' and in '.join(one.split for one in by_name[name])}; only its "
-                f"pictures in {by_name[name][0].split} were taken" for name in twice]
+                f"{noun} in {by_name[name][0].split} were taken" for name in twice]
     return [same[0] for same in by_name.values()], [], problems
 
 

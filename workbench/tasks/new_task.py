@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -15,11 +17,24 @@ from torch import Tensor
 
 from workbench.tasks.base import DataError, Examples, Spec
 from workbench.tasks.folders import Found, check_is_folder, listed, scan
-from workbench.tasks.listing import FileEntry
+from workbench.tasks.listing import FileEntry, walk
 from workbench.tasks.pictures import Color, PictureError, read_picture, shown, usual_side
 
 UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
 _SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"
+_ARRAYS = ("support.npz", "query.npz")
+
+# What reads a new task for a learner whose data were read in a way of their own: `form` in `Spec.reading`, and the
+# function (folder, spec) -> NewTask, imported only then because those modules need this one.
+_READERS = {
+    "arrays": "workbench.tasks.new_signals:read_array_task",
+    "recordings": "workbench.tasks.new_signals:read_recordings",
+    "table": "workbench.tasks.table:read_new",
+    "texts": "workbench.tasks.texts:read_new",
+    "time series": "workbench.tasks.new_signals:read_series_task",
+    "task_tables": "workbench.tasks.task_tables:read_new",
+    "class_task_tables": "workbench.tasks.task_tables:read_new",
+}
 
 
 @dataclass(frozen=True)
@@ -43,11 +58,21 @@ class NewTask:
     inverted: bool = False
 
 
+# What a learner for a new task would be made for, where it can be told from the files: (folder) -> Spec | None.
+_USUAL = ("workbench.tasks.new_signals:usual_spec", "workbench.tasks.texts:usual_spec",
+          "workbench.tasks.task_tables:usual_spec", "workbench.tasks.table:usual_spec")
+
+
+def _called(name: str, *arguments: Any) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)(*arguments)
+
+
 def looks_like_new_task(folder: Path) -> bool:
-    """Whether a folder has what only a new task has: tables of support and query, or unlabelled pictures."""
-    if any((folder / name).is_file() for name in (_SUPPORT_TABLE, _QUERY_TABLE)):
+    """Whether a folder has what only a new task has: tables of support and query, or unlabelled examples."""
+    if any((folder / name).is_file() for name in (_SUPPORT_TABLE, _QUERY_TABLE, *_ARRAYS)):
         return True
-    tops = {name.split("/")[0].lower() for name in scan(folder).pictures}
+    tops = {file.name.split("/")[0].lower() for file in walk(folder)[0] if "/" in file.name}
     return not tops.isdisjoint(UNLABELLED)
 
 
@@ -57,6 +82,9 @@ def usual_spec(folder: Path) -> Spec:
     Raises:
         DataError: The folder holds no readable task.
     """
+    for name in _USUAL:
+        if spec := cast("Spec | None", _called(name, folder)):
+            return spec
     if (folder / _SUPPORT_TABLE).is_file() or (folder / _QUERY_TABLE).is_file():
         columns = {name: _table(folder / name).values.shape[1] for name in (_SUPPORT_TABLE, _QUERY_TABLE)}
         features = columns[_QUERY_TABLE]
@@ -94,6 +122,8 @@ def read_new_task(folder: Path, spec: Spec) -> NewTask:
     """
     folder = folder.expanduser()
     check_is_folder(folder)
+    if reader := _READERS.get(str(spec.reading.get("form", ""))):
+        return cast("NewTask", _called(reader, folder, spec))
     if spec.input_kind == "image":
         return _read_pictures(folder, spec)
     if spec.kind == "regression":
@@ -104,7 +134,7 @@ def read_new_task(folder: Path, spec: Spec) -> NewTask:
 
 def _read_pictures(folder: Path, spec: Spec) -> NewTask:
     found = scan(folder)
-    labelled, unlabelled = _sorted_out(found)
+    labelled, unlabelled = sorted_out(found)
     if not labelled:
         raise DataError(f"{folder} holds no class folders; put a few labelled pictures of each class into a folder "
                         "with the name of the class")
@@ -122,14 +152,14 @@ def _read_pictures(folder: Path, spec: Spec) -> NewTask:
         raise DataError(f"none of the {len(unlabelled)} pictures to predict in {folder} can be read: "
                         f"{listed(reader.problems, 3)}")
     labels = np.repeat(np.arange(len(support)), [len(pixels) for pixels in support.values()])
-    inputs = _normalized(torch.from_numpy(np.concatenate(list(support.values()))).float() / 255, spec)
+    inputs = normalized(torch.from_numpy(np.concatenate(list(support.values()))).float() / 255, spec)
     return NewTask(tuple(map(shown, support)), Examples(inputs, torch.from_numpy(labels)),
-                   _normalized(torch.from_numpy(query).float() / 255, spec), tuple(shown(f.name) for f in query_files),
+                   normalized(torch.from_numpy(query).float() / 255, spec), tuple(shown(f.name) for f in query_files),
                    (*found.problems, *reader.problems), reader.inverted)
 
 
-def _sorted_out(found: Found) -> tuple[dict[str, list[FileEntry]], list[FileEntry]]:
-    """Labelled pictures by class, and unlabelled pictures."""
+def sorted_out(found: Found) -> tuple[dict[str, list[FileEntry]], list[FileEntry]]:
+    """Labelled files by class, and unlabelled files."""
     tops = {name.split("/")[0].lower() for name in found.pictures if name}
     is_ready_made = "support" in tops and all(top in ("support", *UNLABELLED) for top in tops)
     labelled: dict[str, list[FileEntry]] = {}
@@ -179,7 +209,8 @@ def _has_bright_border(picture: NDArray[np.uint8]) -> bool:
     return bool(np.median(border) > 127)
 
 
-def _normalized(inputs: Tensor, spec: Spec) -> Tensor:
+def normalized(inputs: Tensor, spec: Spec) -> Tensor:
+    """Raw inputs [n, ...] as the learner takes them."""
     shape = (-1,) + (1,) * (inputs.ndim - 2)
     return (inputs - torch.tensor(spec.mean).view(shape)) / torch.tensor(spec.deviation).view(shape)
 
@@ -203,8 +234,8 @@ def _read_tables(folder: Path, spec: Spec) -> NewTask:
             raise DataError(f"{folder / name} has {table.values.shape[1]} columns and this learner needs {wanted}: "
                             f"{what}")
     values = torch.from_numpy(support.values).float()
-    return NewTask((), Examples(_normalized(values[:, :features], spec), values[:, features:]),
-                   _normalized(torch.from_numpy(query.values).float(), spec),
+    return NewTask((), Examples(normalized(values[:, :features], spec), values[:, features:]),
+                   normalized(torch.from_numpy(query.values).float(), spec),
                    tuple(f"{_QUERY_TABLE}, line {line}" for line in query.lines))
 
 

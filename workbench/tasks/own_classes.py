@@ -117,21 +117,37 @@ class OwnClasses(ClassTasks):
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each channel or feature over the training examples."""
-        rows = torch.from_numpy(np.sort(self.training_examples()))
+        examples = np.sort(self.training_examples())
         if self.labelled.moments is None:
-            return moments_of(self.labelled.inputs[rows])
-        mean, square = self.labelled.moments[rows].mean(0).unbind(1)
+            return moments_of(self.labelled.inputs, examples)
+        mean, square = self.labelled.moments[torch.from_numpy(examples)].mean(0).unbind(1)
         deviation = (square - mean**2).clamp(min=0).sqrt()
         # Pictures of one flat tone deviate by 1.
         return tuple(mean.tolist()), tuple(torch.where(deviation > 1e-3, deviation, 1.0).tolist())
 
 
-def moments_of(inputs: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
-    """Mean and deviation of each channel or feature of inputs [n, channels, ...]; what never varies deviates by 1."""
-    rows = (inputs / 255 if inputs.dtype == torch.uint8 else inputs).double().movedim(1, 0).flatten(1)
+def moments_of(inputs: Tensor, examples: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and deviation of each channel or feature over some of the inputs [n, channels, ...].
+
+    What never varies deviates by 1; pixels in uint8 count as numbers in [0, 1].
+    """
+    chosen = torch.from_numpy(examples)
+    if inputs.dtype == torch.uint8:
+        pixels = [_moments_of_pixels(inputs[chosen, channel]) for channel in range(inputs.shape[1])]
+        return tuple(mean for mean, _ in pixels), tuple(deviation for _, deviation in pixels)
+    rows = inputs[chosen].double().movedim(1, 0).flatten(1)
     deviation = rows.std(1, correction=0)
     deviation = torch.where(deviation > 1e-6 * rows.abs().amax(1).clamp(min=1e-6), deviation, 1.0)
     return tuple(rows.mean(1).tolist()), tuple(deviation.tolist())
+
+
+def _moments_of_pixels(pixels: Tensor) -> tuple[float, float]:
+    """Mean and deviation of uint8 pixels as numbers in [0, 1]; pictures of one flat tone deviate by 1."""
+    counts = torch.bincount(pixels.reshape(-1), minlength=256).double()
+    levels = torch.arange(256, dtype=torch.float64) / 255
+    mean = (counts * levels).sum() / counts.sum()
+    deviation = ((counts * (levels - mean) ** 2).sum() / counts.sum()).sqrt().item()
+    return mean.item(), deviation if deviation > 1e-3 else 1.0
 
 
 def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Labelled:

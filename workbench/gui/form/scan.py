@@ -128,6 +128,7 @@ class Opened:
         path: The file or folder.
         dataset: Name of the dataset that reads it; empty where none does.
         settings: Fields of the dataset that were guessed.
+        experiment: Other fields of the experiment that the data demand, by their dotted names.
         message: What it was recognized as, or why it cannot be trained on, in a sentence.
         report: What `check_data` found.
     """
@@ -135,6 +136,7 @@ class Opened:
     path: Path
     dataset: str
     settings: dict[str, Any]
+    experiment: dict[str, Any]
     message: str
     report: dict[str, Any]
 
@@ -154,4 +156,4 @@ def open_data(path: Path, task: TaskConfig) -> Opened:
         message = f"{path} was not recognized" + (f": {report['problems'][0]}" if not dataset else "")
     else:
         message = f"{path} was recognized as {'Omniglot' if form == 'omniglot' else form}"
-    return Opened(path, dataset, report["settings"], message, report)
+    return Opened(path, dataset, report["settings"], report["experiment"], message, report)

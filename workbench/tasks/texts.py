@@ -1,0 +1,301 @@
+"""Texts of a person's own that belong to classes: in a table with a column of labels, or in a folder for each class."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from pydantic import field_validator
+
+from workbench.experiment.fields import field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.base import DataError, Examples, Recognition, Spec
+from workbench.tasks.delimited import TABLE_SUFFIXES, Header, read_text
+from workbench.tasks.folders import Found, Layout, listed, named, recognize
+from workbench.tasks.json_lines import JSON_LINES_SUFFIXES, read_json_lines
+from workbench.tasks.listing import FileEntry, Listing, list_files
+from workbench.tasks.new_task import UNLABELLED, NewTask, normalized, sorted_out
+from workbench.tasks.own_classes import Collection, OwnClasses
+from workbench.tasks.pictures import shown
+from workbench.tasks.rows import RowsConfig, by_class, find_columns, with_label, without
+from workbench.tasks.table import new_label, only_table, table_file, targets_of
+from workbench.tasks.tables import Table, guess_label, kind_of, read_table
+from workbench.tasks.text_features import (
+    Ngrams,
+    TextFeatures,
+    dimensions,
+    guess_embeddings,
+    guess_text,
+    is_whole,
+)
+
+IN_TABLE, IN_FOLDERS = "texts in a table", "texts by class"
+_TEXT_TABLES = TABLE_SUFFIXES | JSON_LINES_SUFFIXES
+_PLAIN_TEXT = frozenset({".txt"})
+
+
+class TextsConfig(RowsConfig):
+    """Where the texts lie and how they become numbers."""
+
+    name: Literal["texts"] = "texts"
+    path: Path | None = field(None, label="Texts", help="A csv, tsv or jsonl file with a column of texts and one of "
+                              "labels, or a folder with a folder of .txt files for each class.")
+    text: str | None = field(None, label="Text column", help="The column of the texts; empty for one called text, "
+                             "message or review, or else the longest.")
+    inputs: Literal["auto", "text", "embeddings"] = field(
+        "auto", label="Inputs", help="What a learner sees: counts of words, or embeddings in columns e0, e1 and so "
+        "on or in a column of lists called embedding. Automatic takes embeddings where there are some.",
+        choices={"auto": "Automatic", "text": "Text", "embeddings": "Embeddings"}, advanced=True)
+    features: int = field(256, label="Features", help="Numbers that the words of a text are hashed to; a power of two.",
+                          ge=16, le=65536, log=True)
+    ngrams: Ngrams = field("words", label="Counted", help="Words and pairs of words, or runs of two to four "
+                           "characters, which suit misspelt texts and scripts without spaces.",
+                           choices={"words": "Words", "characters": "Characters"})
+
+    @field_validator("features")
+    @classmethod
+    def _power_of_two(cls, features: int) -> int:
+        if features & (features - 1):
+            raise ValueError("takes a power of two, such as 256 or 1024")
+        return features
+
+
+class Texts(OwnClasses):
+    """N-way K-shot tasks from texts that belong to classes.
+
+    A text is seen as hashed counts of its words and pairs of words, or of its characters, scaled to length 1; or as an
+    embedding where the data bring some. All features are scaled alike, as rare words would weigh most otherwise.
+    """
+
+    Config = TextsConfig
+    title = "Texts"
+    raw = "hashed counts of words or characters of length 1, or embeddings"
+    input_kinds = frozenset({"vector"})
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
+        """A small network on a few texts of each class."""
+        return {"backbone.name": "mlp", "task.shots": 5}
+
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """No mean, and one deviation for all features."""
+        inputs = self.labelled.inputs[torch.from_numpy(np.sort(self.training_examples()))]
+        size = inputs.double().square().mean().sqrt().item() or 1.0
+        return (0.0,) * inputs.shape[1], (size,) * inputs.shape[1]
+
+    @classmethod
+    def recognize(cls, listing: Listing) -> Recognition | None:
+        """A table with a column of texts or of embeddings and one of labels, or folders of .txt files."""
+        file = only_table(listing, _TEXT_TABLES)
+        if file is not None:
+            return _recognized(listing.path(file))
+        texts = listing.having(_PLAIN_TEXT)
+        layout = recognize(_found(texts), "texts")
+        if listing.is_file or len(layout.classes) < 2:
+            return None
+        why = f"{len(texts):,} of {len(listing.files):,} files are texts, in {len(layout.classes):,} folders"
+        return Recognition(IN_FOLDERS, why, 0.6 * len(texts) / len(listing.files))
+
+    @classmethod
+    def what_it_reads(cls) -> str:
+        """A file, or a folder of folders."""
+        return "your csv, tsv or jsonl file of texts, or a folder with a folder of .txt files for each class"
+
+    @classmethod
+    def read(cls, config: TextsConfig) -> Collection:
+        """Read the texts and turn them into numbers."""
+        assert config.path is not None  # noqa: S101 - the caller has checked
+        path = config.path.expanduser()
+        listing = list_files(path)
+        if not listing.is_file and not listing.having(_TEXT_TABLES) and listing.having(_PLAIN_TEXT):
+            return _read_folders(listing, config)
+        return _read_table(read_texts(table_file(path, _TEXT_TABLES, "csv, tsv or jsonl file and no .txt files"),
+                                      config.header), config)
+
+
+def read_texts(path: Path, header: Header) -> Table:
+    """A table of texts, whatever its form.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    return read_json_lines(path) if path.suffix.lower() in JSON_LINES_SUFFIXES else read_table(path, header)
+
+
+def _recognized(path: Path) -> Recognition | None:
+    try:
+        table = read_texts(path, "auto")
+    except DataError as error:
+        is_ours = path.suffix.lower() in JSON_LINES_SUFFIXES
+        return Recognition("unknown", str(error), 0.2) if is_ours else None
+    embeddings, text = guess_embeddings(table), guess_text(table)
+    label = guess_label(table, {*embeddings, text or ""})
+    if label is None or not (embeddings or text):
+        return None
+    settings = {"label": label} if embeddings else {"label": label, "text": text}
+    many = len(set(table.texts(label)) - {""})
+    what = f"columns {embeddings[0]} to {embeddings[-1]} are embeddings" if len(embeddings) > 1 else \
+        f"the column {embeddings[0] if embeddings else text} holds {'embeddings' if embeddings else 'texts'}"
+    numeric = [name for name in table.columns
+               if name not in (label, text, *embeddings) and kind_of(table, name) == "numeric"]
+    # A description beside measurements is no reason to pass over these.
+    certainty = 0.75 if embeddings or len(numeric) <= 2 else 0.4
+    return Recognition(IN_TABLE, f"{what} and the column {label} has {many:,} values in {len(table):,} rows", certainty,
+                       settings)
+
+
+def _read_table(table: Table, config: TextsConfig) -> Collection:
+    embeddings = guess_embeddings(table) if config.inputs != "text" else ()
+    if config.inputs == "embeddings" and not embeddings:
+        raise DataError(f"{table.path} has no columns e0, e1 and so on and no column of lists called embedding; set "
+                        "dataset.inputs to text")
+    table.check_has([config.text] if config.text else [], "which dataset.text names")
+    text = config.text or guess_text(table, {config.label or "", config.group or "", *config.ignored()}) or ""
+    if not (text or embeddings):
+        raise DataError(f"{table.path} has no column of texts that are mostly different and longer than 20 letters; "
+                        f"name it in dataset.text. Its columns are {listed(table.columns, 12)}")
+    columns = find_columns(table, config, (*embeddings, text))
+    labelled, problems = with_label(table, columns.label)
+    size = dimensions(labelled, embeddings) if embeddings else config.features
+    features = TextFeatures("" if embeddings else text, embeddings, size, config.ngrams)
+    whole, lacking = _whole(labelled, features)
+    rows = by_class(whole, columns, config.held_out)
+    reading = {"form": "texts", "label": columns.label, "header": config.header, **features.reading}
+    what = f"embeddings of {size}" if embeddings else f"{config.ngrams} hashed to {size}"
+    return Collection(rows.classes, torch.from_numpy(features.encode(rows.table)), rows.owners,
+                      [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
+                      (what, *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading)
+
+
+def _whole(table: Table, features: TextFeatures) -> tuple[Table, list[str]]:
+    """The rows that have what is to be seen of them, and a sentence on the others."""
+    kept = is_whole(table, features)
+    if kept.all():
+        return table, []
+    return table.rows(kept), [without(table, ~kept, "whole embedding" if features.embeddings else "text")]
+
+
+def _found(files: Sequence[FileEntry]) -> Found:
+    folders: dict[str, list[FileEntry]] = {}
+    for file in files:
+        folders.setdefault(file.folder, []).append(file)
+    return Found(dict(sorted(folders.items())), ())
+
+
+def _read_folders(listing: Listing, config: TextsConfig) -> Collection:
+    layout: Layout = recognize(_found(listing.having(_PLAIN_TEXT)), "texts")
+    files = [(owner, file) for owner, one in enumerate(layout.classes) for file in one.files]
+    texts, kept, broken = _read_files(listing.root, [file for _, file in files])
+    if not texts:
+        raise DataError(f"{listing.root} holds no texts in folders of their class; put the .txt files of each class "
+                        f"into a folder{f'. {broken[0]}' if broken else ''}")
+    features = TextFeatures("text", (), config.features, config.ngrams)
+    reading = {"form": "texts", "label": "label", "header": "auto", **features.reading}
+    return Collection(layout.classes, torch.from_numpy(features.hashed(texts)),
+                      np.array([files[i][0] for i in kept], dtype=np.int64), [files[i][1].name for i in kept],
+                      IN_FOLDERS, "texts", (f"{config.ngrams} hashed to {config.features}", *layout.notes),
+                      (*listing.problems, *layout.problems,
+                       *named(broken, "{} more texts cannot be read and were left out")), reading)
+
+
+def _read_files(root: Path, files: Sequence[FileEntry]) -> tuple[list[str], list[int], list[str]]:
+    """The texts that can be read, which files they are, and what is wrong with the others."""
+    texts: list[str] = []
+    kept: list[int] = []
+    problems: list[str] = []
+    for number, file in enumerate(files):
+        try:
+            text, said = read_text(root / file.name, "plain text")
+        except DataError as error:
+            problems.append(f"left out: {error}")
+            continue
+        texts.append(text)
+        kept.append(number)
+        problems += said
+    return texts, kept, problems
+
+
+def read_new(folder: Path, spec: Spec) -> NewTask:
+    """A new task for a learner of texts.
+
+    Either `support` and `query` as csv, tsv or jsonl with the columns that it was trained on, the label in `support`
+    at least; or a folder of .txt files for each class and more of them in `unlabelled`.
+
+    Raises:
+        DataError: It is no such task, with what is missing.
+    """
+    features = TextFeatures.of(spec.reading)
+    if not any(_table_called(folder, name) for name in ("support", "query")):
+        return _new_of_folders(folder, spec, features)
+    tables = []
+    for name in ("support", "query"):
+        path = _table_called(folder, name)
+        if path is None:
+            raise DataError(f"{folder} holds no {name}.csv, .tsv or .jsonl; a new task is a support with texts and "
+                            "labels and a query with texts")
+        tables.append(read_texts(path, spec.reading["header"]))
+        tables[-1].check_has(features.columns, "which the learner was trained on")
+    label = new_label(tables[0], tables[1], spec, features.columns)
+    labelled, problems = with_label(tables[0], label)
+    (support, short), (query, lacking) = (_whole(table, features) for table in (labelled, tables[1]))
+    for table in (support, query):
+        if not len(table):
+            raise DataError(f"{table.path} holds no whole row in {listed(features.columns, 3)}; write some into it")
+    names, targets = targets_of(support, label)
+    inputs, query_inputs = (normalized(torch.from_numpy(features.encode(table)), spec) for table in (support, query))
+    return NewTask(names, Examples(inputs, targets), query_inputs,
+                   tuple(query.where(row) for row in range(len(query))),
+                   (*support.problems, *query.problems, *problems, *short, *lacking))
+
+
+def _new_of_folders(folder: Path, spec: Spec, features: TextFeatures) -> NewTask:
+    if features.embeddings:
+        raise DataError(f"{folder} holds no support and query as csv, tsv or jsonl; this learner was trained on "
+                        "embeddings, which plain texts do not bring along")
+    listing = list_files(folder)
+    labelled, unlabelled = sorted_out(_found(listing.having(_PLAIN_TEXT)))
+    parts = {name: _read_files(folder, files) for name, files in labelled.items()}
+    problems = [problem for _, _, said in parts.values() for problem in said]
+    support = {name: texts for name, (texts, _, _) in parts.items() if texts}
+    if len(support) < 2:
+        why = f". {listed(problems, 3)}" if problems else ""
+        raise DataError(f"{folder} holds readable texts of {len(support)} class{'es' * (not support)} and a task needs "
+                        f"two or more; put a few .txt files of each class into a folder with its name{why}")
+    texts, kept, said = _read_files(folder, unlabelled)
+    if not texts:
+        raise DataError(f"{folder} holds no texts to predict; put .txt files into it beside the class folders, or into "
+                        "a folder called unlabelled" + (f". {listed(said, 3)}" if said else ""))
+    labels = np.repeat(np.arange(len(support)), [len(one) for one in support.values()])
+    inputs = features.hashed([text for one in support.values() for text in one])
+    return NewTask(tuple(map(shown, support)),
+                   Examples(normalized(torch.from_numpy(inputs), spec), torch.from_numpy(labels)),
+                   normalized(torch.from_numpy(features.hashed(texts)), spec),
+                   tuple(shown(unlabelled[i].name) for i in kept), (*listing.problems, *problems, *said))
+
+
+def usual_spec(folder: Path) -> Spec | None:
+    """What a learner for this new task would be made for; None where it holds no texts."""
+    path = _table_called(folder, "support")
+    if path is None:
+        listing = list_files(folder)
+        classes = {file.folder for file in listing.having(_PLAIN_TEXT)} - {"", *UNLABELLED}
+        if not listing.files or len(listing.having(_PLAIN_TEXT)) < len(listing.files):
+            return None
+        label, features, ways = "label", TextFeatures("text"), len(classes)
+    else:
+        support = read_texts(path, "auto")
+        text, embeddings = guess_text(support) or "", guess_embeddings(support)
+        found = guess_label(support, {text, *embeddings})
+        if found is None or not (text or embeddings):
+            return None
+        label, ways = found, len(set(support.texts(found)))
+        features = TextFeatures(text, embeddings, dimensions(support, embeddings) if embeddings else 256)
+    return Spec("classification", "vector", (features.features,), max(2, ways),
+                reading={"form": "texts", "label": label, "header": "auto", **features.reading})
+
+
+def _table_called(folder: Path, name: str) -> Path | None:
+    return next((path for suffix in sorted(_TEXT_TABLES) if (path := folder / f"{name}{suffix}").is_file()), None)
