@@ -19,6 +19,7 @@ from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import find
 from workbench.tasks.base import (
     Background,
+    Count,
     DataError,
     Description,
     Examples,
@@ -278,6 +279,11 @@ class ClassTasks(TaskSource):
     def names(self, split: str) -> frozenset[str]:
         """Names of the classes of a split."""
         return frozenset(self.labelled.names[number] for number in self._parts[split].classes)
+
+    def counts(self) -> tuple[Count, ...]:
+        """Examples of each class in its split, or in each of the splits that share it; rotations are not counted."""
+        return tuple(Count(self.labelled.names[one], name, int(part.counts[one]))
+                     for name in SPLIT_NAMES for part in (self._parts[name],) for one in part.classes)
 
     def overview(self) -> Overview:
         """Counts of classes and examples by split, and a dozen pictures."""

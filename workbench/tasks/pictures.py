@@ -28,6 +28,7 @@ from torch import Tensor
 
 from workbench import places
 from workbench.tasks.base import DataError
+from workbench.tasks.watching import GivenUpError, each
 
 Bytes = NDArray[np.uint8]
 Color = Literal["auto", "grey", "rgb"]
@@ -177,6 +178,7 @@ def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color) 
 
     Raises:
         DataError: They would not fit into the free memory.
+        GivenUpError: Nobody wants them any more.
     """
     wanted = 2 * len(paths) * height * width * (1 if color == "grey" else 3)
     free = psutil.virtual_memory().available
@@ -191,7 +193,11 @@ def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color) 
             return str(error)
 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
-        results = list(pool.map(read, paths))
+        try:
+            results = list(each(pool.map(read, paths), len(paths)))
+        except GivenUpError:
+            pool.shutdown(cancel_futures=True)
+            raise
     good = {i: result for i, result in enumerate(results) if not isinstance(result, str)}
     channels = max((len(pixels) for pixels in good.values()), default=1)
     pixels = np.empty((len(good), channels, height, width), dtype=np.uint8)
