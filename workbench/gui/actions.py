@@ -38,7 +38,7 @@ class Command:
 SEPARATOR = "-"
 COMMANDS = (
     Command("open_folder", "Open data folder…", "Train on a folder of your own.", "Ctrl+O", "folder"),
-    Command("open_file", "Open data file…", "Train on a table, an archive or arrays of your own.", "Ctrl+Alt+O", "file"),
+    Command("open_file", "Open data file…", "Train on a table, a zip or arrays of your own.", "Ctrl+Alt+O", "file"),
     Command("open_samples", "Open sample", "Try one of the small examples that come with the program."),
     Command("open_experiment", "Open experiment…", "Fill the form from an experiment file.", "Ctrl+Shift+O", "file"),
     Command("save_experiment", "Save experiment…", "Keep what the form says as a file.", "Ctrl+S"),

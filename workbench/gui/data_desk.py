@@ -209,8 +209,9 @@ class DataDesk(QObject):
                 self._form.card.show_look(self._form.card.shown)  # in place of how far opening was
             return
         will_do = found.report["usable"]
-        self.said.emit(f"{found.message}. “Preview…” (Ctrl+D) shows its classes, examples and tasks." if will_do else
-                       f"{found.message}, but it will not do as it is: the form says why.", "good" if will_do else "warn")
+        rest = ". “Preview…” (Ctrl+D) shows its classes, examples and tasks." if will_do else \
+            ", but it will not do as it is: the form says why."
+        self.said.emit(f"{found.message}{rest}", "good" if will_do else "warn")
         self._form.take_data(found.dataset, found.settings)
 
     @Slot()

@@ -100,8 +100,8 @@ class RunPane(QWidget):
         self._is_fitting = False
         self._chosen: set[int] = set()
         self._set_up_table()
-        empty = EmptyState("No runs yet", "Pick a preset and press Start, or drop a folder or a file of your own on the "
-                           "window. Every run will be listed here with its state and its result.", "Start",
+        empty = EmptyState("No runs yet", "Pick a preset and press Start, or drop a folder or a file of your own on "
+                           "the window. Every run will be listed here with its state and its result.", "Start",
                            links=("Or try a sample:", {one.path.name: one.title for one in samples()
                                                        if not one.is_new_task}))
         empty.action_requested.connect(self.start_requested)

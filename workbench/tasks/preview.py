@@ -195,7 +195,8 @@ def examples(source: TaskSource, seed: int, most: int = 24) -> tuple[Example, ..
         task, said = source.sample("train", [index]).task(0), source.describe("train", index)
         if _kind(source) == "points":
             points = np.concatenate([_points(source.spec, *part) for part in task])
-            found.append(Example("points", points, said.title, *said.support_files[:1]))
+            found.append(Example("points", points, said.title,
+                                 said.support_files[0] if said.support_files else ""))
         else:
             one = _task_examples(source, task, said)[0][int(rng.integers(len(task.support.inputs)))]
             found.append(replace(one, file=one.file or said.title))

@@ -61,6 +61,7 @@ class PreviewDialog(QDialog):
         self._why = _label("preview.why", "muted")
         self._facts = _label("preview.facts", "")
         self._floor = _label("preview.floor", "")
+        self._floor.setFont(font(is_bold=True))
         self.chart = CountsChart(theme)
         self.examples = ExamplesView(theme)
         self.tasks = TasksView(theme)
@@ -120,13 +121,15 @@ class PreviewDialog(QDialog):
         page = QWidget()
         page.setObjectName("previewPage")
         row = QHBoxLayout()
-        row.setContentsMargins(12, 8, 12, 4)
+        row.setContentsMargins(20, 10, 20, 6)
         for tool in tools:
             row.addWidget(tool, int(tool is self._legend))
         row.addStretch(0 if self._legend in tools else 1)
         stack = self._stacks[name] = QStackedLayout()
-        stack.addWidget(body)
-        stack.addWidget(self._notes[name])
+        for one in (body, self._notes[name]):
+            stack.addWidget(one)
+        margin = 12 if name in ("classes", "problems") else 0
+        stack.setContentsMargins(margin, 0, margin, margin // 2)
         column = QVBoxLayout(page)
         column.setContentsMargins(0, 0, 0, 0)
         column.setSpacing(0)
@@ -160,12 +163,13 @@ class PreviewDialog(QDialog):
     def show_preview(self, title: str, preview: Preview, *, is_ink: bool) -> None:
         """Show what was found."""
         self.preview, self._is_ink = preview, is_ink
-        form = preview.form[:1].upper() + preview.form[1:]
-        self._head(title if form.casefold() == title.casefold() else f"{title}: {preview.form}",
+        self._head(title if preview.form.casefold() == title.casefold() else f"{title}: {preview.form}",
                    f"Recognized so because {preview.why}." if preview.why and not preview.why.startswith("you picked")
                    else f"{preview.why[:1].upper()}{preview.why[1:]}." if preview.why else "",
                    preview.facts, floor_sentence(preview.floors))
         self.chart.show_counts(preview.counts)
+        has_classes = any(classes for classes, _ in preview.splits.values())
+        self.tabs.setTabText(0, "Classes" if has_classes else "Amounts")
         self._say("classes", "" if preview.counts else
                   "Tasks of this dataset are drawn without end, so there is nothing to count.")
         self._show_legend()

@@ -11,7 +11,7 @@ from PySide6.QtCore import QPointF, QRect, QRectF, Qt
 from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 
 from workbench.gui.plots.pictures import as_image
-from workbench.gui.theme import Theme, blend
+from workbench.gui.theme import Theme
 from workbench.tasks.preview import Example
 
 MOST_DEVIATIONS = 2.5
@@ -36,8 +36,6 @@ class Painter:
         """Draw an example, with a frame around it where it is no picture in ink."""
         if example.kind in ("picture", "spectrogram"):
             self._paint_image(painter, place, self._image(example), is_smooth=example.kind == "spectrogram")
-        else:
-            painter.fillRect(place, QColor(blend(self.theme.text, self.theme.canvas, 0.035)))
         inner = QRectF(place).adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
         if example.kind == "series":
             self._paint_series(painter, inner, example.values)
@@ -46,11 +44,12 @@ class Painter:
         elif example.kind == "text":
             self._paint_text(painter, place.adjusted(7, 5, -7, -5), example.text)
         elif example.kind == "points":
-            paint_points(painter, inner, self.theme, example.values)
+            paint_points(painter, inner.adjusted(DOT, DOT, -DOT, -DOT), self.theme, example.values)
         if not (self.is_ink and example.kind == "picture"):
+            round_by = 0 if example.kind in ("picture", "spectrogram") else 4
             painter.setPen(QPen(QColor(self.theme.line), 1))
             painter.setBrush(Qt.BrushStyle.NoBrush)
-            painter.drawRoundedRect(QRectF(place).adjusted(0.5, 0.5, -0.5, -0.5), 3, 3)
+            painter.drawRoundedRect(QRectF(place).adjusted(0.5, 0.5, -0.5, -0.5), round_by, round_by)
 
     def _image(self, example: Example) -> QImage:
         known = self._images.get(id(example))

@@ -26,7 +26,7 @@ from workbench.tasks.preview import Example, ExampleKind
 
 CELLS: dict[ExampleKind, QSize] = {"picture": QSize(96, 96), "spectrogram": QSize(144, 96), "series": QSize(168, 84),
                                    "points": QSize(204, 116), "row": QSize(168, 84), "text": QSize(240, 84)}
-GAP = 14
+GAP, MARGIN = 14, 20
 MOST_COLUMNS = 10
 LONGEST_TEXT = 400
 
@@ -69,23 +69,25 @@ class Gallery(QWidget):
 
     def _fit(self) -> None:
         if self.examples:
-            self.setMinimumHeight(max(place.bottom() for _, place in self._cells()) + GAP)
+            self.setMinimumHeight(max(place.bottom() for _, place in self._cells()) + MARGIN)
 
     def _cells(self) -> Iterator[tuple[Example, QRect]]:
         """Every example and its place, words included."""
         cell = CELLS[self.examples[0].kind]
-        columns = max(1, (self.width() - GAP) // (cell.width() + GAP))
-        step = (self.width() - GAP) // columns
+        room = self.width() - 2 * MARGIN + GAP
+        columns = max(1, room // (cell.width() + GAP))
+        step = room // columns
         height = cell.height() + self._lines() * QFontMetrics(font(-1)).height() + 4
         for number, one in enumerate(self.examples):
             row, column = divmod(number, columns)
-            yield one, QRect(GAP + column * step, GAP + row * (height + GAP), step - GAP, height)
+            yield one, QRect(MARGIN + column * step, GAP // 2 + row * (height + GAP), step - GAP, height)
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw what is in view."""
         if not self.examples:
             return
         painter = QPainter(self)
+        painter.fillRect(event.rect(), QColor(self._painter.theme.canvas))
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         painter.setFont(font(-1))
         metrics, theme = painter.fontMetrics(), self._painter.theme
@@ -163,7 +165,12 @@ class ExamplesView(QWidget):
         table.clear()
         table.setRowCount(len(examples))
         table.setColumnCount(len(heads))
-        table.setHorizontalHeaderLabels(heads)
+        for column, head in enumerate(heads):
+            item = QTableWidgetItem(head)
+            is_number = not is_text and column > int(has_files)
+            item.setTextAlignment(Qt.AlignmentFlag.AlignVCenter | (
+                Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag.AlignLeft))
+            table.setHorizontalHeaderItem(column, item)
         for row, one in enumerate(examples):
             said = [" ".join(one.text.split())[:LONGEST_TEXT]] if is_text else [f"{x:.4g}" for x in one.values[:shown]]
             if is_cut:
@@ -174,7 +181,6 @@ class ExamplesView(QWidget):
                 item.setToolTip(text)
                 if not is_text and column > int(has_files):
                     item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
-                    table.horizontalHeaderItem(column).setTextAlignment(Qt.AlignmentFlag.AlignRight)
                 table.setItem(row, column, item)
         header = table.horizontalHeader()
         header.setStretchLastSection(is_text)

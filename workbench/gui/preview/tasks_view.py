@@ -17,7 +17,8 @@ from workbench.tasks.preview import Example, ExampleKind, TaskRow, WholeTask
 
 CELLS: dict[ExampleKind, QSize] = {"picture": QSize(46, 46), "spectrogram": QSize(69, 46), "series": QSize(92, 46),
                                    "points": QSize(92, 46), "row": QSize(92, 46), "text": QSize(200, 52)}
-GAP, MARGIN = 6, 16
+GAP, MARGIN = 6, 20
+SMALLEST, LARGEST = 0.75, 1.4
 NAME_WIDTH = 150
 PLOT_HEIGHT = 190
 BETWEEN = 22
@@ -79,10 +80,19 @@ class TasksView(QWidget):
         return head + sum(self._row_height(row) for row in task.rows)
 
     def _row_height(self, row: TaskRow) -> int:
-        return _size(row).height() + GAP + (self._line() if _has_targets(row) else 0)
+        return self._size(row).height() + GAP + (self._line() if _has_targets(row) else 0)
+
+    def _size(self, row: TaskRow) -> QSize:
+        """Of a cell, as large as lets all examples be shown, within bounds."""
+        shown = row.support or row.query
+        usual = CELLS[shown[0].kind if shown else "row"]
+        count = len(row.support) + len(row.query) + sum(bool(more) for more in row.more)
+        room = self.width() - 2 * MARGIN - NAME_WIDTH - 3 * GAP
+        share = (room / max(count, 1) - GAP) / usual.width()
+        return usual * min(max(share, SMALLEST), LARGEST)
 
     def _top(self, number: int) -> int:
-        return MARGIN + sum(self._height(task) + BETWEEN for task in self.tasks[:number])
+        return GAP + sum(self._height(task) + BETWEEN for task in self.tasks[:number])
 
     def _cells(self) -> Iterator[_Cell]:
         """Everything but titles, headings and functions, at its place."""
@@ -95,7 +105,7 @@ class TasksView(QWidget):
                 top += self._row_height(row)
 
     def _row_cells(self, row: TaskRow, top: int) -> Iterator[_Cell]:
-        size = _size(row)
+        size = self._size(row)
         yield _Cell(QRect(MARGIN, top, NAME_WIDTH - 2 * GAP, size.height()), None, row.name, "text")
         middle = self._queries_left(row)
         for left, right, shown, more in ((MARGIN + NAME_WIDTH, middle - 3 * GAP, row.support, row.more[0]),
@@ -116,16 +126,17 @@ class TasksView(QWidget):
     def _queries_left(self, row: TaskRow) -> int:
         """Where the query begins: after the support, which takes half of the width at most."""
         room = self.width() - 2 * MARGIN - NAME_WIDTH
-        wanted = (len(row.support) + bool(row.more[0])) * (_size(row).width() + GAP) + 3 * GAP
-        return MARGIN + NAME_WIDTH + min(wanted, max(room // 2, _size(row).width() + 4 * GAP))
+        wanted = (len(row.support) + bool(row.more[0])) * (self._size(row).width() + GAP) + 3 * GAP
+        return MARGIN + NAME_WIDTH + min(wanted, max(room // 2, self._size(row).width() + 4 * GAP))
 
     def paintEvent(self, event: QPaintEvent) -> None:
         """Draw what is in view."""
         if not self.tasks:
             return
         painter = QPainter(self)
-        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         theme = self._painter.theme
+        painter.fillRect(event.rect(), QColor(theme.canvas))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
         for number, task in enumerate(self.tasks):
             top = self._top(number)
             if QRect(0, top, self.width(), self._height(task)).intersects(event.rect()):
@@ -200,10 +211,6 @@ class TasksView(QWidget):
             QToolTip.showText(event.globalPos(), words, self)
             return True
         return super().event(event)
-
-
-def _size(row: TaskRow) -> QSize:
-    return CELLS[(row.support or row.query)[0].kind] if row.support or row.query else CELLS["row"]
 
 
 def _is_function(task: WholeTask) -> bool:
