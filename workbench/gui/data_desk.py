@@ -196,8 +196,10 @@ class DataDesk(QObject):
         """Find out what a folder or a file is, and fill the form with it."""
         self.last_folder, self._opening = str(path.parent), path.name
         self.said.emit(f"Looking at {path} …", "muted")
-        values = self._form.draft.values()
-        task = TaskConfig(**{name: values[f"task.{name}"] for name in ("ways", "shots", "queries")})
+        draft = self._form.draft
+        shape = {name: draft.values()[f"task.{name}"] for name in ("ways", "shots", "queries")}
+        # What only suits the data that were there before says nothing about these.
+        task = TaskConfig(**shape) if any(one.startswith("task.") for one in draft.said) else None
         self._jobs.start("recognize", partial(open_data, path, task))
         self._wait()
 

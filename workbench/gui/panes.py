@@ -6,7 +6,7 @@ import html
 import time
 from collections.abc import Mapping
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
@@ -36,6 +36,7 @@ class EmptyState(QWidget):
     def __init__(self, title: str, text: str, action: str = "", parent: QWidget | None = None, *,
                  links: tuple[str, Mapping[str, str]] = ("", {})) -> None:
         super().__init__(parent)
+        self._links: QLabel | None = None
         heading = QLabel(title)
         font = heading.font()
         font.setBold(True)
@@ -63,6 +64,14 @@ class EmptyState(QWidget):
             column.addWidget(self._linked(*links))
         column.addStretch(1)
 
+    def changeEvent(self, event: QEvent) -> None:
+        """Take other colours: links have the one that there was when they were written."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self._links is not None:
+            text = self._links.text()
+            self._links.clear()
+            self._links.setText(text)
+
     def _linked(self, words: str, links: Mapping[str, str]) -> QLabel:
         """The links in a paragraph that the keyboard reaches too."""
         said = " · ".join(f'<a href="{html.escape(name)}">{html.escape(title)}</a>' for name, title in links.items())
@@ -74,6 +83,7 @@ class EmptyState(QWidget):
         label.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse
                                       | Qt.TextInteractionFlag.LinksAccessibleByKeyboard)
         label.linkActivated.connect(self.link_followed)
+        self._links = label
         set_tone(label, "muted")
         return label
 

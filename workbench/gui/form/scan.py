@@ -171,7 +171,7 @@ class Opened:
     report: dict[str, Any]
 
 
-def open_data(path: Path, task: TaskConfig) -> Opened:
+def open_data(path: Path, task: TaskConfig | None = None) -> Opened:
     """Find the dataset that a file or folder is to be read with.
 
     Raises:

@@ -57,11 +57,10 @@ class PreviewDialog(QDialog):
         self.preview: Preview | None = None
         self._theme = theme
         self._is_ink = False
-        self._title = _label("preview.title", "", is_bold=True)
+        self._title = _label("preview.title", "", points=2, is_bold=True)
         self._why = _label("preview.why", "muted")
         self._facts = _label("preview.facts", "")
-        self._floor = _label("preview.floor", "")
-        self._floor.setFont(font(is_bold=True))
+        self._floor = _label("preview.floor", "", is_bold=True)
         self.chart = CountsChart(theme)
         self.examples = ExamplesView(theme)
         self.tasks = TasksView(theme)
@@ -238,11 +237,11 @@ class PreviewDialog(QDialog):
         QGuiApplication.clipboard().setText("\n".join(lines))
 
 
-def _label(name: str, tone: str, *, is_bold: bool = False) -> QLabel:
+def _label(name: str, tone: str, *, points: float = 0, is_bold: bool = False) -> QLabel:
     made = QLabel()
     made.setObjectName(name)
     made.setWordWrap(True)
-    made.setFont(font(2 if is_bold else 0, is_bold=is_bold))
+    made.setFont(font(points, is_bold=is_bold))
     made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
     set_tone(made, tone)
     return made

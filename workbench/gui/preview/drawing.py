@@ -16,7 +16,7 @@ from workbench.tasks.preview import Example
 
 MOST_DEVIATIONS = 2.5
 BAR_PIXELS = 4
-MARGIN = 5
+MARGIN, SMALL = 5, 32
 DOT = 3.2
 
 
@@ -37,6 +37,8 @@ class Painter:
         if example.kind in ("picture", "spectrogram"):
             self._paint_image(painter, place, self._image(example), is_smooth=example.kind == "spectrogram")
         inner = QRectF(place).adjusted(MARGIN, MARGIN, -MARGIN, -MARGIN)
+        if place.height() < SMALL:
+            inner = QRectF(place).adjusted(2, 2, -2, -2)
         if example.kind == "series":
             self._paint_series(painter, inner, example.values)
         elif example.kind == "row":
@@ -44,7 +46,7 @@ class Painter:
         elif example.kind == "text":
             self._paint_text(painter, place.adjusted(7, 5, -7, -5), example.text)
         elif example.kind == "points":
-            paint_points(painter, inner.adjusted(DOT, DOT, -DOT, -DOT), self.theme, example.values)
+            paint_points(painter, inner.adjusted(2, 2, -2, -2), self.theme, example.values)
         if not (self.is_ink and example.kind == "picture"):
             round_by = 0 if example.kind in ("picture", "spectrogram") else 4
             painter.setPen(QPen(QColor(self.theme.line), 1))
@@ -115,6 +117,8 @@ def paint_points(painter: QPainter, place: QRectF, theme: Theme, support: NDArra
         painter.setPen(QPen(QColor(theme.line), 1))
         painter.drawLine(QPointF(place.left(), zero), QPointF(place.right(), zero))
 
+    dot = min(DOT, max(1.2, 0.06 * place.height()))
+
     def placed(points: NDArray[Any]) -> QPolygonF:
         return _polygon(place.left() + (points[:, 0] - left) / (right - left) * place.width(),
                         place.bottom() - (points[:, 1] - low) / (high - low) * place.height())
@@ -126,11 +130,11 @@ def paint_points(painter: QPainter, place: QRectF, theme: Theme, support: NDArra
         painter.setPen(QPen(QColor(theme.series[1]), 1.6))
         painter.setBrush(QColor(theme.canvas))
         for point in placed(query).toList():
-            painter.drawEllipse(point, DOT, DOT)
+            painter.drawEllipse(point, dot, dot)
     painter.setPen(Qt.PenStyle.NoPen)
     painter.setBrush(QColor(theme.series[0]))
     for point in placed(support).toList():
-        painter.drawEllipse(point, DOT, DOT)
+        painter.drawEllipse(point, dot, dot)
 
 
 def _span(values: NDArray[Any]) -> tuple[float, float]:
