@@ -220,7 +220,7 @@ class PreviewDialog(QDialog):
 
     def _show_problems(self, problems: Sequence[str]) -> None:
         self.problems.clear()
-        self.problems.addItems([f"{one[:1].upper()}{one[1:]}" for one in problems])
+        self.problems.addItems(list(problems))  # as they are: many begin with the name of a file
         self._say("problems", "" if problems else "Nothing is wrong with the data.")
         count = f" ({len(problems):,})" if problems else ""
         self.tabs.setTabText(self.tabs.count() - 1, f"Problems{count}")
