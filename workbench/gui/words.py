@@ -65,7 +65,7 @@ def size(count: float) -> str:
 
 def result(mean: float, ci95: float | None, metric: str) -> str:
     """A result with its interval: 95.1 ± 0.5 % for an accuracy, 0.41 ± 0.03 for an error."""
-    if metric in ("accuracy", "balanced accuracy"):
+    if metric == "accuracy":
         return f"{100 * mean:.1f} ± {100 * ci95:.1f} %" if ci95 is not None else f"{100 * mean:.1f} %"
     if ci95 is None or ci95 <= 0:
         return f"{mean:.3g}"
