@@ -30,7 +30,7 @@ class Sample:
     @property
     def is_new_task(self) -> bool:
         """Whether it is a single task to adapt to, which nothing is trained on."""
-        return self.about.startswith("a new task")
+        return self.about.startswith("a new task") or self.path.name.startswith("new_")
 
     @property
     def form(self) -> str:

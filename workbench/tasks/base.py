@@ -280,7 +280,7 @@ class TaskSource(Pluggable):
         return ()
 
     def shown_example(self, row: int) -> str:  # noqa: ARG002 - for datasets that read texts
-        """For a dataset of classes that reads texts, the text of the example in this row of its inputs; else ""."""
+        """What the example in this row of the inputs says, for a dataset of classes that reads texts; else ""."""
         return ""
 
     def truth(self, stream: Stream, index: int, inputs: Tensor) -> Tensor | None:  # noqa: ARG002

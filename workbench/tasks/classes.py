@@ -51,6 +51,7 @@ class Labelled:
         facts: One line about the whole.
         problems: What was wrong and left out.
         reading: As in `Spec`.
+        words: What each example says, to be shown to people, where the examples are texts; empty elsewhere.
     """
 
     inputs: Tensor
@@ -62,6 +63,7 @@ class Labelled:
     facts: str = ""
     problems: tuple[str, ...] = ()
     reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    words: tuple[str, ...] = ()
 
 
 class ClassTasksConfig(Choice):
@@ -284,6 +286,10 @@ class ClassTasks(TaskSource):
         """Examples of each class in its split, or in each of the splits that share it; rotations are not counted."""
         return tuple(Count(self.labelled.names[one], name, int(part.counts[one]))
                      for name in SPLIT_NAMES for part in (self._parts[name],) for one in part.classes)
+
+    def shown_example(self, row: int) -> str:
+        """What an example says, where the examples are texts."""
+        return self.labelled.words[row] if self.labelled.words else ""
 
     def overview(self) -> Overview:
         """Counts of classes and examples by split, and a dozen pictures."""

@@ -54,6 +54,7 @@ class Collection:
         facts: What is to be said of the inputs, such as "32×32 colour", and what was decided in reading.
         problems: What is wrong and was left out.
         reading: As in `Spec`.
+        words: What each example says, to be shown to people, where the examples are texts.
     """
 
     classes: tuple[ClassFolder, ...]
@@ -65,6 +66,7 @@ class Collection:
     facts: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    words: Sequence[str] = ()
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -156,7 +158,7 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
     facts = [f"{len(some):,} classes", f"{len(found.owners):,} {found.noun}", *found.facts, *plan.notes]
     return Labelled(found.inputs, counts[some], tuple(shown(found.classes[i].name) for i in some),
                     tuple(plan.split[i] for i in some), tuple(shown(file) for file in found.files), found.form,
-                    " · ".join(facts), (*found.problems, *plan.problems), found.reading)
+                    " · ".join(facts), (*found.problems, *plan.problems), found.reading, tuple(found.words))
 
 
 class Shapes(NamedTuple):

@@ -21,7 +21,7 @@ from workbench.tasks.base import Count
 from workbench.tasks.classes import SPLIT_NAMES
 from workbench.tasks.preview import sorted_counts
 
-MOST_NAMED = 20
+MOST_NAMED, FEWEST = 20, 8
 LARGEST_NAME = 210
 BAR, WALL = 0.72, 1.0
 WALL_FROM = 150
@@ -127,7 +127,9 @@ class CountsChart(Surface):
         if not self.counts:
             return
         most = 1.06 * max(1, *(one.examples for one in self.counts))
-        box = QRectF(0, 0, most, len(self.counts)) if self.is_across else QRectF(0, 0, len(self.counts), most)
+        # A few bars stand at the top rather than fill the page.
+        box = (QRectF(0, 0, most, max(len(self.counts), FEWEST)) if self.is_across else
+               QRectF(0, 0, len(self.counts), most))
         self._view.setLimits(xMin=0, xMax=box.right(), yMin=0, yMax=box.bottom())
         self._view.setRange(box, padding=0, disableAutoRange=True)
 
