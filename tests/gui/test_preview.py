@@ -218,8 +218,12 @@ def test_the_arrows_and_the_pointer_read_the_bars(qtbot: QtBot, chart: CountsCha
     for _ in range(3):
         qtbot.keyClick(chart, Qt.Key.Key_Right)
     assert chart.reading == 3
-    chart.read_at(QPointF(300, 200))
+    chart.read_at(QPointF(300, 60))
     assert chart.reading not in (None, 3)
+    chart.read_at(QPointF(2, 2))
+    assert chart.reading is None
+    qtbot.keyClick(chart, Qt.Key.Key_Down)
+    assert chart.reading == 0
     qtbot.keyClick(chart, Qt.Key.Key_Escape)
     assert chart.readout_text == ""
 

@@ -152,7 +152,7 @@ class CountsChart(Surface):
             return
         point = self._view.mapSceneToView(scene)
         along = point.y() if self.is_across else point.x()
-        self.reading = int(np.clip(along, 0, len(self.counts) - 1))
+        self.reading = int(along) if 0 <= along < len(self.counts) else None
         self._read()
 
     def step_reading(self, down: int, right: int) -> None:
