@@ -147,6 +147,8 @@ class ExamplesView(QWidget):
         """Show others."""
         is_table = bool(examples) and examples[0].kind in ("row", "text")
         self._stack.setCurrentIndex(int(is_table))
+        margin = MARGIN - 8 if is_table else 0
+        self._stack.setContentsMargins(margin, 0, margin, 0)
         self.gallery.show_examples(() if is_table else examples, is_ink=is_ink)
         if is_table:
             self._fill(examples)

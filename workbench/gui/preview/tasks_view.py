@@ -16,7 +16,7 @@ from workbench.gui.theme import Theme
 from workbench.tasks.preview import Example, ExampleKind, TaskRow, WholeTask
 
 CELLS: dict[ExampleKind, QSize] = {"picture": QSize(46, 46), "spectrogram": QSize(69, 46), "series": QSize(92, 46),
-                                   "points": QSize(92, 46), "row": QSize(92, 46), "text": QSize(200, 52)}
+                                   "points": QSize(92, 46), "row": QSize(92, 46), "text": QSize(216, 60)}
 GAP, MARGIN = 6, 20
 SMALLEST, LARGEST = 0.75, 1.4
 NAME_WIDTH = 150
@@ -86,6 +86,8 @@ class TasksView(QWidget):
         """Of a cell, as large as lets all examples be shown, within bounds."""
         shown = row.support or row.query
         usual = CELLS[shown[0].kind if shown else "row"]
+        if shown and shown[0].kind == "text":  # words do not shrink
+            return usual
         count = len(row.support) + len(row.query) + sum(bool(more) for more in row.more)
         room = self.width() - 2 * MARGIN - NAME_WIDTH - 3 * GAP
         share = (room / max(count, 1) - GAP) / usual.width()
