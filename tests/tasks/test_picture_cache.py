@@ -90,14 +90,15 @@ def test_a_cache_that_was_cut_off_is_made_anew(tmp_path: Path, write_picture: Wr
 def test_who_watches_hears_how_far_it_is_and_may_give_it_up(tmp_path: Path, write_picture: Writer) -> None:
     paths = folder(tmp_path, write_picture, ["RGB"] * 3)
     heard: list[tuple[int, int]] = []
-    with watched(lambda done, total: heard.append((done, total))):
+    def hear(done: int, total: int) -> bool:
+        heard.append((done, total))
+        return True
+
+    with watched(hear):
         read_pictures(paths, 8, 8, "auto", "key")
     assert heard == [(3, 3)]
 
-    def stop(done: int, total: int) -> None:
-        raise GivenUpError
-
-    with pytest.raises(GivenUpError), watched(stop):
+    with pytest.raises(GivenUpError), watched(lambda done, total: False):
         read_pictures(paths, 9, 9, "auto", "key")
     assert all(file.suffix == ".safetensors" for file in kept_files())
     assert len(kept_files()) == 1
@@ -107,9 +108,10 @@ def test_two_programs_at_once_make_the_same_file(tmp_path: Path, write_picture: 
     paths = folder(tmp_path, write_picture, ["RGB"] * 3)
     inside: list[Decoded] = []
 
-    def other(done: int, total: int) -> None:
-        with watched(lambda *_: None):
+    def other(done: int, total: int) -> bool:
+        with watched(lambda *_: True):
             inside.append(read_pictures(paths, 8, 8, "auto", "key"))
+        return True
 
     with watched(other):
         outside = read_pictures(paths, 8, 8, "auto", "key")

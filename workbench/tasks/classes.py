@@ -19,6 +19,7 @@ from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import find
 from workbench.tasks.base import (
     Background,
+    Count,
     DataError,
     Description,
     Examples,
@@ -52,6 +53,7 @@ class Labelled:
         reading: As in `Spec`.
         moments: For pixels where it is known, [examples, channels, 2] mean of each example and of its squares, with
             pixels in [0, 1].
+        words: What each example says, to be shown to people, where the examples are texts; empty elsewhere.
     """
 
     inputs: Tensor
@@ -64,6 +66,7 @@ class Labelled:
     problems: tuple[str, ...] = ()
     reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
     moments: Tensor | None = None
+    words: tuple[str, ...] = ()
 
 
 class ClassTasksConfig(Choice):
@@ -293,6 +296,15 @@ class ClassTasks(TaskSource):
     def names(self, split: str) -> frozenset[str]:
         """Names of the classes of a split."""
         return frozenset(self.labelled.names[number] for number in self._parts[split].classes)
+
+    def counts(self) -> tuple[Count, ...]:
+        """Examples of each class in its split, or in each of the splits that share it; rotations are not counted."""
+        return tuple(Count(self.labelled.names[one], name, int(part.counts[one]))
+                     for name in SPLIT_NAMES for part in (self._parts[name],) for one in part.classes)
+
+    def shown_example(self, row: int) -> str:
+        """What an example says, where the examples are texts."""
+        return self.labelled.words[row] if self.labelled.words else ""
 
     def overview(self) -> Overview:
         """Counts of classes and examples by split, and a dozen pictures."""

@@ -18,6 +18,7 @@ from workbench.tasks.base import DataError
 from workbench.tasks.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.dataset_toml import beside
 from workbench.tasks.pictures import is_clutter, shown
+from workbench.tasks.watching import tell
 
 # An archive that unpacks to more than this and to more than a hundred times its own size is made to fill disks.
 _LARGEST, _MOST_TIMES = 4_000_000_000, 100
@@ -147,6 +148,7 @@ def walk(root: Path) -> tuple[list[FileEntry], list[str]]:
     problems: list[str] = []
     waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while waiting:
+        tell()
         below, above = waiting.pop()
         try:
             stat = (root / below).stat()

@@ -55,6 +55,7 @@ class Collection:
         problems: What is wrong and was left out.
         reading: As in `Spec`.
         moments: For pixels, [examples, channels, 2] mean of each example and of its squares, with pixels in [0, 1].
+        words: What each example says, to be shown to people, where the examples are texts.
     """
 
     classes: tuple[ClassFolder, ...]
@@ -67,6 +68,7 @@ class Collection:
     problems: tuple[str, ...] = ()
     reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
     moments: Tensor | None = None
+    words: Sequence[str] = ()
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -165,7 +167,8 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
     facts = [f"{len(some):,} classes", f"{len(found.owners):,} {found.noun}", *found.facts, *plan.notes]
     return Labelled(found.inputs, counts[some], tuple(shown(found.classes[i].name) for i in some),
                     tuple(plan.split[i] for i in some), tuple(shown(file) for file in found.files), found.form,
-                    " · ".join(facts), (*found.problems, *plan.problems), found.reading, found.moments)
+                    " · ".join(facts), (*found.problems, *plan.problems), found.reading, found.moments,
+                    tuple(found.words))
 
 
 class Shapes(NamedTuple):

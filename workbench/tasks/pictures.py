@@ -197,6 +197,7 @@ def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color, 
 
     Raises:
         DataError: They fit neither on the disk nor into the free memory, or one vanished meanwhile.
+        GivenUpError: Nobody wants them any more.
     """
     if key is None:
         return _in_memory(paths, height, width, color, "")

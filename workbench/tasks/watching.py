@@ -1,4 +1,4 @@
-"""Lets whoever opens data watch how far it is, and give it up."""
+"""Lets whoever waits for data see how far reading them is, and give it up, without every reader knowing of them."""
 
 from __future__ import annotations
 
@@ -6,19 +6,18 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-Watcher = Callable[[int, int], None]
-"""Told of (done, of how many); it may raise `GivenUpError`."""
-
+Watcher = Callable[[int, int], bool]
+"""Told how much is done and how much there is in all, 0 where nobody knows; says whether to go on."""
 _watcher: ContextVar[Watcher | None] = ContextVar("watcher", default=None)
 
 
 class GivenUpError(Exception):
-    """The person does not want the data any more."""
+    """Whoever waited for the data does not want them any more."""
 
 
 @contextmanager
 def watched(watcher: Watcher) -> Iterator[None]:
-    """Have a watcher told of everything that is read inside."""
+    """Let this watcher see what is read in this thread meanwhile."""
     token = _watcher.set(watcher)
     try:
         yield
@@ -26,8 +25,12 @@ def watched(watcher: Watcher) -> Iterator[None]:
         _watcher.reset(token)
 
 
-def tell(done: int, total: int) -> None:
-    """Say how far it is; raises GivenUpError where nobody waits for it any more."""
+def tell(done: int = 0, total: int = 0) -> None:
+    """Say how far reading is.
+
+    Raises:
+        GivenUpError: Nobody wants the data any more.
+    """
     watcher = _watcher.get()
-    if watcher is not None:
-        watcher(done, total)
+    if watcher is not None and not watcher(done, total):
+        raise GivenUpError
