@@ -16,10 +16,13 @@ from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Description, Examples, Floor, Spec, Stream, TaskBatch, TaskSource
 from workbench.tasks.draws import Draws
 
-# Of a held-out parameter's range, cut into tenths, each stream draws from some alone. Both sides of the middle are
-# alike, so that the mean over the tasks of a stream is that of all.
-_TENTHS: dict[Stream, tuple[int, ...]] = {
-    "train": (0, 1, 4, 5, 8, 9), "validation": (2, 7), "probe": (2, 7), "test": (3, 6)}
+# Of a held-out parameter's range, cut into twentieths, each stream draws from some alone. They lie on both sides of the
+# middle alike and near and far from it, so that the tasks of every stream have nearly the same mean and deviation.
+_PARTS = 20
+_VALIDATION, _TEST = (3, 5, 14, 16), (2, 7, 12, 17)
+_TRAIN = tuple(part for part in range(_PARTS) if part not in _VALIDATION + _TEST)
+_PARTS_OF: dict[Stream, tuple[int, ...]] = {
+    "train": _TRAIN, "validation": _VALIDATION, "probe": _VALIDATION, "test": _TEST}
 _FLOOR_TASKS, _MEAN_TASKS, _RIDGE = 200, 1000, 1.0
 
 
@@ -31,17 +34,17 @@ class FunctionTasksConfig(Choice):
 
 
 def held_out(numbers: Tensor, stream: Stream) -> Tensor:
-    """Numbers in [0, 1), uniform over the tenths of that range which a stream may draw from.
+    """Numbers in [0, 1), uniform over the twentieths of that range which a stream may draw from.
 
     Args:
         numbers: Uniform in [0, 1).
-        stream: Training has six tenths, the two ends and the middle; validation and testing two others each.
+        stream: Training has twelve twentieths, both ends among them; validation and testing have four others each.
     """
-    tenths = torch.tensor(_TENTHS[stream], dtype=numbers.dtype)
-    places = numbers * len(tenths)
-    # A number just below 1 may round up to the number of tenths.
-    which = places.long().clamp(max=len(tenths) - 1)
-    return (tenths[which] + places - which) / 10
+    parts = torch.tensor(_PARTS_OF[stream], dtype=numbers.dtype)
+    places = numbers * len(parts)
+    # A number just below 1 may round up to the number of parts.
+    which = places.long().clamp(max=len(parts) - 1)
+    return (parts[which] + places - which) / _PARTS
 
 
 class FunctionTasks(TaskSource):

@@ -30,8 +30,9 @@ class Harmonics(FunctionTasks):
     """Regression of y = a sin(ωx + φ) + b sin(νx + ψ) from a few points, x in [-5, 5].
 
     Amplitudes are uniform from 0.1 to 2, phases over the circle, ω from 0.3 to 0.9 and ν from 0.9 to 1.5. Both
-    frequencies are held out: of each one's range, cut into tenths, validation has the third and the eighth, testing the
-    fourth and the seventh, and training the other six, so that no learner is tested on a frequency it was trained on.
+    frequencies are held out: each one's range is cut into twenty parts, of which validation has the 4th, 6th, 15th and
+    17th, testing the 3rd, 8th, 13th and 18th, and training the other twelve, so that no learner is tested on a frequency
+    that it was trained on.
     """
 
     Config = HarmonicsConfig

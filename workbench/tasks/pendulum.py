@@ -70,9 +70,9 @@ class Pendulum(FunctionTasks):
     a weightless rod, 0.5-2 kg and 0.5-1.5 m, with angle, speed and torque; the cart-pole a uniform pole of 0.1-1 kg and
     0.5-1.5 m on a cart of 1 kg, without friction (Barto, Sutton and Anderson 1983).
 
-    Mass and length are held out: of each one's range, cut into tenths, validation has the third and the eighth, testing
-    the fourth and the seventh, and training the other six, so that no learner is tested on a mass or a length it was
-    trained on.
+    Mass and length are held out: each one's range is cut into twenty parts, of which validation has the 4th, 6th, 15th
+    and 17th, testing the 3rd, 8th, 13th and 18th, and training the other twelve, so that no learner is tested on a mass
+    or a length that it was trained on.
     """
 
     Config = PendulumConfig

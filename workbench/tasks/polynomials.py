@@ -26,9 +26,9 @@ class PolynomialsConfig(FunctionTasksConfig):
 class Polynomials(FunctionTasks):
     """Regression of y = c₀ + c₁x + c₂x² + c₃x³ from a few points, x in [-2, 2].
 
-    All coefficients are uniform from -1 to 1. Those of x² and x³ are held out: of each one's range, cut into tenths,
-    validation has the third and the eighth, testing the fourth and the seventh, and training the other six, so that no
-    learner is tested on a curvature it was trained on.
+    All coefficients are uniform from -1 to 1. Those of x² and x³ are held out: each one's range is cut into twenty
+    parts, of which validation has the 4th, 6th, 15th and 17th, testing the 3rd, 8th, 13th and 18th, and training the
+    other twelve, so that no learner is tested on a curvature that it was trained on.
     """
 
     Config = PolynomialsConfig
