@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from workbench.tasks.base import DataError
-from workbench.tasks.download import DownloadCancelledError, fetch
-from workbench.tasks.omniglot import OfficialFile, Omniglot
+from workbench.tasks.download import DownloadCancelledError, OfficialFile, fetch, fetch_all
+from workbench.tasks.omniglot import Omniglot
 
 CONTENT = bytes(range(256)) * 2000
 MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()

@@ -118,7 +118,7 @@ class OwnClasses(ClassTasks):
         rows = torch.from_numpy(np.sort(self.training_examples()))
         inputs = self.labelled.inputs
         if inputs.dtype == torch.uint8:
-            moments = [_moments_of_pixels(inputs[rows, channel]) for channel in range(inputs.shape[1])]
+            moments = [moments_of_pixels(inputs[rows, channel]) for channel in range(inputs.shape[1])]
             means, deviations = zip(*moments, strict=True)
             return means, deviations
         return moments_of(inputs[rows])
@@ -132,7 +132,7 @@ def moments_of(inputs: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
     return tuple(rows.mean(1).tolist()), tuple(deviation.tolist())
 
 
-def _moments_of_pixels(pixels: Tensor) -> tuple[float, float]:
+def moments_of_pixels(pixels: Tensor) -> tuple[float, float]:
     """Mean and deviation of uint8 pixels as numbers in [0, 1]; pictures of one flat tone deviate by 1."""
     counts = torch.bincount(pixels.reshape(-1), minlength=256).double()
     levels = torch.arange(256, dtype=torch.float64) / 255
