@@ -29,7 +29,7 @@ class CifarFsConfig(BenchmarkConfig):
 
 class CifarFs(Cifar100Tasks):
     """CIFAR-100 for few-shot learning: 100 classes of 600 colour pictures at 32×32, shared out at random into 64 to
-    train, 16 to validate and 20 to test (Bertinetto et al. 2019, section 4.1).
+    train, 16 to validate and 20 to test (Bertinetto et al. 2019).
 
     It reads cifar-100-binary.tar.gz, or the folder that this unpacks to; the Python and Matlab versions are not read,
     since the former could run code. FC100 is made from the same file, and each finds the other's download.

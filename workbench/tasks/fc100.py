@@ -23,7 +23,7 @@ class Fc100Config(BenchmarkConfig):
 
 class Fc100(Cifar100Tasks):
     """Fewshot-CIFAR100: 100 classes of 600 colour pictures at 32×32, of which whole superclasses are held out: 12 of
-    them (60 classes) train, 4 (20) validate and 4 (20) test (Oreshkin, Rodríguez López and Lacoste 2018, section 4.1).
+    them (60 classes) train, 4 (20) validate and 4 (20) test (Oreshkin, Rodríguez López and Lacoste 2018).
 
     Harder than CIFAR-FS, since nothing like a test class was trained on. It reads cifar-100-binary.tar.gz, or the
     folder that this unpacks to, and finds what was downloaded for CIFAR-FS.
