@@ -1,4 +1,4 @@
-"""What the standard benchmarks share: where their official files are looked for, fetched and how they are normalized."""
+"""What the standard benchmarks share: where their files are looked for, how they are fetched and normalized."""
 
 from __future__ import annotations
 
@@ -63,11 +63,9 @@ class Benchmark(ClassTasks):
     @classmethod
     def remedy(cls) -> str:
         """What to put where, in words that end a sentence."""
-        names = [file.name for file in cls.official]
-        listed = names[0] if len(names) == 1 else f"{', '.join(names[:-1])} and {names[-1]}"
-        return (f"download {'it' if len(names) == 1 else 'them'} with `workbench data download {cls.name()}` or Download… "
-                f"beside the dataset in the window, or put {listed} from {cls.addresses[0]} there, or name "
-                f"{'its' if len(names) == 1 else 'their'} folder in dataset.path")
+        one, its = ("it", "its") if len(cls.official) == 1 else ("them", "their")
+        return (f"download {one} with `workbench data download {cls.name()}` or Download… beside the dataset in the "
+                f"window, or put {one} there from {cls.addresses[0]}, or name {its} folder in dataset.path")
 
     @classmethod
     def roots(cls, path: Path | None) -> list[Path]:

@@ -7,18 +7,19 @@ from typing import Literal
 from workbench.tasks.benchmarks import BenchmarkConfig
 from workbench.tasks.cifar100 import Cifar100Tasks
 
-VALIDATION = frozenset(
-    "beaver otter flatfish shark lamp television beetle butterfly sea camel cattle crab crocodile maple_tree motorcycle "
-    "tractor".split())
-TEST = frozenset(
-    "whale poppy rose sweet_pepper telephone bed table wardrobe leopard plain chimpanzee fox snail worm baby man woman "
-    "bicycle pickup_truck rocket".split())
-TRAIN = frozenset(
-    "dolphin seal aquarium_fish ray trout orchid sunflower tulip bottle bowl can cup plate apple mushroom orange pear "
-    "clock keyboard chair couch bee caterpillar cockroach bear lion tiger wolf bridge castle house road skyscraper cloud "
-    "forest mountain elephant kangaroo porcupine possum raccoon skunk lobster spider boy girl dinosaur lizard snake "
-    "turtle hamster mouse rabbit shrew squirrel oak_tree palm_tree pine_tree willow_tree bus train lawn_mower streetcar "
-    "tank".split())
+VALIDATION = frozenset({
+    "beaver", "otter", "flatfish", "shark", "lamp", "television", "beetle", "butterfly", "sea", "camel", "cattle",
+    "crab", "crocodile", "maple_tree", "motorcycle", "tractor"})
+TEST = frozenset({
+    "whale", "poppy", "rose", "sweet_pepper", "telephone", "bed", "table", "wardrobe", "leopard", "plain",
+    "chimpanzee", "fox", "snail", "worm", "baby", "man", "woman", "bicycle", "pickup_truck", "rocket"})
+TRAIN = frozenset({
+    "dolphin", "seal", "aquarium_fish", "ray", "trout", "orchid", "sunflower", "tulip", "bottle", "bowl", "can", "cup",
+    "plate", "apple", "mushroom", "orange", "pear", "clock", "keyboard", "chair", "couch", "bee", "caterpillar",
+    "cockroach", "bear", "lion", "tiger", "wolf", "bridge", "castle", "house", "road", "skyscraper", "cloud", "forest",
+    "mountain", "elephant", "kangaroo", "porcupine", "possum", "raccoon", "skunk", "lobster", "spider", "boy", "girl",
+    "dinosaur", "lizard", "snake", "turtle", "hamster", "mouse", "rabbit", "shrew", "squirrel", "oak_tree",
+    "palm_tree", "pine_tree", "willow_tree", "bus", "train", "lawn_mower", "streetcar", "tank"})
 
 
 class CifarFsConfig(BenchmarkConfig):

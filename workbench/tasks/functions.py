@@ -100,7 +100,7 @@ class FunctionTasks(TaskSource):
         targets = self.values(parameters, inputs)
         if self.config.noise:
             targets[:, : shape.shots] += self.config.noise * _noise(draws, len(indices), shape.shots, self.spec.outputs)
-        mean, deviation = (torch.tensor(values, dtype=inputs.dtype) for values in (self.spec.mean, self.spec.deviation))
+        mean, deviation = self._scale()
         inputs, targets = (t.float().to(self.device) for t in ((inputs - mean) / deviation, targets))
         support, query = slice(None, shape.shots), slice(shape.shots, None)
         return TaskBatch(*(Examples(inputs[:, part], targets[:, part]) for part in (support, query)))
@@ -112,8 +112,13 @@ class FunctionTasks(TaskSource):
     def truth(self, stream: Stream, index: int, inputs: Tensor) -> Tensor:
         """The function itself at inputs [n, features]."""
         parameters = self.functions(stream, [index])[1]
-        mean, deviation = (torch.tensor(values, dtype=torch.float64) for values in (self.spec.mean, self.spec.deviation))
+        mean, deviation = self._scale()
         return self.values(parameters, (inputs.cpu().double() * deviation + mean).unsqueeze(0))[0].to(inputs)
+
+    def _scale(self) -> tuple[Tensor, Tensor]:
+        """Mean and deviation [features] of the inputs."""
+        return (torch.tensor(self.spec.mean, dtype=torch.float64),
+                torch.tensor(self.spec.deviation, dtype=torch.float64))
 
     def floors(self) -> tuple[Floor, ...]:
         """Mean squared error of ridge regression on the support, and of the mean over the training tasks."""
@@ -131,7 +136,7 @@ def ridge(batch: TaskBatch) -> Tensor:
     x_mean, y_mean = x.mean(1, keepdim=True), y.mean(1, keepdim=True)
     x, y = x - x_mean, y - y_mean
     eye = torch.eye(x.shape[-1], dtype=x.dtype, device=x.device)
-    slopes = torch.linalg.solve(x.mT @ x + _RIDGE * eye, x.mT @ y)
+    slopes: Tensor = torch.linalg.solve(x.mT @ x + _RIDGE * eye, x.mT @ y)
     return ((batch.query.inputs.double() - x_mean) @ slopes + y_mean).to(batch.query.targets)
 
 

@@ -31,8 +31,8 @@ class Harmonics(FunctionTasks):
 
     Amplitudes are uniform from 0.1 to 2, phases over the circle, ω from 0.3 to 0.9 and ν from 0.9 to 1.5. Both
     frequencies are held out: each one's range is cut into twenty parts, of which validation has the 4th, 6th, 15th and
-    17th, testing the 3rd, 8th, 13th and 18th, and training the other twelve, so that no learner is tested on a frequency
-    that it was trained on.
+    17th, testing the 3rd, 8th, 13th and 18th, and training the other twelve, so that no learner is tested on a
+    frequency that it was trained on.
     """
 
     Config = HarmonicsConfig
@@ -64,8 +64,8 @@ class Harmonics(FunctionTasks):
 
     def values(self, parameters: Tensor, inputs: Tensor) -> Tensor:
         """Both sines together."""
-        amplitudes, frequencies, phases = parameters[:, None].split(2, -1)
-        return (amplitudes * torch.sin(frequencies * inputs + phases)).sum(-1, keepdim=True)
+        a, b, slow, fast, one, other = parameters[:, None, None].unbind(-1)
+        return a * torch.sin(slow * inputs + one) + b * torch.sin(fast * inputs + other)
 
     def in_words(self, parameters: Sequence[float]) -> str:
         """Such as "1.2 sin(0.55x + 3.1) + 0.7 sin(1.31x + 0.4)"."""

@@ -28,7 +28,8 @@ class Mnist(IdxTasks):
     title = "MNIST"
     source = "LeCun 1998"
     addresses = ("https://ossci-datasets.s3.amazonaws.com/mnist", "https://storage.googleapis.com/cvdf-datasets/mnist")
-    official = official_files(("f68b3c2dcbeaaa9fbdd348bbdeb94873", 9_912_422), ("d53e105ee54ea40749a09fcbcd1e9432", 28_881),
-                              ("9fb629c4189551a2d022fa330f9573f3", 1_648_877), ("ec29112dd5afa0611ce80d1b7f02629c", 4_542))
+    official = official_files(
+        ("f68b3c2dcbeaaa9fbdd348bbdeb94873", 9_912_422), ("d53e105ee54ea40749a09fcbcd1e9432", 28_881),
+        ("9fb629c4189551a2d022fa330f9573f3", 1_648_877), ("ec29112dd5afa0611ce80d1b7f02629c", 4_542))
     class_names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
     hints = ("MNIST", "mnist")

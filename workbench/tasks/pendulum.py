@@ -44,9 +44,9 @@ class System:
 SYSTEMS = {
     "pendulum": System("pendulum", ("angle from hanging (rad)", "angular speed (rad/s)"), "torque (N m)",
                        (math.pi, 4.0, 5.0), (0.5, 2.0), (0.5, 1.5)),
-    "cart_pole": System("cart-pole", ("place of the cart (m)", "its speed (m/s)", "angle of the pole from upright (rad)",
-                                      "its angular speed (rad/s)"), "force on the cart (N)",
-                        (2.0, 2.0, math.pi, 3.0, 10.0), (0.1, 1.0), (0.5, 1.5)),
+    "cart_pole": System("cart-pole", ("place of the cart (m)", "its speed (m/s)",
+                                      "angle of the pole from upright (rad)", "its angular speed (rad/s)"),
+                        "force on the cart (N)", (2.0, 2.0, math.pi, 3.0, 10.0), (0.1, 1.0), (0.5, 1.5)),
 }
 
 
@@ -55,7 +55,7 @@ class PendulumConfig(FunctionTasksConfig):
 
     name: Literal["pendulum"] = "pendulum"
     system: Literal["pendulum", "cart_pole"] = field(
-        "pendulum", label="System", help="A mass on a rod that a torque turns, or a pole on a cart that a force pushes.",
+        "pendulum", label="System", help="A mass on a rod that a torque turns, or a pole on a pushed cart.",
         choices={"pendulum": "Pendulum", "cart_pole": "Cart-pole"})
     step: float = field(0.1, label="Time step", unit="s", help="The change of the state over this time is predicted, "
                         "with the action held.", ge=0.01, le=0.5, advanced=True)

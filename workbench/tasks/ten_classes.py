@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import struct
 import zlib
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
@@ -57,21 +58,20 @@ class TenClasses(ClassTasks):
             rule = "every class in every split, with examples of its own"
         return replace(found, split=split_of_ten(self.name()), facts=f"{found.facts} · {rule}")
 
+    @abstractmethod
     def read(self, experiment: Experiment) -> Labelled:
         """The pictures of all classes, whatever their split."""
-        raise NotImplementedError
 
     def check(self) -> None:
         """Raise DataError where tasks have more ways than a split has classes."""
-        for stream, split in (("train", "train"), ("validation", "validation"), ("test", "test")):
-            ways = self.shapes[stream].ways  # type: ignore[index]
-            if not self.holds_out_examples and ways > _SIZES[split]:
-                table = "training.ways" if stream == "train" and ways != self.shapes["test"].ways else "task.ways"
+        own, training = self.shapes["test"].ways, self.shapes["train"].ways
+        wrong = {"task.ways": (own, _WAYS), "training.ways": (training, _SIZES["train"])}
+        for name, (ways, most) in wrong.items():
+            if not self.holds_out_examples and ways > most:
                 raise DataError(
                     f"{self.title} has ten classes: 4 train, 3 validate and 3 are tested on, which will not do for "
-                    f"{ways}-way tasks. Set {table} to {_SIZES[split] if table == 'training.ways' else _WAYS}, or "
-                    "dataset.held_out to examples, which splits by example: for comparing with supervised learning, or "
-                    "for testing a learner that was trained on other data")
+                    f"{ways}-way tasks. Set {name} to {most}, or dataset.held_out to examples, which splits by example, "
+                    "for comparing with supervised learning or testing a learner that was trained on other data")
         super().check()
 
 
@@ -103,8 +103,10 @@ class IdxTasks(TenClasses, Benchmark):
         labels, why = files[_STEMS[1]], f"{files[_STEMS[0]].name} and the files that belong to it lie in it"
         if is_whole(labels, cls.official[1].checksum):
             return Recognition(cls.name(), f"{why}, with the checksum of {cls.title}", 0.97)
-        is_named = any(hint in str(labels.parent).lower() for hint in cls.hints[:-1])
-        return Recognition(cls.name(), why, 0.9 if is_named else 0.8 if cls.name() == "mnist" else 0.5)
+        # Unpacked, only the names of the folders tell which they are; all but MNIST have its name in theirs.
+        folders = "/".join(labels.parent.parts[-3:]).lower()
+        is_named = any(hint.lower() in folders for hint in cls.hints)
+        return Recognition(cls.name(), why, 0.7 if cls.name() == "mnist" else 0.9 if is_named else 0.5)
 
     def read(self, experiment: Experiment) -> Labelled:
         """Read the four files, from the cache where they were read before."""
