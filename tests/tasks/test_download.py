@@ -20,12 +20,12 @@ MD5 = hashlib.md5(CONTENT, usedforsecurity=False).hexdigest()
 
 
 class Handler(BaseHTTPRequestHandler):
-    """Gives the content; less of it at /half, without its length at /endless, and none at all elsewhere."""
+    """Gives the content; less of it at /half, without its length at /unsized, none at /missing or in /lacking."""
 
     def do_GET(self) -> None:
         name = self.path.rpartition("/")[2]
         self.server.asked.append(name)  # type: ignore[attr-defined]
-        if name.startswith("missing"):
+        if name.startswith("missing") or self.path.startswith("/lacking/"):
             self.send_error(404)
             return
         self.send_response(200)
@@ -135,3 +135,24 @@ def test_omniglot_fetches_both_files_and_keeps_what_is_already_there(
     assert server.asked == ["two.zip"]  # type: ignore[attr-defined]
     assert told[0] == (len(CONTENT), 2 * len(CONTENT))
     assert told[-1] == (2 * len(CONTENT), 2 * len(CONTENT))
+
+
+def test_the_next_server_is_asked_where_one_does_not_have_a_file(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    files = [OfficialFile("one.zip", MD5, len(CONTENT)), OfficialFile("two.zip", MD5, len(CONTENT))]
+    lacking, having = f"{address(server)}/lacking", address(server)
+    told: list[tuple[int, int]] = []
+    fetch_all([lacking, having], files, tmp_path, lambda *now: told.append(now), never)
+    assert server.asked == ["one.zip", "one.zip", "two.zip", "two.zip"]  # type: ignore[attr-defined]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["one.zip", "two.zip"]
+    assert told[-1] == (2 * len(CONTENT), 2 * len(CONTENT))
+    with pytest.raises(DataError, match=r"is not the official wrong\.zip"):
+        fetch_all([lacking, having], [OfficialFile("wrong.zip", "0" * 32, 5)], tmp_path, lambda *_: None, never)
+    assert not (tmp_path / "wrong.zip").exists()
+
+
+def test_giving_up_asks_no_other_server(server: ThreadingHTTPServer, tmp_path: Path) -> None:
+    with pytest.raises(DownloadCancelledError):
+        fetch_all([address(server), address(server)], [OfficialFile("a.zip", MD5, 5)], tmp_path, lambda *_: None,
+                  lambda: True)
+    assert len(server.asked) == 1  # type: ignore[attr-defined]
+    assert not list(tmp_path.iterdir())

@@ -70,8 +70,8 @@ class TenClasses(ClassTasks):
             if not self.holds_out_examples and ways > most:
                 raise DataError(
                     f"{self.title} has ten classes: 4 train, 3 validate and 3 are tested on, which will not do for "
-                    f"{ways}-way tasks. Set {name} to {most}, or dataset.held_out to examples, which splits by example, "
-                    "for comparing with supervised learning or testing a learner that was trained on other data")
+                    f"{ways}-way tasks. Set {name} to {most}, or dataset.held_out to examples, which splits by "
+                    "example, for comparing with supervised learning or testing a learner of other data")
         super().check()
 
 
