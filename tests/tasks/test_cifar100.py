@@ -47,7 +47,7 @@ FINE, COARSE = sorted(ABOVE), sorted(CLASSES)
 
 
 def records(a_class: int, seed: int) -> bytes:
-    """So many pictures of every class in random order; the first red pixel is the class, the last blue one the place."""
+    """So many pictures of every class in random order; the first red byte is the class, the last blue the place."""
     order = np.random.default_rng(seed).permutation(100 * a_class)
     rows = np.zeros((len(order), 3074), dtype=np.uint8)
     rows[:, 1] = order % 100
@@ -198,7 +198,8 @@ def test_dataset_toml_asks_for_the_other_split(tmp_path: Path, binary: Maker) ->
 
 
 @pytest.mark.parametrize("kind", [CifarFs, Fc100])
-def test_the_download_is_verified_and_never_half(server: FileServer, tmp_path: Path, kind: type[CifarFs | Fc100]) -> None:
+def test_the_download_is_verified_and_never_half(
+        server: FileServer, tmp_path: Path, kind: type[CifarFs | Fc100]) -> None:
     assert kind.downloadable
     assert [(file.name, len(file.checksum)) for file in kind.official] == [(ARCHIVE, 32)]
     with pytest.raises(DataError, match=r"is not the official cifar-100-binary\.tar\.gz \(its checksum is"):
