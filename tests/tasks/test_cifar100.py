@@ -186,7 +186,7 @@ def test_the_archive_and_its_folder_are_recognized(tmp_path: Path, binary: Maker
     packed, plain = binary(tmp_path / "packed"), binary(tmp_path / "plain", packed=False)
     for path in (packed, packed / ARCHIVE, plain, plain / FOLDER):
         found = recognize_data(path)
-        assert (found.dataset, found.form, found.settings) == ("cifar_fs", "cifar_fs", {"path": str(path)})
+        assert (found.dataset, found.form, found.settings) == ("cifar_fs", "CIFAR-FS", {"path": str(path)})
     report = check_data(packed)
     assert (report["classes"], report["examples"], report["size"], report["color"]) == (100, 600, 32, "rgb")
 

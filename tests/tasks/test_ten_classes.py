@@ -228,7 +228,7 @@ def test_the_report_agrees_with_the_dataset(tmp_path: Path, four: Maker) -> None
     four(tmp_path)
     task = resolve({"dataset": {"name": "mnist"}, "task": FEW}).task
     report = check_data(tmp_path, task)
-    assert (report["form"], report["classes"], report["examples"]) == ("mnist", 10, 60)
+    assert (report["form"], report["classes"], report["examples"]) == ("MNIST", 10, 60)
     assert report["splits"]["test"] == {"classes": 3, "examples": 18}
     assert (report["size"], report["color"], report["usable"]) == (28, "grey", True)
 

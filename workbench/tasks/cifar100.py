@@ -78,7 +78,7 @@ class Cifar100Tasks(Benchmark):
         if listing.is_file and listing.files[0].name != ARCHIVE:
             return None
         place = find_cifar100([listing.path(listing.files[0]) if listing.is_file else listing.root])
-        return None if place is None else Recognition(cls.name(), f"{place.name} holds CIFAR-100's binary files",
+        return None if place is None else Recognition(cls.title, f"{place.name} holds CIFAR-100's binary files",
                                                       cls.certainty)
 
     def load(self, experiment: Experiment) -> Labelled:
@@ -97,7 +97,7 @@ class Cifar100Tasks(Benchmark):
             f"{place} holds {whole:,} pictures of {len(split)} classes and the official files {_PICTURES:,} of 100; "
             "results will not compare with published ones",)
         return Labelled(found.pixels, found.counts, tuple(name.replace("_", " ") for name in found.names), split,
-                        form=self.name(), facts=f"{len(split)} classes · {whole:,} pictures · {_SIDE}×{_SIDE} colour",
+                        form=self.title, facts=f"{len(split)} classes · {whole:,} pictures · {_SIDE}×{_SIDE} colour",
                         problems=problems)
 
 

@@ -52,5 +52,5 @@ class Digits(TenClasses):
                         ((0, 0), (_BORDER, _BORDER), (_BORDER, _BORDER)))
         counts = np.bincount(found.target, minlength=10).astype(np.int64)
         names = ("zero", "one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
-        return Labelled(torch.from_numpy(pixels).unsqueeze(1), counts, names, (), form="digits",
+        return Labelled(torch.from_numpy(pixels).unsqueeze(1), counts, names, (), form=self.title,
                         facts=f"{len(pixels):,} pictures · 8×8, drawn at 28×28")

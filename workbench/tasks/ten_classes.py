@@ -102,11 +102,11 @@ class IdxTasks(TenClasses, Benchmark):
             return None
         labels, why = files[_STEMS[1]], f"{files[_STEMS[0]].name} and the files that belong to it lie in it"
         if is_whole(labels, cls.official[1].checksum):
-            return Recognition(cls.name(), f"{why}, with the checksum of {cls.title}", 0.97)
+            return Recognition(cls.title, f"{why}, with the checksum of {cls.title}", 0.97)
         # Unpacked, only the names of the folders tell which they are; all but MNIST have its name in theirs.
         folders = "/".join(labels.parent.parts[-3:]).lower()
         is_named = any(hint.lower() in folders for hint in cls.hints)
-        return Recognition(cls.name(), why, 0.7 if cls.name() == "mnist" else 0.9 if is_named else 0.5)
+        return Recognition(cls.title, why, 0.7 if cls.name() == "mnist" else 0.9 if is_named else 0.5)
 
     def read(self, experiment: Experiment) -> Labelled:
         """Read the four files, from the cache where they were read before."""
@@ -124,7 +124,7 @@ class IdxTasks(TenClasses, Benchmark):
         problems = () if total == 70_000 else (
             f"{roots[0]} holds {total:,} pictures and the official files 70,000; results will not compare with "
             "published ones",)
-        return Labelled(pixels, np.array(counts, dtype=np.int64), self.class_names, (), form=self.name(),
+        return Labelled(pixels, np.array(counts, dtype=np.int64), self.class_names, (), form=self.title,
                         facts=f"{total:,} pictures · {pixels.shape[2]}×{pixels.shape[3]}", problems=problems)
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
