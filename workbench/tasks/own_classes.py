@@ -135,7 +135,7 @@ def moments_of(inputs: Tensor, examples: NDArray[np.int64]) -> tuple[tuple[float
     """
     chosen = torch.from_numpy(examples)
     if inputs.dtype == torch.uint8:
-        pixels = [_moments_of_pixels(inputs[chosen, channel]) for channel in range(inputs.shape[1])]
+        pixels = [moments_of_pixels(inputs[chosen, channel]) for channel in range(inputs.shape[1])]
         return tuple(mean for mean, _ in pixels), tuple(deviation for _, deviation in pixels)
     rows = inputs[chosen].double().movedim(1, 0).flatten(1)
     deviation = rows.std(1, correction=0)
@@ -143,7 +143,7 @@ def moments_of(inputs: Tensor, examples: NDArray[np.int64]) -> tuple[tuple[float
     return tuple(rows.mean(1).tolist()), tuple(deviation.tolist())
 
 
-def _moments_of_pixels(pixels: Tensor) -> tuple[float, float]:
+def moments_of_pixels(pixels: Tensor) -> tuple[float, float]:
     """Mean and deviation of uint8 pixels as numbers in [0, 1]; pictures of one flat tone deviate by 1."""
     counts = torch.bincount(pixels.reshape(-1), minlength=256).double()
     levels = torch.arange(256, dtype=torch.float64) / 255
