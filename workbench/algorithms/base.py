@@ -16,6 +16,7 @@ from workbench.backbones.base import Backbone, Network, Params, WithHead
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Examples, Spec, Task
+from workbench.tasks.judging import judged
 
 C = TypeVar("C", bound=Choice)
 State = Any
@@ -57,7 +58,7 @@ class Aux(NamedTuple):
 
     Attributes:
         loss: Query loss after adaptation.
-        metric: Query accuracy (a fraction) or mean squared error after adaptation.
+        metric: The query metric after adaptation: mean squared error, or a fraction such as accuracy.
         buffers: As in `Meta`; the mean over the meta-batch is carried on.
         extra: Other tensors by name: `hardest` is the label of the class whose queries were answered worst, reported
             where the method asks for hard tasks.
@@ -284,10 +285,8 @@ class Algorithm(Pluggable, Generic[C]):
         return lambda params: self.loss(self.network(params, support.inputs), support.targets)
 
     def metric(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Accuracy as a fraction, or mean squared error."""
-        if self.spec.kind == "classification":
-            return (outputs.argmax(-1) == targets).to(outputs.dtype).mean()
-        return F.mse_loss(outputs, targets)
+        """What the tasks are judged by: mean squared error, or accuracy, balanced accuracy or AUROC as a fraction."""
+        return judged(self.spec.metric, outputs, targets)
 
 
 class OnFeatures(Algorithm[C], Generic[C]):

@@ -27,15 +27,18 @@ def check(arguments: Namespace, output: Output) -> int:
 
 
 def _in_words(report: dict[str, Any]) -> str:
-    facts = [f"{report['classes']:,} classes", f"{report['examples']:,} examples"]
+    tasks = report["tasks"]
+    facts = [*([f"{sum(tasks.values()):,} tasks"] if tasks else []), f"{report['classes']:,} classes",
+             f"{report['examples']:,} examples"]
     if report["size"]:
         facts.append(f"{report['size']}×{report['size']} {'grey' if report['color'] == 'grey' else 'colour'}")
     why = f" ({report['why']})" if report["why"] else ""
     lines = [f"{report['path']}: {report['form']}{why}", ", ".join(facts)]
-    lines += [f"  {name}: {split['classes']:,} classes, {split['examples']:,} examples"
+    lines += [f"  {name}: " + (f"{tasks[name]:,} tasks, " if name in tasks else "") +
+              f"{split['classes']:,} classes, {split['examples']:,} examples"
               for name, split in report["splits"].items()]
     if report["dataset"]:
-        settings = {f"dataset.{name}": value for name, value in report["settings"].items()}
+        settings = {f"dataset.{name}": value for name, value in report["settings"].items()} | report["experiment"]
         lines.append(" ".join(["read as: --set", f"dataset={report['dataset']}",
                                *(f"--set {shlex.quote(f'{name}={value}')}" for name, value in settings.items())]))
     if floor := report["floor"]:

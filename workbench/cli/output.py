@@ -8,6 +8,8 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from workbench.experiment.metrics import is_share, words_of
+
 
 class UsageError(ValueError):
     """A mistake in what was typed; the message is the one sentence that the person reads."""
@@ -65,9 +67,10 @@ def result_in_words(metric: str, mean: float | None, ci95: float | None = None) 
     """A result with its 95 % interval, such as "accuracy 93.4 % ± 0.5 %" or "mse 0.512 ± 0.031"."""
     if mean is None:
         return ""
-    if metric == "accuracy":
-        return f"accuracy {100 * mean:.2f} %" + ("" if ci95 is None else f" ± {100 * ci95:.2f} %")
-    return f"{metric} {mean:.4g}" + ("" if ci95 is None else f" ± {ci95:.2g}")
+    name = words_of(metric).name
+    if is_share(metric):
+        return f"{name} {100 * mean:.2f} %" + ("" if ci95 is None else f" ± {100 * ci95:.2f} %")
+    return f"{name} {mean:.4g}" + ("" if ci95 is None else f" ± {ci95:.2g}")
 
 
 def duration(seconds: float) -> str:

@@ -18,6 +18,7 @@ from workbench.engine.events import Evaluation, Event, Failed, Started, Steps
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
 from workbench.experiment.idle import changed, said_in_vain
+from workbench.experiment.metrics import is_share
 from workbench.experiment.presets import find_preset
 from workbench.experiment.registry import ROLES
 from workbench.experiment.resolve import read_toml, resolve, with_settings
@@ -169,7 +170,7 @@ class _Teller:
 
 
 def _short(event: Evaluation) -> str:
-    return f"{100 * event.score.mean:.1f} %" if event.metric == "accuracy" else f"{event.score.mean:.3f}"
+    return f"{100 * event.score.mean:.1f} %" if is_share(event.metric) else f"{event.score.mean:.3f}"
 
 
 def evaluation_table(evaluation: Evaluation | None) -> dict[str, Any] | None:

@@ -62,9 +62,10 @@ def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation
         meta: What to judge.
         step: Outer steps behind it, for the record.
         split: Which tasks.
-        tasks: How many.
+        tasks: How many; no more than there are different ones, or the interval would be too narrow.
         both_modes: Where transductive and inductive normalization differ, score both.
     """
+    tasks = min(tasks, max(2, session.source.distinct(split) or tasks))
     differ = both_modes and session.backbone.depends_on_batch and session.algorithm.tested_on == "tasks"
     parts: list[tuple[Curve, ...]] = []
     for part in metrics(session, meta, split, tasks, both_modes=differ):

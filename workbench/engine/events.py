@@ -10,11 +10,11 @@ from numpy.typing import NDArray
 
 from workbench.algorithms.base import Drawing, Stage
 from workbench.engine.state import TrainState
+from workbench.experiment.metrics import Metric
 from workbench.tasks.base import Spec
 
 Curve = NDArray[np.float64]
 Pixels = NDArray[np.uint8]
-Metric = Literal["accuracy", "mse"]
 
 
 @dataclass(frozen=True)
@@ -67,7 +67,7 @@ class Started:
         chunk: Tasks run at once.
         threads: Compute threads.
         parameters: Numbers that are meta-learned.
-        metric: accuracy (a fraction) or mse.
+        metric: What the tasks are judged by: mse, or a fraction such as accuracy.
         spec: Kind and shape of the tasks, with which a learner can be used without opening the dataset.
         floors: Named results that a learner must beat.
         notices: What the person should know, such as a class left out.
@@ -157,7 +157,7 @@ class Evaluation:
         step: Outer steps behind the meta-parameters that were judged.
         split: validation or test.
         tasks: How many.
-        metric: accuracy (a fraction) or mse.
+        metric: What the tasks are judged by: mse, or a fraction such as accuracy.
         score: The result, normalized as the experiment says.
         modes: Scores by normalization (transductive, inductive) where they differ; else empty.
         by_step: Score before the first inner step and after each.

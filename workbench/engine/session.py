@@ -13,10 +13,10 @@ from torch import Tensor
 from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import devices
-from workbench.engine.events import Metric
 from workbench.engine.executors import EXECUTORS, Executor, Setting
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
 from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
 from workbench.tasks.draws import Draws
@@ -38,7 +38,7 @@ class Session:
         source: Where tasks come from.
         algorithm: What learns.
         executor: What runs it.
-        metric: accuracy or mse.
+        metric: What the tasks are judged by.
         chunk, test_chunk: Tasks run at once in training and in testing.
     """
 
@@ -48,7 +48,7 @@ class Session:
         self.device = devices.choose(experiment.device)
         self.source = open_source(experiment, self.device)
         self.spec = self.source.spec if classes is None else replace(self.source.spec, classes=classes)
-        self.metric: Metric = "accuracy" if self.spec.kind == "classification" else "mse"
+        self.metric: Metric = self.spec.metric
         self.backbone, self.algorithm = build(experiment, self.spec)
         self._check_examples()
         work, testing = (self._work(training) for training in (True, False))
@@ -76,6 +76,10 @@ class Session:
         shape = shape or (self.experiment.training_task() if training else self.experiment.task)
         ways = shape.ways if self.spec.kind == "classification" else 1
         return self.algorithm.inner_steps(training=training, examples=ways * shape.shots)
+
+    def floors(self) -> dict[str, float]:
+        """Named results that the learner must beat; nothing where it is not tested on tasks."""
+        return {one.name: one.mean for one in self.source.floors()} if self.algorithm.tested_on == "tasks" else {}
 
     def init(self) -> Meta:
         """The first meta-parameters, on the device."""

@@ -37,6 +37,7 @@ from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import Outer, TrainState
 from workbench.experiment.experiment import Experiment, TrainingConfig
+from workbench.experiment.metrics import as_error
 from workbench.tasks.base import TaskBatch
 
 T = TypeVar("T")
@@ -290,7 +291,7 @@ class _Training:
 
     def _judge(self, result: Evaluation) -> bool:
         """Remember the meta-parameters if they are the best so far; whether they are."""
-        score = -result.score.mean if result.metric == "accuracy" else result.score.mean
+        score = as_error(result.metric, result.score.mean)
         if not math.isfinite(score):  # adaptation that diverges is the worst there is, and not the best for ever
             score = math.inf
         is_better = self.best_score is None or score < self.best_score
@@ -343,7 +344,7 @@ class _Training:
             device=str(session.device), device_title=titles.get(str(session.device), str(session.device)),
             executor=session.executor.name, chunk=session.chunk, threads=session.executor.threads,
             parameters=sum(value.numel() for value in self.meta.params.values()), metric=session.metric,
-            spec=session.spec, floors={one.name: one.mean for one in session.source.floors()} if session.algorithm.tested_on == "tasks" else {},
+            spec=session.spec, floors=session.floors(),
             notices=(*overview.problems, *([remedy] if remedy else [])),
             versions={"workbench": workbench.__version__, "torch": torch.__version__,
                       "python": platform.python_version()},

@@ -13,6 +13,7 @@ from typing import Literal, Protocol
 import numpy as np
 
 from workbench.engine.events import Curve, Evaluation
+from workbench.experiment.metrics import Metric, is_share, words_of
 from workbench.exports.curves import Smoothers, evenly, iterations
 from workbench.runs.history import History
 
@@ -302,26 +303,26 @@ def to_csv(figure: Figure) -> str:
 
 
 def metric_scale(runs: Sequence[Subject]) -> float:
-    """Accuracy is shown in per cent."""
-    return 100.0 if _metric(runs) == "accuracy" else 1.0
+    """Shares, such as accuracies, are shown in per cent."""
+    return 100.0 if is_share(_metric(runs)) else 1.0
 
 
 def metric_title(runs: Sequence[Subject]) -> str:
     """The metric as a title."""
-    return {"accuracy": "Accuracy", "mse": "Squared error", "": "Metric"}[_metric(runs)]
+    return words_of(_metric(runs)).title
 
 
 def metric_label(runs: Sequence[Subject]) -> str:
     """The metric with its unit."""
-    return {"accuracy": "accuracy, %", "mse": "mean squared error", "": "metric"}[_metric(runs)]
+    return words_of(_metric(runs)).label
 
 
 def loss_label(runs: Sequence[Subject]) -> str:
     """The loss by name."""
-    return {"accuracy": "cross-entropy", "mse": "mean squared error", "": "loss"}[_metric(runs)]
+    return words_of(_metric(runs)).loss
 
 
-def _metric(runs: Sequence[Subject]) -> Literal["accuracy", "mse", ""]:
+def _metric(runs: Sequence[Subject]) -> Metric | Literal[""]:
     return next((run.history.started.metric for run in runs if run.history.started), "")
 
 
@@ -335,7 +336,8 @@ def _comparable(runs: Sequence[Subject]) -> tuple[list[Subject], str]:
 
 
 def _bounds(runs: Sequence[Subject]) -> tuple[float, float] | None:
-    return {"accuracy": (0.0, 100.0), "mse": NO_LESS_THAN_ZERO, "": None}[_metric(runs)]
+    found = _metric(runs)
+    return (0.0, 100.0) if is_share(found) else NO_LESS_THAN_ZERO if found else None
 
 
 def _validations(run: Subject, scale: float, legend: str, against: Against, *, is_crowded: bool

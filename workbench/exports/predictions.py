@@ -120,10 +120,18 @@ def predict(learner: Learner, spec: Spec, task: NewTask) -> Predictions:
                   reference=support.inputs if backbone.is_inductive or is_alone else None, progress=1.0, key=key)
     with torch.no_grad():
         outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), query, ctx.adapted)
-        if spec.kind == "classification":
-            outputs = outputs.softmax(-1)
+        outputs = outputs.softmax(-1) if spec.kind == "classification" else _in_its_unit(outputs, spec)
     return Predictions(task.query_names, task.class_names, outputs.cpu().double().numpy(), len(support.inputs),
                        ctx.steps, tuple(notices))
+
+
+def _in_its_unit(outputs: torch.Tensor, spec: Spec) -> torch.Tensor:
+    """Values as the person's table has them, where the learner's targets were scaled."""
+    if "target_mean" not in spec.reading:
+        return outputs
+    middle, spread = (torch.tensor(spec.reading[name], dtype=outputs.dtype, device=outputs.device)
+                      for name in ("target_mean", "target_deviation"))
+    return outputs * spread + middle
 
 
 def check_target(path: Path) -> None:

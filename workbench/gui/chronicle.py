@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from workbench.engine.events import Evaluation, Failed, Finished, Paused, Started
+from workbench.experiment.metrics import words_of
 from workbench.gui import words
 from workbench.gui.controller import Noted
 
@@ -20,10 +21,11 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
                 yield notice, "warn"
         case Evaluation(split="test"):
             result = words.result(event.score.mean, event.score.ci95, event.metric)
-            yield f"test: {event.metric} {result} over {event.tasks:,} tasks, learner of step {event.step:,}", ""
+            name = words_of(event.metric).name
+            yield f"test: {name} {result} over {event.tasks:,} tasks, learner of step {event.step:,}", ""
         case Evaluation():
             result = words.result(event.score.mean, event.score.ci95, event.metric)
-            yield f"step {event.step:,}: validation {event.metric} {result}", ""
+            yield f"step {event.step:,}: validation {words_of(event.metric).name} {result}", ""
         case Paused():
             yield f"step {event.step:,}: {'paused' if event.is_paused else 'goes on'}", ""
         case Finished():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
+from workbench.experiment.metrics import as_error
 from workbench.experiment.registry import find
 from workbench.gui import words
 from workbench.runs.history import History
@@ -66,8 +67,7 @@ def has_trained(history: History, patience: int | None) -> bool:
         return False
     if history.step >= history.started.iterations:
         return True
-    sign = -1 if found[0].metric == "accuracy" else 1
-    scores = [sign * one.score.mean if math.isfinite(one.score.mean) else math.inf for one in found]
+    scores = [as_error(one.metric, one.score.mean) if math.isfinite(one.score.mean) else math.inf for one in found]
     return patience is not None and len(scores) - 1 - scores.index(min(scores)) >= patience
 
 

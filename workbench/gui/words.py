@@ -6,6 +6,8 @@ import math
 import re
 from decimal import Decimal
 
+from workbench.experiment.metrics import is_share
+
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(?:[,\u202f\u00a0 ]\d{3})+(?:\.\d+)?")
 
 
@@ -64,8 +66,8 @@ def size(count: float) -> str:
 
 
 def result(mean: float, ci95: float | None, metric: str) -> str:
-    """A result with its interval: 95.1 ± 0.5 % for an accuracy, 0.41 ± 0.03 for an error."""
-    if metric == "accuracy":
+    """A result with its interval: 95.1 ± 0.5 % for a share, 0.41 ± 0.03 for an error."""
+    if is_share(metric):
         return f"{100 * mean:.1f} ± {100 * ci95:.1f} %" if ci95 is not None else f"{100 * mean:.1f} %"
     if ci95 is None or ci95 <= 0:
         return f"{mean:.3g}"

@@ -21,6 +21,7 @@ from workbench.engine.events import (
     Started,
     Steps,
 )
+from workbench.experiment.metrics import as_error
 from workbench.runs.record import Kept, Recorded
 
 
@@ -135,8 +136,7 @@ class History:
         """The validation that the best checkpoint was chosen by."""
         if not self.validations:
             return None
-        sign = -1 if self.validations[0].metric == "accuracy" else 1
-        return min(self.validations, key=lambda one: sign * one.score.mean)
+        return min(self.validations, key=lambda one: as_error(one.metric, one.score.mean))
 
     def tasks_per_second(self, window: float = 10.0) -> float:
         """Training tasks a second over the last `window` seconds; 0 where there is too little to say."""

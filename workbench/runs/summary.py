@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from workbench.engine.events import Evaluation, Event, Failed, Finished, Paused, Started, Steps
+from workbench.experiment.metrics import as_error
 from workbench.runs.record import Recorded
 
 Status = Literal["running", "paused", "finished", "stopped", "interrupted", "failed"]
@@ -23,7 +24,7 @@ class Summary:
         steps, iterations: Outer steps done and planned.
         seconds: Training time.
         device: What it ran on.
-        metric: accuracy or mse.
+        metric: What the tasks are judged by, such as accuracy or mse.
         mean, ci95, tasks: The test result; None before it is known.
         validation: Best validation result so far; None before it is known.
         message: Why it failed.
@@ -54,9 +55,9 @@ class Summary:
             case Evaluation(split="test"):
                 self.mean, self.ci95, self.tasks = event.score.mean, event.score.ci95, event.tasks
             case Evaluation():
-                sign, mean = 1 if event.metric == "accuracy" else -1, event.score.mean
-                if math.isfinite(mean) and (self.validation is None or sign * mean > sign * self.validation):
-                    self.validation = mean
+                means = [event.score.mean, *([] if self.validation is None else [self.validation])]
+                if math.isfinite(event.score.mean):
+                    self.validation = min(means, key=lambda mean: as_error(event.metric, mean))
             case Paused():
                 self.status = "paused" if event.is_paused else "running"
             case Finished():

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import InputKind, Pluggable, Role, TaskKind
 
 if TYPE_CHECKING:
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 
 Stream = Literal["train", "validation", "test", "probe"]
 Background = Literal["dark", "as is"]
+# Stands for the metric that is usual for the kind of task, until a spec is made.
+_USUAL_METRIC = cast("Metric", "")
 STREAMS: tuple[Stream, ...] = ("train", "validation", "test", "probe")
 
 
@@ -80,8 +83,9 @@ class Spec:
             regression.
         mean, deviation: Inputs are (raw - mean) / deviation, per channel or feature, with raw pixels in [0, 1].
         raw: How a raw input is to be read, in words that an export carries along.
-        reading: How files of a person's become inputs, as plain values that a dataset of one's own writes and reads: the
-            columns of a table, the rate of a recording.
+        metric: What learners are judged by; empty stands for accuracy, or for mse where the tasks are regression.
+        reading: How files of a person's become inputs, as plain values that a dataset of their own writes and reads:
+            the columns of a table, the rate of a recording.
         background: For pictures, "dark" where the learner only ever saw light ink on black, so that drawings on white
             paper have to be inverted; "as is" where a picture goes in as it was taken.
     """
@@ -96,6 +100,12 @@ class Spec:
     background: Background = "as is"
     classes: int = 0
     reading: Mapping[str, Any] = field(default_factory=dict, hash=False)
+    metric: Metric = _USUAL_METRIC
+
+    def __post_init__(self) -> None:
+        """Fill in the usual metric of the kind."""
+        if not self.metric:
+            object.__setattr__(self, "metric", "accuracy" if self.kind == "classification" else "mse")
 
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Spec:
@@ -132,6 +142,8 @@ class Overview:
         examples: Examples of each split.
         problems: What is wrong, each naming its file and the remedy.
         samples: Up to a dozen pictures [n, channels, height, width] uint8, or None.
+        tasks: Tasks of each split, where there is a fixed number of them.
+        class_count: Classes in all where splits share some; None where all are different.
     """
 
     form: str
@@ -140,6 +152,8 @@ class Overview:
     examples: dict[str, int] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     samples: Tensor | None = None
+    tasks: dict[str, int] = field(default_factory=dict)
+    class_count: int | None = None
 
 
 @dataclass(frozen=True)
@@ -151,12 +165,14 @@ class Recognition:
         why: What shows it, as a sentence without its full stop.
         certainty: From 0 to 1; the surest dataset is taken.
         settings: Fields of the dataset that were guessed, beside `path`.
+        experiment: Other fields of the experiment that the data demand, by their dotted names, such as "task.ways".
     """
 
     form: str
     why: str
     certainty: float
     settings: Mapping[str, Any] = field(default_factory=dict)
+    experiment: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -165,16 +181,24 @@ class Floor:
 
     Attributes:
         name: The method, such as "nearest mean on raw pixels".
-        metric: "accuracy", "balanced accuracy", "auroc" or "mse".
+        metric: What it was measured by, as in `Spec`.
         mean, ci95: The result, and its 95 % interval where it was measured on tasks.
         tasks: On how many tasks; 0 where it is known exactly.
     """
 
     name: str
-    metric: str
+    metric: Metric
     mean: float
     ci95: float | None = None
     tasks: int = 0
+
+
+class Count(NamedTuple):
+    """How many examples a class or a task has in a split."""
+
+    name: str
+    split: str
+    examples: int
 
 
 class TaskSource(Pluggable):
@@ -263,9 +287,21 @@ class TaskSource(Pluggable):
     def overview(self) -> Overview:
         """The whole dataset in words and numbers."""
 
+    def distinct(self, stream: Stream) -> int | None:  # noqa: ARG002 - for datasets whose tasks come ready-made
+        """How many different tasks a stream has, after which they come again; None where each is drawn anew."""
+        return None
+
     def names(self, split: str) -> frozenset[str]:  # noqa: ARG002 - for datasets that have classes
         """Names of the classes of a split (train, validation or test); empty where there are none to tell apart."""
         return frozenset()
+
+    def counts(self) -> tuple[Count, ...]:
+        """Examples of each class, or each task of a person's own, in each split; empty where there is no counting."""
+        return ()
+
+    def shown_example(self, row: int) -> str:  # noqa: ARG002 - for datasets that read texts
+        """What the example in this row of the inputs says, for a dataset of classes that reads texts; else ""."""
+        return ""
 
     def truth(self, stream: Stream, index: int, inputs: Tensor) -> Tensor | None:  # noqa: ARG002
         """For regression whose function is known: its values [n, outputs] at inputs [n, features]; else None."""

@@ -31,8 +31,10 @@ def check_data(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
         form: What the data were recognized as; "new task" or "unknown" among others.
         why: What shows it.
         path, dataset, settings: The data, the dataset that reads them, and the fields that were guessed.
+        experiment: Other fields of the experiment that the data demand, by their dotted names.
         classes, examples: How many; classes are 0 for regression.
         splits: {"train": {"classes": ..., "examples": ...}, ...}; of a new task "support" and "query".
+        tasks: {"train": ..., ...} where there is a fixed number of them; else empty.
         size, color: Of pictures the side in pixels and "grey" or "rgb"; else None.
         floor: What a simple method reaches: {"name", "metric", "mean", "ci95", "tasks"}, or None.
         problems: Sentences that name the file, column or class and the remedy.
@@ -42,15 +44,17 @@ def check_data(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
         DataError: Nothing is there. Bad data are reported, never raised.
     """
     report: dict[str, Any] = {
-        "form": "unknown", "why": "", "path": str(path.expanduser()), "dataset": "", "settings": {}, "classes": 0,
-        "examples": 0, "splits": {}, "size": None, "color": None, "floor": None, "problems": [], "usable": False}
+        "form": "unknown", "why": "", "path": str(path.expanduser()), "dataset": "", "settings": {}, "experiment": {},
+        "classes": 0, "examples": 0, "splits": {}, "tasks": {}, "size": None, "color": None, "floor": None,
+        "problems": [], "usable": False}
     if not path.expanduser().exists():
         recognize_data(path)  # which says what is wrong
     try:
         found = recognize_data(path)
     except DataError as error:
         return report | {"problems": [str(error)]}
-    report |= {"form": found.form, "why": found.why, "dataset": found.dataset, "settings": found.settings}
+    report |= {"form": found.form, "why": found.why, "dataset": found.dataset, "settings": found.settings,
+               "experiment": found.experiment}
     try:
         return report | _looked_at(found, task)
     except DataError as error:
@@ -83,6 +87,9 @@ def experiment_on(found: Recognized, task: TaskConfig | None = None) -> Experime
     tables: dict[str, Any] = {"dataset": {"name": found.dataset, **found.settings}}
     if task is not None:
         tables["task"] = task.model_dump()
+    for dotted, value in found.experiment.items():  # what the data demand goes before what anybody wants
+        table, _, name = dotted.partition(".")
+        tables.setdefault(table, {})[name] = value
     return resolve(tables)
 
 
@@ -91,20 +98,22 @@ def _of_source(source: TaskSource) -> dict[str, Any]:
     floors = source.floors()
     splits = {name: {"classes": overview.classes.get(name, 0), "examples": count}
               for name, count in overview.examples.items()}
-    return {"form": overview.form, "classes": sum(overview.classes.values()),
-            "examples": sum(overview.examples.values()), "splits": splits, **_pictured(source.spec.input_shape, source),
+    classes = sum(overview.classes.values()) if overview.class_count is None else overview.class_count
+    return {"form": overview.form, "classes": classes, "examples": sum(overview.examples.values()), "splits": splits,
+            "tasks": overview.tasks, **_pictured(source.spec.input_shape, source),
             "floor": asdict(floors[0]) if floors else None, "problems": list(overview.problems), "usable": True}
 
 
 def _pictured(shape: tuple[int, ...], source: TaskSource) -> Mapping[str, Any]:
-    if source.spec.input_kind != "image" or source.overview().samples is None:
-        return {}
+    if not source.spec.raw.startswith("pixels") or source.overview().samples is None:
+        return {}  # a spectrogram has rows and columns, and yet is no picture of some size
     return {"size": shape[-1], "color": "grey" if shape[0] == 1 else "rgb"}
 
 
 def _of_new_task(path: Path) -> dict[str, Any]:
-    task = read_new_task(path, usual_spec(path))
-    classes, pictured = len(task.class_names), task.query_inputs.ndim == 4
+    spec = usual_spec(path)
+    task = read_new_task(path, spec)
+    classes, pictured = len(task.class_names), spec.raw.startswith("pixels")
     shape = task.query_inputs.shape
     return {"classes": classes, "examples": len(task.support.inputs) + len(task.query_inputs),
             "splits": {"support": {"classes": classes, "examples": len(task.support.inputs)},

@@ -26,6 +26,7 @@ class Recognized:
         why: What shows it, as a sentence without its full stop.
         settings: Fields of the dataset that were guessed, `path` among them.
         problems: What lies there that cannot be opened.
+        experiment: Other fields of the experiment that the data demand, by their dotted names.
     """
 
     path: Path
@@ -34,6 +35,7 @@ class Recognized:
     why: str = ""
     settings: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
+    experiment: dict[str, Any] = field(default_factory=dict)
 
 
 def recognize_data(path: Path) -> Recognized:
@@ -64,7 +66,7 @@ def recognize_data(path: Path) -> Recognized:
                           problems=listing.problems)
     own = {key: value for key, value in listing.said.items() if key != "form"}
     return Recognized(path, recognition.form, name, why, {**recognition.settings, **own, "path": str(path)},
-                      listing.problems)
+                      listing.problems, dict(recognition.experiment))
 
 
 def _candidates(listing: Listing) -> dict[str, Recognition]:

@@ -175,11 +175,13 @@ class ExperimentForm(QWidget):
         self._rebuild()
         self._changed()
 
-    def take_data(self, dataset: str, settings: Mapping[str, Any]) -> None:
-        """Train on data of a person's own, read with these fields of the dataset."""
+    def take_data(self, dataset: str, settings: Mapping[str, Any],
+                  experiment: Mapping[str, Any] | None = None) -> None:
+        """Train on data of a person's own, read with these fields of the dataset, and with others that they demand."""
         self.draft.pick("dataset", dataset)
-        for name, value in settings.items():
-            self.draft.set(f"dataset.{name}", value)
+        own = {f"dataset.{name}": value for name, value in settings.items()}
+        for name, value in {**own, **(experiment or {})}.items():
+            self.draft.set(name, value)
         self._rebuild()
         self._sections["dataset"].reveal("dataset.path")
         self._scroll.verticalScrollBar().setValue(0)

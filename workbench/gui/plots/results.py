@@ -10,6 +10,7 @@ from PySide6.QtGui import QGuiApplication, QIcon, QKeyEvent, QKeySequence, QResi
 from PySide6.QtWidgets import QAbstractItemView, QFrame, QHeaderView, QTableView
 
 from workbench.engine.events import Finished, Score
+from workbench.experiment.metrics import is_share
 from workbench.gui import words
 from workbench.gui.plots.shown import ShownRun
 from workbench.gui.plots.style import font, swatch
@@ -49,7 +50,7 @@ def cells(run: ShownRun) -> list[Cell]:
 def _score(score: Score | None, metric: str) -> Cell:
     if score is None:
         return NONE
-    if metric == "accuracy":
+    if is_share(metric):
         return f"{100 * score.mean:.1f} ± {100 * score.ci95:.1f} %", score.mean
     return f"{score.mean:.3f} ± {score.ci95:.3f}", score.mean
 

@@ -1,0 +1,358 @@
+"""Tables of tasks in every form, messy ones among them, and new tasks for what was trained on them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.places import sample_tasks
+from workbench.tasks.base import STREAMS, DataError, TaskSource
+from workbench.tasks.check import check_data, experiment_on
+from workbench.tasks.new_task import read_new_task
+from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.table import OneTable
+from workbench.tasks.task_tables import ClassTaskTables, TaskTables
+
+Opener = Callable[..., TaskSource]
+Cells = list[list[Any]]
+
+
+def write(path: Path, header: Sequence[str], rows: Iterable[Sequence[Any]]) -> Path:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", encoding="utf8", newline="") as file:
+        writer = csv.writer(file)
+        if header:
+            writer.writerow(header)
+        writer.writerows(rows)
+    return path
+
+
+def points(rows: int, seed: int = 0) -> Cells:
+    """Load, mode and a target of each row."""
+    chance = np.random.default_rng(seed)
+    return [[round(float(chance.uniform(0, 9)), 2), str(chance.choice(["eco", "boost"])),
+             round(float(chance.normal(50, 20)), 1)] for _ in range(rows)]
+
+
+def long_table(path: Path, users: int = 8, rows: int = 24, target: Callable[[int], Any] | None = None) -> Path:
+    cells = [[f"u{user}", *row[:2], target(place) if target else row[2]] for user in range(users)
+             for place, row in enumerate(points(rows, user))]
+    return write(path, ["user", "load", "mode", "warmth"], cells)
+
+
+def opened_as_found(path: Path) -> TaskSource:
+    """What the recognizer would train on."""
+    found = recognize_data(path)
+    kind = {"task_tables": TaskTables, "class_task_tables": ClassTaskTables}[found.dataset]
+    return kind(experiment_on(found), torch.device("cpu"))
+
+
+def assays(path: Path, *, columns: int = 6, rows: int = 120, classes: bool = True, group: bool = False) -> Path:
+    chance = np.random.default_rng(3)
+    cells = []
+    for row in range(rows):
+        features = [f"C{row:04}", *([f"scaffold {row // 4}"] if group else []), *(f"{chance.normal():.3f}" for _ in "abc")]
+        values = [(int(chance.random() < 0.3) if classes else f"{chance.normal():.2f}") if chance.random() < 0.5 else ""
+                  for _ in range(columns)]
+        cells.append([*features, *values])
+    header = ["compound", *(["scaffold"] if group else []), "logp", "weight", "charge",
+              *(f"assay_{n}" for n in range(columns))]
+    return write(path, header, cells)
+
+
+def test_a_column_that_names_the_task_makes_a_task_of_each_value(tmp_path: Path) -> None:
+    path = long_table(tmp_path / "log.csv")
+    source = opened_as_found(path)
+    overview = source.overview()
+    assert overview.form == "one long table with a task column"
+    assert sum(overview.tasks.values()) == 8
+    assert sum(overview.examples.values()) == 8 * 24
+    assert "task user · target warmth" in overview.facts
+    assert source.spec.input_shape == (3,)  # load, and a feature for each mode
+    about = source.describe("test", 0)
+    assert about.title.startswith("u")
+    assert about.support_files[0].startswith("log.csv, line ")
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    for file in about.query_files:
+        assert lines[int(file.rpartition(" ")[2]) - 1][0] == about.title
+    report = check_data(path)
+    assert (report["form"], report["tasks"], report["usable"]) == (overview.form, overview.tasks, True)
+    assert report["settings"] == {"layout": "long", "task": "user", "target": "warmth", "path": str(path)}
+    assert report["floor"]["metric"] == "mse"
+
+
+def test_classes_in_a_long_table_keep_their_meaning(tmp_path: Path) -> None:
+    path = long_table(tmp_path / "log.csv", target=lambda place: ["likes", "does not"][place % 2])
+    source = opened_as_found(path)
+    assert isinstance(source, ClassTaskTables)
+    assert source.describe("train", 0).class_names == ("does not", "likes")
+    assert check_data(path)["classes"] == 2
+    assert check_data(path)["experiment"] == {"task.ways": 2}
+
+
+def test_a_table_a_task_is_read_from_a_folder_with_splits_or_without(tmp_path: Path) -> None:
+    for number in range(9):
+        write(tmp_path / "flat" / f"site {number}.csv", ["load", "mode", "warmth"], points(24, number))
+        split = ("train", "val", "test")[number % 3]
+        write(tmp_path / "split" / split / f"site {number}.csv", ["load", "mode", "warmth"], points(24, number))
+    flat, split = (opened_as_found(tmp_path / name) for name in ("flat", "split"))
+    assert flat.overview().form == split.overview().form == "one table a task"
+    assert flat.describe("train", 0).title.startswith("site ")
+    assert split.overview().tasks == {"train": 3, "validation": 3, "test": 3}
+    assert split.names("validation") == {"site 1", "site 4", "site 7"}
+    assert split.spec.outputs == 1
+
+
+def test_a_task_in_each_column_has_the_rows_that_were_tested(tmp_path: Path) -> None:
+    source = opened_as_found(assays(tmp_path / "assays.csv"))
+    assert source.overview().form == "one table, a task in each column"
+    assert source.overview().tasks == {"train": 4, "validation": 1, "test": 1}
+    assert source.spec.input_shape == (3,)  # the compound only names the rows
+    assert check_data(tmp_path)["settings"]["targets"] == "assay_*"
+    lines = (tmp_path / "assays.csv").read_text().splitlines()
+    about, batch = source.describe("test", 0), source.sample("test", [0])
+    column = lines[0].split(",").index(about.title)
+    for file, label in zip(about.query_files, batch.query.targets[0].tolist(), strict=True):
+        assert lines[int(file.rpartition(" ")[2]) - 1].split(",")[column] == about.class_names[label]
+
+
+def test_columns_of_values_are_regression_tasks(tmp_path: Path) -> None:
+    source = opened_as_found(assays(tmp_path / "assays.csv", classes=False))
+    assert isinstance(source, TaskTables)
+    assert source.sample("train", [0]).support.targets.shape == (1, 10, 1)
+
+
+def test_compounds_of_a_group_are_on_one_side_only(tmp_path: Path, opened: Opener) -> None:
+    path = assays(tmp_path / "assays.csv", group=True, rows=400)
+    source = opened("class_task_tables", path=path, group="scaffold", targets="assay_*", algorithm="protonet",
+                    task={"ways": 2, "shots": 2, "queries": 4})
+    lines = [line.split(",") for line in path.read_text().splitlines()]
+    sides = {}
+    for stream in ("train", "validation", "test"):
+        about = [source.describe(stream, index) for index in range(60)]
+        sides[stream] = {lines[int(file.rpartition(" ")[2]) - 1][1] for one in about
+                         for file in (*one.support_files, *one.query_files)}
+    assert not sides["train"] & sides["test"]
+    assert not sides["train"] & sides["validation"]
+    assert "groups of rows kept on one side each" in source.overview().facts
+
+
+def test_patients_of_a_group_are_on_one_side_only(tmp_path: Path, opened: Opener) -> None:
+    rows = [[f"s{session:02}", f"p{session // 3}", *row] for session in range(18) for row in points(20, session)]
+    path = write(tmp_path / "sessions.csv", ["session", "patient", "load", "mode", "warmth"], rows)
+    source = opened("task_tables", path=path, group="patient", layout="long", task={"shots": 5, "queries": 5},
+                    algorithm="maml")
+    sides = {side: {int(name[1:]) // 3 for name in source.names(side)} for side in ("train", "validation", "test")}
+    assert not sides["train"] & (sides["validation"] | sides["test"])
+    assert sides["validation"].isdisjoint(sides["test"])
+
+
+def test_ready_made_tables_are_used_as_they_are(tmp_path: Path) -> None:
+    for number in range(6):
+        cells = points(9, number)
+        write(tmp_path / f"t{number}" / "support.csv", ["load", "mode", "warmth"], cells[:5])
+        write(tmp_path / f"t{number}" / "query.csv", ["load", "mode", "warmth"], cells[5:])
+    report = check_data(tmp_path)
+    assert report["form"] == "ready-made tasks in tables"
+    assert report["experiment"] == {"task.shots": 5, "task.queries": 4}
+    source = opened_as_found(tmp_path)
+    about = source.describe("train", 0)
+    assert len(about.support_files) == 5
+    assert {file.split(",")[0] for file in about.support_files} == {"support.csv"}
+    assert {file.split(",")[0] for file in about.query_files} == {"query.csv"}
+    assert report["problems"] == []
+
+
+def test_a_ready_made_task_without_targets_in_its_queries_is_left_out(tmp_path: Path) -> None:
+    for number in range(6):
+        cells = points(9, number)
+        write(tmp_path / f"t{number}" / "support.csv", ["load", "mode", "warmth"], cells[:5])
+        short = [row[:2] for row in cells[5:]] if number == 2 else cells[5:]
+        write(tmp_path / f"t{number}" / "query.csv", ["load", "mode", "warmth"][: len(short[0])], short)
+    report = check_data(tmp_path)
+    assert sum(report["tasks"].values()) == 5
+    assert any("t2/query.csv has other columns than most tables" in one for one in report["problems"])
+    assert any("t2 has a support or a query without the other" in one for one in report["problems"])
+
+
+def test_a_table_of_classes_is_left_to_its_own_dataset(tmp_path: Path) -> None:
+    rows = [[round(n * 0.37 % 5, 2), n % 7, f"species {n % 6}"] for n in range(120)]
+    path = write(tmp_path / "flowers.csv", ["length", "width", "species"], rows)
+    assert recognize_data(path).dataset == OneTable.name()
+    named = write(tmp_path / "named.csv", ["user", "length", "width", "species"],
+                  [[f"u{n}", *row] for n, row in enumerate(rows)])
+    assert recognize_data(named).dataset == OneTable.name()  # a user a row is no task
+
+
+def test_tables_named_after_splits_are_no_tasks(tmp_path: Path) -> None:
+    for name in ("train", "val", "test"):
+        write(tmp_path / f"{name}.csv", ["load", "mode", "warmth"], points(30))
+    assert recognize_data(tmp_path).dataset != "task_tables"
+
+
+def test_a_dataset_toml_goes_before_the_guesses(tmp_path: Path) -> None:
+    cells = [[f"u{n % 6}", n % 5, round(n * 0.7 % 3, 2), round(n * 1.3 % 11, 2), ["low", "high"][n % 2]]
+             for n in range(240)]
+    write(tmp_path / "log.csv", ["who", "hour", "load", "warmth", "level"], cells)
+    (tmp_path / "dataset.toml").write_text('form = "task_tables"\ntask = "who"\ntarget = "warmth"\nignore = "level"\n')
+    source = opened_as_found(tmp_path)
+    assert isinstance(source, TaskTables)
+    assert sum(source.overview().tasks.values()) == 6
+    assert source.spec.input_shape == (2,)
+    (tmp_path / "dataset.toml").write_text('form = "class_task_tables"\ntask = "who"\ntarget = "hour"\n')
+    source = opened_as_found(tmp_path)
+    assert source.spec.outputs == 5
+    (tmp_path / "dataset.toml").write_text('task = "whom"\nform = "task_tables"\n')
+    problems = check_data(tmp_path)["problems"]
+    assert "has no column 'whom'" in problems[0]
+
+
+def long_lines(*bad: str) -> str:
+    """A long table with some lines of its own."""
+    rows = [f"u{n % 4},{n % 9}.5,{n % 11}.25" for n in range(200)]
+    return "\n".join(["user,load,warmth", *rows, *bad]) + "\n"
+
+
+@pytest.mark.parametrize(("text", "problem"), [
+    (long_lines("u1,3.5,", "u2,4.5,nan"), "2 rows have no number in the target warmth and were left out, such as "
+                                          "log.csv, line 202; fill it in or delete the row"),
+    (long_lines("u1,3.5,warm"), "1 rows have no number in the target warmth and were left out"),
+    (long_lines(",3.5,4.5"), "1 rows have nothing in the column user and were left out, such as log.csv, line 202"),
+    (long_lines("u9,3.5,4.5"), "the task u9 has 1 rows and 10 shots and 10 queries take 20; it was left out"),
+    (long_lines("u1,many,4.5"), "in the column load these cells are no numbers"),
+])
+def test_bad_rows_are_left_out_and_said(tmp_path: Path, text: str, problem: str) -> None:
+    (tmp_path / "log.csv").write_text(text)
+    report = check_data(tmp_path / "log.csv")
+    assert report["usable"], report["problems"]
+    assert any(problem in one for one in report["problems"]), report["problems"]
+
+
+def named_rows(target: Callable[[int], Any]) -> list[list[Any]]:
+    return [[f"u{n % 5}", n % 9 + 0.5, target(n)] for n in range(300)]
+
+
+@pytest.mark.parametrize(("dataset", "rows", "config", "message"), [
+    ("task_tables", named_rows(lambda n: ["good", "bad"][n % 2]), {},
+     r"log\.csv, line 2: 'good' in the target warmth is no number; name another column in dataset\.target, or take the "
+     "dataset class_task_tables"),
+    ("class_task_tables", named_rows(lambda n: n * 0.37), {},
+     "the target warmth holds 300 different numbers, which are values rather than classes; take the dataset task_tables"),
+    ("class_task_tables", named_rows(lambda n: "good"), {}, "most tasks hold one class, such as u0"),
+    ("class_task_tables", named_rows(lambda n: "abc"[n // 5 % 3]), {}, r"tasks of 3 classes.*set task\.ways to 3"),
+    ("class_task_tables", named_rows(lambda n: "ab"[n // 5 % 2]), {"target": "load, warmth"},
+     r"classes stand in one column and dataset\.target names 2"),
+    ("task_tables", named_rows(lambda n: n), {"task": "whom"}, "has no column 'whom'"),
+    ("task_tables", named_rows(lambda n: n), {"target": "wrath"}, r"has no column 'wrath', which dataset\.target names"),
+    ("task_tables", named_rows(lambda n: n), {"group": "ward"}, "has no column 'ward'"),
+    ("task_tables", named_rows(lambda n: n), {"targets": "assay_*"}, "has no column whose name begins with 'assay_'"),
+    ("task_tables", named_rows(lambda n: n)[::5], {}, "holds one task, and training, validation and testing need one"),
+    ("task_tables", named_rows(lambda n: ""), {}, "no row has a target that could be learned"),
+])
+def test_what_will_not_do_is_named_with_the_remedy(tmp_path: Path, opened: Opener, dataset: str, rows: Cells,
+                                                   config: dict[str, Any], message: str) -> None:
+    path = write(tmp_path / "log.csv", ["user", "load", "warmth"], rows)
+    with pytest.raises(DataError, match=message):
+        opened(dataset, path=path, algorithm="maml", task={"ways": 2, "shots": 2, "queries": 2},
+               **{"layout": "columns" if "targets" in config else "long", "task": "user", "target": "warmth", **config})
+
+
+def test_a_path_that_is_not_there_or_holds_no_tasks_is_said(tmp_path: Path, opened: Opener) -> None:
+    with pytest.raises(DataError, match=r"dataset\.path: name the table or the folder of tables"):
+        opened("task_tables", algorithm="maml")
+    with pytest.raises(DataError, match="there is no file or folder"):
+        opened("task_tables", path=tmp_path / "nothing", algorithm="maml")
+    write(tmp_path / "a.csv", ["x", "y"], [[n, n] for n in range(9)])
+    with pytest.raises(DataError, match=r"nothing here looks like tables of tasks; name the column of the tasks in "
+                                        r"dataset\.task"):
+        opened("task_tables", path=tmp_path, algorithm="maml")
+
+
+def test_tables_with_other_columns_and_torn_ones_are_left_out(tmp_path: Path) -> None:
+    for number in range(8):
+        write(tmp_path / f"s{number}.csv", ["load", "mode", "warmth"], points(24, number))
+    write(tmp_path / "odd.csv", ["wind", "rain"], [[n, n] for n in range(30)])
+    (tmp_path / "empty.csv").write_text("")
+    report = check_data(tmp_path)
+    assert sum(report["tasks"].values()) == 8
+    assert any("odd.csv has other columns than most tables (load, mode, warmth) and was left out" in one
+               for one in report["problems"])
+    assert any("empty.csv is empty" in one and "it was left out" in one for one in report["problems"])
+
+
+def test_a_new_task_of_values_is_read_by_the_names_of_its_columns(tmp_path: Path) -> None:
+    spec = opened_as_found(long_table(tmp_path / "log.csv")).spec
+    # Columns in another order, one more among them, and a mode that training has not seen.
+    write(tmp_path / "new" / "support.csv", ["warmth", "mode", "note", "load"],
+          [[40 + n, "eco", "fine", n] for n in range(5)])
+    write(tmp_path / "new" / "query.csv", ["mode", "load"], [["boost", 3], ["other", 4]])
+    task = read_new_task(tmp_path / "new", spec)
+    middle, spread = (spec.reading[name][0] for name in ("target_mean", "target_deviation"))
+    assert (task.support.targets[:, 0] * spread + middle).tolist() == pytest.approx([40, 41, 42, 43, 44], abs=1e-3)
+    raw = task.query_inputs * torch.tensor(spec.deviation) + torch.tensor(spec.mean)
+    assert raw.round(decimals=4).tolist() == [[3, 1, 0], [4, 0, 0]]
+    assert task.query_names == ("query.csv, line 2", "query.csv, line 3")
+
+
+def test_a_new_task_of_classes_keeps_the_classes_of_training(tmp_path: Path) -> None:
+    spec = opened_as_found(assays(tmp_path / "assays.csv")).spec
+    header = ["logp", "weight", "charge"]
+    rows = [[0.1 * n, 1, 2, n % 2] for n in range(6)]
+    write(tmp_path / "new" / "support.csv", [*header, "my_assay"], rows)
+    write(tmp_path / "new" / "query.csv", header, [row[:3] for row in rows])
+    task = read_new_task(tmp_path / "new", spec)
+    assert task.class_names == ("0", "1")
+    assert task.support.targets.tolist() == [0, 1, 0, 1, 0, 1]
+    assert task.query_inputs.shape == (6, 3)
+
+
+@pytest.mark.parametrize(("support", "message"), [
+    (["logp,weight,charge", "1,2,3"], "has no column of the target; add it behind the inputs"),
+    (["logp,weight,my", "1,2,1"], "has no column 'charge', which the learner was trained on"),
+    (["logp,weight,charge,my", "1,2,3,0", "1,2,3,0"], "no row is of the class 1; add one"),
+    (["logp,weight,charge,my", "1,2,3,0", "1,2,3,maybe"], "'maybe' in the target my is none of the classes that the "
+                                                          "learner knows: 0, 1"),
+    (["logp,weight,charge,my", "1,2,3,0", "1,2,3,"], "line 3: the target my is empty; fill it in or delete the row"),
+    (["logp,weight,charge,my", "1,2,3,0", "1,heavy,3,1"], "'heavy' in the column weight is no number"),
+])
+def test_a_new_task_that_will_not_do_says_why(tmp_path: Path, support: list[str], message: str) -> None:
+    spec = opened_as_found(assays(tmp_path / "assays.csv")).spec
+    (tmp_path / "new").mkdir()
+    (tmp_path / "new" / "support.csv").write_text("\n".join(support) + "\n")
+    write(tmp_path / "new" / "query.csv", ["logp", "weight", "charge"], [[1, 2, 3]])
+    with pytest.raises(DataError, match=message):
+        read_new_task(tmp_path / "new", spec)
+
+
+def test_a_new_task_without_its_tables_says_what_it_needs(tmp_path: Path) -> None:
+    spec = opened_as_found(long_table(tmp_path / "log.csv")).spec
+    (tmp_path / "new").mkdir()
+    with pytest.raises(DataError, match=r"holds no support\.csv; a new task for this learner is a support\.csv"):
+        read_new_task(tmp_path / "new", spec)
+
+
+@pytest.mark.parametrize(("folder", "form", "tasks"), [
+    ("machines", "one long table with a task column", 40), ("assays", "one table, a task in each column", 24),
+    ("stations", "one table a task", 30), ("ready_made", "ready-made picture tasks", 24)])
+def test_the_samples_give_tasks_as_they_are_recognized(folder: str, form: str, tasks: int) -> None:
+    report = check_data(sample_tasks() / folder)
+    assert (report["form"], sum(report["tasks"].values())) == (form, tasks)
+    assert report["problems"] == []
+    assert report["usable"]
+
+
+def test_the_new_machine_fits_a_learner_of_the_machines() -> None:
+    source = opened_as_found(sample_tasks() / "machines")
+    task = read_new_task(sample_tasks() / "new_machine", source.spec)
+    assert task.support.inputs.shape == (12, *source.spec.input_shape)
+    assert task.query_inputs.shape == (28, *source.spec.input_shape)
+    report = check_data(sample_tasks() / "new_machine")
+    assert (report["form"], report["usable"], report["examples"], report["problems"]) == ("new task", True, 40, [])
+    for stream in STREAMS:
+        assert source.sample(stream, range(4)).query.inputs.shape == (4, 10, 5)

@@ -1,0 +1,175 @@
+"""Picture tasks of a person's own that come ready-made, each with its support and its queries."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+
+from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.experiment.fields import field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.folders import listed, named, split_called
+from workbench.tasks.listing import FileEntry, Files, Listing, list_files
+from workbench.tasks.new_task import UNLABELLED
+from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks
+from workbench.tasks.pictures import is_picture, read_pictures, shown, usual_side
+from workbench.tasks.task_splits import OwnTask, TaskCollection, fitting_shape
+
+FORM = "ready-made picture tasks"
+_QUERIES = frozenset(UNLABELLED)
+
+
+class PictureTasksConfig(OwnClassTasksConfig):
+    """Where the pictures lie and how they are brought to one shape."""
+
+    name: Literal["picture_tasks"] = "picture_tasks"
+    path: Path | None = field(None, label="Folder", help="Folder with a folder for each task, in which there are "
+                              "support and query with a folder of pictures for each class.")
+    size: int | None = field(None, label="Side", unit="pixels", help="Every picture is scaled until its shorter side "
+                             "has this size and cropped to a square about its centre; empty for the median shorter "
+                             "side, at least 16 and at most 84.", ge=8, le=512)
+    color: Literal["auto", "grey", "rgb"] = field(
+        "auto", label="Colour", help="Automatic keeps colour where any picture has some.",
+        choices={"auto": "Automatic", "grey": "Grey", "rgb": "Colour"})
+
+
+class Place(NamedTuple):
+    """Where a picture stands: its task (below the split), the split, the part of the task, and its class."""
+
+    task: str
+    split: str
+    is_support: bool
+    class_name: str
+
+
+class PictureTasks(OwnTasks):
+    """Ready-made picture tasks: the very support and queries that you have put together, in
+    `task/support/class/picture` and `task/query/class/picture`.
+
+    Tasks may lie in folders called train, val and test. Queries that lie in no class folder are not labelled, so they
+    cannot be trained on and are left out.
+    """
+
+    Config = PictureTasksConfig
+    title = "Ready-made picture tasks"
+    task_kinds = frozenset({"classification"})
+    input_kinds = frozenset({"image"})
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
+        """The usual convolutional network."""
+        return {"backbone.name": "conv4"}
+
+    @classmethod
+    def what_it_reads(cls) -> str:
+        """A folder of tasks."""
+        return "the folder that holds your tasks, with support and query in each"
+
+    @classmethod
+    def idle(cls, config: Any, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
+        """The ways of training are those of the tasks."""
+        if experiment.training.ways in (None, experiment.task.ways):
+            return {"training.ways": "ready-made tasks have the classes that they have"}
+        return {}
+
+    @classmethod
+    def recognize(cls, listing: Listing) -> Recognition | None:
+        """Most pictures lie in a folder below a support or a query."""
+        pictures = [file for file in listing.files if is_picture(file.name)]
+        placed = [place for file in pictures if (place := placed_at(file)) is not None]
+        names = {place.task for place in placed}
+        whole = [name for name in names if len({one.is_support for one in placed if one.task == name}) == 2] \
+            if len(names) < 10_000 else list(names)
+        if len(whole) < 2 or 2 * len(placed) < len(listing.files):
+            return None
+        tasks = _tasks([file for file in pictures if placed_at(file)], np.arange(len(placed)))
+        shape = fitting_shape(tasks, TaskConfig()) if tasks else TaskConfig()
+        return Recognition(FORM, f"{len(whole):,} folders hold support and query", 0.9,
+                           experiment={f"task.{name}": getattr(shape, name) for name in ("ways", "shots", "queries")})
+
+    @classmethod
+    def read_tasks(cls, config: PictureTasksConfig) -> TaskCollection:
+        """Decode every picture that has a place."""
+        assert config.path is not None  # noqa: S101 - the caller has checked
+        listing = list_files(config.path)
+        pictures = [file for file in listing.files if is_picture(file.name)]
+        files = [file for file in pictures if placed_at(file) is not None]
+        if not files:
+            raise DataError(f"{config.path} holds no pictures in task/support/class and task/query/class; make a folder "
+                            "for each task and these folders in it")
+        paths = Files(listing.root, files)
+        side = config.size or usual_side(paths)
+        read = read_pictures(paths, side, side, config.color, paths.stamp)
+        kept = read.kept
+        tasks = _tasks(files, kept)
+        problems = [*listing.problems, *_without_class(pictures), *_lacking(files, kept, tasks)]
+        problems += named([f"{shown(files[i].name)} {why}" for i, why in read.broken.items()],
+                          "{} more pictures cannot be read and were left out")
+        if not tasks:
+            raise DataError(f"{config.path} holds no task with a support and a query of the same classes: "
+                            f"{listed(problems, 3)}")
+        height, width = read.pixels.shape[2:]
+        tone = "grey" if read.pixels.shape[1] == 1 else "colour"
+        return TaskCollection(tasks, read.pixels, lambda row: files[int(kept[row])].name, FORM, "pictures",
+                              (f"{height}×{width} {tone}", *([read.notice] if read.notice else [])), tuple(problems), raw="pixels / 255")
+
+
+def placed_at(file: FileEntry) -> Place | None:
+    """Where a labelled picture stands by the folders above it; None where it is not labelled or in no task."""
+    parts = file.name.split("/")[:-1]
+    for at in range(1, len(parts) - 1):
+        part = parts[at].lower()
+        if part == "support" or part in _QUERIES:
+            split = split_called(parts[0]) if at > 1 else ""
+            task = "/".join(parts[1 if split else 0 : at])
+            return Place(task, split, part == "support", "/".join(parts[at + 1 :]))
+    return None
+
+
+def _tasks(files: Sequence[FileEntry], kept: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[OwnTask, ...]:
+    """The tasks with two classes or more in their support; `kept` are the files behind the rows."""
+    members: dict[tuple[str, str], list[tuple[int, Place]]] = {}
+    for row, number in enumerate(kept):
+        place = placed_at(files[int(number)])
+        assert place is not None  # noqa: S101 - only such files are given
+        members.setdefault((place.split, place.task), []).append((row, place))
+    tasks = []
+    for (split, name), own in sorted(members.items()):
+        classes = tuple(sorted({place.class_name for _, place in own if place.is_support}))
+        known = [(row, place) for row, place in own if place.class_name in classes]
+        if len(classes) < 2 or all(place.is_support for _, place in known):
+            continue
+        tasks.append(OwnTask(
+            name, np.array([row for row, _ in known], dtype=np.int64),
+            np.array([classes.index(place.class_name) for _, place in known], dtype=np.int64), classes, split,
+            support=np.array([place.is_support for _, place in known])))
+    return tuple(tasks)
+
+
+def _without_class(pictures: Sequence[FileEntry]) -> list[str]:
+    """A sentence on the pictures that no class folder holds."""
+    loose = [shown(file.name) for file in pictures if placed_at(file) is None]
+    if not loose:
+        return []
+    return [f"{len(loose):,} {'picture lies' if len(loose) == 1 else 'pictures lie'} in no class folder of a support or "
+            f"a query, so nobody can be trained or judged on them and they were left out: {listed(loose, 5)}"]
+
+
+def _lacking(files: Sequence[FileEntry], kept: np.ndarray[Any, np.dtype[np.int64]], tasks: Sequence[OwnTask]
+             ) -> list[str]:
+    """Sentences on the tasks that were left out whole, and on queries of classes that no support has."""
+    places = [place for number in kept if (place := placed_at(files[int(number)])) is not None]
+    taken = {(one.split, one.name): set(one.class_names) for one in tasks}
+    out = sorted({place.task for place in places if (place.split, place.task) not in taken})
+    sentences = [f"the task {shown(name)} has no labelled support of two classes or no labelled query of them, and was "
+                 "left out" for name in out]
+    strange = Counter((place.task, place.class_name) for place in places
+                      if place.class_name not in taken.get((place.split, place.task), {place.class_name}))
+    sentences += [f"the task {shown(task)} has {count:,} {'query' if count == 1 else 'queries'} of {shown(name)} and no "
+                  "support of it; left out" for (task, name), count in sorted(strange.items())]
+    return named(sentences, "{} more tasks lack a support or a query")
