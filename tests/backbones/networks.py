@@ -84,7 +84,8 @@ def normal(kind: str, params: dict[str, Tensor], name: str, x: Tensor) -> Tensor
     mean = parts.mean(axes, keepdim=True)
     spread = ((parts - mean) ** 2).mean(axes, keepdim=True)
     scaled = ((parts - mean) / (spread + 1e-5).sqrt()).view(x.shape)
-    return scaled * params[f"{name}.weight"].view(-1, 1, 1) + params[f"{name}.bias"].view(-1, 1, 1)
+    along = (-1, *[1] * (x.dim() - 2))
+    return scaled * params[f"{name}.weight"].view(along) + params[f"{name}.bias"].view(along)
 
 
 def check_that_blocks_can_be_modulated(body: Backbone, inputs: Tensor) -> None:

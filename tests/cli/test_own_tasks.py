@@ -51,7 +51,7 @@ def test_assays_are_judged_by_auroc_and_said_in_per_cent(tmp_path: Path) -> None
 def test_ready_made_tasks_are_tested_once_each(tmp_path: Path) -> None:
     shape = [word for name, value in (("ways", 3), ("shots", 2), ("queries", 3))
              for word in ("--set", f"task.{name}={value}")]
-    said = say("run", "--set", "dataset=picture_tasks", "--set", f"dataset.path={sample_tasks() / 'ready_made'}", *shape,
-               "--set", "algorithm=protonet", "--set", "backbone.filters=4", "--set", "training.iterations=2",
+    said = say("run", "--set", "dataset=picture_tasks", "--set", f"dataset.path={sample_tasks() / 'ready_made'}",
+               *shape, "--set", "algorithm=protonet", "--set", "backbone.filters=4", "--set", "training.iterations=2",
                "--runs", tmp_path, "--json")
     assert said.table["evaluation"]["tasks"] == 5  # and not a thousand times the same five

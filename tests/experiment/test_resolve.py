@@ -52,7 +52,7 @@ def test_a_dataset_brings_the_network_and_the_shape_that_suit_it():
 
 
 def test_an_algorithm_brings_its_outer_loop():
-    training = said("algorithm=reptile").training
+    training = said("algorithm=reptile", "dataset=sinusoids").training
     assert (training.optimizer, training.outer_lr, training.schedule) == ("sgd", 1.0, "linear")
 
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import threading
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.serving import FileServer
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.tasks.base import TaskSource
@@ -28,6 +30,19 @@ def own_places(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.Mon
     monkeypatch.setenv("XDG_DATA_HOME", str(home / "data"))
     monkeypatch.delenv("WORKBENCH_OMNIGLOT", raising=False)
     return home
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[FileServer]:
+    """A server that downloads come from."""
+    monkeypatch.setenv("no_proxy", "127.0.0.1")
+    running = FileServer()
+    thread = threading.Thread(target=running.serve_forever, kwargs={"poll_interval": 0.01})
+    thread.start()
+    yield running
+    running.shutdown()
+    thread.join()
+    running.server_close()
 
 
 @pytest.fixture

@@ -18,9 +18,9 @@ from PIL import Image
 from workbench import places
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.check import check_data
 from workbench.tasks.classes import ClassTasks, Labelled
 from workbench.tasks.folders import ClassFolder, Shares, share_out
-from workbench.tasks.check import check_data
 from workbench.tasks.image_folder import ImageFolderConfig
 from workbench.tasks.own_classes import Shapes, plan_splits
 

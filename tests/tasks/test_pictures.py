@@ -15,7 +15,9 @@ import torch
 from PIL import Image
 
 from workbench import places
-from workbench.tasks.pictures import PictureError, cached, read_picture, read_pictures, usual_side
+from workbench.tasks.base import DataError
+from workbench.tasks.cache import cached
+from workbench.tasks.pictures import PictureError, read_picture, read_pictures, usual_side
 
 Writer = Callable[..., Path]
 
@@ -108,7 +110,10 @@ def test_every_kind_of_broken_file_is_named_with_a_remedy(tmp_path: Path, write_
             read_picture(tmp_path / name, 8, 8, "auto")
     with pytest.raises(PictureError, match="more than 80 million pixels; scale it down"):
         read_picture(bomb(tmp_path / "bomb.png"), 8, 8, "auto")
+    (tmp_path / "folder.png").mkdir()
     with pytest.raises(PictureError, match="cannot be read"):
+        read_picture(tmp_path / "folder.png", 8, 8, "auto")
+    with pytest.raises(DataError, match="vanished while it was read"):
         read_picture(tmp_path / "gone.png", 8, 8, "auto")
 
 

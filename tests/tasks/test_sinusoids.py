@@ -45,7 +45,7 @@ def test_points_lie_on_a_wave_whose_amplitude_and_phase_are_those_described() ->
 
 def test_amplitudes_phases_and_inputs_are_uniform_over_their_ranges() -> None:
     source = waves()
-    _, amplitude, phase = source._waves("train", range(20_000))
+    amplitude, phase = source.functions("train", range(20_000))[1].T
     inputs = source.sample("train", range(4000)).query.inputs
     for values, low, high in ((amplitude, 0.1, 5), (phase, 0, math.pi), (inputs, -5, 5)):
         found = np.sort(values.double().numpy().ravel())

@@ -133,7 +133,8 @@ class Backbone(nn.Module, Pluggable):
 
 
 class Normalize(nn.Module):
-    """Batch, group or no normalization of [n, channels, height, width], without running statistics.
+    """Batch, group or no normalization of [n, channels, height, width] or [n, channels, length], without running
+    statistics.
 
     It keeps no state, so that it may be mapped over tasks and differentiated twice.
 
@@ -161,9 +162,10 @@ class Normalize(nn.Module):
             return F.group_norm(x, self.groups, self.weight, self.bias, self.epsilon)
         if rows is None:
             return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.epsilon)
-        variance, mean = torch.var_mean(x[:rows], (0, 2, 3), correction=0)
+        variance, mean = torch.var_mean(x[:rows], (0, *range(2, x.ndim)), correction=0)
         scale = self.weight * torch.rsqrt(variance + self.epsilon)
-        return x * scale.view(-1, 1, 1) + (self.bias - mean * scale).view(-1, 1, 1)
+        along = (-1, *[1] * (x.ndim - 2))
+        return x * scale.view(along) + (self.bias - mean * scale).view(along)
 
 
 class WithHead(nn.Module):

@@ -37,7 +37,7 @@ class MLPConfig(Choice):
 
 
 class MLP(Backbone):
-    """Fully connected layers. Pictures are read as one long row of pixels."""
+    """Fully connected layers. Pictures and series are read as one long row of numbers."""
 
     Config = MLPConfig
     title = "MLP"

@@ -124,6 +124,7 @@ class Supernet(Backbone):
     Config = SupernetConfig
     title = "Supernet"
     source = "Liu 2019"
+    input_kinds = frozenset({"image", "vector"})
     searches = True
 
     def __init__(self, config: SupernetConfig, spec: Spec) -> None:

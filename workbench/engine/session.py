@@ -77,6 +77,10 @@ class Session:
         ways = shape.ways if self.spec.kind == "classification" else 1
         return self.algorithm.inner_steps(training=training, examples=ways * shape.shots)
 
+    def floors(self) -> dict[str, float]:
+        """Named results that the learner must beat; nothing where it is not tested on tasks."""
+        return {one.name: one.mean for one in self.source.floors()} if self.algorithm.tested_on == "tasks" else {}
+
     def init(self) -> Meta:
         """The first meta-parameters, on the device."""
         generator = torch.Generator().manual_seed(self.experiment.seed)

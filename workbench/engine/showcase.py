@@ -22,6 +22,8 @@ QUERIES_A_CLASS = 3
 LARGEST_SIDE = 48
 MOST_INNER_STEPS = 11
 GRID = 101
+# How far rounding may take pixels out of [0, 1] when they are normalized and back.
+_NEARLY = 1e-3
 
 
 class Showcase:
@@ -82,7 +84,7 @@ class Showcase:
             query_inputs=self._seen(query), query_targets=None if targets is None else _array(targets))
 
     def _seen(self, inputs: Tensor) -> Curve | Pixels:
-        """Pictures as small uint8 ones, vectors as they are."""
+        """Pictures as small uint8 ones, vectors and series as they are."""
         spec = self._session.spec
         if spec.input_kind != "image":
             return _array(inputs)
@@ -93,6 +95,9 @@ class Showcase:
         if longest > LARGEST_SIDE:
             size = [max(1, round(side * LARGEST_SIDE / longest)) for side in pixels.shape[2:]]
             pixels = F.interpolate(pixels, size=size, mode="area")
+        low, high = pixels.min(), pixels.max()
+        if low < -_NEARLY or high > 1 + _NEARLY:  # no light and ink but, say, decibels: seen by their own range
+            pixels = (pixels - low) / (high - low)
         return cast("Pixels", (pixels.clamp(0, 1) * 255).round().to(torch.uint8).numpy())
 
     def look(self, meta: Meta, start: int, stop: int) -> Shown:

@@ -344,7 +344,7 @@ class _Training:
             device=str(session.device), device_title=titles.get(str(session.device), str(session.device)),
             executor=session.executor.name, chunk=session.chunk, threads=session.executor.threads,
             parameters=sum(value.numel() for value in self.meta.params.values()), metric=session.metric,
-            spec=session.spec, floors={one.name: one.mean for one in session.source.floors()} if session.algorithm.tested_on == "tasks" else {},
+            spec=session.spec, floors=session.floors(),
             notices=(*overview.problems, *([remedy] if remedy else [])),
             versions={"workbench": workbench.__version__, "torch": torch.__version__,
                       "python": platform.python_version()},

@@ -383,8 +383,10 @@ def command_line(experiment: Experiment, preset: str = "", preset_tables: Mappin
             said[role] = {"name": name}
     start = _merge(defaults(_named(said)), said)
     for table, name in ((t, n) for t in _ORDER for n in tables[t]):
-        if name != "name" and tables[table][name] != start[table].get(name):
-            words += ["--set", shlex.quote(f"{table}.{name}={_text(tables[table][name])}")]
+        own, usual = tables[table][name], start[table].get(name)
+        # A file says None with an empty text.
+        if name != "name" and own != usual and not (own is None and usual == ""):
+            words += ["--set", shlex.quote(f"{table}.{name}={_text(own)}")]
     for name in _TOP:
         if tables[name] != start[name]:
             words += ["--set", shlex.quote(f"{name}={_text(tables[name])}")]

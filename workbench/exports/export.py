@@ -184,7 +184,7 @@ def _read_spec(path: Path, table: Any) -> Spec:
     except ValidationError as error:
         first = error.errors()[0]
         raise _damaged(path, f"{'.'.join(map(str, ('spec', *first['loc'])))}: {first['msg']}") from error
-    rank = 3 if spec.input_kind == "image" else 1
+    rank = {"image": 3, "series": 2, "vector": 1}[spec.input_kind]
     if len(spec.input_shape) != rank or min(spec.input_shape) < 1 or spec.outputs < 1:
         raise _damaged(path, f"spec tells of inputs of {list(spec.input_shape)} and {spec.outputs} outputs")
     if any(len(values) not in (1, spec.input_shape[0]) for values in (spec.mean, spec.deviation)):

@@ -11,7 +11,7 @@ from workbench.experiment.idle import any_of
 from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find, found
 from workbench.places import resources
 
-_FIRST = ("index", "first-look", "your-own-pictures", "evaluation", "take-it-home", "command-line", "runs-on-disk",
+_FIRST = ("index", "first-look", "your-own-data", "evaluation", "take-it-home", "command-line", "runs-on-disk",
           "writing-an-algorithm")
 
 

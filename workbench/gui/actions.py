@@ -37,8 +37,9 @@ class Command:
 
 SEPARATOR = "-"
 COMMANDS = (
-    Command("open_folder", "Open task folder…", "Train on a folder of your own.", "Ctrl+O", "folder"),
-    Command("open_samples", "Open a sample folder…", "Try one of the small folders that come with the program."),
+    Command("open_folder", "Open data folder…", "Train on a folder of your own.", "Ctrl+O", "folder"),
+    Command("open_file", "Open data file…", "Train on a table, a zip or arrays of your own.", "Ctrl+Alt+O", "file"),
+    Command("open_samples", "Open sample", "Try one of the small examples that come with the program."),
     Command("open_experiment", "Open experiment…", "Fill the form from an experiment file.", "Ctrl+Shift+O", "file"),
     Command("save_experiment", "Save experiment…", "Keep what the form says as a file.", "Ctrl+S"),
     Command("runs_folder", "Runs folder…", "Keep runs in another folder, and show those that are there."),
@@ -50,6 +51,8 @@ COMMANDS = (
     Command("copy_command", "Copy command line", "Copy the command line that does what the form says.",
             "Ctrl+Shift+C", "terminal"),
     Command("reset_form", "Reset to defaults", "Go back to the defaults that suit what is picked."),
+    Command("preview", "Data preview…", "Classes, random examples, whole tasks and every problem of the data.",
+            "Ctrl+D", "chart"),
     Command("dataset_details", "Dataset details…", "Everything that was found in the data.", "Ctrl+I", "info"),
     Command("resume", "Resume", "Train the run on from its latest checkpoint.", "Ctrl+R", "resume"),
     Command("draw", "Draw in the plots", "Draw the run over the others, or draw it no longer.", "Ctrl+T", "chart"),
@@ -75,9 +78,10 @@ COMMANDS = (
 SUBMENUS = {"colors": ("Colours", ("theme_system", "theme_light", "theme_dark"))}
 """Menus inside menus: what they are called, and what they hold."""
 MENUS: dict[str, tuple[str, ...]] = {
-    "&File": ("open_folder", "open_samples", SEPARATOR, "open_experiment", "save_experiment", SEPARATOR,
+    "&File": ("open_folder", "open_file", "open_samples", SEPARATOR, "open_experiment", "save_experiment", SEPARATOR,
               "runs_folder", SEPARATOR, "quit"),
-    "&Experiment": ("start", "pause", "stop", "discard", SEPARATOR, "copy_command", "reset_form", "dataset_details"),
+    "&Experiment": ("start", "pause", "stop", "discard", SEPARATOR, "copy_command", "reset_form", SEPARATOR, "preview",
+                    "dataset_details"),
     "&Run": ("resume", SEPARATOR, "draw", "load_run", "copy_run_command", "show_folder", SEPARATOR, "export",
              SEPARATOR, "delete"),
     "&View": ("colors", SEPARATOR, "show_form", "show_lower", SEPARATOR,
@@ -85,6 +89,8 @@ MENUS: dict[str, tuple[str, ...]] = {
     "&Help": ("help", SEPARATOR, "add_to_menu", SEPARATOR, "about"),
 }
 RUN_MENU = MENUS["&Run"]
+OPEN_MENU = ("open_folder", "open_file", SEPARATOR, "open_samples")
+"""What the dataset's card offers to open."""
 
 
 def _do(handler: Callable[..., object], is_switch: bool, is_on: bool = False) -> None:

@@ -1,15 +1,16 @@
-"""Everything about data: looking at the dataset, opening folders of one's own, downloads."""
+"""Everything about data: looking at the dataset, opening what is one's own, samples, downloads."""
 
 from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any, cast
 
 from PySide6.QtCore import QObject, QTimer, Signal, Slot
-from PySide6.QtWidgets import QFileDialog, QWidget
+from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from workbench import places
 from workbench.experiment.experiment import TaskConfig
@@ -19,9 +20,14 @@ from workbench.gui.dialogs import ReportDialog
 from workbench.gui.form.form import ExperimentForm
 from workbench.gui.form.scan import Look, Opened, look, open_data
 from workbench.gui.jobs import Done, Jobs
+from workbench.gui.samples import samples
 from workbench.tasks.base import TaskSource
+from workbench.tasks.preview import floors_of
 
 _PROGRESS_MILLISECONDS = 200
+_PATIENCE_SECONDS = 1.0
+_LOOKING = ("recognize", "look")
+_FILES = ("Data (*.zip *.csv *.tsv *.txt *.jsonl *.json *.npz *.npy *.ts *.gz)", "All files (*)")
 
 
 class _Download:
@@ -47,7 +53,8 @@ class DataDesk(QObject):
     """Keeps the dataset's card true.
 
     Attributes:
-        last_folder: Where the last folder was picked.
+        last_folder: Where the last folder or file was picked.
+        sample_menu: The samples, to be opened.
 
     Signals:
         said(str, str): Something to tell, and its tone.
@@ -59,12 +66,15 @@ class DataDesk(QObject):
         super().__init__(window)
         self._form, self._jobs, self._window = form, jobs, window
         self._download: _Download | None = None
+        self._opening = ""
+        self._since = 0.0
         self.last_folder = ""
+        self.sample_menu = self._samples(window)
         self._pace = QTimer(self)
         self._pace.setInterval(_PROGRESS_MILLISECONDS)
-        self._pace.timeout.connect(self._show_download)
+        self._pace.timeout.connect(self._show_progress)
         form.data_changed.connect(self._look)
-        form.card.open_requested.connect(self.ask_for_folder)
+        form.card.cancel_requested.connect(self._cancel_or_look)
         form.card.details_requested.connect(self.show_details)
         form.card.download_requested.connect(self._download_or_cancel)
         jobs.job_ended.connect(self._job_ended)
@@ -73,55 +83,137 @@ class DataDesk(QObject):
     @Slot(object)
     def _look(self, tables: dict[str, Any]) -> None:
         self._form.card.show_looking()
+        self._jobs.forget("floors")
         self._jobs.start("look", partial(look, tables))
+        self._wait()
+
+    def _wait(self) -> None:
+        """Say how far it is as soon as it takes a while."""
+        self._since = time.monotonic()
+        self._pace.start()
+
+    @Slot()
+    def _show_progress(self) -> None:
+        busy = [key for key in _LOOKING if self._jobs.is_busy(key)]
+        if self._download is not None:
+            self._form.card.show_download(self._download.text())
+        elif not busy:
+            self._pace.stop()
+        elif time.monotonic() - self._since >= _PATIENCE_SECONDS:
+            done, total = self._jobs.progress(busy[0])
+            what = self._opening if busy[0] == "recognize" else "the data"
+            self._form.card.show_busy(f"Looking at {what}: {done:,} of {total:,} read …" if total else
+                                      f"Looking at {what} …")
+
+    @Slot()
+    def _cancel_or_look(self) -> None:
+        """Give up looking at the data; or look again, where that was given up."""
+        busy = [key for key in _LOOKING if self._jobs.is_busy(key)]
+        for key in busy:
+            self._jobs.forget(key)
+        if "recognize" in busy:
+            self.said.emit(f"Opening {self._opening} was given up", "muted")
+        if not busy or busy == ["recognize"]:
+            self._form.look_again()
+        else:
+            self._form.card.show_given_up()
 
     @Slot(object)
     def _job_ended(self, done: Done) -> None:
-        answers = {"look": self._looked, "recognize": self._recognized, "download": self._downloaded}
+        answers = {"look": self._looked, "floors": self._measured, "recognize": self._recognized,
+                   "download": self._downloaded}
         if done.key in answers:
             answers[done.key](done)
 
     def _looked(self, done: Done) -> None:
         result = done.result if not done.error else Look(
             find("dataset", self._form.draft.picks["dataset"]).title, problems=(done.error,), is_usable=False)
-        self._form.show_look(result)
+        if result.source is not None:  # not kept: what it holds in memory is of no use to the card
+            self._jobs.start("floors", partial(floors_of, *result.source))
+        self._form.show_look(replace(result, source=None))
 
-    # Folders of one's own
+    def _measured(self, done: Done) -> None:
+        if not done.error:  # else the training will say what is wrong with its tasks
+            self._form.card.show_floors(done.result)
+
+    # Data of one's own, and samples
 
     @Slot()
     def ask_for_folder(self) -> None:
         """Let the person pick a folder."""
-        self._ask(Path(self.last_folder or Path.home()))
+        folder = QFileDialog.getExistingDirectory(self._window, "Open data folder", self._start())
+        if folder:
+            self.open_path(Path(folder))
 
     @Slot()
-    def ask_for_sample(self) -> None:
-        """Let the person pick one of the small folders that come with the program."""
-        self._ask(places.sample_tasks())
+    def ask_for_file(self) -> None:
+        """Let the person pick a table, an archive or whatever else is one file."""
+        file, _ = QFileDialog.getOpenFileName(self._window, "Open data file", self._start(), ";;".join(_FILES))
+        if file:
+            self.open_path(Path(file))
 
-    def _ask(self, start: Path) -> None:
-        folder = QFileDialog.getExistingDirectory(self._window, "Open task folder", str(start))
-        if folder:
-            self.open_folder(Path(folder))
+    def _start(self) -> str:
+        """Where the person picked something the last time."""
+        return self.last_folder or str(Path.home())
 
-    def open_folder(self, folder: Path) -> None:
-        """Find out what a folder is, and fill the form with it."""
-        self.last_folder = str(folder.parent)
-        self.said.emit(f"Looking at {folder} …", "muted")
-        values = self._form.draft.values()
-        task = TaskConfig(**{name: values[f"task.{name}"] for name in ("ways", "shots", "queries")})
-        self._jobs.start("recognize", partial(open_data, folder, task))
+    def _samples(self, window: QWidget) -> QMenu:
+        """The samples; those that nothing can be trained on come last."""
+        menu = QMenu("Open sample", window)
+        menu.setObjectName("samples")
+        menu.setToolTipsVisible(True)
+        known = sorted(samples(), key=lambda one: one.is_new_task)
+        for before, one in zip([None, *known], known, strict=False):
+            if before is not None and before.is_new_task != one.is_new_task:
+                menu.addSeparator()
+            action = menu.addAction(f"{one.title}: {one.form}" if one.form else one.title)
+            action.setObjectName(f"sample.{one.path.name}")
+            action.setToolTip(one.about)
+            action.triggered.connect(partial(self._open_sample, one.path))
+        if not known:
+            menu.addAction("There are no samples here").setEnabled(False)
+        return menu
+
+    def _open_sample(self, path: Path, _: bool = False) -> None:
+        """Open a sample; the next dialog begins where the person's own data lie all the same."""
+        kept = self.last_folder
+        self.open_path(path)
+        self.last_folder = kept
+
+    @Slot()
+    def pop_samples_up(self) -> None:
+        """Show the samples below the button that opens data."""
+        button = self._form.card.open_button
+        self.sample_menu.popup(button.mapToGlobal(button.rect().bottomLeft()))
+
+    @Slot(str)
+    def open_named_sample(self, name: str) -> None:
+        """Open the sample of this file name."""
+        for one in samples():
+            if one.path.name == name:
+                self._open_sample(one.path)
+
+    def open_path(self, path: Path) -> None:
+        """Find out what a folder or a file is, and fill the form with it."""
+        self.last_folder, self._opening = str(path.parent), path.name
+        self.said.emit(f"Looking at {path} …", "muted")
+        draft = self._form.draft
+        shape = {name: draft.values()[f"task.{name}"] for name in ("ways", "shots", "queries")}
+        # What only suits the data that were there before says nothing about these.
+        task = TaskConfig(**shape) if any(one.startswith("task.") for one in draft.said) else None
+        self._jobs.start("recognize", partial(open_data, path, task))
+        self._wait()
 
     def _recognized(self, done: Done) -> None:
-        if done.error:
-            self.said.emit(done.error, "bad")
-            return
-        found: Opened = done.result
-        if not found.dataset:
-            self.said.emit(found.message, "warn")
+        found: Opened | None = done.result
+        if found is None or not found.dataset:
+            self.said.emit(found.message if found else done.error, "warn" if found else "bad")
+            if self._form.card.shown is not None and not self._jobs.is_busy("look"):
+                self._form.card.show_look(self._form.card.shown)  # in place of how far opening was
             return
         will_do = found.report["usable"]
-        self.said.emit(f"{found.message}{'' if will_do else ', but it will not do as it is: the form says why'}.",
-                       "" if will_do else "warn")
+        rest = ". “Preview…” (Ctrl+D) shows its classes, examples and tasks." if will_do else \
+            ", but it will not do as it is: the form says why."
+        self.said.emit(f"{found.message}{rest}", "good" if will_do else "warn")
         self._form.take_data(found.dataset, found.settings, found.experiment)
 
     @Slot()
@@ -147,17 +239,11 @@ class DataDesk(QObject):
         self._jobs.start("download", partial(dataset.download, folder, self._download.tell,
                                              self._download.cancelled.is_set))
         self._pace.start()
-        self._show_download()
-
-    @Slot()
-    def _show_download(self) -> None:
-        if self._download is not None:
-            self._form.card.show_download(self._download.text())
+        self._show_progress()
 
     def _downloaded(self, done: Done) -> None:
         was_cancelled = self._download is not None and self._download.cancelled.is_set()
         self._download = None
-        self._pace.stop()
         if was_cancelled:
             self.said.emit("The download was given up; nothing half-done was left behind", "muted")
         elif done.error:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import html
 import time
+from collections.abc import Mapping
 
-from PySide6.QtCore import Qt, Signal
+from PySide6.QtCore import QEvent, Qt, Signal
 from PySide6.QtGui import QFontDatabase
 from PySide6.QtWidgets import QLabel, QPlainTextEdit, QPushButton, QStackedLayout, QVBoxLayout, QWidget
 
@@ -18,14 +19,24 @@ MOST_LINES = 5000
 class EmptyState(QWidget):
     """What stands in a pane that has nothing to show: what will appear, and a button that makes it appear.
 
+    Args:
+        title, text: What will appear.
+        action: What the button says; empty for none.
+        links: Words, and after them other things to do by name, each with what it is called; nothing for none.
+        parent: Where it belongs.
+
     Signals:
         action_requested(): The button was pressed.
+        link_followed(str): One of the links was; its name.
     """
 
     action_requested = Signal()
+    link_followed = Signal(str)
 
-    def __init__(self, title: str, text: str, action: str = "", parent: QWidget | None = None) -> None:
+    def __init__(self, title: str, text: str, action: str = "", parent: QWidget | None = None, *,
+                 links: tuple[str, Mapping[str, str]] = ("", {})) -> None:
         super().__init__(parent)
+        self._links: QLabel | None = None
         heading = QLabel(title)
         font = heading.font()
         font.setBold(True)
@@ -48,7 +59,33 @@ class EmptyState(QWidget):
             button.clicked.connect(self.action_requested)
             column.addSpacing(4)
             column.addWidget(button, 0, Qt.AlignmentFlag.AlignHCenter)
+        if links[1]:
+            column.addSpacing(4)
+            column.addWidget(self._linked(*links))
         column.addStretch(1)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Take other colours: links have the one that there was when they were written."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.PaletteChange and self._links is not None:
+            text = self._links.text()
+            self._links.clear()
+            self._links.setText(text)
+
+    def _linked(self, words: str, links: Mapping[str, str]) -> QLabel:
+        """The links in a paragraph that the keyboard reaches too."""
+        said = " · ".join(f'<a href="{html.escape(name)}">{html.escape(title)}</a>' for name, title in links.items())
+        label = QLabel(f"{html.escape(words)} {said}")
+        label.setObjectName("empty.links")
+        label.setAccessibleName(f"{words} {', '.join(links.values())}")
+        label.setWordWrap(True)
+        label.setAlignment(Qt.AlignmentFlag.AlignHCenter)
+        label.setTextInteractionFlags(Qt.TextInteractionFlag.LinksAccessibleByMouse
+                                      | Qt.TextInteractionFlag.LinksAccessibleByKeyboard)
+        label.linkActivated.connect(self.link_followed)
+        self._links = label
+        set_tone(label, "muted")
+        return label
 
 
 class LogPane(QWidget):

@@ -29,6 +29,7 @@ from PySide6.QtWidgets import (
 from workbench.gui.panes import EmptyState
 from workbench.gui.run_rows import ALGORITHM, BACKBONE, COLUMNS, DATA, NAME, RESULT, STATE, STEPS, TICK, TIME
 from workbench.gui.run_table import RUN_ROLE, SORT_ROLE, RunTableModel
+from workbench.gui.samples import samples
 
 _TYPICAL = {STATE: "Interrupted", DATA: "Omniglot 20w1s", BACKBONE: "Conv4 64", ALGORITHM: "First-order MAML",
             RESULT: "validation 95.1 %", STEPS: "41,200 / 70,000", TIME: "1:02:33"}
@@ -81,11 +82,13 @@ class RunPane(QWidget):
         focus_changed(str): Another run is looked at; empty for none.
         menu_requested(QPoint): The context menu is wanted at this place of the screen.
         start_requested(): The empty state's button was pressed.
+        sample_requested(str): A sample of the empty state is to be opened; its file name.
     """
 
     focus_changed = Signal(str)
     menu_requested = Signal(QPoint)
     start_requested = Signal()
+    sample_requested = Signal(str)
 
     def __init__(self, model: RunTableModel, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -97,9 +100,12 @@ class RunPane(QWidget):
         self._is_fitting = False
         self._chosen: set[int] = set()
         self._set_up_table()
-        empty = EmptyState("No runs yet", "Pick a preset and press Start, or drop a folder of tasks on the window. "
-                           "Every run will be listed here with its state and its result.", "Start")
+        empty = EmptyState("No runs yet", "Pick a preset and press Start, or drop a folder or a file of your own on "
+                           "the window. Every run will be listed here with its state and its result.", "Start",
+                           links=("Or try a sample:", {one.path.name: one.title for one in samples()
+                                                       if not one.is_new_task}))
         empty.action_requested.connect(self.start_requested)
+        empty.link_followed.connect(self.sample_requested)
         self._stack = QStackedLayout(self)
         self._stack.addWidget(empty)
         self._stack.addWidget(self.table)

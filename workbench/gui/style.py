@@ -158,6 +158,9 @@ QPushButton[primary="true"]:disabled {{ background: {theme.line}; color: {theme.
 QPushButton[reason="true"] {{ text-align: left; padding: 0; border: none; background: transparent;
     color: {theme.bad}; min-height: 18px; }}
 QPushButton[reason="true"]:focus {{ text-decoration: underline; }}
+QPushButton[opensMenu="true"] {{ padding: 0 24px 0 10px; }}
+QPushButton::menu-indicator {{ image: {_picture('chevron', theme)}; width: 11px; height: 11px;
+    subcontrol-origin: padding; subcontrol-position: center right; right: 8px; }}
 QPushButton[tall="true"] {{ min-height: {high + 2}px; }}
 QToolButton {{ border: 1px solid transparent; border-radius: 5px; padding: 3px; background: transparent; }}
 QToolButton:hover {{ background: {blend(theme.accent, theme.panel, 0.12)}; }}

@@ -12,7 +12,7 @@ from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QTabWidget,
 
 from workbench import places
 from workbench.gui import settings
-from workbench.gui.actions import RUN_MENU, Actions
+from workbench.gui.actions import OPEN_MENU, RUN_MENU, Actions
 from workbench.gui.closing import Closing
 from workbench.gui.controller import TICK_MILLISECONDS
 from workbench.gui.data_desk import DataDesk
@@ -25,6 +25,7 @@ from workbench.gui.jobs import Jobs
 from workbench.gui.launcher import LauncherError, add_to_menu
 from workbench.gui.panes import LogPane
 from workbench.gui.plots.area import PlotArea
+from workbench.gui.preview.desk import PreviewDesk
 from workbench.gui.run_commands import RunCommands
 from workbench.gui.run_pane import RunPane
 from workbench.gui.saving_place import SavingPlace
@@ -33,6 +34,7 @@ from workbench.gui.style import PINS, Pin, ThemeKeeper
 from workbench.gui.theme import Theme
 from workbench.gui.training_commands import TrainingCommands
 from workbench.runs.store import RunStore
+from workbench.tasks.dataset_toml import NAME as DATASET_TOML
 
 _FORM_WIDTH, _LOWER_HEIGHT = 326, 240
 
@@ -77,12 +79,17 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self._place = SavingPlace(self._settings.saving_folder, self)
         self._data = DataDesk(self.panel.form, self._jobs, self)
+        self.preview = PreviewDesk(self.panel.form, self._jobs, theme, self)
         self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self._place, self)
         self.closing = Closing(self.desk.controller, self)
         self.training = TrainingCommands(self.desk, self.panel, self._status, self)
         self._files = FileCommands(self.desk, self.panel.form, self._place, self)
         self.actions_ = Actions(self._handlers(), self)
+        self.actions_["open_samples"].setMenu(self._data.sample_menu)
         self.actions_.fill(self.menuBar())
+        open_menu = QMenu(self)
+        self.actions_.fill_menu(open_menu, OPEN_MENU)
+        self.panel.form.card.set_open_menu(open_menu)
         self.addActions(self.actions_.all())
         self._ticker = QTimer(self)
         self._ticker.setInterval(TICK_MILLISECONDS)
@@ -138,7 +145,8 @@ class MainWindow(QMainWindow):
     def _handlers(self) -> dict[str, Callable[..., object]]:
         commands, panel, training = self._run_commands, self.panel, self.training
         return {
-            "open_folder": self._data.ask_for_folder, "open_samples": self._data.ask_for_sample,
+            "open_folder": self._data.ask_for_folder, "open_file": self._data.ask_for_file,
+            "open_samples": self._data.pop_samples_up, "preview": self.preview.open,
             "open_experiment": self._files.ask_for_experiment, "save_experiment": self._files.save_experiment,
             "runs_folder": self._files.ask_for_runs_folder, "quit": self.close, "start": training.start,
             "pause": training.pause_or_resume, "stop": training.stop, "discard": training.discard,
@@ -158,6 +166,8 @@ class MainWindow(QMainWindow):
         self.panel.form.checked.connect(self._show_what_can_be_done)
         self.panel.form.noted.connect(self._tell)
         self.panel.form.help_wanted.connect(self._show_page)
+        self.panel.form.card.preview_requested.connect(self.preview.open)
+        self.runs.sample_requested.connect(self._data.open_named_sample)
         for teller in (self._data, self._run_commands, self._files, self.closing, self.training):
             teller.said.connect(self.say)
         self._files.folder_picked.connect(self._runs_folder_picked)
@@ -258,6 +268,7 @@ class MainWindow(QMainWindow):
         self.plots.set_theme(theme)
         self.desk.model.set_theme(theme)
         self.log.set_theme(theme)
+        self.preview.set_theme(theme)
         self._status.set_theme(theme)
         self._draw_for(theme)
 
@@ -300,10 +311,12 @@ class MainWindow(QMainWindow):
     # Dropping
 
     def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Show that a folder may be dropped."""
-        if _dropped(event) is not None:
+        """Show that data or an experiment may be dropped."""
+        path = _dropped(event)
+        if path is not None:
             event.acceptProposedAction()
-            self._drop_hint.setText("Drop the folder to train on its tasks")
+            self._drop_hint.setText("Drop it to fill the form with the experiment" if _is_experiment(path) else
+                                    "Drop it to train on its tasks")
             self._drop_hint.setGeometry(self.rect().adjusted(12, 12, -12, -12))
             self._drop_hint.raise_()
             self._drop_hint.show()
@@ -320,10 +333,10 @@ class MainWindow(QMainWindow):
         if path is None:
             return
         event.acceptProposedAction()
-        if path.is_dir():
-            self._data.open_folder(path)
-        else:
+        if _is_experiment(path):
             self._files.open_experiment(path)
+        else:
+            self._data.open_path(path)
 
     # What is remembered, and the end
 
@@ -393,9 +406,14 @@ class MainWindow(QMainWindow):
 
 
 def _dropped(event: QDropEvent) -> Path | None:
-    """The folder or experiment file that is dropped; None for anything else."""
+    """The folder or file that is dropped, the folder where it is what says how to read one; None for anything else."""
     paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-    return next((path for path in paths if path.is_dir() or path.suffix == ".toml"), None)
+    return next((path.parent if path.name == DATASET_TOML else path for path in paths if path.exists()), None)
+
+
+def _is_experiment(path: Path) -> bool:
+    """Whether a file that is dropped is an experiment rather than data."""
+    return path.suffix == ".toml" and path.is_file()
 
 
 def _text(state: QByteArray) -> str:

@@ -84,7 +84,7 @@ class Spec:
         mean, deviation: Inputs are (raw - mean) / deviation, per channel or feature, with raw pixels in [0, 1].
         raw: How a raw input is to be read, in words that an export carries along.
         metric: What learners are judged by; empty stands for accuracy, or for mse where the tasks are regression.
-        reading: How files of a person's become inputs, as plain values that a dataset of one's own writes and reads:
+        reading: How files of a person's become inputs, as plain values that a dataset of their own writes and reads:
             the columns of a table, the rate of a recording.
         background: For pictures, "dark" where the learner only ever saw light ink on black, so that drawings on white
             paper have to be inverted; "as is" where a picture goes in as it was taken.
@@ -193,6 +193,14 @@ class Floor:
     tasks: int = 0
 
 
+class Count(NamedTuple):
+    """How many examples a class or a task has in a split."""
+
+    name: str
+    split: str
+    examples: int
+
+
 class TaskSource(Pluggable):
     """Draws tasks. A task is a pure function of (seed, stream, index).
 
@@ -286,6 +294,14 @@ class TaskSource(Pluggable):
     def names(self, split: str) -> frozenset[str]:  # noqa: ARG002 - for datasets that have classes
         """Names of the classes of a split (train, validation or test); empty where there are none to tell apart."""
         return frozenset()
+
+    def counts(self) -> tuple[Count, ...]:
+        """Examples of each class, or each task of a person's own, in each split; empty where there is no counting."""
+        return ()
+
+    def shown_example(self, row: int) -> str:  # noqa: ARG002 - for datasets that read texts
+        """What the example in this row of the inputs says, for a dataset of classes that reads texts; else ""."""
+        return ""
 
     def truth(self, stream: Stream, index: int, inputs: Tensor) -> Tensor | None:  # noqa: ARG002
         """For regression whose function is known: its values [n, outputs] at inputs [n, features]; else None."""

@@ -105,14 +105,15 @@ def _of_source(source: TaskSource) -> dict[str, Any]:
 
 
 def _pictured(shape: tuple[int, ...], source: TaskSource) -> Mapping[str, Any]:
-    if source.spec.input_kind != "image" or source.overview().samples is None:
-        return {}
+    if not source.spec.raw.startswith("pixels") or source.overview().samples is None:
+        return {}  # a spectrogram has rows and columns, and yet is no picture of some size
     return {"size": shape[-1], "color": "grey" if shape[0] == 1 else "rgb"}
 
 
 def _of_new_task(path: Path) -> dict[str, Any]:
-    task = read_new_task(path, usual_spec(path))
-    classes, pictured = len(task.class_names), task.query_inputs.ndim == 4
+    spec = usual_spec(path)
+    task = read_new_task(path, spec)
+    classes, pictured = len(task.class_names), spec.raw.startswith("pixels")
     shape = task.query_inputs.shape
     return {"classes": classes, "examples": len(task.support.inputs) + len(task.query_inputs),
             "splits": {"support": {"classes": classes, "examples": len(task.support.inputs)},

@@ -19,6 +19,7 @@ from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import find
 from workbench.tasks.base import (
     Background,
+    Count,
     DataError,
     Description,
     Examples,
@@ -50,6 +51,9 @@ class Labelled:
         facts: One line about the whole.
         problems: What was wrong and left out.
         reading: As in `Spec`.
+        moments: For pixels where it is known, [examples, channels, 2] mean of each example and of its squares, with
+            pixels in [0, 1].
+        words: What each example says, to be shown to people, where the examples are texts; empty elsewhere.
     """
 
     inputs: Tensor
@@ -61,6 +65,8 @@ class Labelled:
     facts: str = ""
     problems: tuple[str, ...] = ()
     reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    moments: Tensor | None = None
+    words: tuple[str, ...] = ()
 
 
 class ClassTasksConfig(Choice):
@@ -124,6 +130,7 @@ class ClassTasks(TaskSource):
         self._scale = (1 / (unit * torch.tensor(deviation))).view(along).to(device)
         self._shift = (torch.tensor(mean) / torch.tensor(deviation)).view(along).to(device)
         self._is_shifted = any(mean)
+        self._gathered: Tensor | None = None
 
     @abstractmethod
     def load(self, experiment: Experiment) -> Labelled:
@@ -251,8 +258,19 @@ class ClassTasks(TaskSource):
 
     def _inputs(self, rows: NDArray[np.int64]) -> Tensor:
         """Normalized inputs [examples, *input_shape] of rows of `_all`."""
-        inputs = self._all.index_select(0, torch.from_numpy(rows).to(self.device)).float().mul_(self._scale)
+        inputs = self.gather(rows).float().mul_(self._scale)
         return inputs.sub_(self._shift) if self._is_shifted else inputs
+
+    def gather(self, rows: NDArray[np.int64]) -> Tensor:
+        """Raw inputs of rows of `_all` on the device; what an earlier call gave is overwritten.
+
+        Fresh memory for the pixels of a large meta-batch would take ten times as long as copying them.
+        """
+        needed = (len(rows), *self._all.shape[1:])
+        if self._gathered is None or len(self._gathered) < len(rows):
+            self._gathered = torch.empty(needed, dtype=self._all.dtype, device=self.device)
+        return torch.index_select(self._all, 0, torch.from_numpy(rows).to(self.device),
+                                  out=self._gathered[: len(rows)])
 
     def _examples(self, inputs: Tensor, tasks_and_ways: tuple[int, ...]) -> Examples:
         """Inputs ordered by task and label, with their labels."""
@@ -278,6 +296,15 @@ class ClassTasks(TaskSource):
     def names(self, split: str) -> frozenset[str]:
         """Names of the classes of a split."""
         return frozenset(self.labelled.names[number] for number in self._parts[split].classes)
+
+    def counts(self) -> tuple[Count, ...]:
+        """Examples of each class in its split, or in each of the splits that share it; rotations are not counted."""
+        return tuple(Count(self.labelled.names[one], name, int(part.counts[one]))
+                     for name in SPLIT_NAMES for part in (self._parts[name],) for one in part.classes)
+
+    def shown_example(self, row: int) -> str:
+        """What an example says, where the examples are texts."""
+        return self.labelled.words[row] if self.labelled.words else ""
 
     def overview(self) -> Overview:
         """Counts of classes and examples by split, and a dozen pictures."""

@@ -7,10 +7,10 @@ import os
 import tempfile
 import urllib.error
 import urllib.request
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from http.client import HTTPException, HTTPResponse
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, NamedTuple
 
 from workbench.tasks.base import DataError
 
@@ -24,6 +24,72 @@ _ALGORITHMS = {32: "md5", 64: "sha256"}
 
 class DownloadCancelledError(DataError):
     """The person gave up; nothing was kept."""
+
+
+class OfficialFile(NamedTuple):
+    """A file of an official release: its name, MD5 and bytes (the latter for the progress bar alone)."""
+
+    name: str
+    checksum: str
+    size: int
+
+
+def fetch_all(addresses: Sequence[str], files: Iterable[OfficialFile], to: Path, progress: Progress,
+              cancelled: Cancelled) -> None:
+    """Download the files of a release; one that is already there and whole is kept.
+
+    Args:
+        addresses: Folders on servers that all have the files; the next is asked where one does not give a file.
+        files: What to fetch.
+        to: Folder that they go into; made where it is missing.
+        progress: Told of (bytes so far, bytes in all), over all files.
+        cancelled: As for `fetch`.
+
+    Raises:
+        DownloadCancelledError: `cancelled` said so.
+        DataError: No server gave one of the files; the message is that of the last.
+    """
+    files = tuple(files)
+    before, total = 0, sum(file.size for file in files)
+    for file in files:
+        if not is_whole(to / file.name, file.checksum):
+            _fetch_from_any(addresses, file, to / file.name, _shifted(progress, before, total), cancelled)
+        before += file.size
+        progress(before, total)
+
+
+def _fetch_from_any(addresses: Sequence[str], file: OfficialFile, to: Path, progress: Progress,
+                    cancelled: Cancelled) -> None:
+    for number, address in enumerate(addresses, 1):
+        try:
+            fetch(f"{address}/{file.name}", to, file.checksum, progress, cancelled)
+        except DownloadCancelledError:
+            raise
+        except DataError:
+            if number == len(addresses):
+                raise
+        else:
+            return
+
+
+def _shifted(progress: Progress, before: int, total: int) -> Progress:
+    return lambda done, _: progress(min(before + done, total), total)
+
+
+def is_whole(path: Path, checksum: str) -> bool:
+    """Whether a file is there and has this MD5.
+
+    Raises:
+        DataError: It is there and may not be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest() == checksum
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); give yourself the right to read it, or delete "
+                        "it") from error
 
 
 def fetch(url: str, to: Path, checksum: str, progress: Progress, cancelled: Cancelled) -> None:

@@ -6,7 +6,7 @@ import hashlib
 import re
 import unicodedata
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from pathlib import Path
@@ -32,7 +32,8 @@ class Found:
     """What lies below a folder.
 
     Attributes:
-        pictures: Pictures of each folder that holds some directly, by its path below ("" for the folder itself).
+        pictures: Pictures, or the files of another kind that were asked for, of each folder that holds some directly,
+            by its path below ("" for the folder itself).
         problems: What is no picture or cannot be opened.
     """
 
@@ -47,18 +48,36 @@ def scan(root: Path) -> Found:
         DataError: The folder itself is not there, is none, or cannot be opened.
     """
     check_is_folder(root)
-    files, problems = walk(root)
-    pictures: dict[str, list[FileEntry]] = {}
+    return found_among(*walk(root), is_picture, "picture")
+
+
+def found_among(files: Iterable[FileEntry], problems: Sequence[str], is_wanted: Callable[[str], bool], noun: str
+                ) -> Found:
+    """Those of some files whose names say that they are wanted, by folder.
+
+    Args:
+        files: What lies there.
+        problems: What cannot be opened.
+        is_wanted: Tells by its name whether a file is one.
+        noun: What one is called.
+    """
+    wanted: dict[str, list[FileEntry]] = {}
     others: list[str] = []
     for file in files:
-        if is_picture(file.name):
-            pictures.setdefault(file.folder, []).append(file)
+        if is_wanted(file.name):
+            wanted.setdefault(file.folder, []).append(file)
         elif file.name != DATASET_TOML:
             others.append(file.name)
+    left_out: list[str] = []
     if others:
-        count = "1 file is no picture" if len(others) == 1 else f"{len(others):,} files are no pictures"
-        problems.append(f"{count} and left out: {listed(sorted(map(shown, others)), 5)}")
-    return Found(dict(sorted(pictures.items())), tuple(problems))
+        count = f"1 file is no {noun}" if len(others) == 1 else f"{len(others):,} files are no {plural(noun)}"
+        left_out.append(f"{count} and left out: {listed(sorted(map(shown, others)), 5)}")
+    return Found(dict(sorted(wanted.items())), (*problems, *left_out))
+
+
+def plural(noun: str) -> str:
+    """Several of them; one series and several are called alike."""
+    return noun if noun.endswith("s") else f"{noun}s"
 
 
 def check_is_folder(path: Path) -> None:
@@ -151,7 +170,7 @@ def recognize(found: Found, noun: str = "pictures") -> Layout:
     classes = [_class(parts, files, splits[parts] if is_split else "") for parts, files in folders.items()]
     notes: list[str] = []
     if is_split:
-        classes, notes, more = _without_overlap(classes)
+        classes, notes, more = without_overlap(classes, noun)
         problems += more
     nested = bool(classes) and all("/" in one.name for one in classes)
     form = BY_SPLIT if any(one.split for one in classes) else ALPHABETS if nested else BY_CLASS
@@ -171,7 +190,8 @@ def _class(parts: tuple[str, ...], files: tuple[FileEntry, ...], split: str) -> 
     return ClassFolder(name, split, name.split("/")[0], files)
 
 
-def _without_overlap(classes: list[ClassFolder]) -> tuple[list[ClassFolder], list[str], list[str]]:
+def without_overlap(classes: list[ClassFolder], noun: str = "pictures"
+                    ) -> tuple[list[ClassFolder], list[str], list[str]]:
     """Classes that lie in one split alone, notes and problems.
 
     Folders made for ordinary classifiers hold the same classes in train and in test. A learner that is to be tested
@@ -189,7 +209,7 @@ def _without_overlap(classes: list[ClassFolder]) -> tuple[list[ClassFolder], lis
                   for same in by_name.values()]
         return pooled, [f"{why}, so the classes were split anew"], []
     problems = [f"the class {shown(name)} is in {' and in '.join(one.split for one in by_name[name])}; only its "
-                f"pictures in {by_name[name][0].split} were taken" for name in twice]
+                f"{noun} in {by_name[name][0].split} were taken" for name in twice]
     return [same[0] for same in by_name.values()], [], problems
 
 

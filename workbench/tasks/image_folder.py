@@ -12,10 +12,12 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.folders import named, recognize, scan
-from workbench.tasks.listing import Listing
+from workbench.tasks.folders import Layout, check_is_folder, found_among, named, recognize
+from workbench.tasks.listing import Files, Listing, list_files
 from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.pictures import cached, is_picture, read_pictures, shown, usual_side
+from workbench.tasks.picture_lists import FORM as LIST_FORM
+from workbench.tasks.picture_lists import layout_of_lists, lists_of
+from workbench.tasks.pictures import is_picture, read_pictures, shown, usual_side
 
 
 class ImageFolderConfig(OwnClassesConfig):
@@ -23,7 +25,8 @@ class ImageFolderConfig(OwnClassesConfig):
 
     name: Literal["image_folder"] = "image_folder"
     path: Path | None = field(None, label="Folder", help="Folder with a folder of pictures for each class; or train, "
-                              "val and test with such folders in each; or alphabets of characters.")
+                              "val and test with such folders in each; or alphabets of characters; or with "
+                              "a folder of pictures and a list train.csv, val.csv and test.csv of files and labels.")
     size: int | None = field(None, label="Side", unit="pixels", help="Every picture is scaled until its shorter side "
                              "has this size and cropped to a square about its centre; empty for the median shorter "
                              "side, at least 16 and at most 84.", ge=8, le=512)
@@ -35,7 +38,7 @@ class ImageFolderConfig(OwnClassesConfig):
 
 
 class ImageFolder(OwnClasses):
-    """Pictures of your own: a folder for each class, with splits or alphabets above them where there are any.
+    """Pictures of your own: a folder for each class, with splits or alphabets above them where there are any, or lists.
 
     Anything that Pillow reads will do, of any sizes. Splits given by the folder are kept; otherwise the names of the
     classes and the split seed decide, and whole alphabets are held out together. Inputs are normalized with the mean
@@ -60,10 +63,14 @@ class ImageFolder(OwnClasses):
         pictures = [file for file in listing.files if is_picture(file.name)]
         if not pictures or listing.is_file:
             return None
-        layout = recognize(scan(listing.root))
+        if lists := lists_of(listing):
+            names = " and ".join(file.name for file in lists[:3])
+            return Recognition(LIST_FORM, f"{names} {'lists' if len(lists) == 1 else 'list'} pictures and their labels",
+                               0.97)
+        layout = _layout(listing.root)
         many = len(layout.classes)
-        why = f"{len(pictures):,} of {len(listing.files):,} files are pictures, in {many:,} " \
-              f"{'folder' if many == 1 else 'folders'}"
+        folders = "1 folder" if many == 1 else f"{many:,} folders"
+        why = f"{len(pictures):,} of {len(listing.files):,} files are pictures, in {folders}"
         share = len(pictures) / len(listing.files)
         return Recognition(layout.form if many > 1 else "unknown", why, 0.6 * share if many > 1 else 0.2 * share)
 
@@ -77,24 +84,32 @@ class ImageFolder(OwnClasses):
         """Decode every picture of the folder."""
         assert config.path is not None  # noqa: S101 - the caller has checked
         root = config.path.expanduser()
-        layout = recognize(scan(root))
+        layout = _layout(root)
         files = [file for one in layout.classes for file in one.files]
         if not files:
             raise DataError(f"{root} holds no folder with pictures; put a folder of pictures for each class into it" +
                             (f". {layout.problems[0]}" if layout.problems else ""))
-        paths = [root / file.name for file in files]
+        paths = Files(root, files)
 
-        def decode() -> tuple[Any, Any]:
-            side = config.size or usual_side(paths)
-            read = read_pictures(paths, side, side, config.color)
-            return read.pixels, {"kept": read.kept.tolist(), "broken": [[i, why] for i, why in read.broken.items()]}
-
-        pixels, about = cached("folder", [files, config.size, config.color], decode)
-        kept = np.array(about["kept"], dtype=np.int64)
+        side = config.size or usual_side(paths)
+        read = read_pictures(paths, side, side, config.color, paths.stamp)
+        kept = read.kept
         owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
-        broken = [f"{shown(files[i].name)} {why}" for i, why in about["broken"]]
+        broken = [f"{shown(files[i].name)} {why}" for i, why in read.broken.items()]
+        pixels = read.pixels
         height, width = pixels.shape[2:]
         tone = "grey" if pixels.shape[1] == 1 else "colour"
         problems = (*layout.problems, *named(broken, "{} more pictures cannot be read and were left out"))
         return Collection(layout.classes, pixels, owners, [files[i].name for i in kept], layout.form, "pictures",
-                          (f"{height}×{width} {tone}", *layout.notes), problems)
+                          (f"{height}×{width} {tone}", *layout.notes, *([read.notice] if read.notice else [])),
+                          problems, moments=read.moments)
+
+
+def _layout(root: Path) -> Layout:
+    """The classes of a folder: those that lists in it give, else those of its folders."""
+    check_is_folder(root)
+    listing = list_files(root)
+    lists = lists_of(listing)
+    if lists:
+        return layout_of_lists(listing, lists)
+    return recognize(found_among(listing.files, listing.problems, is_picture, "picture"))

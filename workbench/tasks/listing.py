@@ -7,17 +7,18 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 from workbench import places
 from workbench.tasks.base import DataError
 from workbench.tasks.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.dataset_toml import beside
 from workbench.tasks.pictures import is_clutter, shown
+from workbench.tasks.watching import tell
 
 # An archive that unpacks to more than this and to more than a hundred times its own size is made to fill disks.
 _LARGEST, _MOST_TIMES = 4_000_000_000, 100
@@ -40,6 +41,37 @@ class FileEntry(NamedTuple):
     def folder(self) -> str:
         """The folder that it lies in, below the root; empty for the root itself."""
         return self.name.rpartition("/")[0]
+
+
+class Files(Sequence[Path]):
+    """Paths of files below a folder, made only where they are asked for: thousands of them take a while.
+
+    Args:
+        root: The folder.
+        entries: The files.
+    """
+
+    def __init__(self, root: Path, entries: Sequence[FileEntry]) -> None:
+        self.root, self.entries = root, entries
+
+    def __len__(self) -> int:
+        """How many."""
+        return len(self.entries)
+
+    @overload
+    def __getitem__(self, index: int) -> Path: ...
+    @overload
+    def __getitem__(self, index: slice) -> Files: ...
+    def __getitem__(self, index: int | slice) -> Path | Files:
+        """One path, or some of them."""
+        if isinstance(index, slice):
+            return Files(self.root, self.entries[index])
+        return self.root / self.entries[index].name
+
+    @property
+    def stamp(self) -> list[list[str | int]]:
+        """Plain values that tell these files from others, and from what they were before a change."""
+        return [list(column) for column in zip(*self.entries, strict=True)]
 
 
 @dataclass(frozen=True)
@@ -116,6 +148,7 @@ def walk(root: Path) -> tuple[list[FileEntry], list[str]]:
     problems: list[str] = []
     waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
     while waiting:
+        tell()
         below, above = waiting.pop()
         try:
             stat = (root / below).stat()

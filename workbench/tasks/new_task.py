@@ -22,12 +22,16 @@ from workbench.tasks.pictures import Color, PictureError, read_picture, shown, u
 
 UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
 _SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"
+_ARRAYS = ("support.npz", "query.npz")
 
 # What reads a new task for a learner whose data were read in a way of their own: `form` in `Spec.reading`, and the
 # function (folder, spec) -> NewTask, imported only then because those modules need this one.
 _READERS = {
+    "arrays": "workbench.tasks.new_signals:read_array_task",
+    "recordings": "workbench.tasks.new_signals:read_recordings",
     "table": "workbench.tasks.table:read_new",
     "texts": "workbench.tasks.texts:read_new",
+    "time series": "workbench.tasks.new_signals:read_series_task",
     "task_tables": "workbench.tasks.task_tables:read_new",
     "class_task_tables": "workbench.tasks.task_tables:read_new",
 }
@@ -55,8 +59,8 @@ class NewTask:
 
 
 # What a learner for a new task would be made for, where it can be told from the files: (folder) -> Spec | None.
-_USUAL = ("workbench.tasks.texts:usual_spec", "workbench.tasks.task_tables:usual_spec",
-          "workbench.tasks.table:usual_spec")
+_USUAL = ("workbench.tasks.new_signals:usual_spec", "workbench.tasks.texts:usual_spec",
+          "workbench.tasks.task_tables:usual_spec", "workbench.tasks.table:usual_spec")
 
 
 def _called(name: str, *arguments: Any) -> Any:
@@ -66,7 +70,7 @@ def _called(name: str, *arguments: Any) -> Any:
 
 def looks_like_new_task(folder: Path) -> bool:
     """Whether a folder has what only a new task has: tables of support and query, or unlabelled examples."""
-    if any((folder / name).is_file() for name in (_SUPPORT_TABLE, _QUERY_TABLE)):
+    if any((folder / name).is_file() for name in (_SUPPORT_TABLE, _QUERY_TABLE, *_ARRAYS)):
         return True
     tops = {file.name.split("/")[0].lower() for file in walk(folder)[0] if "/" in file.name}
     return not tops.isdisjoint(UNLABELLED)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 import os
 import zipfile
@@ -12,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -25,11 +24,12 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.cache import cached
 from workbench.tasks.classes import ClassTasks, ClassTasksConfig, Labelled
-from workbench.tasks.download import Cancelled, Progress, fetch
+from workbench.tasks.download import Cancelled, OfficialFile, Progress, fetch_all
 from workbench.tasks.draws import Draws
 from workbench.tasks.listing import Listing
-from workbench.tasks.pictures import cached, is_clutter
+from workbench.tasks.pictures import is_clutter
 
 HALVES = ("images_background", "images_evaluation")
 VALIDATION_ALPHABETS = (
@@ -48,14 +48,6 @@ _SIDE, _DRAWN_SIDE = 28, 105
 _CHUNK = 2000
 # Where the halves lie below the folder that a person names: itself, the official repository, torchvision's folder.
 _BELOW = ("", "python", "omniglot", "omniglot-py", "omniglot/python", "omniglot-master/python", "raw")
-
-
-class OfficialFile(NamedTuple):
-    """A file of the official release: its name, MD5 and bytes (the latter for the progress bar alone)."""
-
-    name: str
-    checksum: str
-    size: int
 
 
 OFFICIAL_FILES = (
@@ -124,29 +116,8 @@ class Omniglot(ClassTasks):
         Raises:
             DataError: No network or a broken transfer; the message says what to put where by hand.
         """
-        files = tuple(files)
-        before, total = 0, sum(file.size for file in files)
-        for file in files:
-            if not _is_whole(to / file.name, file.checksum):
-                fetch(f"{address}/{file.name}", to / file.name, file.checksum, _shifted(progress, before, total),
-                      cancelled)
-            before += file.size
-            progress(before, total)
+        fetch_all([address], files, to, progress, cancelled)
         return to
-
-
-def _shifted(progress: Progress, before: int, total: int) -> Progress:
-    return lambda done, _: progress(min(before + done, total), total)
-
-
-def _is_whole(path: Path, checksum: str) -> bool:
-    try:
-        return hashlib.md5(path.read_bytes(), usedforsecurity=False).hexdigest() == checksum
-    except FileNotFoundError:
-        return False
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); give yourself the right to read it, or delete "
-                        "it") from error
 
 
 def usual_place() -> Path:

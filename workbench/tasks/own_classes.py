@@ -20,8 +20,8 @@ from torch import Tensor
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.fields import field
 from workbench.tasks.base import DataError
-from workbench.tasks.dataset_toml import overridden
 from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Labelled
+from workbench.tasks.dataset_toml import overridden
 from workbench.tasks.folders import ClassFolder, Shares, named, share_out
 from workbench.tasks.pictures import shown
 
@@ -54,6 +54,8 @@ class Collection:
         facts: What is to be said of the inputs, such as "32×32 colour", and what was decided in reading.
         problems: What is wrong and was left out.
         reading: As in `Spec`.
+        moments: For pixels, [examples, channels, 2] mean of each example and of its squares, with pixels in [0, 1].
+        words: What each example says, to be shown to people, where the examples are texts.
     """
 
     classes: tuple[ClassFolder, ...]
@@ -65,6 +67,8 @@ class Collection:
     facts: tuple[str, ...] = ()
     problems: tuple[str, ...] = ()
     reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    moments: Tensor | None = None
+    words: Sequence[str] = ()
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -115,7 +119,13 @@ class OwnClasses(ClassTasks):
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each channel or feature over the training examples."""
-        return moments_of(self.labelled.inputs, np.sort(self.training_examples()))
+        examples = np.sort(self.training_examples())
+        if self.labelled.moments is None:
+            return moments_of(self.labelled.inputs, examples)
+        mean, square = self.labelled.moments[torch.from_numpy(examples)].mean(0).unbind(1)
+        deviation = (square - mean**2).clamp(min=0).sqrt()
+        # Pictures of one flat tone deviate by 1.
+        return tuple(mean.tolist()), tuple(torch.where(deviation > 1e-3, deviation, 1.0).tolist())
 
 
 def moments_of(inputs: Tensor, examples: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
@@ -125,7 +135,7 @@ def moments_of(inputs: Tensor, examples: NDArray[np.int64]) -> tuple[tuple[float
     """
     chosen = torch.from_numpy(examples)
     if inputs.dtype == torch.uint8:
-        pixels = [_moments_of_pixels(inputs[chosen, channel]) for channel in range(inputs.shape[1])]
+        pixels = [moments_of_pixels(inputs[chosen, channel]) for channel in range(inputs.shape[1])]
         return tuple(mean for mean, _ in pixels), tuple(deviation for _, deviation in pixels)
     rows = inputs[chosen].double().movedim(1, 0).flatten(1)
     deviation = rows.std(1, correction=0)
@@ -133,7 +143,7 @@ def moments_of(inputs: Tensor, examples: NDArray[np.int64]) -> tuple[tuple[float
     return tuple(rows.mean(1).tolist()), tuple(deviation.tolist())
 
 
-def _moments_of_pixels(pixels: Tensor) -> tuple[float, float]:
+def moments_of_pixels(pixels: Tensor) -> tuple[float, float]:
     """Mean and deviation of uint8 pixels as numbers in [0, 1]; pictures of one flat tone deviate by 1."""
     counts = torch.bincount(pixels.reshape(-1), minlength=256).double()
     levels = torch.arange(256, dtype=torch.float64) / 255
@@ -157,7 +167,8 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
     facts = [f"{len(some):,} classes", f"{len(found.owners):,} {found.noun}", *found.facts, *plan.notes]
     return Labelled(found.inputs, counts[some], tuple(shown(found.classes[i].name) for i in some),
                     tuple(plan.split[i] for i in some), tuple(shown(file) for file in found.files), found.form,
-                    " · ".join(facts), (*found.problems, *plan.problems), found.reading)
+                    " · ".join(facts), (*found.problems, *plan.problems), found.reading, found.moments,
+                    tuple(found.words))
 
 
 class Shapes(NamedTuple):
@@ -231,8 +242,8 @@ def _remedy(finding: str, found: Collection, config: OwnClassesConfig, shapes: S
     large = int((found.counts >= needed).sum())
     holds = "one class" if total == 1 else f"{total} classes"
     if large < total:
-        holds += (f", {large} of them with the {needed} {found.noun} that {largest.shots} + {largest.queries} shots and "
-                  "queries take")
+        holds += (f", {large} of them with the {needed} {found.noun} that {largest.shots} + {largest.queries} shots "
+                  "and queries take")
     message = f"{config.path} holds {holds}, which will not do for {shapes.task.ways}-way tasks: {finding}"
     smaller = ((config, changed, words) for changed, words in _smaller(shapes, largest, large < total))
     fewer = ((changed, shapes, words) for changed, words in _smaller_shares(config))

@@ -14,10 +14,10 @@ from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
 from workbench.tasks.folders import listed, named, split_called
-from workbench.tasks.listing import FileEntry, Listing, list_files
+from workbench.tasks.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.new_task import UNLABELLED
 from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks
-from workbench.tasks.pictures import cached, is_picture, read_pictures, shown, usual_side
+from workbench.tasks.pictures import is_picture, read_pictures, shown, usual_side
 from workbench.tasks.task_splits import OwnTask, TaskCollection, fitting_shape
 
 FORM = "ready-made picture tasks"
@@ -102,26 +102,22 @@ class PictureTasks(OwnTasks):
         if not files:
             raise DataError(f"{config.path} holds no pictures in task/support/class and task/query/class; make a "
                             "folder for each task and these folders in it")
-        paths = [listing.path(file) for file in files]
-
-        def decode() -> tuple[Any, Any]:
-            side = config.size or usual_side(paths)
-            read = read_pictures(paths, side, side, config.color)
-            return read.pixels, {"kept": read.kept.tolist(), "broken": [[i, why] for i, why in read.broken.items()]}
-
-        pixels, about = cached("tasks", [str(listing.root.absolute()), files, config.size, config.color], decode)
-        kept = np.array(about["kept"], dtype=np.int64)
+        paths = Files(listing.root, files)
+        side = config.size or usual_side(paths)
+        read = read_pictures(paths, side, side, config.color, paths.stamp)
+        kept = read.kept
         tasks = _tasks(files, kept)
         problems = [*listing.problems, *_without_class(pictures), *_lacking(files, kept, tasks)]
-        problems += named([f"{shown(files[i].name)} {why}" for i, why in about["broken"]],
+        problems += named([f"{shown(files[i].name)} {why}" for i, why in read.broken.items()],
                           "{} more pictures cannot be read and were left out")
         if not tasks:
             raise DataError(f"{config.path} holds no task with a support and a query of the same classes: "
                             f"{listed(problems, 3)}")
-        height, width = pixels.shape[2:]
-        tone = "grey" if pixels.shape[1] == 1 else "colour"
-        return TaskCollection(tasks, pixels, lambda row: files[int(kept[row])].name, FORM, "pictures",
-                              (f"{height}×{width} {tone}",), tuple(problems), raw="pixels / 255")
+        height, width = read.pixels.shape[2:]
+        tone = "grey" if read.pixels.shape[1] == 1 else "colour"
+        return TaskCollection(tasks, read.pixels, lambda row: files[int(kept[row])].name, FORM, "pictures",
+                              (f"{height}×{width} {tone}", *([read.notice] if read.notice else [])), tuple(problems),
+                              raw="pixels / 255")
 
 
 def placed_at(file: FileEntry) -> Place | None:

@@ -1,16 +1,14 @@
-"""Reads picture files of any kind into arrays of one shape, and keeps what was decoded in a cache."""
+"""Reads picture files of any kind into arrays of one shape."""
 
 from __future__ import annotations
 
-import hashlib
+import errno
 import io
-import json
-import logging
+import math
 import os
 import struct
-import tempfile
 import zlib
-from collections.abc import Callable, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass
@@ -22,12 +20,11 @@ import psutil
 import torch
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
 from torch import Tensor
 
-from workbench import places
+from workbench.tasks import cache
 from workbench.tasks.base import DataError
+from workbench.tasks.watching import tell
 
 Bytes = NDArray[np.uint8]
 Color = Literal["auto", "grey", "rgb"]
@@ -41,9 +38,8 @@ _CLUTTER = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$r
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError, AttributeError,
            struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning)
 _SIZES_LOOKED_AT = 1000
-_CACHES_KEPT = 16
-_CACHE_FORMAT = 1
-_log = logging.getLogger(__name__)
+# Bytes in front of the pixels in a cache file, a page; pictures that a thread reads at a time.
+_HEADER, _BLOCK = 4096, 64
 
 
 class PictureError(ValueError):
@@ -57,7 +53,7 @@ def is_clutter(name: str) -> bool:
 
 def is_picture(name: str) -> bool:
     """Whether a file of this name says that it is a picture."""
-    return os.path.splitext(name)[1].lower() in _SUFFIXES  # noqa: PTH122 - a name, not yet a path
+    return name[name.rfind(".") :].lower() in _SUFFIXES
 
 
 def shown(name: str) -> str:
@@ -81,6 +77,7 @@ def read_picture(path: Path, height: int, width: int, color: Color) -> Bytes:
 
     Raises:
         PictureError: It cannot be read, with the reason and the remedy.
+        DataError: It is not there any more.
     """
     with _opened(path) as image:
         try:
@@ -107,6 +104,10 @@ def _opened(path: Path) -> Image.Image:
     except PermissionError as error:
         raise PictureError("may not be read; give yourself the right to read it") from error
     except OSError as error:
+        if not path.exists():
+            # A drive that was pulled out must not look like a folder of broken pictures, which would be kept.
+            raise DataError(f"{path} vanished while it was read; put the drive back, or look at the folder again"
+                            ) from error
         raise PictureError(f"cannot be read ({error.strerror}); check the disk") from error
     if not content:
         raise PictureError("is empty (0 bytes); replace or delete it")
@@ -163,91 +164,157 @@ class Decoded:
 
     Attributes:
         pixels: [pictures, channels, height, width] uint8 of those that could be read.
-        kept: [pictures] index of the file of each.
+        moments: [pictures, channels, 2] mean of the pixels of each, and of their squares, with pixels in [0, 1].
         broken: Index of each file that could not be read, and why.
+        notice: Why they are not kept in the cache; empty where they are.
     """
 
     pixels: Tensor
-    kept: NDArray[np.int64]
+    moments: Tensor
     broken: dict[int, str]
+    notice: str = ""
+
+    @property
+    def kept(self) -> NDArray[np.int64]:
+        """[pictures] index of the file of each."""
+        is_kept = np.ones(len(self.pixels) + len(self.broken), dtype=bool)
+        is_kept[list(self.broken)] = False
+        return np.flatnonzero(is_kept)
 
 
-def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color) -> Decoded:
+def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color, key: Any = None) -> Decoded:
     """Read pictures on a few threads; with color "auto" they are grey where all are grey.
 
+    They are decoded into a file that is mapped into memory, which is their cache, or into memory where no such file
+    can be written.
+
+    Args:
+        paths: The files.
+        height, width: Size in pixels.
+        color: As for `read_picture`.
+        key: Plain values that tell these files from any others, such as their names, sizes and times; None where
+            nothing is to be kept.
+
     Raises:
-        DataError: They would not fit into the free memory.
+        DataError: They fit neither on the disk nor into the free memory, or one vanished meanwhile.
+        GivenUpError: Nobody wants them any more.
     """
-    wanted = 2 * len(paths) * height * width * (1 if color == "grey" else 3)
+    if key is None:
+        return _in_memory(paths, height, width, color, "")
+    place = cache.place("folder", [key, height, width, color])
+    if (stored := cache.load(place)) is not None:
+        tensors, about = stored
+        return Decoded(tensors["pixels"], tensors["moments"], {int(i): why for i, why in about["broken"]})
+    try:
+        part = cache.new_part(place)
+    except OSError as error:
+        return _in_memory(paths, height, width, color, f"not kept in the cache ({error.strerror})")
+    try:
+        return _on_disk(paths, (height, width), color, part, place)
+    except OSError as error:
+        return _in_memory(paths, height, width, color, f"not kept in the cache ({error.strerror})")
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def _in_memory(paths: Sequence[Path], height: int, width: int, color: Color, notice: str) -> Decoded:
+    wanted = len(paths) * height * width * (1 if color == "grey" else 3)
     free = psutil.virtual_memory().available
     if wanted > free:
         raise DataError(f"{len(paths):,} pictures of {height}×{width} take {wanted / 1e9:.1f} GB to read and "
                         f"{free / 1e9:.1f} GB are free; lower dataset.size or take fewer pictures")
-
-    def read(path: Path) -> Bytes | str:
-        try:
-            return read_picture(path, height, width, color)
-        except PictureError as error:
-            return str(error)
-
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
-        results = list(pool.map(read, paths))
-    good = {i: result for i, result in enumerate(results) if not isinstance(result, str)}
-    channels = max((len(pixels) for pixels in good.values()), default=1)
-    pixels = np.empty((len(good), channels, height, width), dtype=np.uint8)
-    for row, picture in enumerate(good.values()):
-        pixels[row] = picture
-    return Decoded(torch.from_numpy(pixels), np.array(list(good), dtype=np.int64),
-                   {i: result for i, result in enumerate(results) if isinstance(result, str)})
+    pixels = np.empty((len(paths), 1 if color == "grey" else 3, height, width), np.uint8)
+    channels, broken, moments = _decode_into(pixels, paths, color)
+    count = _compacted(pixels, broken, channels)
+    kept = pixels.reshape(-1)[: count * channels * height * width].reshape(count, channels, height, width)
+    return Decoded(torch.from_numpy(kept), torch.from_numpy(moments[:, :channels]), broken, notice)
 
 
-def cached(kind: str, key: Any, make: Callable[[], tuple[Tensor, Any]]) -> tuple[Tensor, Any]:
-    """What `make` gives, from the cache where the same key was asked for before.
-
-    A cache that cannot be written or read is done without.
-
-    Args:
-        kind: Begins the name of the file.
-        key: Plain values that decide the result, such as the sizes and times of the files it is made from.
-        make: Gives pixels and plain values that go with them.
-    """
-    digest = hashlib.sha256(json.dumps([_CACHE_FORMAT, key]).encode()).hexdigest()[:32]
-    path = places.cache() / "pictures" / f"{kind}-{digest}.safetensors"
-    stored = _load(path)
+def _on_disk(paths: Sequence[Path], size: tuple[int, int], color: Color, part: Path, place: Path) -> Decoded:
+    """Decode into a file, map it, and give it its name."""
+    height, width = size
+    shape = (len(paths), 1 if color == "grey" else 3, height, width)
+    with part.open("r+b") as file:
+        # Room is made at once: a mapped file that the disk has no room for ends the program.
+        _reserve(file.fileno(), _HEADER + math.prod(shape))
+    mapped = np.memmap(part, np.uint8, "r+", _HEADER, shape)
+    channels, broken, moments = _decode_into(mapped, paths, color)
+    count = _compacted(mapped, broken, channels)
+    mapped.flush()
+    del mapped
+    moments = np.ascontiguousarray(moments[:, :channels])
+    pixels, about = count * channels * height * width, cache.as_bytes({"broken": list(broken.items())})
+    padding = -pixels % 8  # so that the numbers behind the pixels are aligned
+    with part.open("r+b") as file:
+        file.truncate(_HEADER + pixels)
+        file.seek(0, os.SEEK_END)
+        file.write(b" " * padding + about + moments.tobytes())
+        file.seek(0)
+        file.write(cache.header({
+            "pixels": ("U8", (count, channels, height, width), pixels),
+            "about": ("U8", (padding + len(about),), padding + len(about)),
+            "moments": ("F64", moments.shape, moments.nbytes)}, _HEADER))
+    part.replace(place)
+    cache.forget_old(place.parent)
+    stored = cache.load(place)
     if stored is None:
-        stored = make()
-        _store(path, *stored)
-    return stored
+        raise OSError(errno.EIO, "it vanished", str(place))
+    return Decoded(stored[0]["pixels"], stored[0]["moments"], broken)
 
 
-def _load(path: Path) -> tuple[Tensor, Any] | None:
-    try:
-        with safe_open(path, framework="pt") as file:
-            about = json.loads(file.metadata()["about"])
-            # A copy, so that the file is closed and another process may replace it.
-            pixels = file.get_tensor("pixels").clone()
-        os.utime(path)
-    except FileNotFoundError:
-        return None
-    except (OSError, SafetensorError, ValueError, LookupError, TypeError) as error:
-        _log.info("the cache %s cannot be read and is made anew: %s", path, error)
-        return None
-    return pixels, about
+def _reserve(handle: int, size: int) -> None:
+    if hasattr(os, "posix_fallocate"):
+        os.posix_fallocate(handle, 0, size)
+        return
+    block = bytes(1 << 20)
+    for _ in range(0, size, len(block)):
+        os.write(handle, block)
 
 
-def _store(path: Path, pixels: Tensor, about: Any) -> None:
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
-        os.close(handle)
-        part = Path(name)
+def _decode_into(pixels: Bytes, paths: Sequence[Path], color: Color
+                 ) -> tuple[int, dict[int, str], NDArray[np.float64]]:
+    """Decode every file into its row.
+
+    Returns:
+        The channels that are needed, why files could not be read, and the moments [readable files, channels, 2].
+    """
+    height, width = pixels.shape[2:]
+    moments = np.zeros((len(paths), pixels.shape[1], 2))
+    is_colored = np.zeros(len(paths), dtype=bool)
+    broken: dict[int, str] = {}
+
+    def read(block: range) -> None:
+        for row in block:
+            try:
+                picture = read_picture(paths[row], height, width, color)
+            except PictureError as error:
+                broken[row] = str(error)
+                continue
+            pixels[row] = picture
+            is_colored[row] = len(picture) > 1
+            moments[row, :, 0] = picture.mean((1, 2)) / 255
+            moments[row, :, 1] = np.square(picture, dtype=np.float64).mean((1, 2)) / 255**2
+
+    blocks = [range(start, min(start + _BLOCK, len(paths))) for start in range(0, len(paths), _BLOCK)]
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
         try:
-            save_file({"pixels": pixels}, part, metadata={"about": json.dumps(about)})
-            part.replace(path)
+            for done, _ in enumerate(pool.map(read, blocks), 1):
+                tell(min(done * _BLOCK, len(paths)), len(paths))
         finally:
-            part.unlink(missing_ok=True)
-        kept = sorted(path.parent.glob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
-        for old in kept[_CACHES_KEPT:]:
-            old.unlink(missing_ok=True)
-    except (OSError, SafetensorError) as error:
-        _log.info("the cache %s cannot be written and is done without: %s", path, error)
+            pool.shutdown(wait=True, cancel_futures=True)
+    good = [row for row in range(len(paths)) if row not in broken]
+    channels = pixels.shape[1] if color == "rgb" or bool(is_colored.any()) else 1
+    return channels, dict(sorted(broken.items())), moments[good]
+
+
+def _compacted(pixels: Bytes, broken: Mapping[int, str], channels: int) -> int:
+    """Bring the readable pictures and the channels that are needed to the front; gives the number of pictures."""
+    count, own = len(pixels), pixels.shape[1]
+    if not broken and channels == own:
+        return count
+    flat, size, target = pixels.reshape(-1), channels * math.prod(pixels.shape[2:]), 0
+    for row in range(count):
+        if row not in broken:
+            flat[target * size : (target + 1) * size] = pixels[row, :channels].reshape(-1)
+            target += 1
+    return target

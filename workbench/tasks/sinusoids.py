@@ -10,24 +10,22 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from workbench.experiment.experiment import Experiment
-from workbench.experiment.fields import Choice, field
+from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import Description, Examples, Floor, Overview, Spec, Stream, TaskBatch, TaskSource
+from workbench.tasks.base import Floor, Overview, Spec, Stream
 from workbench.tasks.draws import Draws
+from workbench.tasks.functions import FunctionTasks, FunctionTasksConfig
 
 
-class SinusoidsConfig(Choice):
+class SinusoidsConfig(FunctionTasksConfig):
     """Ranges that the waves are drawn from."""
 
     name: Literal["sinusoids"] = "sinusoids"
     amplitude: float = field(5.0, label="Largest amplitude", help="Amplitudes are uniform from 0.1 to this.",
                              source="Finn et al. 2017, 5.1", gt=0.1, le=100, advanced=True)
-    noise: float = field(0.0, label="Noise", help="Standard deviation of what is added to every support value.",
-                         ge=0, le=10, advanced=True)
 
 
-class Sinusoids(TaskSource):
+class Sinusoids(FunctionTasks):
     """Regression of y = A sin(x - φ) from a few points.
 
     A ~ U[0.1, 5], φ ~ U[0, π] and x ~ U[-5, 5] (Finn et al. 2017, section 5.1). A learner that does not adapt can
@@ -35,16 +33,9 @@ class Sinusoids(TaskSource):
     """
 
     Config = SinusoidsConfig
+    config: SinusoidsConfig
     title = "Sinusoids"
     source = "Finn 2017"
-    task_kinds = frozenset({"regression"})
-    input_kinds = frozenset({"vector"})
-
-    def __init__(self, experiment: Experiment, device: torch.device) -> None:
-        super().__init__(experiment, device)
-        assert isinstance(experiment.dataset, SinusoidsConfig)  # noqa: S101 - narrows for the type checker
-        self.config = experiment.dataset
-        self.spec = Spec("regression", "vector", (1,), 1, raw="x in [-5, 5]")
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
@@ -52,35 +43,27 @@ class Sinusoids(TaskSource):
         return {"backbone.name": "mlp", "task.shots": 10, "task.queries": 10, "training.meta_batch": 25,
                 "training.iterations": 10_000}
 
-    def _waves(self, stream: Stream, indices: Sequence[int]) -> tuple[Draws, Tensor, Tensor]:
-        """Draws, amplitudes [tasks] and phases [tasks]."""
-        draws = Draws(self.seed, f"sinusoids/{stream}", indices)
-        amplitude, phase = torch.from_numpy(draws.uniform(2)).T
-        return draws, 0.1 + (self.config.amplitude - 0.1) * amplitude, math.pi * phase
+    def specify(self) -> Spec:
+        """One number in, one out."""
+        return Spec("regression", "vector", (1,), 1, raw="x in [-5, 5]")
 
-    def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:  # noqa: ARG002
-        """Tasks with inputs [tasks, n, 1] and targets [tasks, n, 1], float32."""
-        shape = self.shapes[stream]
-        draws, amplitude, phase = self._waves(stream, indices)
-        inputs = torch.from_numpy(10 * draws.uniform(shape.shots + shape.queries) - 5)
-        targets = amplitude[:, None] * torch.sin(inputs - phase[:, None])
-        if self.config.noise:
-            # The sum of twelve uniform numbers is normal to within a per cent and needs no draw of unknown length.
-            sums = draws.uniform(12 * shape.shots).reshape(len(indices), shape.shots, 12).sum(-1) - 6
-            targets[:, : shape.shots] += self.config.noise * torch.from_numpy(sums)
-        inputs, targets = (t.float().unsqueeze(-1).to(self.device) for t in (inputs, targets))
-        support, query = slice(None, shape.shots), slice(shape.shots, None)
-        return TaskBatch(*(Examples(inputs[:, part], targets[:, part]) for part in (support, query)))
-
-    def describe(self, stream: Stream, index: int) -> Description:
+    def parameters(self, draws: Draws, stream: Stream) -> Tensor:  # noqa: ARG002 - as the paper has it, all alike
         """Amplitude and phase."""
-        _, amplitude, phase = self._waves(stream, [index])
-        return Description(f"amplitude {amplitude.item():.2f}, phase {phase.item():.2f}")
+        amplitude, phase = torch.from_numpy(draws.uniform(2)).T
+        return torch.stack([0.1 + (self.config.amplitude - 0.1) * amplitude, math.pi * phase], 1)
 
-    def truth(self, stream: Stream, index: int, inputs: Tensor) -> Tensor:
-        """The wave itself at inputs [n, 1]."""
-        _, amplitude, phase = self._waves(stream, [index])
-        return (amplitude * torch.sin(inputs.cpu().double() - phase)).to(inputs)
+    def places(self, draws: Draws, count: int) -> Tensor:
+        """Uniform from -5 to 5."""
+        return torch.from_numpy(10 * draws.uniform(count) - 5).unsqueeze(-1)
+
+    def values(self, parameters: Tensor, inputs: Tensor) -> Tensor:
+        """A sin(x - φ)."""
+        amplitude, phase = parameters[:, None, None].unbind(-1)
+        return amplitude * torch.sin(inputs - phase)
+
+    def in_words(self, parameters: Sequence[float]) -> str:
+        """Amplitude and phase."""
+        return f"amplitude {parameters[0]:.2f}, phase {parameters[1]:.2f}"
 
     def overview(self) -> Overview:
         """The ranges; there are no files and no end of tasks."""

@@ -12,11 +12,12 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.engine.session import open_source
-from workbench.experiment.experiment import TaskConfig
+from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.registry import ROLES, find
 from workbench.experiment.resolve import ExperimentError, resolve
-from workbench.tasks.base import DataError, Overview, TaskSource
+from workbench.tasks.base import DataError, Floor, Overview, TaskSource
 from workbench.tasks.check import check_data
+from workbench.tasks.preview import Example, Preview, examples, preview
 from workbench.tasks.recognizer import NEW_TASK, UNKNOWN
 
 MOST_SAMPLES = 12
@@ -33,6 +34,9 @@ class Look:
         splits: (split, classes, examples) of each split.
         problems: Sentences; those of a dataset that will not do come first.
         samples: Pictures [height, width, channels] uint8.
+        drawn: Examples that are no pictures and can be drawn small.
+        floors: What a learner must beat, as far as it is known yet.
+        source: The opened dataset and its experiment, from which the floors can be measured; None where it will not do.
         is_ink: Whether the pictures are light ink on black, to be drawn in the ink of the theme.
         is_usable: Whether it can be trained on.
         can_download: Whether its official files can be fetched.
@@ -44,6 +48,9 @@ class Look:
     splits: tuple[tuple[str, int, int], ...] = ()
     problems: tuple[str, ...] = ()
     samples: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
+    drawn: tuple[Example, ...] = field(default=(), repr=False, compare=False)
+    floors: tuple[Floor, ...] = ()
+    source: tuple[TaskSource, Experiment] | None = field(default=None, repr=False, compare=False)
     is_ink: bool = False
     is_usable: bool = True
     can_download: bool = False
@@ -74,14 +81,36 @@ def look(tables: Mapping[str, Any]) -> Look:
         problems = tuple(problem.message for problem in error.problems if problem.field.split(".")[0] in ROLES)
         return Look(picked.title, problems=problems, is_usable=False)
     try:
-        overview = open_source(experiment, torch.device("cpu")).overview()
+        source = open_source(experiment, torch.device("cpu"))
     except DataError as error:
         return _unusable(blank, str(error), path, experiment.task)
+    overview = source.overview()
     pictures = _samples(overview)
     splits = tuple((split, count, overview.examples.get(split, 0)) for split, count in overview.classes.items())
-    return Look(picked.title, overview.form, overview.facts, splits, overview.problems, pictures,
-                is_ink=_is_ink(pictures),
+    drawn = () if pictures else tuple(one for one in examples(source, 0, MOST_SAMPLES) if one.kind != "text")
+    return Look(picked.title, overview.form, overview.facts, splits, overview.problems, pictures, drawn,
+                source=(source, experiment), is_ink=is_ink(pictures),
                 can_download=picked.downloadable and not splits)
+
+
+@dataclass(frozen=True)
+class Previewed:
+    """A preview, and the dataset that others of its examples and tasks can be drawn from."""
+
+    preview: Preview
+    source: TaskSource = field(repr=False)
+
+
+def previewed(tables: Mapping[str, Any]) -> Previewed:
+    """Look at everything that the preview shows.
+
+    Raises:
+        DataError: The data will not do.
+        ExperimentError: The experiment cannot be run.
+    """
+    experiment = resolve(tables)
+    source = open_source(experiment, torch.device("cpu"))
+    return Previewed(preview(source, experiment), source)
 
 
 def _unusable(blank: Look, reason: str, path: Any, task: TaskConfig) -> Look:
@@ -94,11 +123,13 @@ def _unusable(blank: Look, reason: str, path: Any, task: TaskConfig) -> Look:
             reason = str(error)
     # The report was made for the usual shares and seed: its own verdict on the whole folder would only confuse.
     found = [one for one in report.get("problems", []) if not one.startswith(str(path))]
-    facts = f"{report['classes']:,} classes · {report['examples']:,} pictures" if report.get("examples") else ""
+    is_pictured = report.get("dataset") == "image_folder"
+    noun = "pictures" if is_pictured else "examples"
+    facts = f"{report['classes']:,} classes · {report['examples']:,} {noun}" if report.get("examples") else ""
     splits = tuple((name, one["classes"], one["examples"]) for name, one in report.get("splits", {}).items())
-    pictures = _pictures_at_least(path) if report.get("examples") else ()
-    return Look(blank.title, report.get("form", ""), facts, splits, (reason, *found), pictures, _is_ink(pictures),
-                is_usable=False, can_download=blank.can_download)
+    pictures = _pictures_at_least(path) if report.get("examples") and is_pictured else ()
+    return Look(blank.title, report.get("form", ""), facts, splits, (reason, *found), pictures,
+                is_ink=is_ink(pictures), is_usable=False, can_download=blank.can_download)
 
 
 def _pictures_at_least(path: Any) -> tuple[NDArray[np.uint8], ...]:
@@ -110,7 +141,8 @@ def _pictures_at_least(path: Any) -> tuple[NDArray[np.uint8], ...]:
         return ()
 
 
-def _is_ink(pictures: tuple[NDArray[np.uint8], ...]) -> bool:
+def is_ink(pictures: tuple[NDArray[np.uint8], ...]) -> bool:
+    """Whether pictures [height, width, channels] are light ink on black."""
     return all(one.shape[2] == 1 and one.mean() < 90 for one in pictures)
 
 
@@ -141,7 +173,7 @@ class Opened:
     report: dict[str, Any]
 
 
-def open_data(path: Path, task: TaskConfig) -> Opened:
+def open_data(path: Path, task: TaskConfig | None = None) -> Opened:
     """Find the dataset that a file or folder is to be read with.
 
     Raises:

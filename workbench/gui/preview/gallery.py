@@ -1,0 +1,192 @@
+"""A page of random examples: cells with pictures, series or functions, or a table of rows and texts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from PySide6.QtCore import QEvent, QRect, QSize, Qt
+from PySide6.QtGui import QColor, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QFrame,
+    QHeaderView,
+    QScrollArea,
+    QStackedLayout,
+    QTableWidget,
+    QTableWidgetItem,
+    QToolTip,
+    QWidget,
+)
+
+from workbench.gui.plots.style import font
+from workbench.gui.plots.widgets import named
+from workbench.gui.preview.drawing import Painter
+from workbench.gui.theme import Theme
+from workbench.tasks.preview import Example, ExampleKind
+
+CELLS: dict[ExampleKind, QSize] = {"picture": QSize(96, 96), "spectrogram": QSize(144, 96), "series": QSize(168, 84),
+                                   "points": QSize(204, 116), "row": QSize(168, 84), "text": QSize(240, 84)}
+GAP, MARGIN = 14, 20
+MOST_COLUMNS = 10
+LONGEST_TEXT = 400
+
+
+class Gallery(QWidget):
+    """Examples as cells, each with its class and its file below it.
+
+    Attributes:
+        examples: What is shown.
+    """
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.examples: tuple[Example, ...] = ()
+        self._painter = Painter(theme)
+        named(self, "preview.gallery", "Random examples")
+        self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
+
+    def show_examples(self, examples: Sequence[Example], *, is_ink: bool) -> None:
+        """Show others."""
+        self.examples = tuple(examples)
+        self._painter = Painter(self._painter.theme, is_ink=is_ink)
+        self.setAccessibleDescription(". ".join(one.words for one in examples))
+        self._fit()
+        self.update()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours."""
+        self._painter = Painter(theme, is_ink=self._painter.is_ink)
+        self.update()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """As many columns as fit."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _lines(self) -> int:
+        """Lines of words below a cell."""
+        return 2 if any(one.file for one in self.examples) else 1
+
+    def _fit(self) -> None:
+        if self.examples:
+            self.setMinimumHeight(max(place.bottom() for _, place in self._cells()) + MARGIN)
+
+    def _cells(self) -> Iterator[tuple[Example, QRect]]:
+        """Every example and its place, words included."""
+        cell = CELLS[self.examples[0].kind]
+        room = self.width() - 2 * MARGIN + GAP
+        columns = max(1, room // (cell.width() + GAP))
+        step = room // columns
+        height = cell.height() + self._lines() * QFontMetrics(font(-1)).height() + 4
+        for number, one in enumerate(self.examples):
+            row, column = divmod(number, columns)
+            yield one, QRect(MARGIN + column * step, GAP // 2 + row * (height + GAP), step - GAP, height)
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Draw what is in view."""
+        if not self.examples:
+            return
+        painter = QPainter(self)
+        painter.fillRect(event.rect(), QColor(self._painter.theme.canvas))
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setFont(font(-1))
+        metrics, theme = painter.fontMetrics(), self._painter.theme
+        cell = CELLS[self.examples[0].kind]
+        for one, place in self._cells():
+            if not place.intersects(event.rect()):
+                continue
+            is_wide = one.kind not in ("picture", "spectrogram")
+            body = QRect(place.topLeft(), QSize(place.width() if is_wide else cell.width(), cell.height()))
+            self._painter.paint(painter, body, one)
+            line = QRect(place.x(), body.bottom() + 4, place.width(), metrics.height())
+            painter.setPen(QColor(theme.text))
+            painter.drawText(line, 0, metrics.elidedText(one.label, Qt.TextElideMode.ElideRight, line.width()))
+            painter.setPen(QColor(theme.muted))
+            painter.drawText(line.translated(0, metrics.height()), 0,
+                             metrics.elidedText(one.file, Qt.TextElideMode.ElideLeft, line.width()))
+        painter.end()
+
+    def event(self, event: QEvent) -> bool:
+        """Tell what an example is whole, where its words were shortened."""
+        if event.type() == QEvent.Type.ToolTip and isinstance(event, QHelpEvent) and self.examples:
+            found = next((one for one, place in self._cells() if place.contains(event.pos())), None)
+            QToolTip.showText(event.globalPos(), found.words if found else "", self)
+            return True
+        return super().event(event)
+
+
+class ExamplesView(QWidget):
+    """Examples as a gallery, or as a table where they are rows of numbers or texts."""
+
+    def __init__(self, theme: Theme) -> None:
+        super().__init__()
+        self.gallery = Gallery(theme)
+        scroll = QScrollArea()
+        scroll.setWidgetResizable(True)
+        scroll.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
+        scroll.setFrameShape(QFrame.Shape.NoFrame)
+        scroll.setObjectName("picturesScroll")
+        scroll.setWidget(self.gallery)
+        self.table = named(QTableWidget(), "preview.table", "Random examples")
+        self.table.setToolTip("Random examples, one a line.")
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setShowGrid(False)
+        self.table.setTabKeyNavigation(False)
+        self.table.verticalHeader().hide()
+        self.table.horizontalHeader().setDefaultAlignment(Qt.AlignmentFlag.AlignLeft | Qt.AlignmentFlag.AlignVCenter)
+        self._stack = QStackedLayout(self)
+        self._stack.addWidget(scroll)
+        self._stack.addWidget(self.table)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours."""
+        self.gallery.set_theme(theme)
+
+    def show_examples(self, examples: Sequence[Example], *, is_ink: bool) -> None:
+        """Show others."""
+        is_table = bool(examples) and examples[0].kind in ("row", "text")
+        self._stack.setCurrentIndex(int(is_table))
+        margin = MARGIN - 8 if is_table else 0
+        self._stack.setContentsMargins(margin, 0, margin, 0)
+        self.gallery.show_examples(() if is_table else examples, is_ink=is_ink)
+        if is_table:
+            self._fill(examples)
+
+    def _fill(self, examples: Sequence[Example]) -> None:
+        """Class, place, and the text or the first numbers."""
+        table = self.table
+        is_text = examples[0].kind == "text"
+        shown = 1 if is_text else min(len(examples[0].values), MOST_COLUMNS)
+        is_cut = not is_text and len(examples[0].values) > shown
+        heads = ["Text"] if is_text else [str(number + 1) for number in range(shown)]
+        has_files = any(one.file for one in examples)
+        is_target = examples[0].label.startswith("→")
+        heads = ["Target" if is_target else "Class", *(["From"] if has_files else []), *heads,
+                 *(["…"] if is_cut else [])]
+        table.clear()
+        table.setRowCount(len(examples))
+        table.setColumnCount(len(heads))
+        for column, head in enumerate(heads):
+            item = QTableWidgetItem(head)
+            is_number = not is_text and column > int(has_files)
+            item.setTextAlignment(Qt.AlignmentFlag.AlignVCenter | (
+                Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag.AlignLeft))
+            table.setHorizontalHeaderItem(column, item)
+        for row, one in enumerate(examples):
+            said = [" ".join(one.text.split())[:LONGEST_TEXT]] if is_text else [f"{x:.4g}" for x in one.values[:shown]]
+            if is_cut:
+                said.append(f"{len(one.values) - shown:,} more")
+            words = [one.label.removeprefix("→ "), *([one.file] if has_files else []), *said]
+            for column, text in enumerate(words):
+                item = QTableWidgetItem(text)
+                item.setToolTip(text)
+                if not is_text and column > int(has_files):
+                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                table.setItem(row, column, item)
+        header = table.horizontalHeader()
+        header.setStretchLastSection(is_text)
+        header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
+        table.resizeColumnsToContents()
+        for column in range(1 + int(has_files)):
+            table.setColumnWidth(column, min(table.columnWidth(column) + 8, 220))

@@ -1,0 +1,83 @@
+"""Regression tasks of the person's own in an array with a task along its first axis."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+
+from workbench.experiment.fields import field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.array_files import read_arrays
+from workbench.tasks.arrays import FORM, recognized
+from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.folders import named
+from workbench.tasks.listing import Listing
+from workbench.tasks.own_tasks import OwnTasks, OwnValueTasksConfig
+from workbench.tasks.task_splits import OwnTask, TaskCollection
+
+
+class ArrayTasksConfig(OwnValueTasksConfig):
+    """Where the tasks lie."""
+
+    name: Literal["array_tasks"] = "array_tasks"
+    path: Path | None = field(None, label="Data", help="File .npz with x [tasks, examples, features], y [tasks, "
+                              "examples] or [tasks, examples, values] and perhaps split [tasks]; or folder with x.npy "
+                              "and y.npy.")
+
+
+class ArrayTasks(OwnTasks):
+    """Regression from an array of your own: x [tasks, examples, features], y [tasks, examples] or with several values.
+
+    Each task draws its support and its queries from its own examples; some tasks are held out. Examples with a missing
+    number are left out, so tasks may have unequal numbers of them.
+    """
+
+    Config = ArrayTasksConfig
+    title = "Arrays, tasks"
+    task_kinds = frozenset({"regression"})
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
+        """A small network, and as many points as tasks of functions usually have."""
+        return {"backbone.name": "mlp", "task.shots": 5, "task.queries": 5, "training.meta_batch": 25}
+
+    @classmethod
+    def recognize(cls, listing: Listing) -> Recognition | None:
+        """Values with two axes beside inputs with three."""
+        return recognized(listing, "array_tasks")
+
+    @classmethod
+    def what_it_reads(cls) -> str:
+        """A file of arrays."""
+        return "the .npz file that holds x and y, or the folder that holds x.npy and y.npy"
+
+    @classmethod
+    def read_tasks(cls, config: Any) -> TaskCollection:
+        """Read the arrays and take them apart into tasks."""
+        found = read_arrays(config.path)
+        x, y = found.x, found.y
+        assert y is not None  # noqa: S101 - read_arrays raises where there is none
+        if x.ndim != 3 or y.ndim not in (2, 3) or y.shape[:2] != x.shape[:2] or y.dtype.kind not in "iufb":
+            raise DataError(f"{config.path}: x has shape {list(x.shape)} and y has {list(y.shape)} ({y.dtype}); tasks "
+                            "of regression are x [tasks, examples, features] and y [tasks, examples] or [tasks, "
+                            "examples, values], of numbers")
+        values = y.reshape(*y.shape[:2], -1).astype(np.float32)
+        inputs = np.ascontiguousarray(x, dtype=np.float32)
+        is_whole = np.asarray(np.isfinite(np.concatenate([inputs, values], 2)).all(2), dtype=np.bool_)
+        torn = np.flatnonzero(~is_whole.all(1))
+        problems = named([f"{found.name}: task {task} has {(~is_whole[task]).sum()} examples with numbers that are "
+                          "missing or infinite, which were left out; correct them" for task in torn],
+                         "{} more tasks have such examples")
+        count = x.shape[1]
+        rows = np.arange(x.shape[0] * count).reshape(-1, count)
+        tasks = tuple(OwnTask(f"task {task}", rows[task][is_whole[task]], values[task][is_whole[task]],
+                              split=found.split[task]) for task in range(len(x)))
+        return TaskCollection(
+            tasks, torch.from_numpy(inputs.reshape(-1, x.shape[2])),
+            lambda row: f"{found.name}, task {row // count}, example {row % count}", FORM, "examples",
+            (f"{x.shape[2]} features", f"{values.shape[2]} value{'s' * (values.shape[2] > 1)}"), tuple(problems),
+            {"form": FORM, "dataset": "array_tasks"}, raw="numbers as they are in x")

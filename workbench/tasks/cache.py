@@ -1,0 +1,122 @@
+"""Keeps what was decoded in files that are mapped into memory, so that it is decoded once and opened at once."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import logging
+import os
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from workbench import places
+
+_KEPT = 16
+_FORMAT = 2
+_log = logging.getLogger(__name__)
+
+
+def place(kind: str, key: Any) -> Path:
+    """The file that belongs to a key; its folder may not exist.
+
+    Args:
+        kind: Begins the name of the file.
+        key: Plain values that decide the result, such as the sizes and times of the files it is made from.
+    """
+    digest = hashlib.sha256(json.dumps([_FORMAT, key]).encode()).hexdigest()[:32]
+    return places.cache() / "pictures" / f"{kind}-{digest}.safetensors"
+
+
+def cached(kind: str, key: Any, make: Callable[[], tuple[Tensor, Any]]) -> tuple[Tensor, Any]:
+    """What `make` gives, from the cache where the same key was asked for before.
+
+    A cache that cannot be written or read is done without.
+
+    Args:
+        kind, key: As for `place`.
+        make: Gives a tensor and plain values that go with it.
+    """
+    path = place(kind, key)
+    stored = load(path)
+    if stored is None:
+        pixels, about = make()
+        _store(path, pixels, about)
+        return pixels, about
+    tensors, about = stored
+    return tensors["pixels"], about
+
+
+def load(path: Path) -> tuple[dict[str, Tensor], Any] | None:
+    """Tensors that are mapped from a file, and the plain values beside them; None where there is no whole file."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            about = (file.metadata() or {}).get("about")
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
+        text = about if about is not None else bytes(tensors.pop("about").tolist()).decode()
+        os.utime(path)
+        return tensors, json.loads(text)
+    except FileNotFoundError:
+        return None
+    except (OSError, SafetensorError, ValueError, LookupError, TypeError) as error:
+        _log.info("the cache %s cannot be read and is made anew: %s", path, error)
+        return None
+
+
+def _store(path: Path, pixels: Tensor, about: Any) -> None:
+    try:
+        part = new_part(path)
+        try:
+            save_file({"pixels": pixels}, part, metadata={"about": json.dumps(about)})
+            part.replace(path)
+        finally:
+            part.unlink(missing_ok=True)
+        forget_old(path.parent)
+    except (OSError, SafetensorError) as error:
+        _log.info("the cache %s cannot be written and is done without: %s", path, error)
+
+
+def new_part(path: Path) -> Path:
+    """An empty file beside `path` that no other program writes to.
+
+    Raises:
+        OSError: It cannot be made there.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, suffix=".part")
+    os.close(handle)
+    return Path(name)
+
+
+def forget_old(folder: Path) -> None:
+    """Keep the latest files alone."""
+    kept = sorted(folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
+    for old in kept[_KEPT:]:
+        old.unlink(missing_ok=True)
+
+
+def header(tensors: dict[str, tuple[str, tuple[int, ...], int]], length: int) -> bytes:
+    """The first bytes of a safetensors file, padded to a length of their own.
+
+    Args:
+        tensors: (type, shape, bytes) of each tensor in the order in which they follow, such as ("U8", (3,), 3).
+        length: Of the whole header in bytes.
+    """
+    described, start = {}, 0
+    for name, (kind, shape, size) in tensors.items():
+        described[name] = {"dtype": kind, "shape": list(shape), "data_offsets": [start, start + size]}
+        start += size
+    text = json.dumps(described).encode()
+    return (length - 8).to_bytes(8, "little") + text.ljust(length - 8)
+
+
+def as_bytes(about: Any) -> bytes:
+    """Plain values as bytes of a length that eight divides."""
+    text = json.dumps(about).encode()
+    return text.ljust((len(text) + 7) // 8 * 8)
+

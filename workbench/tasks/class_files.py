@@ -1,0 +1,115 @@
+"""Examples that are a file each, in folders of their classes: finding them, reading them, and what was wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+from torch import Tensor
+
+from workbench.tasks.base import DataError
+from workbench.tasks.folders import Layout, found_among, named, plural, recognize
+from workbench.tasks.listing import FileEntry, Listing
+from workbench.tasks.own_classes import Collection
+from workbench.tasks.pictures import shown
+
+A = TypeVar("A")
+
+
+class FileError(ValueError):
+    """A file that cannot be used; the message continues a sentence that begins with the file's name."""
+
+
+def layout_of(listing: Listing, suffixes: frozenset[str], noun: str) -> Layout:
+    """The classes among the files that have one of these suffixes.
+
+    Args:
+        listing: What lies there.
+        suffixes: In lower case, with their dots.
+        noun: What one of the files is called.
+    """
+    def is_wanted(name: str) -> bool:
+        return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122 - a name, not yet a path
+
+    return recognize(found_among(listing.files, listing.problems, is_wanted, noun), plural(noun))
+
+
+def files_of(layout: Layout, root: Path, noun: str) -> list[FileEntry]:
+    """Every file of the classes, in the order of classes.
+
+    Raises:
+        DataError: There is none.
+    """
+    files = [file for one in layout.classes for file in one.files]
+    if not files:
+        raise DataError(f"{root} holds no folder with {plural(noun)}; put a folder of {plural(noun)} for each class "
+                        "into it" + (f". {layout.problems[0]}" if layout.problems else ""))
+    return files
+
+
+def read_each(paths: Sequence[Path], read: Callable[[Path], A]) -> tuple[dict[int, A], dict[int, str]]:
+    """What a few threads read of the files, and why others could not be read, both by index."""
+    def attempt(path: Path) -> A | FileError:
+        try:
+            return read(path)
+        except FileError as error:
+            return error
+
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="files") as pool:
+        results = list(pool.map(attempt, paths))
+    good = {index: result for index, result in enumerate(results) if not isinstance(result, FileError)}
+    return good, {index: str(result) for index, result in enumerate(results) if isinstance(result, FileError)}
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        FileError: It is empty or cannot be read.
+    """
+    try:
+        found = path.read_bytes()
+    except OSError as error:
+        raise unreadable(error) from error
+    if not found:
+        raise FileError("is empty (0 bytes); replace or delete it")
+    return found
+
+
+def unreadable(error: OSError) -> FileError:
+    """Why a file cannot be opened, with the remedy."""
+    if isinstance(error, PermissionError):
+        return FileError("may not be read; give yourself the right to read it")
+    return FileError(f"cannot be read ({error.strerror or error}); check the disk")
+
+
+@dataclass(frozen=True)
+class Read:
+    """Files that were read.
+
+    Attributes:
+        inputs: [kept files, *shape].
+        kept: Index of the file of each.
+        broken: (index, reason) of each file that was not read.
+    """
+
+    inputs: Tensor
+    kept: Sequence[int]
+    broken: Sequence[tuple[int, str]]
+
+
+def collected(layout: Layout, files: Sequence[FileEntry], read: Read, *, form: str, noun: str,
+              facts: tuple[str, ...], reading: Mapping[str, Any]) -> Collection:
+    """The examples of a layout whose files were read, with what was wrong."""
+    kept = np.array(read.kept, dtype=np.int64)
+    owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
+    nouns = plural(noun)
+    broken = named([f"{shown(files[index].name)} {why}" for index, why in read.broken],
+                   f"{{}} more {nouns} cannot be read and were left out")
+    return Collection(layout.classes, read.inputs, owners, [files[index].name for index in kept], form, nouns,
+                      (*facts, *layout.notes), (*layout.problems, *broken), reading)

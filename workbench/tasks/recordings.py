@@ -1,0 +1,120 @@
+"""Recordings in folders of the person's own, as log-mel spectrograms."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from workbench.experiment.fields import field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.base import DataError, Overview, Recognition
+from workbench.tasks.cache import cached
+from workbench.tasks.class_files import Read, collected, files_of, layout_of, read_each
+from workbench.tasks.listing import FileEntry, Listing, list_files
+from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
+
+FORM, NOUN = "recordings", "recording"
+
+
+class RecordingsConfig(OwnClassesConfig):
+    """Where the recordings lie and how they become pictures of sound."""
+
+    name: Literal["recordings"] = "recordings"
+    path: Path | None = field(None, label="Folder", help="Folder with a folder of recordings for each class, or a zip "
+                              "of it; or train, val and test with such folders in each. wav is always read, and flac, "
+                              "ogg and mp3 with the extra `audio`.")
+    seconds: float = field(1.0, label="Length", unit="seconds", help="Of every recording the loudest part of this "
+                           "length is taken; shorter ones stand in silence.", ge=0.1, le=30)
+    rate: int = field(16_000, label="Rate", unit="samples a second", help="Every recording is brought to it; half of "
+                      "it is the highest frequency that is heard.", ge=2000, le=96_000)
+    mels: int = field(40, label="Bands", help="Rows of the spectrogram, evenly spaced in pitch as it is heard.",
+                      source="Davis and Mermelstein 1980", ge=8, le=128)
+
+
+class Recordings(OwnClasses):
+    """Recordings of your own: a folder for each class, with splits or groups such as speakers above them if you like.
+
+    Any rate, any length, one channel or several. The loudest part of each becomes a log-mel spectrogram, which a
+    network for pictures reads; how loud a recording is as a whole has no part in it.
+    """
+
+    Config = RecordingsConfig
+    title = "Recordings"
+    raw = f"mel energies in decibels below the largest, {QUIETEST:g} to 0, rows from high to low frequency"
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
+        """The usual convolutional network."""
+        return {"backbone.name": "conv4"}
+
+    @classmethod
+    def recognize(cls, listing: Listing) -> Recognition | None:
+        """Recordings in folders, whatever lies beside them."""
+        count = len(listing.having(SUFFIXES))
+        if not count or listing.is_file:
+            return None
+        many, share = len(layout_of(listing, SUFFIXES, NOUN).classes), count / len(listing.files)
+        place = "1 folder" if many == 1 else f"{many:,} folders"
+        why = f"{count:,} of {len(listing.files):,} files are recordings, in {place}"
+        return Recognition(FORM, why, 0.7 * share if many > 1 else 0.3 * share)
+
+    @classmethod
+    def what_it_reads(cls) -> str:
+        """A folder of folders."""
+        return "the folder that holds your recordings, a folder for each class"
+
+    @classmethod
+    def read(cls, config: RecordingsConfig) -> Collection:
+        """Decode every recording of the folder."""
+        assert config.path is not None  # noqa: S101 - the caller has checked
+        listing = readable(list_files(config.path))
+        layout = layout_of(listing, SUFFIXES, NOUN)
+        files = files_of(layout, config.path, NOUN)
+        look = Spectrograms(config.rate, config.seconds, config.mels)
+
+        def decode() -> tuple[Tensor, Any]:
+            read = read_recordings(listing, files, look)
+            return read.inputs, {"kept": list(read.kept), "broken": list(read.broken)}
+
+        # Some wav files, too, are read by the package alone: with it more is readable than the cache may hold.
+        key = [str(config.path), files, config.rate, config.seconds, config.mels, has_package()]
+        inputs, about = cached("recordings", key, decode)
+        read = Read(inputs, about["kept"], about["broken"])
+        if not read.kept:
+            raise DataError(f"{config.path}: none of the {len(files):,} recordings can be read: {files[0].name} "
+                            f"{read.broken[0][1]}")
+        return collected(layout, files, read, form=FORM, noun=NOUN, facts=(
+            f"{config.seconds:g} s at {config.rate:,} samples a second", f"{config.mels} mel bands"),
+            reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels})
+
+    def overview(self) -> Overview:
+        """As of every dataset of classes, with a dozen spectrograms to look at."""
+        about, found = super().overview(), self.labelled
+        first = torch.from_numpy(found.counts).cumsum(0) - torch.from_numpy(found.counts)
+        chosen = first[torch.linspace(0, len(first) - 1, min(12, len(first))).long()]
+        brightness = 255 * (1 - found.inputs[chosen] / QUIETEST)
+        return replace(about, samples=brightness.round().clamp(0, 255).to(torch.uint8))
+
+
+def read_recordings(listing: Listing, files: list[FileEntry], look: Spectrograms) -> Read:
+    """Spectrograms [kept, 1, mels, frames] of the files that can be read, float32."""
+    good, broken = read_each([listing.path(file) for file in files], look.read)
+    inputs = torch.stack(list(good.values())) if good else torch.empty(0, *look.shape)
+    return Read(inputs, list(good), list(broken.items()))
+
+
+def readable(listing: Listing) -> Listing:
+    """The listing without the recordings that only the package reads, where it is not installed."""
+    beyond = [file for file in listing.having(SUFFIXES) if file.suffix not in WITHOUT_PACKAGE]
+    if not beyond or has_package():
+        return listing
+    count = "1 recording was" if len(beyond) == 1 else f"{len(beyond):,} recordings were"
+    suffixes = " and ".join(sorted({file.suffix for file in beyond}))
+    return replace(listing, files=tuple(file for file in listing.files if file not in set(beyond)), problems=(
+        f"{count} left out, for {suffixes} {NEEDS_PACKAGE}", *listing.problems))

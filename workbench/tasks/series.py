@@ -1,0 +1,221 @@
+"""Time series of the person's own: one in every row of a table, or one in every file of a class folder."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path, PurePosixPath
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from workbench.experiment.fields import field
+from workbench.experiment.registry import TaskKind
+from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.by_label import plain_labels, sorted_by_label
+from workbench.tasks.cache import cached
+from workbench.tasks.class_files import FileError, Read, collected, files_of, layout_of, read_each
+from workbench.tasks.folders import named, split_called
+from workbench.tasks.listing import FileEntry, Listing, list_files
+from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.pictures import shown
+from workbench.tasks.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
+from workbench.tasks.series_files import ARRAYS, TABLES, alike, read_series
+from workbench.tasks.series_rows import FEWEST_STEPS, look_at, read_rows
+
+FORM, NOUN = "time series", "series"
+_FILES = TABLES | ARRAYS
+
+
+class SeriesConfig(OwnClassesConfig):
+    """Where the series lie and how they are brought to one length."""
+
+    name: Literal["series"] = "series"
+    path: Path | None = field(None, label="Data", help="Table with a series in every row, its label in a column; or "
+                              "folder with a folder for each class, of files with a series each: csv with a column a "
+                              "channel, or npy.")
+    label: str | None = field(None, label="Label column", help="Name of the column that holds the class of a row, or "
+                              "its number from 1; empty to find it.")
+    length: int | None = field(None, label="Length", unit="steps", help="Every series is brought to so many steps; "
+                               f"empty for the median, at least {SHORTEST} and at most {LONGEST}.", ge=8, le=8192)
+    fit: Fit = field("resample", label="Unequal lengths", help="Resampling puts values on the straight lines between "
+                     "those of a series; cropping cuts it about its middle, and a shorter one holds its ends.",
+                     choices={"resample": "Resample", "crop": "Crop or hold"})
+
+
+class TimeSeries(OwnClasses):
+    """Time series of your own, of one channel or several and of any lengths.
+
+    A table with a series in every row (as in the UCR archive, where the label comes first), or a folder of files for
+    each class. Missing values are filled along straight lines. Each channel is normalized with the mean and deviation
+    of the training classes.
+    """
+
+    Config = SeriesConfig
+    title = "Time series"
+    raw = "values as they are in the files, [channels, steps]"
+    input_kinds = frozenset({"series"})
+
+    @classmethod
+    def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
+        """The convolutional network along time."""
+        return {"backbone.name": "conv1d"}
+
+    @classmethod
+    def recognize(cls, listing: Listing) -> Recognition | None:
+        """Tables whose columns are steps in time, or class folders of tables or arrays."""
+        said = listing.said.get("label")
+        label = said if isinstance(said, str) else None
+        for file in tables_of(listing)[:1]:
+            try:
+                columns = look_at(listing.path(file), label)
+            except FileError:
+                continue
+            return Recognition(FORM, f"{shown(file.name)} has a series in every row: {columns.why}", columns.certainty)
+        layout = layout_of(listing, _FILES, NOUN)
+        many = len(layout.classes)
+        if many < 2 or listing.is_file or not _is_series(listing, layout.classes[0].files[0]):
+            return None
+        count = sum(len(one.files) for one in layout.classes)
+        return Recognition(FORM, f"{count:,} files lie in {many:,} folders and hold a series each",
+                           0.92 * count / len(listing.files))
+
+    @classmethod
+    def what_it_reads(cls) -> str:
+        """A table or a folder of folders."""
+        return "the table that has a series in every row, or the folder that holds a folder of series for each class"
+
+    @classmethod
+    def read(cls, config: SeriesConfig) -> Collection:
+        """Read every series and bring it to one length."""
+        assert config.path is not None  # noqa: S101 - the caller has checked
+        listing = list_files(config.path)
+        return _of_rows(listing, config) if tables_of(listing) else _of_files(listing, config)
+
+
+def _is_series(listing: Listing, file: FileEntry) -> bool:
+    """Whether a file holds a series, going by its first lines."""
+    try:
+        return bool(read_series(listing.path(file)).values.shape[1] >= FEWEST_STEPS)
+    except FileError:
+        return False
+
+
+def tables_of(listing: Listing) -> list[FileEntry]:
+    """The tables that lie in no folder of a class: the one that was named, or those of the topmost folder."""
+    tables = listing.having(TABLES)
+    tops = [file for file in tables if not file.folder]
+    if not tops and len({file.folder for file in tables}) == 1:
+        tops = tables
+    # A text beside tables explains them.
+    others = [file for file in tops if file.suffix != ".txt"]
+    return others or tops
+
+
+def brought(series: Sequence[Values], length: int, fit: Fit) -> Tensor:
+    """Series [channels, steps] each as one tensor [n, channels, length], float32."""
+    return torch.from_numpy(np.stack([fitted(one, length, fit) for one in series])).float()
+
+
+def _facts(channels: int, lengths: Sequence[int], length: int, fit: Fit, gaps: int) -> tuple[str, ...]:
+    change = "" if set(lengths) == {length} else (
+        f", {'resampled' if fit == 'resample' else 'cropped'} from {min(lengths):,}-{max(lengths):,}")
+    facts = [f"{channels} channel{'s' * (channels > 1)}", f"{length:,} steps{change}"]
+    if gaps:
+        facts.append("1 missing value filled" if gaps == 1 else f"{gaps:,} missing values filled")
+    return tuple(facts)
+
+
+class _Tables(NamedTuple):
+    """The series of all tables."""
+
+    labels: list[str]
+    splits: list[str]
+    series: list[Values]
+    where: list[str]
+    problems: list[str]
+    names: tuple[str, ...]
+    gaps: int
+
+
+def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
+    files = tables_of(listing)
+
+    def read() -> tuple[Tensor, Any]:
+        found = _read_tables(listing, files, config)
+        if not found.series:
+            reason = f": {found.problems[0]}" if found.problems else ""
+            raise DataError(f"{config.path} holds no series{reason}")
+        lengths = [one.shape[1] for one in found.series]
+        length = config.length or usual_length(lengths)
+        facts = _facts(len(found.series[0]), lengths, length, config.fit, found.gaps)
+        about = {"labels": plain_labels(found.labels), "splits": found.splits, "where": found.where, "facts": facts,
+                 "problems": found.problems, "names": found.names}
+        return brought(found.series, length, config.fit), about
+
+    inputs, about = cached("series", [str(listing.root), files, config.label, config.length, config.fit], read)
+    placed = sorted_by_label(about["labels"], about["splits"], NOUN)
+    problems = (*listing.problems, *named(about["problems"], "{} more lines were left out"), *placed.problems)
+    return Collection(placed.classes, inputs[torch.from_numpy(placed.rows)], placed.owners,
+                      [about["where"][row] for row in placed.rows], FORM, NOUN, (*about["facts"], *placed.notes),
+                      problems, _reading(inputs, about["names"], config))
+
+
+def _reading(inputs: Tensor, names: Sequence[str], config: SeriesConfig) -> dict[str, Any]:
+    return {"form": FORM, "channels": inputs.shape[1], "length": inputs.shape[2], "names": list(names),
+            "fit": config.fit}
+
+
+def _read_tables(listing: Listing, files: Sequence[FileEntry], config: SeriesConfig) -> _Tables:
+    """Every row of every table; those whose channels are not the first one's are named and left out."""
+    found = _Tables([], [], [], [], [], (), 0)
+    gaps = 0
+    names: tuple[str, ...] = ()
+    for file in files:
+        try:
+            rows = read_rows(listing.path(file), config.label)
+        except FileError as error:
+            found.problems.append(f"{shown(file.name)} {error}")
+            continue
+        channels = len(rows.columns.channels)
+        if found.series and channels != len(found.series[0]):
+            found.problems.append(f"{shown(file.name)} has {channels} channels and {files[0].name} "
+                                  f"{len(found.series[0])}; give them as many")
+            continue
+        gaps, names = gaps + rows.gaps, names or rows.columns.names
+        found.labels.extend(rows.labels)
+        found.splits.extend([_split_of(file)] * len(rows.series))
+        found.series.extend(rows.series)
+        found.where.extend(f"{file.name}, line {line}" for line in rows.lines)
+        found.problems.extend(f"{shown(file.name)}, {problem}" for problem in rows.problems)
+    return found._replace(names=names, gaps=gaps)
+
+
+def _split_of(file: FileEntry) -> str:
+    """The split that the name of a table ends with, as in ECG_TRAIN.tsv."""
+    return split_called(re.split(r"[^A-Za-z]+", PurePosixPath(file.name).stem)[-1])
+
+
+def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
+    assert config.path is not None  # noqa: S101 - the caller has checked
+    layout = layout_of(listing, _FILES, NOUN)
+    files = files_of(layout, config.path, NOUN)
+
+    def read() -> tuple[Tensor, Any]:
+        good, broken = read_each([listing.path(file) for file in files], read_series)
+        kept, names, odd = alike(good)
+        if not kept:
+            index, why = next(iter(broken.items()))
+            raise DataError(f"{config.path}: none of the {len(files):,} files can be read as a series: "
+                            f"{shown(files[index].name)} {why}")
+        lengths = [one.values.shape[1] for one in kept.values()]
+        length = config.length or usual_length(lengths)
+        inputs = brought([one.values for one in kept.values()], length, config.fit)
+        facts = _facts(inputs.shape[1], lengths, length, config.fit, sum(one.gaps for one in kept.values()))
+        return inputs, {"kept": list(kept), "broken": sorted((broken | odd).items()), "names": names, "facts": facts}
+
+    inputs, about = cached("series", [str(listing.root), files, config.length, config.fit], read)
+    return collected(layout, files, Read(inputs, about["kept"], about["broken"]), form=FORM, noun=NOUN,
+                     facts=tuple(about["facts"]), reading=_reading(inputs, about["names"], config))
