@@ -182,12 +182,21 @@ def _guessed(layout: Layout) -> dict[str, str]:
 
 
 def _certainty(layout: Layout, listing: Listing) -> float:
-    """Less where tables lie in folders with others, as series of a class do, and where classes may be all there is."""
+    """More where nothing but tasks looks so, less where series by class or a table of classes may look so too."""
     folders = {file.folder for file in listing.files}
     if layout.form == "long" and layout.has_classes and layout.task.lower() in WEAK_NAMES:
         return 0.45
+    if layout.form == "columns" and _has_gaps(layout):
+        return 0.95
     are_by_class = layout.form == "files" and len(folders) > 1 and not any(layout.splits)
     return 0.3 if are_by_class else _CERTAINTY[layout.form]
+
+
+def _has_gaps(layout: Layout) -> bool:
+    """Whether most rows lack a column before one that they have, as series do not, which end early at the most."""
+    present = np.stack([~layout.table.missing(name) for name in layout.targets], axis=1)
+    before = np.minimum.accumulate(present, axis=1)
+    return bool((present & ~before).any(1).mean() > 0.5)
 
 
 def read_new(folder: Path, spec: Spec) -> NewTask:
