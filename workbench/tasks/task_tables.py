@@ -20,7 +20,17 @@ from workbench.tasks.new_task import NewTask
 from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 from workbench.tasks.pictures import is_picture
 from workbench.tasks.tables import Encoder, Table, fitted, kind_of, read_table
-from workbench.tasks.task_forms import FORMS, WEAK_NAMES, Form, Layout, Said, collected, in_order, is_of_classes, lay_out
+from workbench.tasks.task_forms import (
+    FORMS,
+    WEAK_NAMES,
+    Form,
+    Layout,
+    Said,
+    collected,
+    in_order,
+    is_of_classes,
+    lay_out,
+)
 from workbench.tasks.task_splits import TaskCollection, fitting_shape
 
 _CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "files": 0.6}
@@ -165,7 +175,7 @@ def _said(config: Any) -> Said:
 def _guessed(layout: Layout) -> dict[str, str]:
     """The columns that were found, as fields of the dataset."""
     if layout.form == "columns":
-        start = commonprefix(layout.targets)
+        start = commonprefix(layout.targets)  # noqa: RUF071 - of names, not of paths
         is_all = start and sum(name.startswith(start) for name in layout.table.columns) == len(layout.targets)
         return {"targets": f"{start}*" if is_all else ",".join(layout.targets)}
     return {**({"task": layout.task} if layout.task else {}), "target": ",".join(layout.targets)}
@@ -202,7 +212,7 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
 
 
 def usual_spec(folder: Path) -> Spec | None:
-    """What a learner for a new task of values would be made for; None where its target is no named column of numbers."""
+    """What a learner for a new task of values would be made for; None without a named target of numbers."""
     if not all((folder / name).is_file() for name in ("support.csv", "query.csv")):
         return None
     support, query = (read_table(folder / name) for name in ("support.csv", "query.csv"))
