@@ -236,6 +236,13 @@ def test_a_table_that_cannot_be_read_is_reported_not_raised(tmp_path: Path) -> N
     assert "holds bytes that are no text" in report["problems"][0]
 
 
+def test_a_table_without_classes_is_reported_with_what_to_do(tmp_path: Path) -> None:
+    (tmp_path / "data.csv").write_text("\n".join(["x,z", *[f"{i}.5,{i * i}" for i in range(30)]]))
+    report = check_data(tmp_path / "data.csv")
+    assert not report["usable"]
+    assert "has no column whose values repeat as those of a class do; name it in dataset.label" in report["problems"][0]
+
+
 def test_what_stands_beside_the_data_goes_before_every_guess(tmp_path: Path) -> None:
     path = write(tmp_path / "data.csv", extra={"batch": lambda one, place: "abc"[(one + place) % 3]})
     (tmp_path / "dataset.toml").write_text('label = "species"\nignore = "batch"\n')

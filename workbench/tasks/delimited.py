@@ -67,7 +67,7 @@ def read_rows(path: Path, header: Header = "auto") -> Rows:
     """
     text, problems = read_text(path)
     delimiter = _delimiter(text, path)
-    rows = list(_rows(text, delimiter, path))
+    rows = _without_empty_end(list(_rows(text, delimiter, path)))
     if not rows:
         raise DataError(f"{path} is empty; {_FILL_IN}")
     cells = [row for _, row in rows]
@@ -157,6 +157,14 @@ def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str
         before = reader.line_num
 
 
+def _without_empty_end(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
+    """The rows without the empty columns at their end that a delimiter behind the last cell makes."""
+    width = Counter(len(row) for _, row in rows).most_common(1)[0][0] if rows else 0
+    whole = [row for _, row in rows if len(row) == width]
+    used = max((i + 1 for i in range(width) if any(row[i] for row in whole)), default=0)
+    return [(line, row[:used] if len(row) == width else row) for line, row in rows]
+
+
 def _delimiter(text: str, path: Path) -> str:
     """What parts the first rows into the same number of cells most often, and into two at least."""
     best, most = "\t" if path.suffix.lower() in (".tsv", ".tab") else ",", 0.0
@@ -182,10 +190,9 @@ def _has_header(cells: Sequence[Sequence[str]]) -> bool:
         return False
     if numbers:  # the columns of an array that has no names are saved as 0, 1, 2
         return len(numbers) > 1 and numbers == [str(i) for i in range(len(numbers))]
-    if any(not first[i] for i in words[1:]):  # the first of all may be empty, over the numbers of rows
-        return False
-    has_numbers = any(2 * sum(map(is_number, column)) > len(column) for column in columns)
-    return has_numbers or (len(set(first)) == len(first) and all(len(cell) <= 40 for cell in first))
+    if any(first[i] and 2 * sum(map(is_number, columns[i])) > len(columns[i]) for i in words):
+        return True
+    return len(set(first)) == len(first) and all(0 < len(cell) <= 40 for cell in first)
 
 
 def is_number(cell: str) -> bool:

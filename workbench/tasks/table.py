@@ -59,8 +59,10 @@ class OneTable(OwnClasses):
         except DataError as error:  # what is called a table and cannot be read is best explained by its reader
             return Recognition("unknown", str(error), 0.2)
         label = guess_label(table)
-        if label is None or not any(kind_of(table, name) in ("numeric", "categorical")
-                                    for name in table.columns if name != label):
+        if label is None:
+            return Recognition("unknown", f"{file.name} is a table, and in none of its columns values repeat as "
+                               "those of a class do", 0.1)
+        if not any(kind_of(table, name) in ("numeric", "categorical") for name in table.columns if name != label):
             return None
         many = len(set(table.texts(label)) - {""})
         return Recognition(FORM, f"the column {label} of {file.name} has {many:,} values in {len(table):,} rows", 0.5,

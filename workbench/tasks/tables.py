@@ -27,7 +27,7 @@ Kind = Literal["numeric", "categorical", "text", "id", "empty"]
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", ".", "missing"})
 """Cells, in lower case, that say that there is no number."""
 _NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
-_ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|row|rownames|key|unnamed: ?\d+)", re.IGNORECASE)
+_ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|row|rownames|key|unnamed: ?\d+)\.?", re.IGNORECASE)
 _LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
 _MOST_VALUES, _MOST_STRAY, _LARGEST = 50, 0.02, 1e30
 
@@ -93,15 +93,12 @@ class Table:
         """[rows] finite numbers in a column; NaN where a cell is missing or is no number."""
         import pandas as pd  # noqa: PLC0415 - slow to import, and most runs read no table
 
-        cells = self.frame[name].str.replace("\N{MINUS SIGN}", "-", regex=False)
-        # A sign that parts thousands parts three digits each, or it is none.
-        if self.decimal == ",":
-            grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d*")
-            cells = cells.where(~grouped, cells.str.replace(".", "", regex=False)).str.replace(",", ".", regex=False)
-        else:
-            grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
-            cells = cells.where(~grouped, cells.str.replace(",", "", regex=False))
+        cells = self.frame[name]
         values = np.array(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+        others = np.flatnonzero(np.isnan(values))  # few, as a rule, and slow to read
+        if len(others):
+            plain = _plain(cells.iloc[others], self.decimal)
+            values[others] = np.array(pd.to_numeric(plain, errors="coerce"), dtype=np.float64)
         # Larger numbers are none that float32 could be reckoned with.
         values[~(np.abs(values) < _LARGEST)] = np.nan
         return values
@@ -113,6 +110,19 @@ class Table:
     def strays(self, name: str) -> NDArray[np.bool_]:
         """[rows] whether a cell is neither a number nor missing."""
         return np.isnan(self.numbers(name)) & ~self.missing(name)
+
+
+def _plain(cells: pd.Series[str], decimal: str) -> pd.Series[str]:
+    """Cells with a point for decimals, a common minus, and nothing between thousands.
+
+    A sign that parts thousands parts three digits each, or it is none.
+    """
+    cells = cells.str.replace("\N{MINUS SIGN}", "-", regex=False)
+    if decimal == ",":
+        grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d*")
+        return cells.where(~grouped, cells.str.replace(".", "", regex=False)).str.replace(",", ".", regex=False)
+    grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+    return cells.where(~grouped, cells.str.replace(",", "", regex=False))
 
 
 def read_table(path: Path, header: Header = "auto") -> Table:
