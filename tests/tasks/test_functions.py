@@ -152,8 +152,8 @@ def test_ridge_finds_a_line_that_many_points_lie_on(slope: float, height: float,
 def test_words_say_the_function() -> None:
     harmonics, polynomials = opened({"name": "harmonics"}), opened({"name": "polynomials"})
     assert harmonics.in_words([1, 2, 0.5, 1.25, 3, 0.1]) == "1.00 sin(0.50x + 3.00) + 2.00 sin(1.25x + 0.10)"
-    assert polynomials.in_words([0.5, -1, 0.25, -0.125]) == "0.50 - 1.00x + 0.25x² - 0.12x³"
-    assert polynomials.in_words([-0.5, 1, 0, 0]) == "- 0.50 + 1.00x + 0.00x² + 0.00x³"
+    assert polynomials.in_words([0.5, -1, 0.25, -0.125]) == "0.500 - 1.000x + 0.250x² - 0.125x³"
+    assert polynomials.in_words([-0.5, 1, 0, 0]) == "- 0.500 + 1.000x + 0.000x² + 0.000x³"
     assert opened({"name": "pendulum", "system": "cart_pole"}).in_words([0.5, 1]) == "cart-pole, 0.50 kg, 1.00 m"
     for source in (harmonics, polynomials):
         assert "training never has" in source.overview().facts
