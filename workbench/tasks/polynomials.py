@@ -40,9 +40,9 @@ class Polynomials(FunctionTasks):
 
     @classmethod
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
-        """A small network and ten points."""
-        return {"backbone.name": "mlp", "task.shots": 10, "task.queries": 10, "training.meta_batch": 25,
-                "training.iterations": 10_000}
+        """A wider network than a sine wave needs, and ten points."""
+        return {"backbone.name": "mlp", "backbone.widths": (80, 80), "task.shots": 10, "task.queries": 10,
+                "training.meta_batch": 25, "training.iterations": 10_000}
 
     def specify(self) -> Spec:
         """One number in, one out."""
