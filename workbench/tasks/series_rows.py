@@ -135,7 +135,8 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: st
     groups = _numbered(header, place)
     if is_labelled and place is None:
         place = _label(header, looked, {column for steps in groups.values() for column in steps}, width)
-    if not groups:
+    is_numbered = bool(groups)
+    if not is_numbered:
         groups = {"": [column for column in range(width) if column != place]}
     largest = max(map(len, groups.values()))
     chosen = {name: tuple(steps) for name, steps in groups.items() if len(steps) == largest}
@@ -143,7 +144,10 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: st
         raise FileError(f"has {largest} columns of steps and a series needs {FEWEST_STEPS}; number the columns of the "
                         "steps in order, such as t0, t1, t2")
     channels = tuple(chosen.values())
-    certainty, why = _certainty(header, chosen, looked)
+    if header and not is_numbered:
+        certainty, why = 0.1, f"{largest:,} columns with names of their own could be steps in time"
+    else:
+        certainty, why = _certainty(header, chosen, looked)
     return Columns(place, channels, tuple(chosen) if header and len(chosen) > 1 else (), certainty, why)
 
 
