@@ -83,6 +83,7 @@ def test_a_path_with_spaces_and_other_letters_is_read(tmp_path: Path) -> None:
     ("0,1,2\n5.1,3.5,setosa\n4.9,3.0,setosa\n", ("0", "1", "2")),
     (",mass,class\n0,5.1,a\n1,4.9,b\n", ("column 1", "mass", "class")),
     ("text,label\nhello,a\nbye,b\n", ("text", "label")),
+    (",text,label\n0,hello,a\n1,bye,b\n", ("column 1", "text", "label")),
     ("mass;class;;\n1,5;a;;\n2,5;b;;\n", ("mass", "class")),
     ("mass,,class\n1.5,x,a\n2.5,y,b\n", ("mass", "column 2", "class")),
     ("red,,small\nblue,round,large\n", ("column 1", "column 2", "column 3")),

@@ -192,7 +192,8 @@ def _has_header(cells: Sequence[Sequence[str]]) -> bool:
         return len(numbers) > 1 and numbers == [str(i) for i in range(len(numbers))]
     if any(first[i] and 2 * sum(map(is_number, columns[i])) > len(columns[i]) for i in words):
         return True
-    return len(set(first)) == len(first) and all(0 < len(cell) <= 40 for cell in first)
+    # The first of all may be empty, over the numbers of rows.
+    return len(set(first)) == len(first) and all(0 < len(cell) <= 40 for cell in first[1:] or first)
 
 
 def is_number(cell: str) -> bool:

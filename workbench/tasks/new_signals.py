@@ -225,6 +225,8 @@ def _spec_of_rows(path: Path) -> Spec | None:
         rows = read_rows(path, None)
     except FileError:
         return None
+    if not rows.series:
+        return None
     return _spec_of_series([one.shape[1] for one in rows.series], len(rows.columns.channels), ())
 
 
