@@ -16,7 +16,7 @@ MODES = {"eco": 0.7, "normal": 1.0, "boost": 1.4}
 SIDE = 16
 Pattern = Callable[[float, float], float]
 CLOTHS: dict[str, Pattern] = {
-    "pinstripe": lambda x, y: math.sin(x), "hoop": lambda x, y: math.sin(y),
+    "pinstripe": lambda x, _: math.sin(x), "hoop": lambda _, y: math.sin(y),
     "check": lambda x, y: math.sin(x) * math.sin(y), "plaid": lambda x, y: (math.sin(x) + math.sin(y)) / 2,
     "twill": lambda x, y: math.sin(x + y), "herringbone": lambda x, y: math.sin(x + 2 * math.sin(y)),
 }
@@ -58,8 +58,8 @@ def draw_assays(compounds: int = 320, assays: int = 24) -> None:
     descriptors, latent = [], []
     for _ in range(compounds):
         fat, size, charge, rings, bonds = (chance.uniform(-1, 1) for _ in range(5))
-        descriptors.append([f"{2.5 + 2 * fat:.2f}", f"{320 + 120 * size:.0f}", f"{charge:.2f}", round(2.5 + 2.5 * rings),
-                            round(5 + 4 * bonds)])
+        descriptors.append([f"{2.5 + 2 * fat:.2f}", f"{320 + 120 * size:.0f}", f"{charge:.2f}",
+                            round(2.5 + 2.5 * rings), round(5 + 4 * bonds)])
         latent.append((2.4 * fat * charge, 2.4 * size * size - 0.8, 1.2 * math.cos(3 * fat)))
     columns: list[list[str]] = []
     for _ in range(assays):

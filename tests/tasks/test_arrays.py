@@ -160,7 +160,7 @@ def test_pictures_of_any_numbers_become_bytes(values: np.ndarray, low: float, hi
     pictures, scale = as_pictures(values.reshape(3, 1, 1))
     assert pictures.dtype == np.uint8
     assert (scale["low"], scale["high"]) == (low, high)
-    np.testing.assert_allclose(pictures.ravel(), 255 * (values - low) / (high - low), atol=0.51)
+    np.testing.assert_allclose(pictures.ravel(), 255 * (values.astype(float) - low) / (high - low), atol=0.51)
     assert (as_pictures(values.reshape(3, 1, 1), scale)[0] == pictures).all()
 
 

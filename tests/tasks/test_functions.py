@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.tasks.base import STREAMS, Examples, Stream, TaskBatch
 from workbench.tasks.functions import FunctionTasks, held_out, ridge
+from workbench.tasks.new_task import read_new_task
 from workbench.tasks.pendulum import cart_pole_slope, pendulum_slope
 
 FAMILIES: list[dict[str, Any]] = [
@@ -152,8 +154,8 @@ def test_ridge_finds_a_line_that_many_points_lie_on(slope: float, height: float,
 def test_words_say_the_function() -> None:
     harmonics, polynomials = opened({"name": "harmonics"}), opened({"name": "polynomials"})
     assert harmonics.in_words([1, 2, 0.5, 1.25, 3, 0.1]) == "1.00 sin(0.50x + 3.00) + 2.00 sin(1.25x + 0.10)"
-    assert polynomials.in_words([0.5, -1, 0.25, -0.125]) == "0.50 - 1.00x + 0.25x² - 0.12x³"
-    assert polynomials.in_words([-0.5, 1, 0, 0]) == "- 0.50 + 1.00x + 0.00x² + 0.00x³"
+    assert polynomials.in_words([0.5, -1, 0.25, -0.125]) == "0.500 - 1.000x + 0.250x² - 0.125x³"
+    assert polynomials.in_words([-0.5, 1, 0, 0]) == "- 0.500 + 1.000x + 0.000x² + 0.000x³"
     assert opened({"name": "pendulum", "system": "cart_pole"}).in_words([0.5, 1]) == "cart-pole, 0.50 kg, 1.00 m"
     for source in (harmonics, polynomials):
         assert "training never has" in source.overview().facts
@@ -222,3 +224,20 @@ def test_a_longer_time_step_changes_more() -> None:
     short, long = (opened({"name": "pendulum", "step": step}).sample("train", range(200)).query.targets.std()
                    for step in (0.02, 0.2))
     assert long > 3 * short
+
+
+def test_measured_transitions_become_the_inputs_of_a_task(tmp_path: Path) -> None:
+    source = opened({"name": "pendulum"})
+    task = source.sample("test", [3]).task(0)
+    raw = torch.tensor(source.spec.deviation)
+
+    def write(name: str, *columns: torch.Tensor) -> None:
+        rows = torch.cat(columns, 1).tolist()
+        (tmp_path / name).write_text("\n".join(",".join(map(str, row)) for row in rows))
+
+    write("support.csv", task.support.inputs * raw, task.support.targets)
+    write("query.csv", task.query.inputs * raw)
+    read = read_new_task(tmp_path, source.spec)
+    torch.testing.assert_close(read.support.inputs, task.support.inputs)
+    torch.testing.assert_close(read.support.targets, task.support.targets)
+    torch.testing.assert_close(read.query_inputs, task.query.inputs)

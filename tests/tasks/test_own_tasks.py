@@ -287,7 +287,8 @@ def test_tasks_of_a_group_stay_on_one_side() -> None:
 @pytest.mark.parametrize(("found", "shape", "message"), [
     (of_values(1, 30), {}, "data holds one task, and training, validation and testing need one of their own each"),
     (of_values(2, 30), {}, "data holds 2 tasks, and training"),
-    (of_values(6, 4), {"shots": 3, "queries": 5}, r"has 4 rows and 3 shots and 5 queries take 8.*Set task\.queries to 1"),
+    (of_values(6, 4), {"shots": 3, "queries": 5},
+     r"has 4 rows and 3 shots and 5 queries take 8.*Set task\.queries to 1"),
     (of_values(6, 4), {"shots": 9, "queries": 5}, r"Set task\.shots to 3 and task\.queries to 1, or add rows"),
     (of_classes(6, (9, 9, 9)), {}, r"tasks of 3 classes and training\.ways is 2; set task\.ways to 3"),
     (of_classes(6, (9, 9)), {"training": {"ways": 5}}, r"set task\.ways to 2 and leave training\.ways empty"),

@@ -18,7 +18,7 @@ from workbench.tasks.base import Description, Examples, Overview, Spec, Stream, 
 from workbench.tasks.check import check_data
 from workbench.tasks.classes import ClassTasks, Labelled
 from workbench.tasks.preview import counts_of, examples, floors_of, preview, sorted_counts, tasks, whole_task
-from workbench.tasks.watching import GivenUpError, each, tell, watched
+from workbench.tasks.watching import GivenUpError, watched
 
 Opener = Callable[..., TaskSource]
 
@@ -207,19 +207,6 @@ def test_tasks_of_tables_show_rows_with_their_targets_and_the_task_they_are_from
 # Watching
 
 
-def test_what_is_read_tells_how_far_it_is() -> None:
-    told: list[tuple[int, int]] = []
-
-    def note(done: int, total: int) -> bool:
-        told.append((done, total))
-        return True
-
-    with watched(note):
-        assert list(each("abc", 3)) == ["a", "b", "c"]
-    tell(9, 9)
-    assert told == [(1, 3), (2, 3), (3, 3)]
-
-
 def test_reading_pictures_is_given_up_when_nobody_waits(class_folders: Callable[..., Path], tmp_path: Path,
                                                         own_places: Path, opened: Opener) -> None:
     path = class_folders(tmp_path / "many", [f"class {number}" for number in range(20)], pictures=8)
@@ -231,7 +218,7 @@ def test_reading_pictures_is_given_up_when_nobody_waits(class_folders: Callable[
 
     with pytest.raises(GivenUpError), watched(until_ten):
         opened("image_folder", path=path)
-    assert max(reached) == 10
+    assert max(reached) <= 64  # a block of pictures
     assert not list((own_places / "cache").rglob("*.safetensors"))
     assert not [one for one in threading.enumerate() if one.name.startswith("pictures")]
     assert opened("image_folder", path=path).overview().examples["train"] > 0

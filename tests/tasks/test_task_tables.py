@@ -11,6 +11,8 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.experiment.registry import find
+from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import STREAMS, DataError, TaskSource
 from workbench.tasks.check import check_data, experiment_on
@@ -19,7 +21,6 @@ from workbench.tasks.recognizer import recognize_data
 from workbench.tasks.table import OneTable
 from workbench.tasks.task_tables import ClassTaskTables, TaskTables
 
-Opener = Callable[..., TaskSource]
 Cells = list[list[Any]]
 
 
@@ -53,11 +54,20 @@ def opened_as_found(path: Path) -> TaskSource:
     return kind(experiment_on(found), torch.device("cpu"))
 
 
+def opened(dataset: str, *, ways: int = 2, shots: int = 2, queries: int = 2, **config: Any) -> TaskSource:
+    """A dataset with these fields, which may be called as the tables of the experiment are."""
+    kind = find("dataset", dataset)
+    assert issubclass(kind, TaskSource)
+    return kind(resolve({"dataset": {"name": dataset, **config}, "algorithm": {"name": "maml"},
+                         "task": {"ways": ways, "shots": shots, "queries": queries}}), torch.device("cpu"))
+
+
 def assays(path: Path, *, columns: int = 6, rows: int = 120, classes: bool = True, group: bool = False) -> Path:
     chance = np.random.default_rng(3)
     cells = []
     for row in range(rows):
-        features = [f"C{row:04}", *([f"scaffold {row // 4}"] if group else []), *(f"{chance.normal():.3f}" for _ in "abc")]
+        features = [f"C{row:04}", *([f"scaffold {row // 4}"] if group else []),
+                    *(f"{chance.normal():.3f}" for _ in "abc")]
         values = [(int(chance.random() < 0.3) if classes else f"{chance.normal():.2f}") if chance.random() < 0.5 else ""
                   for _ in range(columns)]
         cells.append([*features, *values])
@@ -93,7 +103,7 @@ def test_classes_in_a_long_table_keep_their_meaning(tmp_path: Path) -> None:
     assert isinstance(source, ClassTaskTables)
     assert source.describe("train", 0).class_names == ("does not", "likes")
     assert check_data(path)["classes"] == 2
-    assert check_data(path)["experiment"] == {"task.ways": 2}
+    assert check_data(path)["experiment"] == {"task.ways": 2, "task.queries": 7}
 
 
 def test_a_table_a_task_is_read_from_a_folder_with_splits_or_without(tmp_path: Path) -> None:
@@ -128,10 +138,9 @@ def test_columns_of_values_are_regression_tasks(tmp_path: Path) -> None:
     assert source.sample("train", [0]).support.targets.shape == (1, 10, 1)
 
 
-def test_compounds_of_a_group_are_on_one_side_only(tmp_path: Path, opened: Opener) -> None:
+def test_compounds_of_a_group_are_on_one_side_only(tmp_path: Path) -> None:
     path = assays(tmp_path / "assays.csv", group=True, rows=400)
-    source = opened("class_task_tables", path=path, group="scaffold", targets="assay_*", algorithm="protonet",
-                    task={"ways": 2, "shots": 2, "queries": 4})
+    source = opened("class_task_tables", path=path, group="scaffold", targets="assay_*", queries=4)
     lines = [line.split(",") for line in path.read_text().splitlines()]
     sides = {}
     for stream in ("train", "validation", "test"):
@@ -143,11 +152,10 @@ def test_compounds_of_a_group_are_on_one_side_only(tmp_path: Path, opened: Opene
     assert "groups of rows kept on one side each" in source.overview().facts
 
 
-def test_patients_of_a_group_are_on_one_side_only(tmp_path: Path, opened: Opener) -> None:
+def test_patients_of_a_group_are_on_one_side_only(tmp_path: Path) -> None:
     rows = [[f"s{session:02}", f"p{session // 3}", *row] for session in range(18) for row in points(20, session)]
     path = write(tmp_path / "sessions.csv", ["session", "patient", "load", "mode", "warmth"], rows)
-    source = opened("task_tables", path=path, group="patient", layout="long", task={"shots": 5, "queries": 5},
-                    algorithm="maml")
+    source = opened("task_tables", path=path, group="patient", layout="long", task="session")
     sides = {side: {int(name[1:]) // 3 for name in source.names(side)} for side in ("train", "validation", "test")}
     assert not sides["train"] & (sides["validation"] | sides["test"])
     assert sides["validation"].isdisjoint(sides["test"])
@@ -243,35 +251,36 @@ def named_rows(target: Callable[[int], Any]) -> list[list[Any]]:
      r"log\.csv, line 2: 'good' in the target warmth is no number; name another column in dataset\.target, or take the "
      "dataset class_task_tables"),
     ("class_task_tables", named_rows(lambda n: n * 0.37), {},
-     "the target warmth holds 300 different numbers, which are values rather than classes; take the dataset task_tables"),
+     "holds 300 different numbers, which are values rather than classes; take the dataset task_tables"),
     ("class_task_tables", named_rows(lambda n: "good"), {}, "most tasks hold one class, such as u0"),
     ("class_task_tables", named_rows(lambda n: "abc"[n // 5 % 3]), {}, r"tasks of 3 classes.*set task\.ways to 3"),
     ("class_task_tables", named_rows(lambda n: "ab"[n // 5 % 2]), {"target": "load, warmth"},
      r"classes stand in one column and dataset\.target names 2"),
     ("task_tables", named_rows(lambda n: n), {"task": "whom"}, "has no column 'whom'"),
-    ("task_tables", named_rows(lambda n: n), {"target": "wrath"}, r"has no column 'wrath', which dataset\.target names"),
+    ("task_tables", named_rows(lambda n: n), {"target": "wrath"},
+     r"has no column 'wrath', which dataset\.target names"),
     ("task_tables", named_rows(lambda n: n), {"group": "ward"}, "has no column 'ward'"),
     ("task_tables", named_rows(lambda n: n), {"targets": "assay_*"}, "has no column whose name begins with 'assay_'"),
     ("task_tables", named_rows(lambda n: n)[::5], {}, "holds one task, and training, validation and testing need one"),
     ("task_tables", named_rows(lambda n: ""), {}, "no row has a target that could be learned"),
 ])
-def test_what_will_not_do_is_named_with_the_remedy(tmp_path: Path, opened: Opener, dataset: str, rows: Cells,
+def test_what_will_not_do_is_named_with_the_remedy(tmp_path: Path, dataset: str, rows: Cells,
                                                    config: dict[str, Any], message: str) -> None:
     path = write(tmp_path / "log.csv", ["user", "load", "warmth"], rows)
     with pytest.raises(DataError, match=message):
-        opened(dataset, path=path, algorithm="maml", task={"ways": 2, "shots": 2, "queries": 2},
-               **{"layout": "columns" if "targets" in config else "long", "task": "user", "target": "warmth", **config})
+        opened(dataset, path=path, **{
+            "layout": "columns" if "targets" in config else "long", "task": "user", "target": "warmth", **config})
 
 
-def test_a_path_that_is_not_there_or_holds_no_tasks_is_said(tmp_path: Path, opened: Opener) -> None:
+def test_a_path_that_is_not_there_or_holds_no_tasks_is_said(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"dataset\.path: name the table or the folder of tables"):
-        opened("task_tables", algorithm="maml")
+        opened("task_tables")
     with pytest.raises(DataError, match="there is no file or folder"):
-        opened("task_tables", path=tmp_path / "nothing", algorithm="maml")
+        opened("task_tables", path=tmp_path / "nothing")
     write(tmp_path / "a.csv", ["x", "y"], [[n, n] for n in range(9)])
     with pytest.raises(DataError, match=r"nothing here looks like tables of tasks; name the column of the tasks in "
                                         r"dataset\.task"):
-        opened("task_tables", path=tmp_path, algorithm="maml")
+        opened("task_tables", path=tmp_path)
 
 
 def test_tables_with_other_columns_and_torn_ones_are_left_out(tmp_path: Path) -> None:

@@ -169,7 +169,10 @@ def read_array_task(folder: Path, spec: Spec) -> NewTask:
             raise DataError(f"{folder / SUPPORT_ARRAYS}: y is {y.dtype} of shape {list(support.y.shape)}, and this "
                             f"learner needs {spec.outputs} finite value{'s' * (spec.outputs > 1)} for each of x")
         inputs = _shaped(folder / SUPPORT_ARRAYS, support.x[kept], spec)
-        return NewTask((), Examples(normalized(inputs, spec), torch.from_numpy(y.astype(np.float32))),
+        middle, spread = (np.array(spec.reading.get(name, usual), np.float32)
+                          for name, usual in (("target_mean", 0), ("target_deviation", 1)))
+        targets = torch.from_numpy((y.astype(np.float32) - middle) / spread)
+        return NewTask((), Examples(normalized(inputs, spec), targets),
                        normalized(queries, spec), tuple(names), (*problems, *more))
     labels, is_labelled = labels_of(support.y, SUPPORT_ARRAYS)
     kept = kept[is_labelled[kept]]

@@ -100,8 +100,8 @@ class PictureTasks(OwnTasks):
         pictures = [file for file in listing.files if is_picture(file.name)]
         files = [file for file in pictures if placed_at(file) is not None]
         if not files:
-            raise DataError(f"{config.path} holds no pictures in task/support/class and task/query/class; make a folder "
-                            "for each task and these folders in it")
+            raise DataError(f"{config.path} holds no pictures in task/support/class and task/query/class; make a "
+                            "folder for each task and these folders in it")
         paths = Files(listing.root, files)
         side = config.size or usual_side(paths)
         read = read_pictures(paths, side, side, config.color, paths.stamp)
@@ -156,8 +156,8 @@ def _without_class(pictures: Sequence[FileEntry]) -> list[str]:
     loose = [shown(file.name) for file in pictures if placed_at(file) is None]
     if not loose:
         return []
-    return [f"{len(loose):,} {'picture lies' if len(loose) == 1 else 'pictures lie'} in no class folder of a support or "
-            f"a query, so nobody can be trained or judged on them and they were left out: {listed(loose, 5)}"]
+    return [f"{len(loose):,} {'picture lies' if len(loose) == 1 else 'pictures lie'} in no class folder of a support "
+            f"or a query, so nobody can be trained or judged on them and they were left out: {listed(loose, 5)}"]
 
 
 def _lacking(files: Sequence[FileEntry], kept: np.ndarray[Any, np.dtype[np.int64]], tasks: Sequence[OwnTask]
@@ -170,6 +170,6 @@ def _lacking(files: Sequence[FileEntry], kept: np.ndarray[Any, np.dtype[np.int64
                  "left out" for name in out]
     strange = Counter((place.task, place.class_name) for place in places
                       if place.class_name not in taken.get((place.split, place.task), {place.class_name}))
-    sentences += [f"the task {shown(task)} has {count:,} {'query' if count == 1 else 'queries'} of {shown(name)} and no "
-                  "support of it; left out" for (task, name), count in sorted(strange.items())]
+    sentences += [f"the task {shown(task)} has {count:,} {'query' if count == 1 else 'queries'} of {shown(name)} and "
+                  "no support of it; left out" for (task, name), count in sorted(strange.items())]
     return named(sentences, "{} more tasks lack a support or a query")

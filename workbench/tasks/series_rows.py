@@ -138,17 +138,27 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: st
     is_numbered = bool(groups)
     if not is_numbered:
         groups = {"": [column for column in range(width) if column != place]}
+        _check_are_numbers(header, groups[""], looked)
     largest = max(map(len, groups.values()))
     chosen = {name: tuple(steps) for name, steps in groups.items() if len(steps) == largest}
     if largest < FEWEST_STEPS:
         raise FileError(f"has {largest} columns of steps and a series needs {FEWEST_STEPS}; number the columns of the "
                         "steps in order, such as t0, t1, t2")
     channels = tuple(chosen.values())
+    certainty, why = _certainty(header, chosen, looked)
     if header and not is_numbered:
-        certainty, why = 0.1, f"{largest:,} columns with names of their own could be steps in time"
-    else:
-        certainty, why = _certainty(header, chosen, looked)
+        certainty, why = 0.1, f"{largest:,} columns could be steps in time, but their names do not say so"
     return Columns(place, channels, tuple(chosen) if header and len(chosen) > 1 else (), certainty, why)
+
+
+def _check_are_numbers(header: Sequence[str], columns: Sequence[int], rows: Sequence[Sequence[str]]) -> None:
+    """Raise FileError where most cells of a column that is to be a step in time are no numbers."""
+    for column in columns:
+        cells = [row[column] for row in rows if column < len(row) and row[column]]
+        if cells and 2 * sum(number(cell) is None for cell in cells) > len(cells):
+            name = f"the column {header[column]!r}" if header else f"column {column + 1}"
+            raise FileError(f"has words such as {cells[0]!r} in {name}, so its rows are no series; leave out what is "
+                            "neither the label nor a step in time")
 
 
 def _named_label(header: Sequence[str], width: int, label: str) -> int:

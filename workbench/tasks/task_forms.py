@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
@@ -185,6 +185,7 @@ def _in_one(table: Table, said: Said) -> Layout | None:
         return _of_columns(table, targets)
     task = said.task or _guessed_task(table)
     if task is not None:
+        table.check_has((task,), "which dataset.task names")
         targets = _target_columns(table, said, (task,))
         why = f"the column {task} names the task of each row, and {listed(targets, 3)} is the target"
         return Layout("long", table, (), (), (), task, targets, _has_classes(table, targets), why)
@@ -273,6 +274,9 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
     Raises:
         DataError: Targets are not of this kind, or no row has one.
     """
+    if with_classes and layout.form != "columns" and len(layout.targets) > 1:
+        raise DataError(f"{layout.table.path}: classes stand in one column and dataset.target names "
+                        f"{len(layout.targets)}: {listed(layout.targets, 5)}; name one of them")
     extra = [*parted(said.group), *parted(said.ignore)]
     layout.table.check_has(extra, "which dataset.group or dataset.ignore names")
     fit = fitted(layout.table, [*layout.targets, *([layout.task] if layout.task else []), *extra])
@@ -319,8 +323,7 @@ def _by_row(layout: Layout, table: Table, with_classes: bool) -> tuple[list[OwnT
     if nameless:
         problems.append(f"{nameless:,} rows have nothing in the column {layout.task} and were left out, such as "
                         f"{table.where(int(np.flatnonzero(names == '')[0]))}")
-    read: Callable[..., NDArray[np.object_] | NDArray[np.float64]] = _labels if with_classes else _values
-    targets = read(table, layout.targets)
+    targets = _labels(table, layout.targets[0]) if with_classes else _values(table, layout.targets)
     absent = (targets == "") if with_classes else np.isnan(targets.astype(np.float64)).any(1)
     if absent.any():
         problems.append(f"{int(absent.sum()):,} rows have no {'class' if with_classes else 'number'} in the target "
@@ -341,7 +344,7 @@ def _by_column(layout: Layout, table: Table, with_classes: bool) -> tuple[list[O
     tasks, problems = [], []
     for name in layout.targets:
         try:
-            targets = (_labels if with_classes else _values)(table, (name,))
+            targets = _labels(table, name) if with_classes else _values(table, (name,))
         except DataError as error:
             problems.append(f"{error}; the column was left out")
             continue
@@ -386,22 +389,18 @@ def _values(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
     return np.stack([table.numbers(name) for name in targets], axis=1)
 
 
-def _labels(table: Table, targets: Sequence[str]) -> NDArray[np.object_]:
+def _labels(table: Table, target: str) -> NDArray[np.object_]:
     """[rows] names of classes; empty where there is none. Numbers are written alike, as 1 for 1.0.
 
     Raises:
-        DataError: There are several columns, or more values than classes would have.
+        DataError: There are more values than classes would have.
     """
-    if len(targets) != 1:
-        raise DataError(f"{table.path}: classes stand in one column and dataset.target names {len(targets)}: "
-                        f"{listed(targets, 5)}; name one of them")
-    texts, numbers = table.texts(targets[0]), table.numbers(targets[0])
-    absent = table.missing(targets[0])
+    texts, numbers, absent = table.texts(target), table.numbers(target), table.missing(target)
     if (~np.isnan(numbers) | absent).all():
         texts = np.array(["" if np.isnan(one) else f"{one:.12g}" for one in numbers], dtype=object)
         count = len(set(texts.tolist()) - {""})
         if count > _MOST_CLASSES:
-            raise DataError(f"{table.path}: the target {targets[0]} holds {count:,} different numbers, which are "
+            raise DataError(f"{table.path}: the target {target} holds {count:,} different numbers, which are "
                             "values rather than classes; take the dataset task_tables, or name another column in "
                             "dataset.target")
     return texts

@@ -175,7 +175,7 @@ def _said(config: Any) -> Said:
 def _guessed(layout: Layout) -> dict[str, str]:
     """The columns that were found, as fields of the dataset."""
     if layout.form == "columns":
-        start = commonprefix(layout.targets)
+        start = commonprefix(layout.targets)  # noqa: RUF071 - of names, not of paths
         is_all = start and sum(name.startswith(start) for name in layout.table.columns) == len(layout.targets)
         return {"targets": f"{start}*" if is_all else ",".join(layout.targets)}
     return {**({"task": layout.task} if layout.task else {}), "target": ",".join(layout.targets)}
@@ -212,7 +212,7 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
 
 
 def usual_spec(folder: Path) -> Spec | None:
-    """What a learner for a new task of values would be made for; None where its target is no named column of numbers."""
+    """What a learner for a new task of values would be made for; None without a named target of numbers."""
     if not all((folder / name).is_file() for name in ("support.csv", "query.csv")):
         return None
     support, query = (read_table(folder / name) for name in ("support.csv", "query.csv"))

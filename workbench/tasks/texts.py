@@ -167,7 +167,8 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
     what = f"embeddings of {size}" if embeddings else f"{config.ngrams} hashed to {size}"
     return Collection(rows.classes, torch.from_numpy(features.encode(rows.table)), rows.owners,
                       [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
-                      (what, *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading)
+                      (what, *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading,
+                      words=tuple(rows.table.texts(text)) if text else ())
 
 
 def _whole(table: Table, features: TextFeatures) -> tuple[Table, list[str]]:
@@ -198,7 +199,7 @@ def _read_folders(listing: Listing, config: TextsConfig) -> Collection:
                       np.array([files[i][0] for i in kept], dtype=np.int64), [files[i][1].name for i in kept],
                       IN_FOLDERS, "texts", (f"{config.ngrams} hashed to {config.features}", *layout.notes),
                       (*listing.problems, *layout.problems,
-                       *named(broken, "{} more texts cannot be read and were left out")), reading)
+                       *named(broken, "{} more texts cannot be read and were left out")), reading, words=tuple(texts))
 
 
 def _read_files(root: Path, files: Sequence[FileEntry]) -> tuple[list[str], list[int], list[str]]:
