@@ -145,9 +145,10 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: st
         raise FileError(f"has {largest} columns of steps and a series needs {FEWEST_STEPS}; number the columns of the "
                         "steps in order, such as t0, t1, t2")
     channels = tuple(chosen.values())
-    certainty, why = _certainty(header, chosen, looked)
     if header and not is_numbered:
-        certainty, why = 0.1, f"{largest:,} columns could be steps in time, but their names do not say so"
+        certainty, why = 0.1, f"{largest:,} columns with names of their own could be steps in time"
+    else:
+        certainty, why = _certainty(header, chosen, looked)
     return Columns(place, channels, tuple(chosen) if header and len(chosen) > 1 else (), certainty, why)
 
 
