@@ -66,7 +66,7 @@ class ImageFolder(OwnClasses):
         if lists := lists_of(listing):
             names = " and ".join(file.name for file in lists[:3])
             return Recognition(LIST_FORM, f"{names} {'lists' if len(lists) == 1 else 'list'} pictures and their labels",
-                               0.97)
+                               0.93)
         layout = _layout(listing.root)
         many = len(layout.classes)
         folders = "1 folder" if many == 1 else f"{many:,} folders"
