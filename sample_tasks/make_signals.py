@@ -164,16 +164,16 @@ def make_gestures() -> None:
 
 
 def seal(chance: Chance) -> Numbers:
-    """An invented seal of 10×10, the same from left and right."""
-    half = (chance.random((10, 5)) < 0.4).astype(np.float64)
-    return np.concatenate([half, half[:, ::-1]], 1)
+    """An invented seal on 16×16, the same from left and right."""
+    half = (chance.random((6, 3)) < 0.5).astype(np.float64)
+    return np.pad(np.kron(np.concatenate([half, half[:, ::-1]], 1), np.ones((2, 2))), 2)
 
 
 def stamped(form: Numbers, chance: Chance) -> NDArray[np.uint8]:
     """A seal as it is stamped: a little beside its place, uneven, on paper that is not clean."""
-    moved = np.roll(form, chance.integers(-1, 2, 2), (0, 1))
-    ink = moved * (chance.random(form.shape) > 0.12) * chance.uniform(150, 255) + 40 * chance.random(form.shape)
-    return np.clip(ink, 0, 255).astype(np.uint8)
+    moved = np.roll(form, chance.integers(-2, 3, 2), (0, 1))
+    ink = moved * (chance.random(form.shape) > 0.08) * chance.uniform(150, 255) + 40 * chance.random(form.shape)
+    return (np.clip(ink, 0, 255) // 32 * 32).astype(np.uint8)
 
 
 def make_seals() -> None:

@@ -185,7 +185,7 @@ def test_a_header_written_before_the_length_was_known_is_no_cut(tmp_path: Path) 
 def test_one_class_and_no_class_say_what_is_missing(tmp_path: Path, opened: Opener) -> None:
     for take in range(6):
         write_wav(tmp_path / "one" / "only" / f"{take}.wav", tone(300))
-    with pytest.raises(DataError, match="holds one class, which will not do .*add classes"):
+    with pytest.raises(DataError, match=r"holds one class, which will not do .*add classes"):
         opened("recordings", path=tmp_path / "one")
     report = check_data(tmp_path / "one")
     assert (report["form"], report["classes"], report["usable"]) == ("recordings", 1, False)
