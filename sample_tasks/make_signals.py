@@ -170,20 +170,20 @@ def seal(chance: Chance) -> Numbers:
 
 
 def stamped(form: Numbers, chance: Chance) -> NDArray[np.uint8]:
-    """A seal as it is stamped: a little beside its place, uneven, on paper that is not clean."""
-    moved = np.roll(form, chance.integers(-2, 3, 2), (0, 1))
-    ink = moved * (chance.random(form.shape) > 0.08) * chance.uniform(150, 255) + 40 * chance.random(form.shape)
-    return (np.clip(ink, 0, 255) // 32 * 32).astype(np.uint8)
+    """A seal as it is stamped: a little beside its place, with more ink or less, on paper that is dark or pale."""
+    moved = np.roll(form, chance.integers(-1, 2, 2), (0, 1)) * (chance.random(form.shape) > 0.08)
+    levels = chance.uniform(0, 140) + chance.uniform(50, 115) * moved + 12 * chance.normal(size=form.shape)
+    return (np.clip(levels, 0, 255) // 16 * 16).astype(np.uint8)
 
 
 def make_seals() -> None:
     """Small pictures in an array, and a new task of seals that are not among them."""
     chance = np.random.default_rng(23)
-    forms = [seal(chance) for _ in range(25)]
-    names = np.array([f"seal {number + 1:02}" for number in range(25)])
-    known = np.repeat(np.arange(20), 10)
+    forms = [seal(chance) for _ in range(45)]
+    names = np.array([f"seal {number + 1:02}" for number in range(45)])
+    known = np.repeat(np.arange(40), 8)
     save("arrays/seals.npz", x=np.stack([stamped(forms[one], chance) for one in known]), y=names[known])
-    new = np.repeat(np.arange(20, 25), 2)
+    new = np.repeat(np.arange(40, 45), 2)
     save("new_arrays/support.npz", x=np.stack([stamped(forms[one], chance) for one in new]), y=names[new])
     save("new_arrays/query.npz", x=np.stack([stamped(forms[one], chance) for one in chance.permutation(new)]))
 

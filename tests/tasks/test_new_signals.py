@@ -26,8 +26,9 @@ SAMPLES = [("recordings", "calls", "new_calls"), ("series", "gestures", "new_ges
 def test_the_samples_go_together(opened: Opener, dataset: str, known: str, new: str) -> None:
     source = opened(dataset, path=sample_tasks() / known)
     assert not source.overview().problems
-    assert source.overview().classes == {"train": 10, "validation": 5, "test": 5}
-    assert 0.3 < source.floors()[0].mean < 0.9
+    assert min(source.overview().classes.values()) >= 5
+    assert source.overview().classes["train"] >= 10
+    assert 0.25 < source.floors()[0].mean < 0.9
     task = read_new_task(sample_tasks() / new, source.spec)
     assert len(task.class_names) == 5
     names = [name for split in ("train", "validation", "test") for name in source.names(split)]
