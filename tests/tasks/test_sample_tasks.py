@@ -63,4 +63,4 @@ def test_the_new_wave_is_one_that_a_learner_of_sine_waves_could_meet() -> None:
 
 
 def test_they_are_small_enough_to_travel_with_the_program() -> None:
-    assert sum(path.stat().st_size for path in sample_tasks().rglob("*") if path.is_file()) < 600_000
+    assert sum(path.stat().st_size for path in sample_tasks().rglob("*") if path.is_file()) < 800_000
