@@ -164,26 +164,26 @@ def make_gestures() -> None:
 
 
 def seal(chance: Chance) -> Numbers:
-    """An invented seal of 10×10, the same from left and right."""
-    half = (chance.random((10, 5)) < 0.4).astype(np.float64)
-    return np.concatenate([half, half[:, ::-1]], 1)
+    """An invented seal on 16×16, the same from left and right."""
+    half = (chance.random((6, 3)) < 0.5).astype(np.float64)
+    return np.pad(np.kron(np.concatenate([half, half[:, ::-1]], 1), np.ones((2, 2))), 2)
 
 
 def stamped(form: Numbers, chance: Chance) -> NDArray[np.uint8]:
-    """A seal as it is stamped: a little beside its place, uneven, on paper that is not clean."""
-    moved = np.roll(form, chance.integers(-1, 2, 2), (0, 1))
-    ink = moved * (chance.random(form.shape) > 0.12) * chance.uniform(150, 255) + 40 * chance.random(form.shape)
-    return np.clip(ink, 0, 255).astype(np.uint8)
+    """A seal as it is stamped: a little beside its place, with more ink or less, on paper that is dark or pale."""
+    moved = np.roll(form, chance.integers(-1, 2, 2), (0, 1)) * (chance.random(form.shape) > 0.08)
+    levels = chance.uniform(0, 140) + chance.uniform(50, 115) * moved + 12 * chance.normal(size=form.shape)
+    return (np.clip(levels, 0, 255) // 16 * 16).astype(np.uint8)
 
 
 def make_seals() -> None:
     """Small pictures in an array, and a new task of seals that are not among them."""
     chance = np.random.default_rng(23)
-    forms = [seal(chance) for _ in range(25)]
-    names = np.array([f"seal {number + 1:02}" for number in range(25)])
-    known = np.repeat(np.arange(20), 10)
+    forms = [seal(chance) for _ in range(45)]
+    names = np.array([f"seal {number + 1:02}" for number in range(45)])
+    known = np.repeat(np.arange(40), 8)
     save("arrays/seals.npz", x=np.stack([stamped(forms[one], chance) for one in known]), y=names[known])
-    new = np.repeat(np.arange(20, 25), 2)
+    new = np.repeat(np.arange(40, 45), 2)
     save("new_arrays/support.npz", x=np.stack([stamped(forms[one], chance) for one in new]), y=names[new])
     save("new_arrays/query.npz", x=np.stack([stamped(forms[one], chance) for one in chance.permutation(new)]))
 

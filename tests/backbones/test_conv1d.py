@@ -8,7 +8,8 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
 from tests.algorithms.oracles import assert_equal
-from tests.backbones.networks import backbone, check_that_blocks_can_be_modulated, maml_gradients, normal
+from tests.backbones.networks import backbone, check_that_blocks_can_be_modulated, learner, maml_gradients, normal
+from tests.problems import executor, noise_tasks, setting
 from workbench.backbones.base import Normalize
 from workbench.experiment.registry import find, found
 from workbench.experiment.resolve import ExperimentError, resolve
@@ -74,3 +75,16 @@ def test_series_alone_go_into_it_and_no_network_for_pictures_takes_them():
     assert find("backbone", "conv1d").input_kinds == {"series"}
     with pytest.raises(ExperimentError, match=r"Conv1d reads series inputs and .* gives image ones"):
         resolve({"dataset": {"name": "glyphs"}, "backbone": {"name": "conv1d"}})
+
+
+@pytest.mark.parametrize("algorithm", sorted(
+    name for name, kind in found("algorithm").items()
+    if "classification" in kind.task_kinds and kind.tested_on == "tasks" and not kind.searches))
+def test_every_algorithm_learns_from_series_through_it(algorithm):
+    body = backbone("conv1d", SMALL, filters=4)
+    made, meta = learner(algorithm, body, SMALL)
+    batch, keys = noise_tasks(SMALL, tasks=2, ways=3, shots=2, queries=2)
+    runner = executor("vectorized", made)
+    gradient = runner.gradient(meta, batch, keys, setting(made, SMALL)).total
+    runner.close()
+    assert all(value.isfinite().all() for value in gradient.values())

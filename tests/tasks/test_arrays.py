@@ -153,8 +153,9 @@ def test_series_of_one_channel_are_told_from_vectors_by_dataset_toml(tmp_path: P
 
 
 @pytest.mark.parametrize(("values", "low", "high"), [
-    (np.array([0.0, 0.5, 1.0]), 0, 1), (np.array([0, 128, 255], np.uint8), 0, 255), (np.array([0.0, 90.0, 200.0]), 0, 255),
-    (np.array([0, 40_000, 60_000]), 0, 65535), (np.array([-2.0, 0.0, 3.0]), -2, 3), (np.array([0, 1, 1], np.uint8), 0, 255),
+    (np.array([0.0, 0.5, 1.0]), 0, 1), (np.array([0, 128, 255], np.uint8), 0, 255),
+    (np.array([0.0, 90.0, 200.0]), 0, 255), (np.array([0, 40_000, 60_000]), 0, 65535),
+    (np.array([-2.0, 0.0, 3.0]), -2, 3), (np.array([0, 1, 1], np.uint8), 0, 255),
     (np.array([False, True, True]), 0, 1)])
 def test_pictures_of_any_numbers_become_bytes(values: np.ndarray, low: float, high: float) -> None:
     pictures, scale = as_pictures(values.reshape(3, 1, 1))

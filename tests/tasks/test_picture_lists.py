@@ -23,7 +23,7 @@ def listed_pictures(tmp_path: Path, write_picture: Writer) -> Path:
     for split, classes in SPLITS.items():
         lines = ["filename,label"]
         for one in range(classes):
-            for take in range(6):
+            for _ in range(6):
                 number += 1
                 write_picture(tmp_path / "images" / f"n{number:04}.png", number)
                 lines.append(f"n{number:04}.png,{split} kind {one}")

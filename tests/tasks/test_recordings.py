@@ -27,9 +27,9 @@ def write_wav(path: Path, samples: np.ndarray, rate: int = 8000, width: int = 2)
     """Samples [n] or [n, channels] in [-1, 1] as whole numbers of so many bytes."""
     path.parent.mkdir(parents=True, exist_ok=True)
     whole = np.round(samples * (2 ** (8 * width - 1) - 1)).astype(np.int64)
-    data = {1: lambda: (whole + 128).astype(np.uint8).tobytes(), 2: lambda: whole.astype("<i2").tobytes(),
-            3: lambda: whole.astype("<i4").reshape(-1).view(np.uint8).reshape(-1, 4)[:, :3].tobytes(),
-            4: lambda: whole.astype("<i4").tobytes()}[width]()
+    data = {1: (whole + 128).astype(np.uint8), 2: whole.astype("<i2"),
+            3: whole.astype("<i4").reshape(-1).view(np.uint8).reshape(-1, 4)[:, :3],
+            4: whole.astype("<i4")}[width].tobytes()
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1 if samples.ndim == 1 else samples.shape[1])
         file.setsampwidth(width)
@@ -185,7 +185,7 @@ def test_a_header_written_before_the_length_was_known_is_no_cut(tmp_path: Path) 
 def test_one_class_and_no_class_say_what_is_missing(tmp_path: Path, opened: Opener) -> None:
     for take in range(6):
         write_wav(tmp_path / "one" / "only" / f"{take}.wav", tone(300))
-    with pytest.raises(DataError, match="holds one class, which will not do .*add classes"):
+    with pytest.raises(DataError, match=r"holds one class, which will not do .*add classes"):
         opened("recordings", path=tmp_path / "one")
     report = check_data(tmp_path / "one")
     assert (report["form"], report["classes"], report["usable"]) == ("recordings", 1, False)

@@ -220,7 +220,7 @@ def test_one_class_an_empty_folder_and_no_labels_say_what_is_missing(tmp_path: P
     (tmp_path / "named.csv").write_text(rows_text())
     with pytest.raises(DataError, match="has no column 'species' for the labels; its columns are: label, t0"):
         opened("series", path=tmp_path / "named.csv", label="species")
-    with pytest.raises(DataError, match="dataset.path: name the table that has a series in every row"):
+    with pytest.raises(DataError, match=r"dataset\.path: name the table that has a series in every row"):
         opened("series")
 
 
