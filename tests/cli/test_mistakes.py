@@ -54,7 +54,7 @@ def _mistake(*words: object) -> str:
     (["evaluate"], "RUN|EXPORT"),
     (["evaluate", "nothing.safetensors"], "there is no such file"),
     (["export", "nothing"], "--to"),
-    (["data", "check", "nowhere"], "there is no folder"),
+    (["data", "check", "nowhere"], "there is no file or folder"),
     (["help", "mmal"], "did you mean 'maml'?"),
     (["help", "algorithm/mmal"], "did you mean 'algorithm/maml'?"),
     (["help", "take-home"], "did you mean 'take-it-home'?"),
