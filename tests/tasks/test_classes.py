@@ -193,3 +193,16 @@ def test_pictures_that_are_no_squares_cannot_be_turned() -> None:
     assert upright.sample("train", [0]).support.inputs.shape == (1, 5, 1, 4, 5)
     with pytest.raises(DataError, match=r"4×5 cannot be turned.*dataset\.rotations"):
         OblongTasks(resolve({**said, "training": {"clip": 1.0}}), torch.device("cpu"))
+
+
+def test_a_batch_of_numbers_is_not_changed_by_the_next_draw() -> None:
+    class OfNumbers(NumberedTasks):
+        def load(self, experiment: Experiment) -> Labelled:
+            read = super().load(experiment)
+            return replace(read, inputs=read.inputs.float())
+
+    tasks = OfNumbers(resolve({"task": {"ways": 2, "shots": 1, "queries": 1}}), torch.device("cpu"))
+    first = tasks.sample("train", [0])
+    before = first.query.inputs.clone()
+    tasks.sample("train", [1])
+    assert torch.equal(first.query.inputs, before)

@@ -65,7 +65,7 @@ def test_no_folder_is_asked_for_by_the_field_s_name(opened: Opener, tmp_path: Pa
     with pytest.raises(DataError, match=r"there is no folder .*nowhere"):
         opened("image_folder", path=tmp_path / "nowhere")
     (tmp_path / "a.zip").write_bytes(b"")
-    with pytest.raises(DataError, match=r"a\.zip is a file; .*unpack the zip"):
+    with pytest.raises(DataError, match=r"a\.zip is no whole zip .*pack it again"):
         opened("image_folder", path=tmp_path / "a.zip")
 
 

@@ -348,7 +348,7 @@ def test_a_new_task_without_its_tables_says_what_it_needs(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("folder", "form", "tasks"), [
     ("machines", "one long table with a task column", 40), ("assays", "one table, a task in each column", 24),
-    ("stations", "one table a task", 30), ("ready_made", "ready-made picture tasks", 24)])
+    ("stations", "one table a task", 30), ("ready_made", "ready-made picture tasks", 60)])
 def test_the_samples_give_tasks_as_they_are_recognized(folder: str, form: str, tasks: int) -> None:
     report = check_data(sample_tasks() / folder)
     assert (report["form"], sum(report["tasks"].values())) == (form, tasks)

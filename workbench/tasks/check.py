@@ -15,6 +15,7 @@ from workbench.experiment.registry import find
 from workbench.experiment.resolve import ExperimentError, resolve
 from workbench.tasks.base import DataError, TaskSource
 from workbench.tasks.folders import recognize, scan
+from workbench.tasks.listing import list_files
 from workbench.tasks.new_task import read_new_task, usual_spec
 from workbench.tasks.own_classes import OwnClasses, OwnClassesConfig
 from workbench.tasks.recognizer import NEW_TASK, Recognized, recognize_data
@@ -74,7 +75,7 @@ def _looked_at(found: Recognized, task: TaskConfig | None) -> dict[str, Any]:
     try:
         return _of_source(kind(experiment, torch.device("cpu")))
     except DataError as error:
-        if found.dataset == "image_folder" and recognize(scan(found.path)).loose:
+        if found.dataset == "image_folder" and recognize(scan(list_files(found.path).root)).loose:
             with suppress(DataError):
                 return {"form": NEW_TASK, "dataset": "", "settings": {}, **_of_new_task(found.path)}
         if issubclass(kind, OwnClasses):

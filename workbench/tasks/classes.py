@@ -258,7 +258,9 @@ class ClassTasks(TaskSource):
 
     def _inputs(self, rows: NDArray[np.int64]) -> Tensor:
         """Normalized inputs [examples, *input_shape] of rows of `_all`."""
-        inputs = self.gather(rows).float().mul_(self._scale)
+        raw = self.gather(rows)
+        # Either way it is a tensor of its own: what was gathered is overwritten by the next draw.
+        inputs = raw.float().mul_(self._scale) if raw.dtype == torch.uint8 else raw * self._scale
         return inputs.sub_(self._shift) if self._is_shifted else inputs
 
     def gather(self, rows: NDArray[np.int64]) -> Tensor:

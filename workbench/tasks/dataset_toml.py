@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -36,21 +37,23 @@ def beside(path: Path) -> dict[str, Any]:
         raise DataError(f"{file} is no TOML: {error}; write lines such as label = \"species\"") from error
 
 
-def overridden(config: C) -> C:
-    """The config of a dataset with what is written beside its data, where the person left a field as it was.
+def overridden(config: C, said: Mapping[str, Any], file: Path) -> C:
+    """The config of a dataset with what is written beside its data, where a field is as it is declared.
+
+    Args:
+        config: What the person chose.
+        said: What `dataset.toml` says, `form` and fields of the dataset.
+        file: Where it says so.
 
     Raises:
         DataError: The file names a field that the dataset does not have, or a value that will not do.
     """
-    path: Path | None = getattr(config, "path", None)
-    if path is None or not (said := beside(path.expanduser())):
-        return config
-    said.pop("form", None)
+    said = {name: value for name, value in said.items() if name != "form"}
     kind = type(config)
     for name in said:
         if name not in kind.model_fields or name in ("name", "path"):
             fields = [one for one in kind.model_fields if one not in ("name", "path")]
-            raise DataError(f"{path / NAME}: {UnknownNameError('field', name, ['form', *fields])}")
+            raise DataError(f"{file}: {UnknownNameError('field', name, ['form', *fields])}")
     own = config.model_dump()
     usual = {name: info.get_default() for name, info in kind.model_fields.items()}
     merged = own | {name: value for name, value in said.items() if own[name] == usual[name]}
@@ -59,4 +62,4 @@ def overridden(config: C) -> C:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]) if first["loc"] else ""
-        raise DataError(f"{path / NAME}: {name}: {first['msg']}, not {first['input']!r}") from error
+        raise DataError(f"{file}: {name}: {first['msg']}, not {first['input']!r}") from error

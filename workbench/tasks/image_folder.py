@@ -67,7 +67,7 @@ class ImageFolder(OwnClasses):
             names = " and ".join(file.name for file in lists[:3])
             return Recognition(LIST_FORM, f"{names} {'lists' if len(lists) == 1 else 'list'} pictures and their labels",
                                0.93)
-        layout = _layout(listing.root)
+        layout = _layout(listing)
         many = len(layout.classes)
         folders = "1 folder" if many == 1 else f"{many:,} folders"
         why = f"{len(pictures):,} of {len(listing.files):,} files are pictures, in {folders}"
@@ -83,12 +83,15 @@ class ImageFolder(OwnClasses):
     def read(cls, config: ImageFolderConfig) -> Collection:
         """Decode every picture of the folder."""
         assert config.path is not None  # noqa: S101 - the caller has checked
-        root = config.path.expanduser()
-        layout = _layout(root)
+        if config.path.suffix.lower() != ".zip":
+            check_is_folder(config.path.expanduser())
+        listing = list_files(config.path)
+        root, layout = listing.root, _layout(listing)
         files = [file for one in layout.classes for file in one.files]
         if not files:
-            raise DataError(f"{root} holds no folder with pictures; put a folder of pictures for each class into it" +
-                            (f". {layout.problems[0]}" if layout.problems else ""))
+            more = f". {layout.problems[0]}" if layout.problems else ""
+            raise DataError(f"{config.path} holds no folder with pictures; put a folder of pictures for each class "
+                            f"into it{more}")
         paths = Files(root, files)
 
         side = config.size or usual_side(paths)
@@ -105,10 +108,8 @@ class ImageFolder(OwnClasses):
                           problems, moments=read.moments)
 
 
-def _layout(root: Path) -> Layout:
+def _layout(listing: Listing) -> Layout:
     """The classes of a folder: those that lists in it give, else those of its folders."""
-    check_is_folder(root)
-    listing = list_files(root)
     lists = lists_of(listing)
     if lists:
         return layout_of_lists(listing, lists)

@@ -11,15 +11,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
-from typing import Any, NamedTuple, overload
+from typing import Any, NamedTuple, TypeVar, overload
 
 from workbench import places
+from workbench.experiment.fields import Choice
 from workbench.tasks.base import DataError
 from workbench.tasks.dataset_toml import NAME as DATASET_TOML
-from workbench.tasks.dataset_toml import beside
+from workbench.tasks.dataset_toml import beside, overridden
 from workbench.tasks.pictures import is_clutter, shown
 from workbench.tasks.watching import tell
 
+C = TypeVar("C", bound=Choice)
 # An archive that unpacks to more than this and to more than a hundred times its own size is made to fill disks.
 _LARGEST, _MOST_TIMES = 4_000_000_000, 100
 
@@ -71,7 +73,7 @@ class Files(Sequence[Path]):
     @property
     def stamp(self) -> list[list[str | int]]:
         """Plain values that tell these files from others, and from what they were before a change."""
-        return [list(column) for column in zip(*self.entries, strict=True)]
+        return [[str(self.root.resolve())], *(list(column) for column in zip(*self.entries, strict=True))]
 
 
 @dataclass(frozen=True)
@@ -126,6 +128,21 @@ def list_files(path: Path) -> Listing:
     files, problems = walk(path)
     data = tuple(file for file in files if file.name != DATASET_TOML)
     return Listing(path, data, tuple(problems), beside(path) if len(data) < len(files) else {})
+
+
+def with_notes(config: C) -> C:
+    """The config of a dataset of a person's own with what `dataset.toml` beside or inside its data says.
+
+    Raises:
+        DataError: The file will not do; see `overridden`.
+    """
+    path: Path | None = getattr(config, "path", None)
+    if path is None:
+        return config
+    place = path.expanduser()
+    if place.suffix.lower() == ".zip" and place.is_file():
+        place = unpacked(place)
+    return overridden(config, beside(place), (place if place.is_dir() else place.parent) / DATASET_TOML)
 
 
 def check_is_there(path: Path) -> None:

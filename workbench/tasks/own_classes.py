@@ -21,8 +21,8 @@ from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.fields import field
 from workbench.tasks.base import DataError
 from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Labelled
-from workbench.tasks.dataset_toml import overridden
 from workbench.tasks.folders import ClassFolder, Shares, named, share_out
+from workbench.tasks.listing import with_notes
 from workbench.tasks.pictures import shown
 
 
@@ -85,6 +85,9 @@ class OwnClasses(ClassTasks):
     mean and the deviation of the training examples.
     """
 
+    def __init__(self, experiment: Experiment, device: torch.device) -> None:
+        super().__init__(experiment.model_copy(update={"dataset": with_notes(experiment.dataset)}), device)
+
     def load(self, experiment: Experiment) -> Labelled:
         """Read the data, from the cache where nothing has changed, and share the classes out."""
         config = experiment.dataset
@@ -100,7 +103,6 @@ class OwnClasses(ClassTasks):
         """
         if config.path is None:
             raise DataError(f"dataset.path: name {cls.what_it_reads()}")
-        config = overridden(config)
         return labelled(cls.read(config), config, shapes)
 
     @classmethod

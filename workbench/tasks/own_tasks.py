@@ -30,9 +30,9 @@ from workbench.tasks.base import (
     TaskSource,
 )
 from workbench.tasks.classes import SPLIT_NAMES
-from workbench.tasks.dataset_toml import overridden
 from workbench.tasks.draws import Draws
 from workbench.tasks.judging import judged
+from workbench.tasks.listing import with_notes
 from workbench.tasks.own_classes import Shapes, moments_of
 from workbench.tasks.pictures import shown
 from workbench.tasks.task_splits import Integers, TaskCollection, plan_tasks, query_quota
@@ -111,7 +111,7 @@ class OwnTasks(TaskSource):
         assert isinstance(config, OwnTasksConfig)  # noqa: S101 - narrows for the type checker
         if config.path is None:
             raise DataError(f"dataset.path: name {self.what_it_reads()}")
-        config = overridden(config)
+        config = with_notes(config)
         self.found = self.read_tasks(config)
         self._plan = plan_tasks(self.found, config, Shapes(self.shapes["test"], self.shapes["train"]),
                                 config.path)

@@ -86,7 +86,9 @@ def read_picture(path: Path, height: int, width: int, color: Color) -> Bytes:
             plain = _flattened(ImageOps.exif_transpose(image))
             fitted = ImageOps.fit(plain, (width, height), Image.Resampling.LANCZOS)
         except MemoryError as error:
-            raise PictureError("does not fit into memory; make it smaller") from error
+            # No fault of the picture, so it must not be remembered as one.
+            raise DataError(f"{path} does not fit into the free memory; close other programs, or make it smaller"
+                            ) from error
         except _BROKEN as error:
             raise PictureError(f"is damaged ({_reason(error)}); replace or delete it") from error
     if color == "grey":
@@ -214,7 +216,8 @@ def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color, 
     except OSError as error:
         return _in_memory(paths, height, width, color, f"not kept in the cache ({error.strerror})")
     finally:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # Windows keeps what is still mapped; `forget_old` takes it away another time
+            part.unlink(missing_ok=True)
 
 
 def _in_memory(paths: Sequence[Path], height: int, width: int, color: Color, notice: str) -> Decoded:

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
 
-from workbench.experiment.registry import UnknownNameError, found
+from workbench.experiment.registry import UnknownNameError, find, found
 from workbench.tasks.base import DataError, Recognition, TaskSource
-from workbench.tasks.dataset_toml import NAME
+from workbench.tasks.dataset_toml import NAME, overridden
 from workbench.tasks.listing import Listing, list_files
 from workbench.tasks.new_task import looks_like_new_task
 
@@ -50,7 +50,7 @@ def recognize_data(path: Path) -> Recognized:
         raise DataError(f"{path} is empty; put pictures, tables, recordings, texts or arrays into it" +
                         (f". {listing.problems[0]}" if listing.problems else ""))
     said = listing.said.get("form")
-    candidates = _candidates(listing)
+    candidates, refusals = _candidates(listing)
     if said is not None:
         name, recognition = _named(str(said), candidates, path)
         why = f"{NAME} says so"
@@ -58,21 +58,45 @@ def recognize_data(path: Path) -> Recognized:
         return Recognized(path, NEW_TASK, "", "it holds labelled examples and others to predict",
                           problems=listing.problems)
     elif candidates:
-        name, recognition = max(candidates.items(), key=lambda one: one[1].certainty)
+        name, recognition = _surest(candidates, listing)
         why = recognition.why
     else:
         kinds = ", ".join(sorted(f"{suffix or 'none'} ({len(files):,})" for suffix, files in listing.suffixes.items()))
         return Recognized(path, UNKNOWN, "", f"no dataset reads these files, by their suffixes: {kinds}",
-                          problems=listing.problems)
+                          problems=(*refusals, *listing.problems))
     own = {key: value for key, value in listing.said.items() if key != "form"}
     return Recognized(path, recognition.form, name, why, {**recognition.settings, **own, "path": str(path)},
                       listing.problems, dict(recognition.experiment))
 
 
-def _candidates(listing: Listing) -> dict[str, Recognition]:
-    """What each dataset that reads these files takes them for."""
-    guesses = {name: cast("type[TaskSource]", kind).recognize(listing) for name, kind in found("dataset").items()}
-    return {name: guess for name, guess in guesses.items() if guess is not None}
+def _surest(candidates: dict[str, Recognition], listing: Listing) -> tuple[str, Recognition]:
+    """The dataset that is surest, among those that have the fields which `dataset.toml` speaks of.
+
+    Raises:
+        DataError: None has.
+    """
+    fields = set(listing.said) - {"form"}
+    fitting = {name: guess for name, guess in candidates.items()
+               if fields <= set(find("dataset", name).Config.model_fields)}
+    name, guess = max((fitting or candidates).items(), key=lambda one: one[1].certainty)
+    if not fitting:  # which says what is wrong
+        overridden(find("dataset", name).Config(name=name), listing.said, listing.root / NAME)
+    return name, guess
+
+
+def _candidates(listing: Listing) -> tuple[dict[str, Recognition], tuple[str, ...]]:
+    """What each dataset that reads these files takes them for, and why some that tried could not read them."""
+    guesses: dict[str, Recognition] = {}
+    refusals: list[str] = []
+    for name, kind in found("dataset").items():
+        try:
+            guess = cast("type[TaskSource]", kind).recognize(listing)
+        except DataError as error:
+            refusals.append(str(error))
+            continue
+        if guess is not None:
+            guesses[name] = guess
+    return guesses, tuple(dict.fromkeys(refusals))
 
 
 def _named(said: str, candidates: dict[str, Recognition], path: Path) -> tuple[str, Recognition]:

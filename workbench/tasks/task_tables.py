@@ -14,8 +14,7 @@ from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Examples, Recognition, Spec
-from workbench.tasks.dataset_toml import overridden
-from workbench.tasks.listing import Listing, list_files
+from workbench.tasks.listing import Listing, list_files, with_notes
 from workbench.tasks.new_task import NewTask
 from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 from workbench.tasks.pictures import is_picture
@@ -94,7 +93,7 @@ class TableTasks(OwnTasks):
             return None
         path = listing.root / listing.files[0].name if listing.is_file else listing.root
         try:
-            config = overridden(cls.Config.model_validate({"path": path}))
+            config = with_notes(cls.Config.model_validate({"path": path}))
             said = _said(config)
             layout = lay_out(listing, said)
             is_asked_for = listing.said.get("form") == cls.name()
