@@ -419,6 +419,7 @@ def test_the_report_of_a_good_folder_can_be_written_as_json(tmp_path: Path, clas
     report = check_data(class_folders(tmp_path, NAMES))
     assert json.loads(json.dumps(report)) == report
     assert report.pop("floor")["name"] == "nearest mean on raw pixels"
+    assert report.pop("facts").startswith("20 classes · 120 pictures · 16×16 colour")
     assert report == {
         "form": "pictures by class", "path": str(tmp_path), "classes": 20, "examples": 120,
         "why": "120 of 120 files are pictures, in 20 folders", "dataset": "image_folder",
@@ -473,3 +474,31 @@ def test_only_a_path_where_nothing_is_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file.xyz").write_text("words")
     (problem,) = check_data(tmp_path / "file.xyz")["problems"]
     assert "no dataset reads these files" in problem
+
+
+def test_a_class_that_was_sorted_further_stays_one_class(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES[1:])
+    class_folders(tmp_path / NAMES[0], ["monday", "tuesday"], pictures=3)
+    source = opened("image_folder", path=tmp_path)
+    assert sorted(pictures(source).names) == NAMES
+    assert pictures(source).counts.tolist() == [6] * len(NAMES)
+    assert pictures(source).problems == (f"{NAMES[0]} holds folders of pictures; all below it was taken as one class",)
+
+
+def test_the_person_decides_which_folder_is_the_class(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    for name in NAMES:
+        class_folders(tmp_path / name, ["monday", "tuesday"], pictures=3)
+    found = {level: pictures(opened("image_folder", path=tmp_path, class_folder=level)) for level in ("top", "deepest")}
+    assert [len(one.counts) for one in found.values()] == [len(NAMES), 2 * len(NAMES)]
+    assert not found["top"].problems
+
+
+@links
+def test_a_link_to_what_is_read_anyway_brings_nothing_twice(tmp_path: Path, class_folders: Folders, opened: Opener
+                                                           ) -> None:
+    class_folders(tmp_path / "data", NAMES)
+    (tmp_path / "data" / "again").symlink_to(tmp_path / "data" / NAMES[0])
+    (tmp_path / "data" / NAMES[1] / "up").symlink_to(tmp_path)
+    source = opened("image_folder", path=tmp_path / "data")
+    assert sorted(pictures(source).names) == NAMES
+    assert len(pictures(source).problems) == 2

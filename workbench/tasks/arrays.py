@@ -38,6 +38,9 @@ def recognized(listing: Listing, wanted: Kind) -> Recognition | None:
     """Arrays that are recognized as of one kind, going by their names, shapes and types."""
     shapes = shapes_of(listing)
     if "x" not in shapes:
+        if listing.files and all(file.suffix in (".npz", ".npy") for file in listing.files):
+            # Nothing else reads such files, so whoever named them is told what they lack.
+            read_arrays(listing.path(listing.files[0]) if listing.is_file else listing.root)
         return None
     (x, dtype), y = shapes["x"], shapes["y"][0] if "y" in shapes else None
     if kind_of(x, dtype, y) != wanted and listing.said.get("form") != wanted:
@@ -132,7 +135,8 @@ class ArrayVectors(_ArrayClasses):
     @classmethod
     def shaped(cls, x: Array, where: Path) -> tuple[Tensor, dict[str, Any]]:  # noqa: ARG003 - any shape will do
         """[n, features] float32; more axes are laid one after another."""
-        return torch.from_numpy(np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)), {}
+        with np.errstate(over="ignore"):  # what is too large is named with its row
+            return torch.from_numpy(np.ascontiguousarray(x.reshape(len(x), -1), dtype=np.float32)), {}
 
 
 class ArraySeriesConfig(OwnClassesConfig):

@@ -72,7 +72,7 @@ def _store(path: Path, pixels: Tensor, about: Any) -> None:
     try:
         part = new_part(path)
         try:
-            save_file({"pixels": pixels}, part, metadata={"about": json.dumps(about)})
+            save_file({"pixels": pixels.contiguous()}, part, metadata={"about": json.dumps(about)})
             part.replace(path)
         finally:
             part.unlink(missing_ok=True)

@@ -33,6 +33,7 @@ def check_data(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
         why: What shows it.
         path, dataset, settings: The data, the dataset that reads them, and the fields that were guessed.
         experiment: Other fields of the experiment that the data demand, by their dotted names.
+        facts: What was decided in reading, in one line.
         classes, examples: How many; classes are 0 for regression.
         splits: {"train": {"classes": ..., "examples": ...}, ...}; of a new task "support" and "query".
         tasks: {"train": ..., ...} where there is a fixed number of them; else empty.
@@ -45,7 +46,8 @@ def check_data(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
         DataError: Nothing is there. Bad data are reported, never raised.
     """
     report: dict[str, Any] = {
-        "form": "unknown", "why": "", "path": str(path.expanduser()), "dataset": "", "settings": {}, "experiment": {},
+        "form": "unknown", "why": "", "facts": "", "path": str(path.expanduser()), "dataset": "", "settings": {},
+        "experiment": {},
         "classes": 0, "examples": 0, "splits": {}, "tasks": {}, "size": None, "color": None, "floor": None,
         "problems": [], "usable": False}
     if not path.expanduser().exists():
@@ -100,7 +102,8 @@ def _of_source(source: TaskSource) -> dict[str, Any]:
     splits = {name: {"classes": overview.classes.get(name, 0), "examples": count}
               for name, count in overview.examples.items()}
     classes = sum(overview.classes.values()) if overview.class_count is None else overview.class_count
-    return {"form": overview.form, "classes": classes, "examples": sum(overview.examples.values()), "splits": splits,
+    return {"form": overview.form, "facts": overview.facts, "classes": classes,
+            "examples": sum(overview.examples.values()), "splits": splits,
             "tasks": overview.tasks, **_pictured(source.spec.input_shape, source),
             "floor": asdict(floors[0]) if floors else None, "problems": list(overview.problems), "usable": True}
 

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, chain
 from pathlib import Path
+from typing import Literal
 
 from workbench.tasks.base import DataError
 from workbench.tasks.classes import SPLIT_NAMES
@@ -17,6 +18,7 @@ from workbench.tasks.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.listing import FileEntry, walk
 from workbench.tasks.pictures import is_picture, shown
 
+Level = Literal["auto", "top", "deepest"]
 BY_CLASS, BY_SPLIT, ALPHABETS = "pictures by class", "pictures by class, split in folders", "alphabets of characters"
 
 _SPLIT_FOLDERS = {
@@ -146,12 +148,19 @@ def split_called(name: str) -> str:
     return _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", name.lower()), "")
 
 
-def recognize(found: Found, noun: str = "pictures") -> Layout:
+def recognize(found: Found, noun: str = "pictures", level: Level = "auto") -> Layout:
     """What form a folder has: classes, splits of classes, or alphabets of characters.
 
-    A class is a folder that holds pictures directly. Folders that everything lies in are passed over. Where every
-    top folder is called train, validation or test (or as others call these), they are the splits. What the files are
-    called is the `noun`.
+    A class is a folder that holds pictures directly; where some of these lie deeper than others, their top folders
+    are the classes, so that a class which somebody sorted further is not taken apart. Folders that everything lies in
+    are passed over. Where every top folder is called train, validation or test (or as others call these), they are
+    the splits.
+
+    Args:
+        found: The files.
+        noun: What they are called.
+        level: "top" where the top folders are the classes whatever lies below them, "deepest" where each folder that
+            holds files is one.
     """
     folders = {tuple(name.split("/")): tuple(files) for name, files in found.pictures.items() if name}
     while folders and len({parts[0] for parts in folders}) == 1 and all(len(parts) > 1 for parts in folders):
@@ -172,16 +181,28 @@ def recognize(found: Found, noun: str = "pictures") -> Layout:
     if is_split:
         classes, notes, more = without_overlap(classes, noun)
         problems += more
+    is_mixed = len({"/" in one.name for one in classes}) > 1
+    if level == "top" or (level == "auto" and is_mixed):
+        classes, deep = _by_top(classes)
+        if deep and level == "auto":
+            problems.append(f"{listed(deep, 5)} {'holds' if len(deep) == 1 else 'hold'} folders of {noun}; all below "
+                            f"{'it was taken as one class' if len(deep) == 1 else 'each was taken as one class'}")
     nested = bool(classes) and all("/" in one.name for one in classes)
     form = BY_SPLIT if any(one.split for one in classes) else ALPHABETS if nested else BY_CLASS
     if not nested:
         classes = [replace(one, group=one.name) for one in classes]
-        above = [shown(one.name) for one in classes if any(o.name.startswith(f"{one.name}/") for o in classes)] \
-            if any("/" in one.name for one in classes) else []
-        problems += [f"{name} holds {noun} and folders of {noun}; each was taken as a class of its own"
-                     for name in above]
     return Layout(form, tuple(sorted(classes, key=lambda one: (one.name, one.split))), loose, tuple(problems),
                   tuple(notes))
+
+
+def _by_top(classes: Sequence[ClassFolder]) -> tuple[list[ClassFolder], list[str]]:
+    """The classes by their top folders, and the names of those that hold folders."""
+    tops: dict[tuple[str, str], list[ClassFolder]] = {}
+    for one in classes:
+        tops.setdefault((one.split, one.name.split("/")[0]), []).append(one)
+    merged = [ClassFolder(top, split, top, tuple(chain.from_iterable(one.files for one in same)))
+              for (split, top), same in tops.items()]
+    return merged, sorted({shown(top) for (_, top), same in tops.items() if any("/" in one.name for one in same)})
 
 
 def _class(parts: tuple[str, ...], files: tuple[FileEntry, ...], split: str) -> ClassFolder:

@@ -12,7 +12,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.folders import Layout, check_is_folder, found_among, named, recognize
+from workbench.tasks.folders import Layout, Level, check_is_folder, found_among, named, recognize
 from workbench.tasks.listing import Files, Listing, list_files
 from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
 from workbench.tasks.picture_lists import FORM as LIST_FORM
@@ -33,6 +33,11 @@ class ImageFolderConfig(OwnClassesConfig):
     color: Literal["auto", "grey", "rgb"] = field(
         "auto", label="Colour", help="Automatic keeps colour where any picture has some.",
         choices={"auto": "Automatic", "grey": "Grey", "rgb": "Colour"})
+    class_folder: Level = field(
+        "auto", label="Class folder", help="Which folder is the class of a picture. Automatic takes the one that holds "
+        "it, or the top ones where some lie deeper than others; top folders keep what was sorted further, such as by "
+        "session, together.", choices={"auto": "Automatic", "top": "Top folder", "deepest": "Deepest folder"},
+        advanced=True)
     rotations: bool = field(False, label="Rotations", help="Count every class turned by 90°, 180° and 270° as a class "
                             "of its own, on the same side of the split; for things that have an upright.")
 
@@ -86,7 +91,7 @@ class ImageFolder(OwnClasses):
         if config.path.suffix.lower() != ".zip":
             check_is_folder(config.path.expanduser())
         listing = list_files(config.path)
-        root, layout = listing.root, _layout(listing)
+        root, layout = listing.root, _layout(listing, config.class_folder)
         files = [file for one in layout.classes for file in one.files]
         if not files:
             more = f". {layout.problems[0]}" if layout.problems else ""
@@ -108,9 +113,9 @@ class ImageFolder(OwnClasses):
                           problems, moments=read.moments)
 
 
-def _layout(listing: Listing) -> Layout:
+def _layout(listing: Listing, level: Level = "auto") -> Layout:
     """The classes of a folder: those that lists in it give, else those of its folders."""
     lists = lists_of(listing)
     if lists:
         return layout_of_lists(listing, lists)
-    return recognize(found_among(listing.files, listing.problems, is_picture, "picture"))
+    return recognize(found_among(listing.files, listing.problems, is_picture, "picture"), level=level)

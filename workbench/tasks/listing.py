@@ -163,16 +163,21 @@ def walk(root: Path) -> tuple[list[FileEntry], list[str]]:
     """
     files: list[FileEntry] = []
     problems: list[str] = []
-    waiting: list[tuple[str, frozenset[tuple[int, int]]]] = [("", frozenset())]
-    while waiting:
+    waiting, links = [""], list[str]()
+    seen: set[tuple[int, int]] = set()
+    while waiting or links:
         tell()
-        below, above = waiting.pop()
+        # Links come last, so that what they lead to is read under its own name where it lies here as well.
+        below = waiting.pop() if waiting else links.pop(0)
         try:
-            stat = (root / below).stat()
-            own = (stat.st_dev, stat.st_ino)
-            if own in above:
-                problems.append(f"{shown(below)} is a link to a folder that it lies in; it was left out")
+            own = _identity(root / below)
+            if own in seen:
+                problems.append(f"{shown(below)} is a link to a folder that it lies in, or that is read anyway; it was "
+                                "left out")
                 continue
+            if not below:
+                seen = {_identity(parent) for parent in root.resolve().parents}
+            seen.add(own)
             entries = sorted((e for e in os.scandir(root / below) if not is_clutter(e.name)), key=lambda e: e.name)
         except OSError as error:
             if not below:
@@ -184,7 +189,7 @@ def walk(root: Path) -> tuple[list[FileEntry], list[str]]:
             name = f"{below}/{entry.name}" if below else entry.name
             try:
                 if entry.is_dir():
-                    waiting.append((name, above | {own}))
+                    (links if entry.is_symlink() else waiting).append(name)
                 elif entry.is_file():
                     stat = entry.stat()
                     files.append(FileEntry(name, stat.st_size, stat.st_mtime_ns, stat.st_mode))
@@ -193,6 +198,12 @@ def walk(root: Path) -> tuple[list[FileEntry], list[str]]:
             except OSError as error:  # it vanished meanwhile, or links go round in a circle
                 problems.append(f"{shown(name)} cannot be reached ({error.strerror}); delete or mend it")
     return sorted(files), problems
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    """What tells a folder from all others, by whatever path it was reached."""
+    stat = folder.stat()
+    return stat.st_dev, stat.st_ino
 
 
 def unpacked(archive: Path) -> Path:

@@ -21,7 +21,7 @@ from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.fields import field
 from workbench.tasks.base import DataError
 from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Labelled
-from workbench.tasks.folders import ClassFolder, Shares, named, share_out
+from workbench.tasks.folders import ClassFolder, Shares, listed, named, share_out
 from workbench.tasks.listing import with_notes
 from workbench.tasks.pictures import shown
 
@@ -130,6 +130,17 @@ class OwnClasses(ClassTasks):
         return tuple(mean.tolist()), tuple(torch.where(deviation > 1e-3, deviation, 1.0).tolist())
 
 
+def _check_is_finite(found: Collection, config: OwnClassesConfig) -> None:
+    if found.inputs.dtype == torch.uint8:
+        return
+    is_whole = found.inputs.flatten(1).isfinite().all(1)
+    if not is_whole.all():
+        first, others = int((~is_whole).nonzero()[0, 0]), int((~is_whole).sum()) - 1
+        more = f" and {others:,} more hold" if others else " holds"
+        raise DataError(f"{config.path}: {shown(found.files[first])}{more} values that are no numbers or too large for "
+                        "32 bits; mend them or leave them out")
+
+
 def moments_of(inputs: Tensor, examples: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Mean and deviation of each channel or feature over some of the inputs [n, channels, ...].
 
@@ -161,6 +172,7 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
         DataError: There are too few classes or examples, with the remedy.
     """
     counts = found.counts
+    _check_is_finite(found, config)
     try:
         plan = plan_splits(found.classes, counts, config, shapes, found.noun)
     except DataError as error:
@@ -245,7 +257,7 @@ def _remedy(finding: str, found: Collection, config: OwnClassesConfig, shapes: S
     holds = "one class" if total == 1 else f"{total} classes"
     if large < total:
         holds += (f", {large} of them with the {needed} {found.noun} that {largest.shots} + {largest.queries} shots "
-                  "and queries take")
+                  f"and queries take ({_smallest(found, needed)} too small)")
     message = f"{config.path} holds {holds}, which will not do for {shapes.task.ways}-way tasks: {finding}"
     smaller = ((config, changed, words) for changed, words in _smaller(shapes, largest, large < total))
     fewer = ((changed, shapes, words) for changed, words in _smaller_shares(config))
@@ -258,6 +270,12 @@ def _remedy(finding: str, found: Collection, config: OwnClassesConfig, shapes: S
     if large < total:
         return f"{message}. Add {found.noun}, or lower shots, queries and ways together"
     return f"{message}. Even 2-way tasks need more: add {_adding(found.noun)}"
+
+
+def _smallest(found: Collection, needed: int) -> str:
+    """The first few classes with fewer examples than that, in words."""
+    names = [shown(one.name) for one, count in zip(found.classes, found.counts, strict=True) if count < needed]
+    return f"{listed(names, 3)} {'is' if len(names) == 1 else 'are'}"
 
 
 def _smaller_shares(config: OwnClassesConfig) -> Iterator[tuple[OwnClassesConfig, str]]:

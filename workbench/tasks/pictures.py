@@ -38,6 +38,8 @@ _CLUTTER = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$r
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError, AttributeError,
            struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning)
 _SIZES_LOOKED_AT = 1000
+# Cameras of twelve bits write files of sixteen, which would be next to black.
+_TWELVE_BITS = 4095
 # Bytes in front of the pixels in a cache file, a page; pictures that a thread reads at a time.
 _HEADER, _BLOCK = 4096, 64
 
@@ -138,7 +140,8 @@ def _reason(error: BaseException) -> str:
 def _flattened(image: Image.Image) -> Image.Image:
     """The picture in 8-bit grey or RGB without transparency."""
     if image.mode.startswith("I;16"):
-        return Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+        values = np.asarray(image)
+        return Image.fromarray((values >> (8 if values.max(initial=0) > _TWELVE_BITS else 4)).astype(np.uint8))
     if image.mode in ("I", "F"):
         values = np.asarray(image).astype(np.float64)
         largest = values.max()

@@ -62,8 +62,8 @@ def recognize_data(path: Path) -> Recognized:
         why = recognition.why
     else:
         kinds = ", ".join(sorted(f"{suffix or 'none'} ({len(files):,})" for suffix, files in listing.suffixes.items()))
-        return Recognized(path, UNKNOWN, "", f"no dataset reads these files, by their suffixes: {kinds}",
-                          problems=(*refusals, *listing.problems))
+        why = refusals[0] if refusals else f"no dataset reads these files, by their suffixes: {kinds}"
+        return Recognized(path, UNKNOWN, "", why, problems=(*refusals[1:], *listing.problems))
     own = {key: value for key, value in listing.said.items() if key != "form"}
     return Recognized(path, recognition.form, name, why, {**recognition.settings, **own, "path": str(path)},
                       listing.problems, dict(recognition.experiment))
