@@ -50,6 +50,11 @@ def test_a_run_without_json_says_the_same_in_words_and_progress_goes_to_standard
     assert "step 5 of 20" not in said.out
 
 
+def test_a_run_that_is_no_better_than_a_method_without_learning_says_so(tmp_path: Path) -> None:
+    said = say("run", *TINY, "--set", "training.outer_lr=1e-9", "--runs", tmp_path)
+    assert "no better than best without adapting, which learns nothing: mse 3.006" in said.out
+
+
 def test_an_experiment_file_and_the_file_in_a_runs_folder_run_alike(tmp_path: Path, runs: Path) -> None:
     again = say("run", runs / "maml-sinusoids-0001" / "experiment.toml", "--runs", tmp_path, "--json").table
     first = say("resume", "maml-sinusoids-0001", "--runs", runs, "--json").table

@@ -476,7 +476,8 @@ def test_only_a_path_where_nothing_is_is_an_error(tmp_path: Path) -> None:
     assert "no dataset reads these files" in problem
 
 
-def test_a_class_that_was_sorted_further_stays_one_class(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+def test_a_class_that_was_sorted_further_stays_one_class(tmp_path: Path, class_folders: Folders, opened: Opener
+                                                         ) -> None:
     class_folders(tmp_path, NAMES[1:])
     class_folders(tmp_path / NAMES[0], ["monday", "tuesday"], pictures=3)
     source = opened("image_folder", path=tmp_path)
@@ -488,7 +489,9 @@ def test_a_class_that_was_sorted_further_stays_one_class(tmp_path: Path, class_f
 def test_the_person_decides_which_folder_is_the_class(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
     for name in NAMES:
         class_folders(tmp_path / name, ["monday", "tuesday"], pictures=3)
-    found = {level: pictures(opened("image_folder", path=tmp_path, class_folder=level)) for level in ("top", "deepest")}
+    fits = {"queries": 2}
+    found = {level: pictures(opened("image_folder", path=tmp_path, class_folder=level, task=fits))
+             for level in ("top", "deepest")}
     assert [len(one.counts) for one in found.values()] == [len(NAMES), 2 * len(NAMES)]
     assert not found["top"].problems
 
