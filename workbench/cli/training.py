@@ -198,8 +198,8 @@ def _report(found: Run, output: Output) -> None:
     if test:
         lines.append(f"test {result_in_words(test.metric, test.score.mean, test.score.ci95)} "
                      f"(95 % interval over {test.tasks:,} tasks, best learner of step {test.step:,})")
-        lines += [f"no better than {name}, which learns nothing: {result_in_words(test.metric, floor)}; train longer or "
-                  "look at the data again" for name, floor in (started.floors if started else {}).items()
+        lines += [f"no better than {name}, which learns nothing: {result_in_words(test.metric, floor)}; train longer, "
+                  "or look at the data again" for name, floor in (started.floors if started else {}).items()
                   if as_error(test.metric, test.score.mean) >= as_error(test.metric, floor)]
     lines.append(f"kept in {found.folder}")
     output.result(table, "\n".join(lines))
