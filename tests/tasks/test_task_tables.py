@@ -119,6 +119,20 @@ def test_a_table_a_task_is_read_from_a_folder_with_splits_or_without(tmp_path: P
     assert split.spec.outputs == 1
 
 
+def test_a_user_in_several_splits_is_trained_on_alone_and_named(tmp_path: Path) -> None:
+    for split, users in {"train": range(5), "val": (0, 5, 6), "test": (0, 6, 7, 8)}.items():
+        for user in users:
+            write(tmp_path / split / f"user{user}.csv", ["load", "mode", "warmth"], points(24, user))
+    source = opened_as_found(tmp_path)
+    sides = {side: source.names(side) for side in ("train", "validation", "test")}
+    assert sides == {"train": {f"user{n}" for n in range(5)}, "validation": {"user5", "user6"},
+                     "test": {"user7", "user8"}}
+    told = source.overview().problems
+    assert told[0].startswith("the task user0 is in train and in validation and in test; only its rows in train were")
+    assert told[1].startswith("the task user6 is in validation and in test; only its rows in validation were taken")
+    assert len(told) == 2
+
+
 def test_a_task_in_each_column_has_the_rows_that_were_tested(tmp_path: Path) -> None:
     source = opened_as_found(assays(tmp_path / "assays.csv"))
     assert source.overview().form == "one table, a task in each column"
@@ -348,7 +362,7 @@ def test_a_new_task_without_its_tables_says_what_it_needs(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("folder", "form", "tasks"), [
     ("machines", "one long table with a task column", 40), ("assays", "one table, a task in each column", 24),
-    ("stations", "one table a task", 30), ("ready_made", "ready-made picture tasks", 24)])
+    ("stations", "one table a task", 30), ("ready_made", "ready-made picture tasks", 60)])
 def test_the_samples_give_tasks_as_they_are_recognized(folder: str, form: str, tasks: int) -> None:
     report = check_data(sample_tasks() / folder)
     assert (report["form"], sum(report["tasks"].values())) == (form, tasks)

@@ -18,7 +18,7 @@ from workbench.tasks.delimited import TABLE_SUFFIXES, Header
 from workbench.tasks.folders import listed, named, split_called
 from workbench.tasks.listing import FileEntry, Listing
 from workbench.tasks.tables import Table, fitted, kind_of, read_table, stacked
-from workbench.tasks.task_splits import OwnTask, TaskCollection
+from workbench.tasks.task_splits import OwnTask, TaskCollection, without_overlap
 
 Form = Literal["long", "files", "columns", "ready"]
 
@@ -332,11 +332,12 @@ def _by_row(layout: Layout, table: Table, with_classes: bool) -> tuple[list[OwnT
     members: dict[tuple[str, str], list[int]] = {}
     for row in np.flatnonzero(~absent & (names != "")):
         members.setdefault((str(splits[row]), str(names[row])), []).append(int(row))
+    members, overlaps = without_overlap(members, "rows")
     tasks = []
     for (split, name), own in sorted(members.items()):
         rows = np.array(own, dtype=np.int64)
         tasks.append(_task(name, rows, targets[rows], split, None if support is None else support[rows]))
-    return tasks, problems
+    return tasks, [*problems, *overlaps]
 
 
 def _by_column(layout: Layout, table: Table, with_classes: bool) -> tuple[list[OwnTask], list[str]]:
