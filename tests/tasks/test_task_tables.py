@@ -133,6 +133,55 @@ def test_a_user_in_several_splits_is_trained_on_alone_and_named(tmp_path: Path) 
     assert len(told) == 2
 
 
+def with_splits(path: Path, split_of: Callable[[int], str], name: str = "split") -> Path:
+    """A long table of 9 users that gives each a split, in its last column."""
+    rows = [[f"u{user}", *row, split_of(user)] for user in range(9) for row in points(24, user)]
+    return write(path, ["user", "load", "mode", "warmth", name], rows)
+
+
+@pytest.mark.parametrize("column", ["split", "Set"])
+def test_a_column_of_splits_is_honoured_and_no_input(tmp_path: Path, column: str) -> None:
+    path = with_splits(tmp_path / "log.csv", lambda user: ["train", "train", "val", "test"][user % 4], column)
+    source = opened_as_found(path)
+    assert source.names("test") == {"u3", "u7"}
+    assert source.names("validation") == {"u2", "u6"}
+    assert source.spec.input_shape == (3,)  # load, and a feature for each mode
+    overview = source.overview()
+    assert "target warmth" in overview.facts
+    assert f"split by the column {column}" in overview.facts
+    assert overview.problems == ()
+
+
+def test_users_whose_rows_are_in_several_splits_are_trained_on(tmp_path: Path) -> None:
+    path = with_splits(tmp_path / "log.csv", lambda user: ["train", "val", "test"][user % 3])
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line.replace(",test", ",train") if line.startswith("u2,") and number % 2 else line
+                              for number, line in enumerate(lines)))
+    source = opened("task_tables", path=path)
+    assert source.names("train") == {"u0", "u2", "u3", "u6"}
+    assert source.names("test") == {"u5", "u8"}
+    assert "the task u2 is in train and in test; only its rows in train were taken" in source.overview().problems[0]
+
+
+def test_a_column_of_splits_that_cannot_be_read_is_no_input_either(tmp_path: Path) -> None:
+    source = opened_as_found(with_splits(tmp_path / "log.csv", lambda user: "train" if user % 2 else "other"))
+    assert source.spec.input_shape == (3,)
+    assert source.overview().problems == (
+        "log.csv: the column split holds 'other', which is none of train, val and test, so it was left out and the "
+        "tasks were split anew",)
+
+
+def test_a_column_of_splits_beside_columns_of_tasks_is_no_input(tmp_path: Path) -> None:
+    path = assays(tmp_path / "assays.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(f"{line},{'train' if number % 2 else 'test'}" if number else f"{line},split"
+                              for number, line in enumerate(lines)))
+    source = opened_as_found(path)
+    assert source.spec.input_shape == (3,)
+    assert "the column split splits rows where each column is a task, so it was left out" in (
+        source.overview().problems[0])
+
+
 def test_a_task_in_each_column_has_the_rows_that_were_tested(tmp_path: Path) -> None:
     source = opened_as_found(assays(tmp_path / "assays.csv"))
     assert source.overview().form == "one table, a task in each column"

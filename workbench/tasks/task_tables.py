@@ -27,11 +27,10 @@ from workbench.tasks.task_forms import (
     Layout,
     Said,
     collected,
-    in_order,
-    is_of_classes,
     lay_out,
 )
 from workbench.tasks.task_splits import TaskCollection, fitting_shape
+from workbench.tasks.task_targets import in_order, is_of_classes
 
 _CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "files": 0.6}
 
