@@ -16,6 +16,7 @@ from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import STREAMS, DataError, TaskSource
 from workbench.tasks.check import check_data, experiment_on
+from workbench.tasks.listing import list_files
 from workbench.tasks.new_task import read_new_task
 from workbench.tasks.recognizer import recognize_data
 from workbench.tasks.table import OneTable
@@ -259,6 +260,60 @@ def test_a_table_of_classes_is_left_to_its_own_dataset(tmp_path: Path) -> None:
     named = write(tmp_path / "named.csv", ["user", "length", "width", "species"],
                   [[f"u{n}", *row] for n, row in enumerate(rows)])
     assert recognize_data(named).dataset == OneTable.name()  # a user a row is no task
+
+
+def gappy(path: Path, columns: Sequence[str]) -> Path:
+    """A table of classes in which these columns have a third of their cells."""
+    chance = np.random.default_rng(1)
+    rows = [[f"{chance.normal():.2f}", *(f"{chance.normal():.2f}" if chance.random() < 0.3 else "" for _ in columns),
+             f"species {n % 6}"] for n in range(240)]
+    return write(path, ["length", *columns, "species"], rows)
+
+
+def test_features_with_gaps_beside_a_label_are_no_tasks(tmp_path: Path) -> None:
+    flowers = gappy(tmp_path / "flowers.csv", ["width", "weight", "age"])
+    assert recognize_data(flowers).dataset == "table"
+    assert recognize_data(gappy(tmp_path / "a.csv", ["age", "area", "amount"])).dataset == "table"
+    assert recognize_data(gappy(tmp_path / "b.csv", ["tox a", "tox b", "tox c"])).dataset == "task_tables"
+    assert recognize_data(gappy(tmp_path / "c.csv", ["Y1", "Y2", "Y10"])).dataset == "task_tables"
+    assert sum(opened("task_tables", path=flowers).overview().tasks.values()) == 3  # whoever names it gets it
+    (tmp_path / "dataset.toml").write_text('targets = "width, weight, age"\n')
+    assert recognize_data(flowers).dataset == "task_tables"
+
+
+def test_folders_of_splits_with_a_table_a_task_are_tasks_and_no_series(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    for number in range(9):
+        write(tmp_path / ("train", "val", "test")[number % 3] / f"user{number}.csv", ["load", "speed", "warmth"],
+              chance.normal(size=(30, 3)).round(2).tolist())
+    assert recognize_data(tmp_path).dataset == "task_tables"
+    source = opened_as_found(tmp_path)
+    assert source.overview().form == "one table a task"
+    assert source.names("test") == {"user2", "user5", "user8"}
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ('targetss = "assay_*"\n', r"dataset\.toml: .*'targetss'"),
+    ('targets = "essay_*"\n', "no column whose name begins with 'essay_'"),
+    ('ignore = "logb"\n', r"no column 'logb', which dataset\.group or dataset\.ignore names"),
+    ('layout = "colums"\n', r"dataset\.toml: layout: "),
+    ('metric = "auc"\ntargets = "assay_*"\n', r"dataset\.toml: metric: "),
+])
+def test_a_wrong_field_in_dataset_toml_is_said(tmp_path: Path, text: str, message: str) -> None:
+    assays(tmp_path / "assays.csv")
+    (tmp_path / "dataset.toml").write_text(text)
+    with pytest.raises(DataError, match=message):
+        recognize_data(tmp_path)
+
+
+def test_a_dataset_toml_for_another_dataset_is_left_to_that(tmp_path: Path) -> None:
+    gappy(tmp_path / "flowers.csv", ["width", "weight", "age"])
+    for text in ('label = "species"\n', 'form = "table"\nlabl = "species"\n', 'label = "specie"\n'):
+        (tmp_path / "dataset.toml").write_text(text)
+        assert ClassTaskTables.recognize(list_files(tmp_path)) is TaskTables.recognize(list_files(tmp_path)) is None
+    (tmp_path / "dataset.toml").write_text('metric = "auroc"\n')
+    assays(tmp_path / "flowers.csv")
+    assert recognize_data(tmp_path).dataset == "class_task_tables"
 
 
 def test_tables_named_after_splits_are_no_tasks(tmp_path: Path) -> None:

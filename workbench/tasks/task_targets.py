@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from workbench.tasks.base import DataError
 from workbench.tasks.tables import Table, kind_of
 
-_CLASS_NAMES = frozenset({"label", "labels", "class", "classes", "category"})
+CLASS_NAMES = frozenset({"label", "labels", "class", "classes", "category"})
 _MOST_CLASSES = 50
 
 
@@ -22,7 +22,7 @@ def is_of_classes(table: Table, name: str) -> bool:
     numbers = table.numbers(name)
     values = np.unique(numbers[~np.isnan(numbers)])
     is_whole = bool((values == np.round(values)).all())
-    return len(values) == 2 or (name.lower() in _CLASS_NAMES and is_whole and len(values) <= _MOST_CLASSES)
+    return len(values) == 2 or (name.lower() in CLASS_NAMES and is_whole and len(values) <= _MOST_CLASSES)
 
 
 def in_order(classes: set[str]) -> tuple[str, ...]:
