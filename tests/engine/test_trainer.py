@@ -15,6 +15,7 @@ from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Pa
 from workbench.engine.session import Session
 from workbench.engine.trainer import outer_lr, train
 from workbench.experiment.resolve import resolve, with_settings
+from workbench.places import sample_tasks
 from workbench.tasks.base import DataError
 
 TINY = ("dataset=sinusoids", "training.iterations=12", "training.meta_batch=4", "training.validation_tasks=6",
@@ -164,6 +165,22 @@ def test_an_interval_is_over_per_task_means():
     assert result.score.ci95 == pytest.approx(1.96 * judged.std(ddof=1) / math.sqrt(50), rel=1e-6)
     assert len(result.by_step) == 2
     assert result.by_step[-1] == result.score
+
+
+def test_an_interval_is_over_the_tasks_of_a_persons_own_and_not_over_their_draws():
+    settings = [f"dataset.path={sample_tasks() / 'machines'}", "dataset=task_tables", "dataset.test_share=0.1",
+                "backbone.name=mlp", "training.iterations=1", *TINY[2:], "evaluation.tasks=50"]
+    experiment = resolve(with_settings({}, settings))
+    events = list(train(experiment))
+    result, final = of(Evaluation, events)[-1], of(Checkpoint, events)[-1].state
+    session = Session(experiment)
+    assert session.source.round_of("test") == 4
+    judged = np.concatenate([curve for curve, in metrics(session, final.best, "test", 50)])[:, -1]
+    session.close()
+    means = np.array([judged[task::4].mean() for task in range(4)])
+    assert (result.split, result.tasks) == ("test", 4)
+    assert result.score.mean == pytest.approx(means.mean(), rel=1e-6)
+    assert result.score.ci95 == pytest.approx(1.96 * means.std(ddof=1) / 2, rel=1e-6)
 
 
 def test_both_normalizations_are_scored_where_they_differ():

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from workbench.experiment.metrics import WORDS, Metric, as_error, is_share, words_of
 from workbench.tasks.base import Spec
-from workbench.tasks.judging import auroc, balanced_accuracy, judged
+from workbench.tasks.judging import auroc, balanced_accuracy, by_task, judged
 
 SEEDS = st.integers(0, 2**31 - 1)
 
@@ -24,6 +24,19 @@ def answers(seed: int, tasks: int, queries: int, ways: int) -> tuple[Tensor, Ten
     generator = torch.Generator().manual_seed(seed)
     outputs = torch.randint(-3, 4, (tasks, queries, ways), generator=generator).float()
     return outputs, torch.randint(0, ways, (tasks, queries), generator=generator)
+
+
+@settings(max_examples=60, deadline=None)
+@given(SEEDS, st.integers(1, 30), st.one_of(st.none(), st.integers(1, 40)))
+def test_draws_of_a_task_count_once(seed: int, draws: int, around: int | None) -> None:
+    values = np.random.default_rng(seed).random((draws, 2))
+    found = by_task(values, around)
+    if around is None or around == 1 or around >= draws:
+        assert found is values
+    else:
+        assert len(found) == around
+        for task, mean in enumerate(found):
+            assert mean == pytest.approx(np.mean([value for i, value in enumerate(values) if i % around == task], 0))
 
 
 @settings(max_examples=60, deadline=None)

@@ -232,10 +232,25 @@ def test_floors_are_what_simple_methods_reach() -> None:
     floors = opened(found, shots=4).floors()
     assert {floor.name for floor in floors} == {"ridge regression on the support", "mean of the support"}
     assert floors[0].mean <= floors[1].mean
-    assert all(floor.tasks == 200 and floor.ci95 is not None and floor.metric == "mse" for floor in floors)
+    assert all(floor.tasks == 2 and floor.ci95 is not None and floor.metric == "mse" for floor in floors)
     nearest = opened(collection(of_classes(6, (40, 4)))).floors()
     assert [(floor.name, floor.metric) for floor in nearest] == [("nearest mean on the inputs", "auroc")]
     assert 0 <= nearest[0].mean <= 1
+
+
+def test_the_interval_of_a_floor_is_over_the_tasks_and_not_over_their_draws() -> None:
+    source = opened(collection(of_values(20, 40)), shots=4)
+    assert [source.round_of(stream) for stream in STREAMS] == [
+        None if stream == "train" else 4 for stream in STREAMS]
+    floor = next(one for one in source.floors() if one.name == "mean of the support")
+    batch = source.sample("test", range(200))
+    errors = (batch.query.targets - batch.support.targets.mean(1, keepdim=True)).square().mean((1, 2)).numpy()
+    means = errors.reshape(50, 4).mean(0)
+    assert floor.tasks == 4
+    assert floor.mean == pytest.approx(means.mean(), rel=1e-5)
+    assert floor.ci95 == pytest.approx(1.96 * means.std(ddof=1) / 2, rel=1e-4)
+    one = opened(collection(of_values(3, 10)), shots=4).floors()[0]
+    assert (one.tasks, one.ci95 is None) == (200, False)  # of one task there is nothing but its draws
 
 
 def test_examples_of_all_training_tasks_are_labelled_by_their_class() -> None:

@@ -61,6 +61,21 @@ def test_one_list_with_or_without_a_column_of_splits(listed_pictures: Path, open
     assert source.names("test") != {f"test kind {one}" for one in range(5)}
 
 
+def test_a_list_without_a_split_beside_others_goes_to_train(listed_pictures: Path, write_picture: Writer,
+                                                            opened: Opener) -> None:
+    lines = ["filename,label"]
+    for take in range(6):
+        write_picture(listed_pictures / "images" / f"new{take}.png", 500 + take)
+        lines.append(f"new{take}.png,new kind")
+    (listed_pictures / "more.csv").write_text("\n".join(lines))
+    source = opened("image_folder", path=listed_pictures)
+    assert source.names("train") == {*(f"train kind {one}" for one in range(6)), "new kind"}
+    assert source.names("test") == {f"test kind {one}" for one in range(5)}
+    assert source.overview().problems == (
+        "no split is given for 6 of 102 pictures, of the class new kind; they count for the split of their class, or "
+        "for train where it has none",)
+
+
 def test_what_is_wrong_with_a_list_is_named(listed_pictures: Path, write_picture: Writer, opened: Opener) -> None:
     with (listed_pictures / "train.csv").open("a") as file:
         file.write("\nn9999.png,train kind 0\nn0001.png,train kind 1\nn0002.png\n,train kind 1\n")

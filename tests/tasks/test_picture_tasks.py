@@ -10,9 +10,9 @@ import torch
 
 from workbench.tasks.base import STREAMS, DataError, TaskSource
 from workbench.tasks.check import check_data
-from workbench.tasks.listing import FileEntry
+from workbench.tasks.listing import FileEntry, Listing
 from workbench.tasks.new_task import read_new_task
-from workbench.tasks.picture_tasks import Place, placed_at
+from workbench.tasks.picture_tasks import PictureTasks, Place, placed_at
 from workbench.tasks.recognizer import recognize_data
 
 Folders = Callable[..., Path]
@@ -21,8 +21,8 @@ Opener = Callable[..., TaskSource]
 FITS = {"ways": 3, "shots": 2, "queries": 3}
 
 
-def ready_made(root: Path, class_folders: Folders, tasks: int = 6, queries: int = 3) -> Path:
-    for number in range(tasks):
+def ready_made(root: Path, class_folders: Folders, tasks: int = 6, queries: int = 3, first: int = 0) -> Path:
+    for number in range(first, first + tasks):
         names = [f"{letter}{number}" for letter in "abc"]
         class_folders(root / f"task {number}" / "support", names, pictures=2)
         class_folders(root / f"task {number}" / "query", names, pictures=queries)
@@ -59,11 +59,36 @@ def test_each_task_has_its_own_support_and_queries(tmp_path: Path, class_folders
 
 
 def test_folders_of_splits_are_honoured(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
-    for split in ("train", "val", "test"):
-        ready_made(tmp_path / split, class_folders, tasks=2)
+    for number, split in enumerate(("train", "val", "test")):
+        ready_made(tmp_path / split, class_folders, tasks=2, first=2 * number)
     source = opened("picture_tasks", path=tmp_path, task=FITS)
     assert source.overview().tasks == {"train": 2, "validation": 2, "test": 2}
     assert not any("taken out of train" in fact for fact in source.overview().facts.split(" · "))
+
+
+def test_a_task_in_several_splits_is_trained_on_alone_and_named(tmp_path: Path, class_folders: Folders,
+                                                                opened: Opener) -> None:
+    for number, split in enumerate(("train", "val", "test")):
+        ready_made(tmp_path / split, class_folders, tasks=2, first=number)
+    source = opened("picture_tasks", path=tmp_path, task=FITS)
+    sides = {side: source.names(side) for side in ("train", "validation", "test")}
+    assert sides == {"train": {"task 0", "task 1"}, "validation": {"task 2"}, "test": {"task 3"}}
+    assert source.overview().problems == tuple(
+        f"the task {name} is in {splits}; only its pictures in {first} were taken; give tasks that are different "
+        "another name each" for name, splits, first in (
+            ("task 1", "train and in validation", "train"), ("task 2", "validation and in test", "validation")))
+    for index in range(2):
+        assert all(file.startswith("train/") for file in source.describe("train", index).query_files)
+
+
+@pytest.mark.parametrize("halves", [("support",), ("support", "query")])
+def test_only_tasks_with_support_and_query_are_counted_however_many_there_are(tmp_path: Path,
+                                                                              halves: tuple[str, ...]) -> None:
+    files = tuple(FileEntry(f"t{task:05}/{half}/{name}/1.png", 0, 0, 0) for task in range(12_000) for half in halves
+                  for name in "ab")
+    found = PictureTasks.recognize(Listing(tmp_path, files, (), {}))
+    assert (None if found is None else found.why) == (
+        "12,000 folders hold support and query" if len(halves) == 2 else None)
 
 
 def test_unlabelled_queries_cannot_be_trained_on_and_are_named(tmp_path: Path, class_folders: Folders,

@@ -288,7 +288,23 @@ def test_examples_in_the_order_of_classes_are_each_there_once(pairs: list[tuple[
     names = [one.name for one in placed.classes]
     assert len(set(names)) == len(names)
     for one, row in zip(placed.owners, placed.rows, strict=True):
-        assert placed.classes[one].split in ("", splits[row])
+        # Where no split is given, or the same classes are in all of them, there are none; what came without follows.
+        assert placed.classes[one].split in ("", splits[row]) or not splits[row]
+    assert bool(placed.problems) or bool(placed.notes) or "" not in splits or not any(splits)
+
+
+def test_one_example_without_a_split_leaves_the_others_theirs() -> None:
+    labels = ["a", "a", "b", "b", "c", "c", "d", "a", "c", "d"]
+    splits = ["train", "train", "validation", "validation", "test", "test", "", "train", "", ""]
+    placed = sorted_by_label(labels, splits, "series")
+    assert [(one.name, one.split) for one in placed.classes] == [
+        ("a", "train"), ("b", "validation"), ("c", "test"), ("d", "train")]
+    assert placed.rows.tolist() == [0, 1, 7, 2, 3, 4, 5, 8, 6, 9]
+    assert placed.owners.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]
+    assert placed.problems == (
+        "no split is given for 3 of 10 series, of the class d, c; they count for the split of their class, or for "
+        "train where it has none",)
+    assert sorted_by_label(labels, [""] * 10, "series").problems == ()
 
 
 def test_usual_lengths_stay_in_bounds(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import STREAMS, DataError, TaskSource
 from workbench.tasks.check import check_data, experiment_on
+from workbench.tasks.listing import list_files
 from workbench.tasks.new_task import read_new_task
 from workbench.tasks.recognizer import recognize_data
 from workbench.tasks.table import OneTable
@@ -119,6 +120,69 @@ def test_a_table_a_task_is_read_from_a_folder_with_splits_or_without(tmp_path: P
     assert split.spec.outputs == 1
 
 
+def test_a_user_in_several_splits_is_trained_on_alone_and_named(tmp_path: Path) -> None:
+    for split, users in {"train": range(5), "val": (0, 5, 6), "test": (0, 6, 7, 8)}.items():
+        for user in users:
+            write(tmp_path / split / f"user{user}.csv", ["load", "mode", "warmth"], points(24, user))
+    source = opened_as_found(tmp_path)
+    sides = {side: source.names(side) for side in ("train", "validation", "test")}
+    assert sides == {"train": {f"user{n}" for n in range(5)}, "validation": {"user5", "user6"},
+                     "test": {"user7", "user8"}}
+    told = source.overview().problems
+    assert told[0].startswith("the task user0 is in train and in validation and in test; only its rows in train were")
+    assert told[1].startswith("the task user6 is in validation and in test; only its rows in validation were taken")
+    assert len(told) == 2
+
+
+def with_splits(path: Path, split_of: Callable[[int], str], name: str = "split") -> Path:
+    """A long table of 9 users that gives each a split, in its last column."""
+    rows = [[f"u{user}", *row, split_of(user)] for user in range(9) for row in points(24, user)]
+    return write(path, ["user", "load", "mode", "warmth", name], rows)
+
+
+@pytest.mark.parametrize("column", ["split", "Set"])
+def test_a_column_of_splits_is_honoured_and_no_input(tmp_path: Path, column: str) -> None:
+    path = with_splits(tmp_path / "log.csv", lambda user: ["train", "train", "val", "test"][user % 4], column)
+    source = opened_as_found(path)
+    assert source.names("test") == {"u3", "u7"}
+    assert source.names("validation") == {"u2", "u6"}
+    assert source.spec.input_shape == (3,)  # load, and a feature for each mode
+    overview = source.overview()
+    assert "target warmth" in overview.facts
+    assert f"split by the column {column}" in overview.facts
+    assert overview.problems == ()
+
+
+def test_users_whose_rows_are_in_several_splits_are_trained_on(tmp_path: Path) -> None:
+    path = with_splits(tmp_path / "log.csv", lambda user: ["train", "val", "test"][user % 3])
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(line.replace(",test", ",train") if line.startswith("u2,") and number % 2 else line
+                              for number, line in enumerate(lines)))
+    source = opened("task_tables", path=path)
+    assert source.names("train") == {"u0", "u2", "u3", "u6"}
+    assert source.names("test") == {"u5", "u8"}
+    assert "the task u2 is in train and in test; only its rows in train were taken" in source.overview().problems[0]
+
+
+def test_a_column_of_splits_that_cannot_be_read_is_no_input_either(tmp_path: Path) -> None:
+    source = opened_as_found(with_splits(tmp_path / "log.csv", lambda user: "train" if user % 2 else "other"))
+    assert source.spec.input_shape == (3,)
+    assert source.overview().problems == (
+        "log.csv: the column split holds 'other', which is none of train, val and test, so it was left out and the "
+        "tasks were split anew",)
+
+
+def test_a_column_of_splits_beside_columns_of_tasks_is_no_input(tmp_path: Path) -> None:
+    path = assays(tmp_path / "assays.csv")
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(f"{line},{'train' if number % 2 else 'test'}" if number else f"{line},split"
+                              for number, line in enumerate(lines)))
+    source = opened_as_found(path)
+    assert source.spec.input_shape == (3,)
+    assert "the column split splits rows where each column is a task, so it was left out" in (
+        source.overview().problems[0])
+
+
 def test_a_task_in_each_column_has_the_rows_that_were_tested(tmp_path: Path) -> None:
     source = opened_as_found(assays(tmp_path / "assays.csv"))
     assert source.overview().form == "one table, a task in each column"
@@ -196,6 +260,60 @@ def test_a_table_of_classes_is_left_to_its_own_dataset(tmp_path: Path) -> None:
     named = write(tmp_path / "named.csv", ["user", "length", "width", "species"],
                   [[f"u{n}", *row] for n, row in enumerate(rows)])
     assert recognize_data(named).dataset == OneTable.name()  # a user a row is no task
+
+
+def gappy(path: Path, columns: Sequence[str]) -> Path:
+    """A table of classes in which these columns have a third of their cells."""
+    chance = np.random.default_rng(1)
+    rows = [[f"{chance.normal():.2f}", *(f"{chance.normal():.2f}" if chance.random() < 0.3 else "" for _ in columns),
+             f"species {n % 6}"] for n in range(240)]
+    return write(path, ["length", *columns, "species"], rows)
+
+
+def test_features_with_gaps_beside_a_label_are_no_tasks(tmp_path: Path) -> None:
+    flowers = gappy(tmp_path / "flowers.csv", ["width", "weight", "age"])
+    assert recognize_data(flowers).dataset == "table"
+    assert recognize_data(gappy(tmp_path / "a.csv", ["age", "area", "amount"])).dataset == "table"
+    assert recognize_data(gappy(tmp_path / "b.csv", ["tox a", "tox b", "tox c"])).dataset == "task_tables"
+    assert recognize_data(gappy(tmp_path / "c.csv", ["Y1", "Y2", "Y10"])).dataset == "task_tables"
+    assert sum(opened("task_tables", path=flowers).overview().tasks.values()) == 3  # whoever names it gets it
+    (tmp_path / "dataset.toml").write_text('targets = "width, weight, age"\n')
+    assert recognize_data(flowers).dataset == "task_tables"
+
+
+def test_folders_of_splits_with_a_table_a_task_are_tasks_and_no_series(tmp_path: Path) -> None:
+    chance = np.random.default_rng(0)
+    for number in range(9):
+        write(tmp_path / ("train", "val", "test")[number % 3] / f"user{number}.csv", ["load", "speed", "warmth"],
+              chance.normal(size=(30, 3)).round(2).tolist())
+    assert recognize_data(tmp_path).dataset == "task_tables"
+    source = opened_as_found(tmp_path)
+    assert source.overview().form == "one table a task"
+    assert source.names("test") == {"user2", "user5", "user8"}
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ('targetss = "assay_*"\n', r"dataset\.toml: .*'targetss'"),
+    ('targets = "essay_*"\n', "no column whose name begins with 'essay_'"),
+    ('ignore = "logb"\n', r"no column 'logb', which dataset\.group or dataset\.ignore names"),
+    ('layout = "colums"\n', r"dataset\.toml: layout: "),
+    ('metric = "auc"\ntargets = "assay_*"\n', r"dataset\.toml: metric: "),
+])
+def test_a_wrong_field_in_dataset_toml_is_said(tmp_path: Path, text: str, message: str) -> None:
+    assays(tmp_path / "assays.csv")
+    (tmp_path / "dataset.toml").write_text(text)
+    with pytest.raises(DataError, match=message):
+        recognize_data(tmp_path)
+
+
+def test_a_dataset_toml_for_another_dataset_is_left_to_that(tmp_path: Path) -> None:
+    gappy(tmp_path / "flowers.csv", ["width", "weight", "age"])
+    for text in ('label = "species"\n', 'form = "table"\nlabl = "species"\n', 'label = "specie"\n'):
+        (tmp_path / "dataset.toml").write_text(text)
+        assert ClassTaskTables.recognize(list_files(tmp_path)) is TaskTables.recognize(list_files(tmp_path)) is None
+    (tmp_path / "dataset.toml").write_text('metric = "auroc"\n')
+    assays(tmp_path / "flowers.csv")
+    assert recognize_data(tmp_path).dataset == "class_task_tables"
 
 
 def test_tables_named_after_splits_are_no_tasks(tmp_path: Path) -> None:

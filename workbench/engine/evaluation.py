@@ -14,6 +14,7 @@ from workbench.algorithms.base import Algorithm, Context, Meta
 from workbench.engine.events import Curve, Evaluation, Score
 from workbench.engine.session import Session, adapt_and_trace
 from workbench.tasks.base import Stream, Task
+from workbench.tasks.judging import by_task
 
 MODES = ("transductive", "inductive")
 
@@ -62,7 +63,8 @@ def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation
         meta: What to judge.
         step: Outer steps behind it, for the record.
         split: Which tasks.
-        tasks: How many; no more than there are different ones, or the interval would be too narrow.
+        tasks: How many; no more than there are different ones, or the interval would be too narrow. Where tasks come
+            again with other examples, the mean of each counts once, and the result says how many tasks these were.
         both_modes: Where transductive and inductive normalization differ, score both.
     """
     tasks = min(tasks, max(2, session.source.distinct(split) or tasks))
@@ -72,10 +74,12 @@ def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation
         parts.append(part)
         yield sum(len(curve) for curve, *_ in parts) / tasks
     curve, *others = (np.concatenate(columns) for columns in zip(*parts, strict=True))
+    around = session.source.round_of(split) if session.algorithm.tested_on == "tasks" else None
+    curve, *others = (by_task(values, around) for values in (curve, *others))
     by_step = tuple(score(column) for column in curve.T)
     modes = MODES if not session.backbone.is_inductive else MODES[::-1]
     scores = dict(zip(modes, (by_step[-1], *map(score, others)), strict=True)) if differ else {}
-    yield Evaluation(step, split, tasks, session.metric, by_step[-1], scores, by_step)
+    yield Evaluation(step, split, len(curve), session.metric, by_step[-1], scores, by_step)
 
 
 def score(values: Curve) -> Score:

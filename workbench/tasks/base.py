@@ -291,6 +291,14 @@ class TaskSource(Pluggable):
         """How many different tasks a stream has, after which they come again; None where each is drawn anew."""
         return None
 
+    def round_of(self, stream: Stream) -> int | None:  # noqa: ARG002 - for datasets with tasks of a person's own
+        """How many tasks a stream goes round, each time with other examples of them; None where each draw is another
+        task.
+
+        A result is as sure as these are many, however often they are drawn.
+        """
+        return None
+
     def names(self, split: str) -> frozenset[str]:  # noqa: ARG002 - for datasets that have classes
         """Names of the classes of a split (train, validation or test); empty where there are none to tell apart."""
         return frozenset()

@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.tasks.folders import ClassFolder, without_overlap
+from workbench.tasks.folders import ClassFolder, with_a_split_each, without_overlap
 from workbench.tasks.listing import FileEntry
 
 
@@ -40,30 +40,19 @@ def sorted_by_label(labels: Sequence[str], splits: Sequence[str], nouns: str) ->
     members: dict[tuple[str, str], list[int]] = {}
     for row, key in enumerate(zip(labels, splits, strict=True)):
         members.setdefault(key, []).append(row)
-    # A class may be in some split and without one: then the split of the others counts for all.
     classes = [ClassFolder(label, split, label, tuple(FileEntry(str(row), 0, 0, 0) for row in rows))
                for (label, split), rows in members.items()]
+    classes, problems = with_a_split_each(classes, nouns)
     notes: list[str] = []
-    problems: list[str] = []
-    if all(one.split for one in classes):
-        classes, notes, problems = without_overlap(classes, nouns)
-    else:
-        classes = [ClassFolder(label, "", label, tuple(FileEntry(str(row), 0, 0, 0) for row in rows))
-                   for label, rows in _joined(members).items()]
+    if any(one.split for one in classes):
+        classes, notes, more = without_overlap(classes, nouns)
+        problems += more
     classes.sort(key=lambda one: one.name)
     order = [np.array([int(file.name) for file in one.files], dtype=np.int64) for one in classes]
     owners = np.repeat(np.arange(len(classes)), [len(rows) for rows in order])
     bare = tuple(ClassFolder(one.name, one.split, one.group, ()) for one in classes)
     return Sorted(bare, np.concatenate(order) if order else np.empty(0, np.int64), owners, tuple(notes),
                   tuple(problems))
-
-
-def _joined(members: dict[tuple[str, str], list[int]]) -> dict[str, list[int]]:
-    """The examples of each label, whatever their split."""
-    joined: dict[str, list[int]] = {}
-    for (label, _), rows in members.items():
-        joined.setdefault(label, []).extend(rows)
-    return joined
 
 
 def plain_labels(labels: Sequence[str]) -> list[str]:

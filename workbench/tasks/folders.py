@@ -211,6 +211,34 @@ def _class(parts: tuple[str, ...], files: tuple[FileEntry, ...], split: str) -> 
     return ClassFolder(name, split, name.split("/")[0], files)
 
 
+def with_a_split_each(classes: list[ClassFolder], noun: str = "pictures") -> tuple[list[ClassFolder], list[str]]:
+    """Classes that all have a split where some have one, and a sentence on the examples that came without.
+
+    Examples without a split go with those of their class that have one, so that no class is cut in two, and else into
+    train. Where no split is given at all, each class is whole and without one.
+
+    Args:
+        classes: A class for each of its splits, the empty one among them.
+        noun: What the examples are called.
+    """
+    given: dict[str, str] = {}
+    for one in sorted((one for one in classes if one.split), key=lambda one: SPLIT_NAMES.index(one.split)):
+        given.setdefault(one.name, one.split)
+    loose = [one for one in classes if not one.split]
+    if not given or not loose:
+        return classes, []
+    whole: dict[tuple[str, str], ClassFolder] = {}
+    for one in classes:
+        split = one.split or given.get(one.name, "train")
+        before = whole.get((one.name, split))
+        whole[one.name, split] = replace(one, split=split, files=(*(before.files if before else ()), *one.files))
+    counts = [sum(len(one.files) for one in some) for some in (loose, classes)]
+    return list(whole.values()), [
+        f"no split is given for {counts[0]:,} of {counts[1]:,} {noun}, of the class "
+        f"{listed([shown(one.name) for one in loose], 5)}; they count for the split of their class, or for train where "
+        "it has none"]
+
+
 def without_overlap(classes: list[ClassFolder], noun: str = "pictures"
                     ) -> tuple[list[ClassFolder], list[str], list[str]]:
     """Classes that lie in one split alone, notes and problems.

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 import torch.nn.functional as F  # noqa: N812
+from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.experiment.metrics import Metric
@@ -24,6 +26,18 @@ def judged(metric: Metric, outputs: Tensor, targets: Tensor) -> Tensor:
     if metric == "auroc" and outputs.shape[-1] == 2:
         return auroc(outputs, targets)
     return balanced_accuracy(outputs, targets)
+
+
+def by_task(values: NDArray[np.float64], around: int | None) -> NDArray[np.float64]:
+    """What was reached on draws [draws, ...] that went round so many tasks, as the mean for each task [tasks, ...].
+
+    Draws of one task are no news of others, so an interval over all of them would be too narrow. They are left as they
+    are where no task was drawn twice, and where there is but one, over which there is no interval.
+    """
+    if around is None or not 1 < around < len(values):
+        return values
+    with np.errstate(invalid="ignore", over="ignore"):  # a learner that diverges on a task scores no number
+        return np.stack([values[first::around].mean(0) for first in range(around)])
 
 
 def balanced_accuracy(outputs: Tensor, targets: Tensor) -> Tensor:

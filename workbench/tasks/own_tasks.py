@@ -31,7 +31,7 @@ from workbench.tasks.base import (
 )
 from workbench.tasks.classes import SPLIT_NAMES
 from workbench.tasks.draws import Draws
-from workbench.tasks.judging import judged
+from workbench.tasks.judging import by_task, judged
 from workbench.tasks.listing import with_notes
 from workbench.tasks.own_classes import Shapes, moments_of
 from workbench.tasks.pictures import shown
@@ -301,6 +301,10 @@ class OwnTasks(TaskSource):
         """The number of ready-made tasks; others are drawn anew each time."""
         return len(self._pools[stream].tasks) if self.found.is_ready_made else None
 
+    def round_of(self, stream: Stream) -> int | None:
+        """The number of its tasks; training draws among them at random."""
+        return None if stream == "train" else len(self._pools[stream].tasks)
+
     def names(self, split: str) -> frozenset[str]:
         """Names of the tasks of a split."""
         return frozenset(shown(one.name) for one, side in zip(self.tasks, self._plan.split, strict=True)
@@ -338,9 +342,10 @@ class OwnTasks(TaskSource):
                 outputs = answer(batch, self.ways)
                 values[name] += [judged(self.spec.metric, one, targets).item()
                                  for one, targets in zip(outputs, batch.query.targets, strict=True)]
+        means = {name: by_task(np.array(own), self.round_of("test")) for name, own in values.items()}
         floors = [Floor(name, self.spec.metric, float(np.mean(own)),
                         float(1.96 * np.std(own, ddof=1) / len(own) ** 0.5) if len(own) > 1 else None, len(own))
-                  for name, own in values.items()]
+                  for name, own in means.items()]
         return tuple(sorted(floors, key=lambda one: one.mean))
 
 

@@ -8,7 +8,15 @@ from typing import NamedTuple
 
 from workbench.tasks.base import DataError
 from workbench.tasks.class_files import FileError
-from workbench.tasks.folders import ClassFolder, Layout, listed, named, split_called, without_overlap
+from workbench.tasks.folders import (
+    ClassFolder,
+    Layout,
+    listed,
+    named,
+    split_called,
+    with_a_split_each,
+    without_overlap,
+)
 from workbench.tasks.listing import FileEntry, Listing
 from workbench.tasks.numbers import read_cells
 from workbench.tasks.pictures import is_picture, shown
@@ -123,11 +131,11 @@ def layout_of_lists(listing: Listing, lists: Sequence[FileEntry]) -> Layout:
     members: dict[tuple[str, str], list[FileEntry]] = {}
     for file, row in owners.items():
         members.setdefault((row.label, row.split), []).append(file)
-    has_splits = all(split for _, split in members)
-    classes = [ClassFolder(label, split if has_splits else "", label, tuple(sorted(files)))
-               for (label, split), files in members.items()]
+    classes, more = with_a_split_each([ClassFolder(label, split, label, tuple(sorted(files)))
+                                       for (label, split), files in members.items()])
+    problems += more
     notes: list[str] = []
-    if has_splits:
+    if any(one.split for one in classes):
         classes, notes, more = without_overlap(classes)
         problems += more
     return Layout(FORM, tuple(sorted(classes, key=lambda one: (one.name, one.split))), (),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
@@ -18,7 +18,7 @@ from workbench.tasks.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.new_task import UNLABELLED
 from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks
 from workbench.tasks.pictures import is_picture, read_pictures, shown, usual_side
-from workbench.tasks.task_splits import OwnTask, TaskCollection, fitting_shape
+from workbench.tasks.task_splits import OwnTask, TaskCollection, fitting_shape, without_overlap
 
 FORM = "ready-made picture tasks"
 _QUERIES = frozenset(UNLABELLED)
@@ -45,6 +45,10 @@ class Place(NamedTuple):
     split: str
     is_support: bool
     class_name: str
+
+
+_Members = dict[tuple[str, str], list[tuple[int, Place]]]
+"""The row and the place of every picture of a task, by its split and its name."""
 
 
 class PictureTasks(OwnTasks):
@@ -82,14 +86,15 @@ class PictureTasks(OwnTasks):
         """Most pictures lie in a folder below a support or a query."""
         pictures = [file for file in listing.files if is_picture(file.name)]
         placed = [place for file in pictures if (place := placed_at(file)) is not None]
-        names = {place.task for place in placed}
-        whole = [name for name in names if len({one.is_support for one in placed if one.task == name}) == 2] \
-            if len(names) < 10_000 else list(names)
-        if len(whole) < 2 or 2 * len(placed) < len(listing.files):
+        parts: dict[tuple[str, str], set[bool]] = {}
+        for place in placed:
+            parts.setdefault((place.split, place.task), set()).add(place.is_support)
+        whole = sum(len(own) == 2 for own in parts.values())
+        if whole < 2 or 2 * len(placed) < len(listing.files):
             return None
-        tasks = _tasks([file for file in pictures if placed_at(file)], np.arange(len(placed)))
+        tasks = _tasks(without_overlap(_members(enumerate(placed)), "pictures")[0])
         shape = fitting_shape(tasks, TaskConfig()) if tasks else TaskConfig()
-        return Recognition(FORM, f"{len(whole):,} folders hold support and query", 0.9,
+        return Recognition(FORM, f"{whole:,} folders hold support and query", 0.9,
                            experiment={f"task.{name}": getattr(shape, name) for name in ("ways", "shots", "queries")})
 
     @classmethod
@@ -106,8 +111,10 @@ class PictureTasks(OwnTasks):
         side = config.size or usual_side(paths)
         read = read_pictures(paths, side, side, config.color, paths.stamp)
         kept = read.kept
-        tasks = _tasks(files, kept)
-        problems = [*listing.problems, *_without_class(pictures), *_lacking(files, kept, tasks)]
+        places = ((row, placed_at(files[int(number)])) for row, number in enumerate(kept))
+        members, overlaps = without_overlap(_members((row, place) for row, place in places if place), "pictures")
+        tasks = _tasks(members)
+        problems = [*listing.problems, *_without_class(pictures), *overlaps, *_lacking(members, tasks)]
         problems += named([f"{shown(files[i].name)} {why}" for i, why in read.broken.items()],
                           "{} more pictures cannot be read and were left out")
         if not tasks:
@@ -132,13 +139,15 @@ def placed_at(file: FileEntry) -> Place | None:
     return None
 
 
-def _tasks(files: Sequence[FileEntry], kept: np.ndarray[Any, np.dtype[np.int64]]) -> tuple[OwnTask, ...]:
-    """The tasks with two classes or more in their support; `kept` are the files behind the rows."""
-    members: dict[tuple[str, str], list[tuple[int, Place]]] = {}
-    for row, number in enumerate(kept):
-        place = placed_at(files[int(number)])
-        assert place is not None  # noqa: S101 - only such files are given
+def _members(placed: Iterable[tuple[int, Place]]) -> _Members:
+    members: _Members = {}
+    for row, place in placed:
         members.setdefault((place.split, place.task), []).append((row, place))
+    return members
+
+
+def _tasks(members: _Members) -> tuple[OwnTask, ...]:
+    """The tasks with two classes or more in their support."""
     tasks = []
     for (split, name), own in sorted(members.items()):
         classes = tuple(sorted({place.class_name for _, place in own if place.is_support}))
@@ -161,10 +170,9 @@ def _without_class(pictures: Sequence[FileEntry]) -> list[str]:
             f"or a query, so nobody can be trained or judged on them and they were left out: {listed(loose, 5)}"]
 
 
-def _lacking(files: Sequence[FileEntry], kept: np.ndarray[Any, np.dtype[np.int64]], tasks: Sequence[OwnTask]
-             ) -> list[str]:
+def _lacking(members: _Members, tasks: Sequence[OwnTask]) -> list[str]:
     """Sentences on the tasks that were left out whole, and on queries of classes that no support has."""
-    places = [place for number in kept if (place := placed_at(files[int(number)])) is not None]
+    places = [place for own in members.values() for _, place in own]
     taken = {(one.split, one.name): set(one.class_names) for one in tasks}
     out = sorted({place.task for place in places if (place.split, place.task) not in taken})
     sentences = [f"the task {shown(name)} has no labelled support of two classes or no labelled query of them, and was "

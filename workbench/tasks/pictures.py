@@ -41,7 +41,7 @@ _SIZES_LOOKED_AT = 1000
 # Cameras of twelve bits write files of sixteen, which would be next to black.
 _TWELVE_BITS = 4095
 # Bytes in front of the pixels in a cache file, a page; pictures that a thread reads at a time.
-_HEADER, _BLOCK = 4096, 64
+_HEADER, _BLOCK = 4096, 8
 
 
 class PictureError(ValueError):

@@ -67,7 +67,7 @@ def find_columns(table: Table, config: RowsConfig, taken: Collection[str] = ()) 
     table.check_has([config.label] if config.label else [], "which dataset.label names")
     table.check_has([group] if group else [], "which dataset.group names")
     table.check_has(ignored, "which dataset.ignore names")
-    split, problems = _split_column(table, {*ignored, *taken, group, config.label or ""})
+    split, problems = split_column(table, {*ignored, *taken, group, config.label or ""}, "classes")
     others = {*ignored, *taken, group, split, *[name for name in _SPLIT_COLUMNS if problems]}
     label = config.label or guess_label(table, others)
     if not label:
@@ -76,8 +76,8 @@ def find_columns(table: Table, config: RowsConfig, taken: Collection[str] = ()) 
     return Columns(label, split, group, frozenset({label, *others} - {""}), tuple(problems))
 
 
-def _split_column(table: Table, without: Collection[str]) -> tuple[str, list[str]]:
-    """The column that gives splits, or none and why one that is called so gives none."""
+def split_column(table: Table, without: Collection[str], nouns: str) -> tuple[str, list[str]]:
+    """The column that gives splits, or none and why one called split gives none; `nouns` are split by it."""
     for name in table.columns:
         if name.lower() not in _SPLIT_COLUMNS or name in without:
             continue
@@ -87,7 +87,7 @@ def _split_column(table: Table, without: Collection[str]) -> tuple[str, list[str
         if name.lower() == "split":
             said = ", ".join(repr(cell) for cell in unknown[:3])
             return "", [f"{table.path.name}: the column {name} holds {said}, which is none of train, val and test, so "
-                        "it was left out and the classes were split anew"]
+                        f"it was left out and the {nouns} were split anew"]
     return "", []
 
 

@@ -76,7 +76,9 @@ class TimeSeries(OwnClasses):
             return Recognition(FORM, f"{shown(file.name)} has a series in every row: {columns.why}", columns.certainty)
         layout = layout_of(listing, _FILES, NOUN)
         many = len(layout.classes)
-        if many < 2 or listing.is_file or not _is_series(listing, layout.classes[0].files[0]):
+        if many < 2 or listing.is_file or all(split_called(one.name) for one in layout.classes):
+            return None  # folders that are called as splits hold something else than a class each
+        if not _is_series(listing, layout.classes[0].files[0]):
             return None
         count = sum(len(one.files) for one in layout.classes)
         return Recognition(FORM, f"{count:,} files lie in {many:,} folders and hold a series each",

@@ -17,8 +17,10 @@ from workbench.tasks.base import DataError
 from workbench.tasks.delimited import TABLE_SUFFIXES, Header
 from workbench.tasks.folders import listed, named, split_called
 from workbench.tasks.listing import FileEntry, Listing
+from workbench.tasks.rows import split_column
 from workbench.tasks.tables import Table, fitted, kind_of, read_table, stacked
-from workbench.tasks.task_splits import OwnTask, TaskCollection
+from workbench.tasks.task_splits import OwnTask, TaskCollection, without_overlap
+from workbench.tasks.task_targets import in_order, is_of_classes, labels, values
 
 Form = Literal["long", "files", "columns", "ready"]
 
@@ -33,10 +35,8 @@ _TASK_NAMES = ("task", "taskid", "tasks", "user", "userid", "patient", "patienti
 WEAK_NAMES = frozenset({"site", "plant", "sensor", "unit", "experiment", "person", "speaker", "station", "session"})
 """What may as well be one of the columns that a class is to be told by."""
 _TARGET_NAMES = ("target", "y", "label", "class", "outcome", "value", "output", "response", "rating", "result")
-_CLASS_NAMES = frozenset({"label", "labels", "class", "classes", "category"})
 _FEWEST_ROWS, _FEWEST_TASKS = 4, 3
 _SPARSE, _DENSE = 0.2, 0.1
-_MOST_CLASSES = 50
 
 
 class Said(NamedTuple):
@@ -219,7 +219,7 @@ def _target_columns(table: Table, said: Said, taken: Sequence[str]) -> tuple[str
         names = parted(said.target)
         table.check_has(names, "which dataset.target names")
         return names
-    passed = {*taken, *parted(said.ignore), *parted(said.group)}
+    passed = {*taken, *parted(said.ignore), *parted(said.group), *_splitting(table, said, *taken).columns}
     free = [name for name in table.columns if name not in passed]
     if not free:
         raise DataError(f"{table.path} has no column that could be the target; name it in dataset.target")
@@ -240,12 +240,28 @@ def _task_columns(table: Table, said: Said) -> tuple[str, ...]:
             return found
         table.check_has(names, "which dataset.targets names")
         return names
-    passed = {*parted(said.ignore), *parted(said.group)}
+    passed = {*parted(said.ignore), *parted(said.group), *_splitting(table, said).columns}
     kinds = {name: kind_of(table, name) for name in table.columns if name not in passed}
     shares = {name: float(table.missing(name).mean()) for name, kind in kinds.items()
               if kind in ("numeric", "categorical")}
     sparse = tuple(name for name, share in shares.items() if share >= _SPARSE)
     return sparse if any(share <= _DENSE for share in shares.values()) else ()
+
+
+class _Splitting(NamedTuple):
+    """What columns say of splits: the one to go by (empty for none), all that are no inputs, and what is wrong."""
+
+    column: str
+    columns: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def _splitting(table: Table, said: Said, *taken: str) -> _Splitting:
+    """The column that gives each row its split; `taken` have another use."""
+    others = {*taken, *parted(said.target), *parted(said.targets), *parted(said.group), *parted(said.ignore)}
+    column, problems = split_column(table, others, "tasks")
+    wrong = [name for name in table.columns if problems and name.lower() == "split" and name not in others]
+    return _Splitting(column, (*([column] if column else []), *wrong), tuple(problems))
 
 
 def parted(names: str | None) -> tuple[str, ...]:
@@ -255,17 +271,6 @@ def parted(names: str | None) -> tuple[str, ...]:
 
 def _has_classes(table: Table, targets: Sequence[str]) -> bool:
     return len(targets) == 1 and is_of_classes(table, targets[0])
-
-
-def is_of_classes(table: Table, name: str) -> bool:
-    """Whether a column holds classes: few texts, two numbers, or a few whole numbers in a column called class."""
-    kind = kind_of(table, name)
-    if kind != "numeric":
-        return kind == "categorical"
-    numbers = table.numbers(name)
-    values = np.unique(numbers[~np.isnan(numbers)])
-    is_whole = bool((values == np.round(values)).all())
-    return len(values) == 2 or (name.lower() in _CLASS_NAMES and is_whole and len(values) <= _MOST_CLASSES)
 
 
 def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollection:
@@ -279,12 +284,16 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
                         f"{len(layout.targets)}: {listed(layout.targets, 5)}; name one of them")
     extra = [*parted(said.group), *parted(said.ignore)]
     layout.table.check_has(extra, "which dataset.group or dataset.ignore names")
-    fit = fitted(layout.table, [*layout.targets, *([layout.task] if layout.task else []), *extra])
+    splitting = _splitting(layout.table, said, layout.task, *layout.targets)
+    fit = fitted(layout.table, [*layout.targets, *([layout.task] if layout.task else []), *extra, *splitting.columns])
     table = fit.table
     if layout.form == "columns":
         tasks, problems = _by_column(layout, table, with_classes)
+        problems += [f"{table.path.name}: the column {name} splits rows where each column is a task, so it was left "
+                     "out and the tasks were split anew" for name in splitting.columns]
     else:
-        tasks, problems = _by_row(layout, table, with_classes)
+        tasks, problems = _by_row(layout, table, with_classes, splitting.column)
+        problems += splitting.problems
     if not tasks:
         raise DataError(f"{table.path}: no row has a target that could be learned: {listed(problems, 3)}")
     groups = table.texts(said.group) if said.group else None
@@ -295,8 +304,10 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
                "targets": [] if layout.form == "columns" else list(layout.targets),
                "header": "yes" if layout.table.has_header else "no"}
     many = len(fit.encoder.features)
+    is_by_row = bool(splitting.column) and layout.form != "columns"
     return TaskCollection(tuple(tasks), torch.from_numpy(fit.encoder.encode(table)), table.where, FORMS[layout.form],
-                          "rows", (f"{many:,} {'feature' if many == 1 else 'features'}", *_spoken(layout), *fit.notes),
+                          "rows", (f"{many:,} {'feature' if many == 1 else 'features'}", *_spoken(layout),
+                                  *([f"split by the column {splitting.column}"] if is_by_row else []), *fit.notes),
                           (*layout.problems, *layout.table.problems, *fit.problems, *problems), reading, groups,
                           "the columns of a table, as `reading` says")
 
@@ -313,17 +324,20 @@ def _spoken(layout: Layout) -> list[str]:
     return [*task, f"target {', '.join(layout.targets)}"]
 
 
-def _by_row(layout: Layout, table: Table, with_classes: bool) -> tuple[list[OwnTask], list[str]]:
+def _by_row(layout: Layout, table: Table, with_classes: bool, split_by: str) -> tuple[list[OwnTask], list[str]]:
     """Tasks whose rows have a task each, and what was left out."""
     problems: list[str] = []
     names = table.texts(layout.task) if layout.task else np.array(layout.tasks, dtype=object)[table.origins]
     splits = np.array(layout.splits, dtype=object)[table.origins] if layout.splits else np.full(len(table), "", object)
+    if split_by:  # the folder goes before the column
+        splits = np.array([split or split_called(cell) for split, cell in
+                           zip(splits, table.texts(split_by), strict=True)], dtype=object)
     support = np.array(layout.is_support)[table.origins] if layout.form == "ready" else None
     nameless = int((names == "").sum())
     if nameless:
         problems.append(f"{nameless:,} rows have nothing in the column {layout.task} and were left out, such as "
                         f"{table.where(int(np.flatnonzero(names == '')[0]))}")
-    targets = _labels(table, layout.targets[0]) if with_classes else _values(table, layout.targets)
+    targets = labels(table, layout.targets[0]) if with_classes else values(table, layout.targets)
     absent = (targets == "") if with_classes else np.isnan(targets.astype(np.float64)).any(1)
     if absent.any():
         problems.append(f"{int(absent.sum()):,} rows have no {'class' if with_classes else 'number'} in the target "
@@ -332,11 +346,12 @@ def _by_row(layout: Layout, table: Table, with_classes: bool) -> tuple[list[OwnT
     members: dict[tuple[str, str], list[int]] = {}
     for row in np.flatnonzero(~absent & (names != "")):
         members.setdefault((str(splits[row]), str(names[row])), []).append(int(row))
+    members, overlaps = without_overlap(members, "rows")
     tasks = []
     for (split, name), own in sorted(members.items()):
         rows = np.array(own, dtype=np.int64)
         tasks.append(_task(name, rows, targets[rows], split, None if support is None else support[rows]))
-    return tasks, problems
+    return tasks, [*problems, *overlaps]
 
 
 def _by_column(layout: Layout, table: Table, with_classes: bool) -> tuple[list[OwnTask], list[str]]:
@@ -344,7 +359,7 @@ def _by_column(layout: Layout, table: Table, with_classes: bool) -> tuple[list[O
     tasks, problems = [], []
     for name in layout.targets:
         try:
-            targets = _labels(table, name) if with_classes else _values(table, (name,))
+            targets = labels(table, name) if with_classes else values(table, (name,))
         except DataError as error:
             problems.append(f"{error}; the column was left out")
             continue
@@ -363,44 +378,3 @@ def _task(name: str, rows: NDArray[np.int64], targets: NDArray[np.object_] | NDA
     numbers = {one: number for number, one in enumerate(classes)}
     return OwnTask(name, rows, np.array([numbers[one] for one in targets], dtype=np.int64), classes, split,
                    support=support)
-
-
-def in_order(classes: set[str]) -> tuple[str, ...]:
-    """Names of classes in order: by their value where all are numbers."""
-    try:
-        return tuple(sorted(classes, key=float))
-    except ValueError:
-        return tuple(sorted(classes))
-
-
-def _values(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
-    """[rows, targets] numbers; NaN where there is none.
-
-    Raises:
-        DataError: A column holds no numbers.
-    """
-    for name in targets:
-        strays, missing = table.strays(name), table.missing(name)
-        if strays.sum() > 0.02 * (~missing).sum():
-            row = int(np.flatnonzero(strays)[0])
-            cell, place = table.frame[name].iloc[row], table.paths[table.origins[row]].parent / table.where(row)
-            raise DataError(f"{place}: {cell!r} in the target {name} is no number; name another column in "
-                            "dataset.target, or take the dataset class_task_tables")
-    return np.stack([table.numbers(name) for name in targets], axis=1)
-
-
-def _labels(table: Table, target: str) -> NDArray[np.object_]:
-    """[rows] names of classes; empty where there is none. Numbers are written alike, as 1 for 1.0.
-
-    Raises:
-        DataError: There are more values than classes would have.
-    """
-    texts, numbers, absent = table.texts(target), table.numbers(target), table.missing(target)
-    if (~np.isnan(numbers) | absent).all():
-        texts = np.array(["" if np.isnan(one) else f"{one:.12g}" for one in numbers], dtype=object)
-        count = len(set(texts.tolist()) - {""})
-        if count > _MOST_CLASSES:
-            raise DataError(f"{table.path}: the target {target} holds {count:,} different numbers, which are "
-                            "values rather than classes; take the dataset task_tables, or name another column in "
-                            "dataset.target")
-    return texts

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +20,7 @@ from workbench.tasks.own_classes import Shapes
 from workbench.tasks.pictures import shown
 
 Integers = NDArray[np.int64]
+Rows = TypeVar("Rows")
 
 
 class Sharing(Protocol):
@@ -127,6 +128,28 @@ class TaskPlan:
     split: tuple[str, ...]
     notes: tuple[str, ...]
     problems: tuple[str, ...]
+
+
+def without_overlap(members: Mapping[tuple[str, str], Rows], noun: str
+                    ) -> tuple[dict[tuple[str, str], Rows], list[str]]:
+    """Tasks that lie in one split alone, and a sentence on each that lies in several.
+
+    A task is known by its name. One that several splits have goes to the first of train, validation and test with what
+    it has there, for whoever was trained on a task cannot be tested on it as on a new one.
+
+    Args:
+        members: The examples of each task by its split, empty where the data do not say, and its name.
+        noun: What the examples are called.
+    """
+    order = ("train", "", *SPLIT_NAMES[1:])  # what has no split may go anywhere, yet is trained on as a rule
+    splits: dict[str, list[str]] = {}
+    for split, name in sorted(members, key=lambda key: order.index(key[0])):
+        splits.setdefault(name, []).append(split)
+    kept = {(split, name): own for (split, name), own in members.items() if split == splits[name][0]}
+    sentences = [f"the task {shown(name)} is in {' and in '.join(split or 'no split' for split in its)}; only its "
+                 f"{noun} in {its[0] or 'no split'} were taken; give tasks that are different another name each"
+                 for name, its in sorted(splits.items()) if len(its) > 1]
+    return kept, named(sentences, "{} more tasks are in several splits")
 
 
 def plan_tasks(found: TaskCollection, sharing: Sharing, shapes: Shapes, path: object) -> TaskPlan:

@@ -12,13 +12,13 @@ import torch
 
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
-from workbench.experiment.registry import TaskKind
+from workbench.experiment.registry import TaskKind, found
 from workbench.tasks.base import DataError, Examples, Recognition, Spec
 from workbench.tasks.listing import Listing, list_files, with_notes
 from workbench.tasks.new_task import NewTask
 from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 from workbench.tasks.pictures import is_picture
-from workbench.tasks.tables import Encoder, Table, fitted, kind_of, read_table
+from workbench.tasks.tables import Encoder, Table, fitted, guess_label, kind_of, read_table
 from workbench.tasks.task_forms import (
     FORMS,
     WEAK_NAMES,
@@ -26,11 +26,10 @@ from workbench.tasks.task_forms import (
     Layout,
     Said,
     collected,
-    in_order,
-    is_of_classes,
     lay_out,
 )
 from workbench.tasks.task_splits import TaskCollection, fitting_shape
+from workbench.tasks.task_targets import CLASS_NAMES, in_order, is_of_classes
 
 _CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "files": 0.6}
 
@@ -92,18 +91,38 @@ class TableTasks(OwnTasks):
         if 2 * sum(is_picture(file.name) for file in listing.files) > len(listing.files):
             return None
         path = listing.root / listing.files[0].name if listing.is_file else listing.root
+        is_asked_for = listing.said.get("form") == cls.name()
         try:
             config = with_notes(cls.Config.model_validate({"path": path}))
             said = _said(config)
             layout = lay_out(listing, said)
-            is_asked_for = listing.said.get("form") == cls.name()
             if layout is None or (layout.has_classes != cls.has_classes and not is_asked_for):
                 return None
             found = collected(layout, said, with_classes=cls.has_classes)
         except DataError:
+            if cls._is_meant(listing):
+                raise
             return None  # somebody else may read it; whoever names this dataset is told what is wrong
-        return Recognition(FORMS[layout.form], layout.why, _certainty(layout, listing),
+        return Recognition(FORMS[layout.form], layout.why, _certainty(layout, listing, said),
                            {"layout": layout.form, **_guessed(layout)}, cls._demanded(found))
+
+    @classmethod
+    def _is_meant(cls, listing: Listing) -> bool:
+        """Whether what is wrong is to be said, because `dataset.toml` speaks of this dataset or of no other one."""
+        form, fields = listing.said.get("form"), set(listing.said) - {"form"}
+        if form is not None and form not in FORMS.values():
+            return bool(form == cls.name())
+        knowing = [kind for kind in found("dataset").values() if fields <= set(kind.Config.model_fields)]
+        if fields <= set(cls.Config.model_fields):
+            if all(issubclass(kind, TableTasks) for kind in knowing):
+                return True
+        elif knowing:
+            return False
+        try:
+            layout = lay_out(listing, Said()) if fields else None
+        except DataError:
+            return False
+        return layout is not None and layout.has_classes == cls.has_classes
 
     @classmethod
     def _demanded(cls, found: TaskCollection) -> dict[str, Any]:
@@ -180,15 +199,27 @@ def _guessed(layout: Layout) -> dict[str, str]:
     return {**({"task": layout.task} if layout.task else {}), "target": ",".join(layout.targets)}
 
 
-def _certainty(layout: Layout, listing: Listing) -> float:
+def _certainty(layout: Layout, listing: Listing, said: Said) -> float:
     """More where nothing but tasks looks so, less where series by class or a table of classes may look so too."""
     folders = {file.folder for file in listing.files}
     if layout.form == "long" and layout.has_classes and layout.task.lower() in WEAK_NAMES:
         return 0.45
+    if layout.form == "columns" and said.form is None and said.targets is None and _is_of_a_class(layout):
+        return 0.4
     if layout.form == "columns" and _has_gaps(layout):
         return 0.95
     are_by_class = layout.form == "files" and len(folders) > 1 and not any(layout.splits)
     return 0.3 if are_by_class else _CERTAINTY[layout.form]
+
+
+def _is_of_a_class(layout: Layout) -> bool:
+    """Whether a table has a column of classes, beside which columns with gaps may be features: they are not numbered,
+    nor do their names begin alike."""
+    start = commonprefix(layout.targets).rstrip("0123456789")  # noqa: RUF071 - of names, not of paths
+    called_so = {"target", "species", *CLASS_NAMES}
+    label = guess_label(layout.table, [name for name in layout.targets if name.lower() not in called_so])
+    are_alike = len(start) > 1 or all(name[len(start) :].isdigit() for name in layout.targets)
+    return label is not None and not are_alike
 
 
 def _has_gaps(layout: Layout) -> bool:
