@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from workbench.tasks.base import DataError
 from workbench.tasks.delimited import TABLE_SUFFIXES, Header, read_rows
 from workbench.tasks.folders import listed
+from workbench.tasks.watching import tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,7 +167,9 @@ def read_table(path: Path, header: Header = "auto") -> Table:
 
     Raises:
         DataError: It cannot be read, is no text, is empty, has no rows, or many rows are torn.
+        GivenUpError: Nobody wants it any more.
     """
+    tell()
     try:
         stat = path.stat()
     except OSError:

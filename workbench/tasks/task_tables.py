@@ -96,7 +96,7 @@ class TableTasks(OwnTasks):
         try:
             config = overridden(cls.Config.model_validate({"path": path}))
             said = _said(config)
-            layout = lay_out(listing, said)
+            layout = lay_out(listing, said, at_a_glance=True)
             is_asked_for = listing.said.get("form") == cls.name()
             if layout is None or (layout.has_classes != cls.has_classes and not is_asked_for):
                 return None
