@@ -77,6 +77,14 @@ def test_decimal_commas_are_read_wherever_commas_do_not_part_cells(tmp_path: Pat
     assert found.numbers("many").tolist() == [1234, 2500, 12]  # these may as well part thousands
 
 
+def test_a_new_table_has_the_decimal_sign_of_the_one_that_the_encoder_was_fitted_on(tmp_path: Path) -> None:
+    known = table(tmp_path / "one.csv", "a;b\n1.234,5;1\n3,5;2\n2.500;3\n")
+    encoder = Encoder.of(json.loads(json.dumps(fitted(known).encoder.reading)))
+    new = table(tmp_path / "two.csv", "a;b\n2.000;4\n")
+    assert encoder.encode(new).tolist() == [[2000, 4]]
+    assert encoder.encode(table(tmp_path / "three.csv", "a,b\n2.000,4\n")).tolist() == [[2, 4]]
+
+
 def test_tables_under_one_another_have_one_decimal_sign_in_each_column(tmp_path: Path) -> None:
     first = table(tmp_path / "one.csv", "a;b\n1.234;x\n2.500;y\n")
     second = table(tmp_path / "two.csv", "a;b\n1.234,5;x\n3,5;y\n")

@@ -270,6 +270,7 @@ class Coding(NamedTuple):
         median: What stands for a missing number.
         marks_missing: Whether a feature says where a number was missing.
         values: Known values, each a feature that is 1 where the cell has it.
+        has_commas: Whether a comma parted decimals, and a point thousands.
     """
 
     name: str
@@ -277,6 +278,7 @@ class Coding(NamedTuple):
     median: float = 0.0
     marks_missing: bool = False
     values: tuple[str, ...] = ()
+    has_commas: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -299,7 +301,8 @@ class Encoder:
     @classmethod
     def of(cls, reading: Mapping[str, Any]) -> Encoder:
         """The encoder that was written as `reading`."""
-        return cls(tuple(Coding(one["name"], one["kind"], one["median"], one["marks_missing"], tuple(one["values"]))
+        return cls(tuple(Coding(one["name"], one["kind"], one["median"], one["marks_missing"], tuple(one["values"]),
+                          one.get("has_commas", False))
                          for one in reading["columns"]))
 
     @property
@@ -324,6 +327,9 @@ class Encoder:
             DataError: A column is missing, or a cell of a column of numbers is neither a number nor missing.
         """
         table.check_has(self.columns, "which the learner was trained on")
+        if table.decimal != ".":  # else a new table of a few rows might show less than the one it was fitted on
+            known = {one.name for one in self.codings if one.has_commas}
+            table = replace(table, commas=table.commas | known)
         parts = [_numeric(table, one) if one.kind == "numeric" else _categorical(table, one) for one in self.codings]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
@@ -407,4 +413,4 @@ def _coding(table: Table, name: str, kind: Kind) -> Coding:
     numbers = table.numbers(name)
     missing = np.isnan(numbers)
     return Coding(name, "numeric", float(np.median(numbers[~missing])) if not missing.all() else 0.0,
-                  bool(missing.any()))
+                  bool(missing.any()), has_commas=name in table.commas)
