@@ -99,7 +99,7 @@ def cloth(chance: random.Random, pattern: Pattern, period: float, contrast: floa
     return image.quantize(8)
 
 
-def draw_ready_made(tasks: int = 60, shots: int = 2, queries: int = 3) -> None:
+def draw_ready_made(tasks: int = 40, shots: int = 2, queries: int = 3) -> None:
     """Ready-made picture tasks: three cloths of one shop after another, each woven at its own pitch."""
     chance = random.Random(7)  # noqa: S311 - drawings, no secrets
     for task in range(tasks):

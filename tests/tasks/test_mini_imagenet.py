@@ -78,6 +78,16 @@ def test_it_is_found_where_others_put_it(tmp_path: Path, mini: Maker, opened: Op
         assert first.labelled.names == other.labelled.names  # type: ignore[attr-defined]
 
 
+def test_of_pictures_that_are_called_alike_the_first_is_taken(tmp_path: Path, mini: Maker, opened: Opener) -> None:
+    images = mini(tmp_path) / "images"
+    wanted = opened("mini_imagenet", path=tmp_path, task=FEW).labelled.inputs.clone()  # type: ignore[attr-defined]
+    for place in ("b", "a", "z"):
+        (images / place).mkdir()
+        Image.new("RGB", (120, 120), (255, 255, 255)).save(images / place / "n0000000100000000.png")
+    (images / "n0000000100000001.png").rename(images / "a" / "n0000000100000001.png")
+    assert torch.equal(opened("mini_imagenet", path=tmp_path, task=FEW).labelled.inputs, wanted)  # type: ignore[attr-defined]
+
+
 def test_it_says_exactly_what_to_put_where(tmp_path: Path, mini: Maker, opened: Opener) -> None:
     with pytest.raises(DataError, match=r"not complete in .*mini_imagenet: train\.csv, val\.csv and test\.csv are "
                                         r"missing; put .*twitter-research/meta-learning-lstm.*60,000 pictures.*folder "

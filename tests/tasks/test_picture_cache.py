@@ -119,6 +119,17 @@ def test_two_programs_at_once_make_the_same_file(tmp_path: Path, write_picture: 
     assert len(kept_files()) == 1
 
 
+@pytest.mark.skipif(not Path("/proc/self/mem").exists(), reason="only Linux has files that fail so when they are read")
+def test_a_disk_that_fails_for_a_moment_is_named_and_nothing_is_kept(tmp_path: Path, write_picture: Writer) -> None:
+    paths = folder(tmp_path, write_picture, ["RGB"] * 3)
+    paths[1].unlink()
+    paths[1].symlink_to("/proc/self/mem")
+    read = read_pictures(paths, 8, 8, "auto", "key")
+    assert read.broken == {1: "cannot be read (Input/output error); check the disk"}
+    assert read.notice == "not kept in the cache (some files could not be read just now)"
+    assert kept_files() == []
+
+
 def test_a_drive_that_vanishes_while_it_is_read_is_named_and_nothing_is_kept(tmp_path: Path, write_picture: Writer
                                                                             ) -> None:
     paths = folder(tmp_path, write_picture, ["RGB"] * 3)

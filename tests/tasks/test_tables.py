@@ -56,6 +56,41 @@ def test_decimal_commas_are_read_where_commas_do_not_part_cells(tmp_path: Path) 
     assert plain.strays("b").tolist() == [False, True]  # half a decimal comma, half a list: not to be guessed
 
 
+def test_a_column_with_a_decimal_comma_has_points_between_thousands(tmp_path: Path) -> None:
+    found = table(tmp_path / "one.csv", "price;stock;share\n1.234,50;1.234;0.125\n1.234;999;0.5\n0,5;12.500;1\n")
+    assert found.numbers("price").tolist() == [1234.5, 1234, 0.5]
+    assert found.numbers("stock").tolist() == [1234, 999, 12500]  # as the column beside it shows
+    assert found.numbers("share").tolist() == [0.125, 0.5, 1]
+    assert found.rows(np.array([1])).numbers("price").tolist() == [1234]  # whatever rows are left
+    plain = table(tmp_path / "two.csv", "a;b\n1.234;x\n2.500;y\n")
+    assert plain.numbers("a").tolist() == [1.234, 2.5]
+    english = table(tmp_path / "three.csv", "a;b\n1,234.5;x\n2,500;y\n")
+    assert english.numbers("a").tolist() == [1234.5, 2500]
+
+
+@pytest.mark.parametrize("sign", ["\t", "|"])
+def test_decimal_commas_are_read_wherever_commas_do_not_part_cells(tmp_path: Path, sign: str) -> None:
+    lines = [["mass", "many", "kind"], ["1,5", "1,234", "a, b"], ["0,25", "2,500", "c"], ["1.000,125", "12", "d"]]
+    found = table(tmp_path / "one.tsv", "\n".join(map(sign.join, lines)))
+    assert found.numbers("mass").tolist() == [1.5, 0.25, 1000.125]
+    assert kind_of(found, "mass") == "numeric"
+    assert found.numbers("many").tolist() == [1234, 2500, 12]  # these may as well part thousands
+
+
+def test_a_new_table_has_the_decimal_sign_of_the_one_that_the_encoder_was_fitted_on(tmp_path: Path) -> None:
+    known = table(tmp_path / "one.csv", "a;b\n1.234,5;1\n3,5;2\n2.500;3\n")
+    encoder = Encoder.of(json.loads(json.dumps(fitted(known).encoder.reading)))
+    new = table(tmp_path / "two.csv", "a;b\n2.000;4\n")
+    assert encoder.encode(new).tolist() == [[2000, 4]]
+    assert encoder.encode(table(tmp_path / "three.csv", "a,b\n2.000,4\n")).tolist() == [[2, 4]]
+
+
+def test_tables_under_one_another_have_one_decimal_sign_in_each_column(tmp_path: Path) -> None:
+    first = table(tmp_path / "one.csv", "a;b\n1.234;x\n2.500;y\n")
+    second = table(tmp_path / "two.csv", "a;b\n1.234,5;x\n3,5;y\n")
+    assert stacked([first, second]).numbers("a").tolist() == [1234, 2500, 1234.5, 3.5]
+
+
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "utf-32"])
 def test_unicode_is_read_in_every_dress(tmp_path: Path, encoding: str) -> None:
     found = table(tmp_path / "one.csv", "größe,class\n1,Käse\n2,Brot und Butter\n", encoding)

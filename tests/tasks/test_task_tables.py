@@ -21,6 +21,7 @@ from workbench.tasks.new_task import read_new_task
 from workbench.tasks.recognizer import recognize_data
 from workbench.tasks.table import OneTable
 from workbench.tasks.task_tables import ClassTaskTables, TaskTables
+from workbench.tasks.watching import GivenUpError, watched
 
 Cells = list[list[Any]]
 
@@ -75,6 +76,38 @@ def assays(path: Path, *, columns: int = 6, rows: int = 120, classes: bool = Tru
     header = ["compound", *(["scaffold"] if group else []), "logp", "weight", "charge",
               *(f"assay_{n}" for n in range(columns))]
     return write(path, header, cells)
+
+
+def test_many_tables_are_recognized_by_some_and_then_all_are_read(tmp_path: Path) -> None:
+    for split, count in (("test", 30), ("train", 90), ("val", 30)):
+        for number in range(count):
+            write(tmp_path / split / f"m{number:03}.csv", ["load", "mode", "warmth"], points(24, number))
+    heard: list[tuple[int, int]] = []
+
+    def hear(done: int, total: int) -> bool:
+        heard.append((done, total))
+        return True
+
+    with watched(hear):
+        found = recognize_data(tmp_path)
+    assert found.dataset == "task_tables"
+    assert found.why == "of 150 tables 22 were looked at, and they have the same columns"
+    assert {total for _, total in heard} == {0, 22}
+    assert opened("task_tables", path=tmp_path).overview().tasks == {"train": 90, "validation": 30, "test": 30}
+    with watched(hear):
+        opened("task_tables", path=tmp_path)
+    assert (149, 150) in heard
+    with pytest.raises(GivenUpError), watched(lambda done, total: done < 3):
+        opened("task_tables", path=tmp_path)
+
+
+def test_many_ready_made_tasks_are_recognized_by_some(tmp_path: Path) -> None:
+    for number in range(60):
+        for part in ("support", "query"):
+            write(tmp_path / f"t{number}" / f"{part}.csv", ["load", "mode", "warmth"], points(6, number))
+    found = recognize_data(tmp_path)
+    assert found.why == "of 60 folders 20 were looked at, and they hold a support and a query table each"
+    assert found.settings["layout"] == "ready"
 
 
 def test_a_column_that_names_the_task_makes_a_task_of_each_value(tmp_path: Path) -> None:
@@ -466,7 +499,7 @@ def test_a_new_task_without_its_tables_says_what_it_needs(tmp_path: Path) -> Non
 
 @pytest.mark.parametrize(("folder", "form", "tasks"), [
     ("machines", "one long table with a task column", 40), ("assays", "one table, a task in each column", 24),
-    ("stations", "one table a task", 30), ("ready_made", "ready-made picture tasks", 60)])
+    ("stations", "one table a task", 30), ("ready_made", "ready-made picture tasks", 40)])
 def test_the_samples_give_tasks_as_they_are_recognized(folder: str, form: str, tasks: int) -> None:
     report = check_data(sample_tasks() / folder)
     assert (report["form"], sum(report["tasks"].values())) == (form, tasks)

@@ -21,13 +21,19 @@ from workbench.gui.form.form import ExperimentForm
 from workbench.gui.form.scan import Look, Opened, look, open_data
 from workbench.gui.jobs import Done, Jobs
 from workbench.gui.samples import samples
+from workbench.tasks.array_files import SUFFIXES as ARRAYS
 from workbench.tasks.base import TaskSource
+from workbench.tasks.delimited import TABLE_SUFFIXES
+from workbench.tasks.json_lines import JSON_LINES_SUFFIXES
 from workbench.tasks.preview import floors_of
+from workbench.tasks.series_files import TABLES as SERIES_TABLES
 
 _PROGRESS_MILLISECONDS = 200
 _PATIENCE_SECONDS = 1.0
 _LOOKING = ("recognize", "look")
-_FILES = ("Data (*.zip *.csv *.tsv *.txt *.jsonl *.json *.npz *.npy *.ts *.gz)", "All files (*)")
+# What some dataset reads as a file of its own; the archive of CIFAR-100 is the only one that is packed otherwise.
+_SUFFIXES = TABLE_SUFFIXES | JSON_LINES_SUFFIXES | SERIES_TABLES | ARRAYS | {".zip", ".tar.gz"}
+_FILES = (f"Data ({' '.join(f'*{suffix}' for suffix in sorted(_SUFFIXES))})", "All files (*)")
 
 
 class _Download:

@@ -6,8 +6,11 @@ import hashlib
 import json
 import logging
 import os
+import shutil
 import tempfile
+import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +20,7 @@ from torch import Tensor
 
 from workbench import places
 
-_KEPT = 16
+_KEPT, _STALE_SECONDS = 16, 24 * 3600
 _FORMAT = 2
 _log = logging.getLogger(__name__)
 
@@ -33,7 +36,8 @@ def place(kind: str, key: Any) -> Path:
     return places.cache() / "pictures" / f"{kind}-{digest}.safetensors"
 
 
-def cached(kind: str, key: Any, make: Callable[[], tuple[Tensor, Any]]) -> tuple[Tensor, Any]:
+def cached(kind: str, key: Any, make: Callable[[], tuple[Tensor, Any]],
+           is_kept: Callable[[Any], bool] = lambda _: True) -> tuple[Tensor, Any]:
     """What `make` gives, from the cache where the same key was asked for before.
 
     A cache that cannot be written or read is done without.
@@ -41,12 +45,14 @@ def cached(kind: str, key: Any, make: Callable[[], tuple[Tensor, Any]]) -> tuple
     Args:
         kind, key: As for `place`.
         make: Gives a tensor and plain values that go with it.
+        is_kept: Whether they may be kept, by these values.
     """
     path = place(kind, key)
     stored = load(path)
     if stored is None:
         pixels, about = make()
-        _store(path, pixels, about)
+        if is_kept(about):
+            _store(path, pixels, about)
         return pixels, about
     tensors, about = stored
     return tensors["pixels"], about
@@ -59,7 +65,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], Any] | None:
             about = (file.metadata() or {}).get("about")
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118 - it is no dict
         text = about if about is not None else bytes(tensors.pop("about").tolist()).decode()
-        os.utime(path)
+        with suppress(OSError):  # it is only forgotten sooner
+            os.utime(path)
         return tensors, json.loads(text)
     except FileNotFoundError:
         return None
@@ -93,11 +100,34 @@ def new_part(path: Path) -> Path:
     return Path(name)
 
 
-def forget_old(folder: Path) -> None:
-    """Keep the latest files alone."""
-    kept = sorted(folder.glob("*.safetensors"), key=lambda file: file.stat().st_mtime, reverse=True)
-    for old in kept[_KEPT:]:
-        old.unlink(missing_ok=True)
+def forget_old(folder: Path, pattern: str = "*.safetensors", most: int = _KEPT) -> None:
+    """Keep the latest files or folders alone, and of what is half-made that of the last day.
+
+    What cannot be removed, such as a file that is mapped into memory on Windows, stays.
+
+    Args:
+        folder: Where they lie.
+        pattern: What their names look like; those that end with .part are half-made.
+        most: How many are kept.
+    """
+    whole = [path for path in folder.glob(pattern) if path.suffix != ".part"]
+    stale = [path for path in folder.glob("*.part") if _changed(path) < time.time() - _STALE_SECONDS]
+    for old in [*sorted(whole, key=_changed, reverse=True)[most:], *stale]:
+        with suppress(OSError):
+            if old.is_dir():
+                # Nobody may take what is left of a folder for the whole of it.
+                part = old if old.suffix == ".part" else old.rename(old.with_name(f"{old.name}.part"))
+                shutil.rmtree(part, ignore_errors=True)
+            else:
+                old.unlink()
+
+
+def _changed(path: Path) -> float:
+    """When it was changed last; now, where it has just gone or cannot be told."""
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return time.time()
 
 
 def header(tensors: dict[str, tuple[str, tuple[int, ...], int]], length: int) -> bytes:

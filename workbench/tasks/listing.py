@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import zipfile
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -16,6 +17,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 from workbench import places
 from workbench.experiment.fields import Choice
 from workbench.tasks.base import DataError
+from workbench.tasks.cache import forget_old
 from workbench.tasks.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.dataset_toml import beside, overridden
 from workbench.tasks.pictures import is_clutter, shown
@@ -24,6 +26,7 @@ from workbench.tasks.watching import tell
 C = TypeVar("C", bound=Choice)
 # An archive that unpacks to more than this and to more than a hundred times its own size is made to fill disks.
 _LARGEST, _MOST_TIMES = 4_000_000_000, 100
+_UNPACKED = 8  # archives that stay unpacked
 
 
 class FileEntry(NamedTuple):
@@ -217,6 +220,8 @@ def unpacked(archive: Path) -> Path:
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:24]
     target = places.cache() / "unpacked" / digest
     if target.is_dir():
+        with suppress(OSError):  # it is only forgotten sooner
+            os.utime(target)
         return target
     try:
         with zipfile.ZipFile(archive) as packed:
@@ -229,6 +234,7 @@ def unpacked(archive: Path) -> Path:
             try:
                 packed.extractall(part)
                 part.rename(target)
+                forget_old(target.parent, "*", _UNPACKED)
             finally:
                 shutil.rmtree(part, ignore_errors=True)
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:

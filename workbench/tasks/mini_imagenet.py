@@ -187,8 +187,13 @@ def read_mini_imagenet(images: Path, lists: dict[str, Path]) -> Labelled:
 
 
 def _pictures(images: Path) -> dict[str, Path]:
-    """Every picture in the folder and in those below it, by its name."""
-    return {name: Path(folder, name) for folder, _, names in os.walk(images) for name in names if is_picture(name)}
+    """Every picture in the folder and in those below it, by its name; of several the first in order of their paths."""
+    found: dict[str, Path] = {}
+    for folder, _, names in sorted(os.walk(images)):
+        for name in names:
+            if is_picture(name):
+                found.setdefault(name, Path(folder, name))
+    return found
 
 
 def _stamp(path: Path) -> tuple[int, int]:

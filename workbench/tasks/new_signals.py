@@ -94,7 +94,7 @@ def _of_files(folder: Path, spec: Spec, suffixes: frozenset[str], noun: str, rea
 def _read(folder: Path, files: Sequence[tuple[FileEntry, str]], read: Callable[[Path], Tensor], problems: list[str]
           ) -> list[tuple[FileEntry, str, Tensor]]:
     """The files that can be read, with their classes and inputs; `problems` grows by the others."""
-    good, broken = read_each([folder / file.name for file, _ in files], read)
+    good, broken, _ = read_each([folder / file.name for file, _ in files], read)
     problems += [f"{shown(files[index][0].name)} {why}" for index, why in broken.items()]
     return [(*files[index], one) for index, one in good.items()]
 
@@ -212,7 +212,7 @@ def usual_spec(folder: Path) -> Spec | None:
     if (folder / SUPPORT_ROWS).is_file():
         return _spec_of_rows(folder / SUPPORT_ROWS)
     files = [file for file in listing.having(TABLES | ARRAYS) if file.folder]
-    kept, names, _ = alike(read_each([listing.path(file) for file in files], read_series)[0])
+    kept, names, _ = alike(read_each([listing.path(file) for file in files], read_series).good)
     if not kept:
         return None
     return _spec_of_series([one.values.shape[1] for one in kept.values()], len(next(iter(kept.values())).values), names)

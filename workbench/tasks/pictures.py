@@ -48,6 +48,10 @@ class PictureError(ValueError):
     """A picture that cannot be used; the message continues a sentence that begins with the picture's name."""
 
 
+class PassingPictureError(PictureError):
+    """A picture that cannot be used now and perhaps a moment later, so that nobody may remember it as broken."""
+
+
 def is_clutter(name: str) -> bool:
     """Whether a file or folder of this name was left there by a system rather than by a person."""
     return name.startswith(".") or name.lower() in _CLUTTER
@@ -88,9 +92,7 @@ def read_picture(path: Path, height: int, width: int, color: Color) -> Bytes:
             plain = _flattened(ImageOps.exif_transpose(image))
             fitted = ImageOps.fit(plain, (width, height), Image.Resampling.LANCZOS)
         except MemoryError as error:
-            # No fault of the picture, so it must not be remembered as one.
-            raise DataError(f"{path} does not fit into the free memory; close other programs, or make it smaller"
-                            ) from error
+            raise PassingPictureError("does not fit into memory; make it smaller") from error
         except _BROKEN as error:
             raise PictureError(f"is damaged ({_reason(error)}); replace or delete it") from error
     if color == "grey":
@@ -108,11 +110,11 @@ def _opened(path: Path) -> Image.Image:
     except PermissionError as error:
         raise PictureError("may not be read; give yourself the right to read it") from error
     except OSError as error:
-        if not path.exists():
+        if not os.path.exists(path):  # noqa: PTH110 - which a drive that fails does not raise in
             # A drive that was pulled out must not look like a folder of broken pictures, which would be kept.
             raise DataError(f"{path} vanished while it was read; put the drive back, or look at the folder again"
                             ) from error
-        raise PictureError(f"cannot be read ({error.strerror}); check the disk") from error
+        raise PassingPictureError(f"cannot be read ({error.strerror}); check the disk") from error
     if not content:
         raise PictureError("is empty (0 bytes); replace or delete it")
     try:
@@ -230,7 +232,7 @@ def _in_memory(paths: Sequence[Path], height: int, width: int, color: Color, not
         raise DataError(f"{len(paths):,} pictures of {height}×{width} take {wanted / 1e9:.1f} GB to read and "
                         f"{free / 1e9:.1f} GB are free; lower dataset.size or take fewer pictures")
     pixels = np.empty((len(paths), 1 if color == "grey" else 3, height, width), np.uint8)
-    channels, broken, moments = _decode_into(pixels, paths, color)
+    channels, broken, moments, _ = _decode_into(pixels, paths, color)
     count = _compacted(pixels, broken, channels)
     kept = pixels.reshape(-1)[: count * channels * height * width].reshape(count, channels, height, width)
     return Decoded(torch.from_numpy(kept), torch.from_numpy(moments[:, :channels]), broken, notice)
@@ -244,7 +246,9 @@ def _on_disk(paths: Sequence[Path], size: tuple[int, int], color: Color, part: P
         # Room is made at once: a mapped file that the disk has no room for ends the program.
         _reserve(file.fileno(), _HEADER + math.prod(shape))
     mapped = np.memmap(part, np.uint8, "r+", _HEADER, shape)
-    channels, broken, moments = _decode_into(mapped, paths, color)
+    channels, broken, moments, is_lasting = _decode_into(mapped, paths, color)
+    if not is_lasting:  # what is read once more need not fail again, and this must not be found the next time
+        raise OSError(errno.EIO, "some files could not be read just now")
     count = _compacted(mapped, broken, channels)
     mapped.flush()
     del mapped
@@ -278,16 +282,18 @@ def _reserve(handle: int, size: int) -> None:
 
 
 def _decode_into(pixels: Bytes, paths: Sequence[Path], color: Color
-                 ) -> tuple[int, dict[int, str], NDArray[np.float64]]:
+                 ) -> tuple[int, dict[int, str], NDArray[np.float64], bool]:
     """Decode every file into its row.
 
     Returns:
-        The channels that are needed, why files could not be read, and the moments [readable files, channels, 2].
+        The channels that are needed, why files could not be read, the moments [readable files, channels, 2], and
+        whether all of those files would fail again.
     """
     height, width = pixels.shape[2:]
     moments = np.zeros((len(paths), pixels.shape[1], 2))
     is_colored = np.zeros(len(paths), dtype=bool)
     broken: dict[int, str] = {}
+    passing: set[int] = set()
 
     def read(block: range) -> None:
         for row in block:
@@ -295,6 +301,8 @@ def _decode_into(pixels: Bytes, paths: Sequence[Path], color: Color
                 picture = read_picture(paths[row], height, width, color)
             except PictureError as error:
                 broken[row] = str(error)
+                if isinstance(error, PassingPictureError):
+                    passing.add(row)
                 continue
             pixels[row] = picture
             is_colored[row] = len(picture) > 1
@@ -310,7 +318,7 @@ def _decode_into(pixels: Bytes, paths: Sequence[Path], color: Color
             pool.shutdown(wait=True, cancel_futures=True)
     good = [row for row in range(len(paths)) if row not in broken]
     channels = pixels.shape[1] if color == "rgb" or bool(is_colored.any()) else 1
-    return channels, dict(sorted(broken.items())), moments[good]
+    return channels, dict(sorted(broken.items())), moments[good], not passing
 
 
 def _compacted(pixels: Bytes, broken: Mapping[int, str], channels: int) -> int:

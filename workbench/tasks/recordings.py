@@ -80,11 +80,11 @@ class Recordings(OwnClasses):
 
         def decode() -> tuple[Tensor, Any]:
             read = read_recordings(listing, files, look)
-            return read.inputs, {"kept": list(read.kept), "broken": list(read.broken)}
+            return read.inputs, {"kept": list(read.kept), "broken": list(read.broken), "is_lasting": read.is_lasting}
 
         # Some wav files, too, are read by the package alone: with it more is readable than the cache may hold.
-        key = [str(config.path), files, config.rate, config.seconds, config.mels, has_package()]
-        inputs, about = cached("recordings", key, decode)
+        key = [str(listing.root.resolve()), files, config.rate, config.seconds, config.mels, has_package()]
+        inputs, about = cached("recordings", key, decode, is_kept=lambda about: about["is_lasting"])
         read = Read(inputs, about["kept"], about["broken"])
         if not read.kept:
             raise DataError(f"{config.path}: none of the {len(files):,} recordings can be read: {files[0].name} "
@@ -104,9 +104,9 @@ class Recordings(OwnClasses):
 
 def read_recordings(listing: Listing, files: list[FileEntry], look: Spectrograms) -> Read:
     """Spectrograms [kept, 1, mels, frames] of the files that can be read, float32."""
-    good, broken = read_each([listing.path(file) for file in files], look.read)
+    good, broken, is_lasting = read_each([listing.path(file) for file in files], look.read)
     inputs = torch.stack(list(good.values())) if good else torch.empty(0, *look.shape)
-    return Read(inputs, list(good), list(broken.items()))
+    return Read(inputs, list(good), list(broken.items()), is_lasting)
 
 
 def readable(listing: Listing) -> Listing:

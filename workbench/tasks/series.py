@@ -16,7 +16,7 @@ from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
 from workbench.tasks.by_label import plain_labels, sorted_by_label
 from workbench.tasks.cache import cached
-from workbench.tasks.class_files import FileError, Read, collected, files_of, layout_of, read_each
+from workbench.tasks.class_files import FileError, PassingError, Read, collected, files_of, layout_of, read_each
 from workbench.tasks.folders import named, split_called
 from workbench.tasks.listing import FileEntry, Listing, list_files
 from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
@@ -24,6 +24,7 @@ from workbench.tasks.pictures import shown
 from workbench.tasks.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
 from workbench.tasks.series_files import ARRAYS, TABLES, alike, read_series
 from workbench.tasks.series_rows import FEWEST_STEPS, look_at, read_rows
+from workbench.tasks.watching import tell
 
 FORM, NOUN = "time series", "series"
 _FILES = TABLES | ARRAYS
@@ -140,6 +141,7 @@ class _Tables(NamedTuple):
     problems: list[str]
     names: tuple[str, ...]
     gaps: int
+    is_lasting: bool
 
 
 def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
@@ -154,10 +156,12 @@ def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
         length = config.length or usual_length(lengths)
         facts = _facts(len(found.series[0]), lengths, length, config.fit, found.gaps)
         about = {"labels": plain_labels(found.labels), "splits": found.splits, "where": found.where, "facts": facts,
-                 "problems": found.problems, "names": found.names}
+                 "problems": found.problems, "names": found.names,
+                 "is_lasting": found.is_lasting}
         return brought(found.series, length, config.fit), about
 
-    inputs, about = cached("series", [str(listing.root), files, config.label, config.length, config.fit], read)
+    key = [str(listing.root.resolve()), files, config.label, config.length, config.fit]
+    inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     placed = sorted_by_label(about["labels"], about["splits"], NOUN)
     problems = (*listing.problems, *named(about["problems"], "{} more lines were left out"), *placed.problems)
     return Collection(placed.classes, inputs[torch.from_numpy(placed.rows)], placed.owners,
@@ -172,14 +176,16 @@ def _reading(inputs: Tensor, names: Sequence[str], config: SeriesConfig) -> dict
 
 def _read_tables(listing: Listing, files: Sequence[FileEntry], config: SeriesConfig) -> _Tables:
     """Every row of every table; those whose channels are not the first one's are named and left out."""
-    found = _Tables([], [], [], [], [], (), 0)
-    gaps = 0
+    found = _Tables([], [], [], [], [], (), 0, is_lasting=True)
+    gaps, is_lasting = 0, True
     names: tuple[str, ...] = ()
-    for file in files:
+    for done, file in enumerate(files):
+        tell(done, len(files))
         try:
             rows = read_rows(listing.path(file), config.label)
         except FileError as error:
             found.problems.append(f"{shown(file.name)} {error}")
+            is_lasting &= not isinstance(error, PassingError)
             continue
         channels = len(rows.columns.channels)
         if found.series and channels != len(found.series[0]):
@@ -192,7 +198,7 @@ def _read_tables(listing: Listing, files: Sequence[FileEntry], config: SeriesCon
         found.series.extend(rows.series)
         found.where.extend(f"{file.name}, line {line}" for line in rows.lines)
         found.problems.extend(f"{shown(file.name)}, {problem}" for problem in rows.problems)
-    return found._replace(names=names, gaps=gaps)
+    return found._replace(names=names, gaps=gaps, is_lasting=is_lasting)
 
 
 def _split_of(file: FileEntry) -> str:
@@ -206,7 +212,7 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
     files = files_of(layout, config.path, NOUN)
 
     def read() -> tuple[Tensor, Any]:
-        good, broken = read_each([listing.path(file) for file in files], read_series)
+        good, broken, is_lasting = read_each([listing.path(file) for file in files], read_series)
         kept, names, odd = alike(good)
         if not kept:
             index, why = next(iter(broken.items()))
@@ -216,8 +222,10 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
         length = config.length or usual_length(lengths)
         inputs = brought([one.values for one in kept.values()], length, config.fit)
         facts = _facts(inputs.shape[1], lengths, length, config.fit, sum(one.gaps for one in kept.values()))
-        return inputs, {"kept": list(kept), "broken": sorted((broken | odd).items()), "names": names, "facts": facts}
+        return inputs, {"kept": list(kept), "broken": sorted((broken | odd).items()), "names": names, "facts": facts,
+                        "is_lasting": is_lasting}
 
-    inputs, about = cached("series", [str(listing.root), files, config.length, config.fit], read)
+    key = [str(listing.root.resolve()), files, config.length, config.fit]
+    inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     return collected(layout, files, Read(inputs, about["kept"], about["broken"]), form=FORM, noun=NOUN,
                      facts=tuple(about["facts"]), reading=_reading(inputs, about["names"], config))

@@ -17,7 +17,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.tasks.class_files import FileError, unreadable
+from workbench.tasks.class_files import FileError, PassingError, unreadable
 
 Wave = NDArray[np.float32]
 
@@ -79,15 +79,16 @@ def read_sound(path: Path) -> tuple[Wave, int]:
 
     Raises:
         FileError: It cannot be read, with the reason and the remedy.
+        DataError: It is not there any more.
     """
     try:
         if not path.stat().st_size:
             raise FileError("is empty (0 bytes); replace or delete it")
         samples, rate = _read_wav(path) if path.suffix.lower() in WITHOUT_PACKAGE else _read_with_package(path)
     except OSError as error:
-        raise unreadable(error) from error
+        raise unreadable(path, error) from error
     except MemoryError as error:
-        raise FileError("does not fit into memory; cut it") from error
+        raise PassingError("does not fit into memory; cut it") from error
     if not len(samples):
         raise FileError("holds no sound (0 seconds); replace or delete it")
     if not _RATES[0] <= rate <= _RATES[1]:
@@ -147,6 +148,8 @@ def _read_with_package(path: Path) -> tuple[Wave, int]:
             rate = int(recording.samplerate)
     except (soundfile.SoundFileError, RuntimeError) as error:
         reason = str(error).rpartition(": ")[2].strip(" .")
+        if reason == "System error":  # the package says no more where it is the disk that fails
+            raise OSError(reason) from error
         raise FileError(f"is no recording or a damaged one ({reason}); replace or delete it") from error
     # How long an mp3 is can only be guessed before it has been read.
     if len(samples) < wanted and path.suffix.lower() == ".flac":

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from workbench.tasks.base import DataError
 from workbench.tasks.delimited import TABLE_SUFFIXES, Header, read_rows
 from workbench.tasks.folders import listed
+from workbench.tasks.watching import tell
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,6 +31,11 @@ _NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 _ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|row|rownames|key|unnamed: ?\d+)\.?", re.IGNORECASE)
 _LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
 _MOST_VALUES, _MOST_STRAY, _LARGEST = 50, 0.02, 1e30
+_DECIMALS = {",": ".", ";": ","}
+_COMMA = re.compile(r"[+\N{MINUS SIGN}-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][+-]?\d+)?")
+_COMMA_THOUSANDS = re.compile(r"[+\N{MINUS SIGN}-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+_POINT_THOUSANDS = re.compile(r"[+\N{MINUS SIGN}-]?[1-9]\d{0,2}(\.\d{3})+")
+_POINTED = re.compile(r"[\d.,+\N{MINUS SIGN}-]*\d[\d.,+\N{MINUS SIGN}-]*")
 
 
 @dataclass(frozen=True)
@@ -41,7 +47,9 @@ class Table:
         frame: A column of text for each column of the file, named differently each, without white space about cells.
         lines: [rows] line of its file on which each row begins.
         origins: [rows] index in `paths` of the file of each row.
-        decimal: "," where a comma may part decimals, else ".".
+        decimal: "." where commas part the cells, "," where semicolons do and a comma in a number most likely parts
+            decimals, and empty where a column has to show it.
+        commas: Columns in which a comma parts decimals, and a point thousands.
         has_header: Whether the file itself names its columns.
         problems: What was wrong in reading, each naming the file.
     """
@@ -51,6 +59,7 @@ class Table:
     lines: NDArray[np.int64]
     origins: NDArray[np.int64]
     decimal: str = "."
+    commas: frozenset[str] = frozenset()
     has_header: bool = True
     problems: tuple[str, ...] = ()
 
@@ -95,9 +104,12 @@ class Table:
 
         cells = self.frame[name]
         values = np.array(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
-        others = np.flatnonzero(np.isnan(values))  # few, as a rule, and slow to read
+        is_other = np.isnan(values)
+        if name in self.commas:
+            is_other |= np.array([_POINT_THOUSANDS.fullmatch(cell) is not None for cell in cells], dtype=np.bool_)
+        others = np.flatnonzero(is_other)  # few, as a rule, and slow to read
         if len(others):
-            plain = _plain(cells.iloc[others], self.decimal)
+            plain = _plain(cells.iloc[others], "," if name in self.commas else ".")
             values[others] = np.array(pd.to_numeric(plain, errors="coerce"), dtype=np.float64)
         # Larger numbers are none that float32 could be reckoned with.
         values[~(np.abs(values) < _LARGEST)] = np.nan
@@ -119,10 +131,35 @@ def _plain(cells: pd.Series[str], decimal: str) -> pd.Series[str]:
     """
     cells = cells.str.replace("\N{MINUS SIGN}", "-", regex=False)
     if decimal == ",":
-        grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+,\d*")
+        grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
         return cells.where(~grouped, cells.str.replace(".", "", regex=False)).str.replace(",", ".", regex=False)
     grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
     return cells.where(~grouped, cells.str.replace(",", "", regex=False))
+
+
+def _with_commas(frame: pd.DataFrame, decimal: str) -> frozenset[str]:
+    """The columns in which a comma parts decimals: those with such a number, and, in a table that has such columns,
+    those whose points can all part thousands."""
+    if decimal == ".":
+        return frozenset()
+    found = {name for name in frame.columns if _has_decimal_comma(set(frame[name]), decimal)}
+    others = {name for name in frame.columns if found and name not in found and _parts_thousands(set(frame[name]))}
+    return frozenset(map(str, found | others))
+
+
+def _has_decimal_comma(cells: Collection[str], decimal: str) -> bool:
+    """Whether a number has a comma that cannot part thousands; where it can in each of them, `decimal` decides."""
+    numbers = [cell for cell in cells if "," in cell and _POINTED.match(cell)]
+    grouped = [cell for cell in numbers if _COMMA_THOUSANDS.fullmatch(cell)]
+    if any(_COMMA.fullmatch(cell) for cell in set(numbers) - set(grouped)):
+        return True
+    return decimal == "," and bool(grouped) and all("." not in cell and cell.count(",") == 1 for cell in grouped)
+
+
+def _parts_thousands(cells: Collection[str]) -> bool:
+    """Whether there are numbers with points, and all of the points can part thousands."""
+    pointed = [cell for cell in cells if "." in cell and _POINTED.fullmatch(cell)]
+    return bool(pointed) and all(_POINT_THOUSANDS.fullmatch(cell) for cell in pointed)
 
 
 def read_table(path: Path, header: Header = "auto") -> Table:
@@ -130,7 +167,9 @@ def read_table(path: Path, header: Header = "auto") -> Table:
 
     Raises:
         DataError: It cannot be read, is no text, is empty, has no rows, or many rows are torn.
+        GivenUpError: Nobody wants it any more.
     """
+    tell()
     try:
         stat = path.stat()
     except OSError:
@@ -142,7 +181,7 @@ def read_table(path: Path, header: Header = "auto") -> Table:
 def _read_table(path: Path, header: Header, size: int, changed: int) -> Table:  # noqa: ARG001 - they tell a new file
     """Several datasets look at the same table before one of them reads it."""
     found = read_rows(path, header)
-    return table_of(path, found.names, found.cells, found.lines, decimal="," if found.delimiter == ";" else ".",
+    return table_of(path, found.names, found.cells, found.lines, decimal=_DECIMALS.get(found.delimiter, ""),
                     has_header=found.has_header, problems=found.problems)
 
 
@@ -153,7 +192,7 @@ def table_of(path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], l
 
     frame = pd.DataFrame(dict(zip(names, map(list, zip(*cells, strict=True)), strict=True)), dtype=object)
     return Table((path,), frame, np.array(lines, dtype=np.int64), np.zeros(len(frame), dtype=np.int64), decimal,
-                 has_header, tuple(problems))
+                 _with_commas(frame, decimal), has_header, tuple(problems))
 
 
 def stacked(tables: Sequence[Table]) -> Table:
@@ -167,11 +206,12 @@ def stacked(tables: Sequence[Table]) -> Table:
     columns = list(tables[0].columns)
     for table in tables:
         table.check_has(columns, f"which {tables[0].path.name} has")
-        if table.decimal != tables[0].decimal:
+        if table.decimal != tables[0].decimal and any(one.commas for one in tables):
             raise DataError(f"{table.path} parts its cells otherwise than {tables[0].path.name}; save both in one way")
     sizes = [len(table) for table in tables]
-    return replace(tables[0], paths=tuple(table.path for table in tables),
-                   frame=pd.concat([table.frame[columns] for table in tables], ignore_index=True),
+    frame = pd.concat([table.frame[columns] for table in tables], ignore_index=True)
+    return replace(tables[0], paths=tuple(table.path for table in tables), frame=frame,
+                   commas=_with_commas(frame, tables[0].decimal),
                    lines=np.concatenate([table.lines for table in tables]),
                    origins=np.repeat(np.arange(len(tables)), sizes),
                    problems=tuple(problem for table in tables for problem in table.problems))
@@ -230,6 +270,7 @@ class Coding(NamedTuple):
         median: What stands for a missing number.
         marks_missing: Whether a feature says where a number was missing.
         values: Known values, each a feature that is 1 where the cell has it.
+        has_commas: Whether a comma parted decimals, and a point thousands.
     """
 
     name: str
@@ -237,6 +278,7 @@ class Coding(NamedTuple):
     median: float = 0.0
     marks_missing: bool = False
     values: tuple[str, ...] = ()
+    has_commas: bool = False
 
     @property
     def features(self) -> tuple[str, ...]:
@@ -259,7 +301,8 @@ class Encoder:
     @classmethod
     def of(cls, reading: Mapping[str, Any]) -> Encoder:
         """The encoder that was written as `reading`."""
-        return cls(tuple(Coding(one["name"], one["kind"], one["median"], one["marks_missing"], tuple(one["values"]))
+        return cls(tuple(Coding(one["name"], one["kind"], one["median"], one["marks_missing"], tuple(one["values"]),
+                          one.get("has_commas", False))
                          for one in reading["columns"]))
 
     @property
@@ -284,6 +327,9 @@ class Encoder:
             DataError: A column is missing, or a cell of a column of numbers is neither a number nor missing.
         """
         table.check_has(self.columns, "which the learner was trained on")
+        if table.decimal != ".":  # else a new table of a few rows might show less than the one it was fitted on
+            known = {one.name for one in self.codings if one.has_commas}
+            table = replace(table, commas=table.commas | known)
         parts = [_numeric(table, one) if one.kind == "numeric" else _categorical(table, one) for one in self.codings]
         return np.concatenate(parts, axis=1).astype(np.float32)
 
@@ -367,4 +413,4 @@ def _coding(table: Table, name: str, kind: Kind) -> Coding:
     numbers = table.numbers(name)
     missing = np.isnan(numbers)
     return Coding(name, "numeric", float(np.median(numbers[~missing])) if not missing.all() else 0.0,
-                  bool(missing.any()))
+                  bool(missing.any()), has_commas=name in table.commas)

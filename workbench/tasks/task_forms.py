@@ -21,6 +21,7 @@ from workbench.tasks.rows import split_column
 from workbench.tasks.tables import Table, fitted, kind_of, read_table, stacked
 from workbench.tasks.task_splits import OwnTask, TaskCollection, without_overlap
 from workbench.tasks.task_targets import in_order, is_of_classes, labels, values
+from workbench.tasks.watching import tell
 
 Form = Literal["long", "files", "columns", "ready"]
 
@@ -37,6 +38,7 @@ WEAK_NAMES = frozenset({"site", "plant", "sensor", "unit", "experiment", "person
 _TARGET_NAMES = ("target", "y", "label", "class", "outcome", "value", "output", "response", "rating", "result")
 _FEWEST_ROWS, _FEWEST_TASKS = 4, 3
 _SPARSE, _DENSE = 0.2, 0.1
+_GLANCE = 24  # tables, or folders of two, that are enough to see what all of them are
 
 
 class Said(NamedTuple):
@@ -90,8 +92,13 @@ class Layout:
     problems: tuple[str, ...] = ()
 
 
-def lay_out(listing: Listing, said: Said) -> Layout | None:
+def lay_out(listing: Listing, said: Said, *, at_a_glance: bool = False) -> Layout | None:
     """How tasks lie in the tables that were listed; None where nothing looks like tasks.
+
+    Args:
+        listing: What lies there.
+        said: What the person says of it.
+        at_a_glance: Whether of many tables that are a task each only some are read.
 
     Raises:
         DataError: A table cannot be read, or lacks a column that was named.
@@ -99,12 +106,12 @@ def lay_out(listing: Listing, said: Said) -> Layout | None:
     files = listing.having(TABLE_SUFFIXES)
     ready = _ready_made(files)
     if said.form == "ready" or (said.form is None and len(ready) >= 2 * _FEWEST_TASKS and 2 * len(ready) > len(files)):
-        return _in_files(listing, ready, files, "ready", said) if ready else None
+        return _in_files(listing, ready, files, "ready", said, at_a_glance=at_a_glance) if ready else None
     if not files:
         return None
     if said.form == "files" or (said.form is None and said.task is None and said.targets is None
                                 and len(files) >= _FEWEST_TASKS and not any(map(_is_split_file, files))):
-        return _in_files(listing, files, files, "files", said)
+        return _in_files(listing, files, files, "files", said, at_a_glance=at_a_glance)
     if len(files) > 1 and said.form is None and said.task is None and said.targets is None:
         return None
     table = stacked([read_table(listing.path(file), said.header) for file in files])
@@ -127,10 +134,12 @@ def _is_split_file(file: FileEntry) -> bool:
 
 
 def _in_files(listing: Listing, files: Sequence[FileEntry], all_files: Sequence[FileEntry],
-              form: Literal["files", "ready"], said: Said) -> Layout | None:
+              form: Literal["files", "ready"], said: Said, *, at_a_glance: bool) -> Layout | None:
     """A table a task, or two; those with other columns than most are left out."""
     tables, problems = [], []
-    for file in files:
+    wanted = _glanced_at(files, form) if at_a_glance else files
+    for done, file in enumerate(wanted):
+        tell(done, len(wanted))
         try:
             tables.append((file, read_table(listing.path(file), said.header)))
         except DataError as error:
@@ -160,11 +169,20 @@ def _in_files(listing: Listing, files: Sequence[FileEntry], all_files: Sequence[
     table = stacked([table for _, table in kept])
     targets = _target_columns(table, said, ())
     paths = [_named_by(file, form) for file, _ in kept]
-    why = f"{len(kept):,} tables have the same columns" if form == "files" else \
-        f"{len(kept) // 2:,} folders hold a support and a query table each"
+    count, what = (len(kept), "tables") if form == "files" else (len(kept) // 2, "folders")
+    looked = f"of {len(files) // (1 + (form == 'ready')):,} {what} {count:,} were looked at, and they"
+    why = f"{looked if len(wanted) < len(files) else f'{count:,} {what}'} " + \
+        ("have the same columns" if form == "files" else "hold a support and a query table each")
     return Layout(form, table, tuple(name for name, _ in paths), tuple(split for _, split in paths),
                   tuple(form == "ready" and _stem(file) == "support" for file, _ in kept), "", targets,
                   _has_classes(table, targets), why, tuple(problems))
+
+
+def _glanced_at(files: Sequence[FileEntry], form: Literal["files", "ready"]) -> list[FileEntry]:
+    """Some of the tables, or both of some folders, from the first to the last, so that every split is among them."""
+    units = sorted({file.folder if form == "ready" else file.name for file in files})
+    some = set(units[:: -(-len(units) // _GLANCE)])
+    return [file for file in files if (file.folder if form == "ready" else file.name) in some]
 
 
 def _named_by(file: FileEntry, form: Form) -> tuple[str, str]:

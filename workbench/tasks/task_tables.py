@@ -95,7 +95,7 @@ class TableTasks(OwnTasks):
         try:
             config = with_notes(cls.Config.model_validate({"path": path}))
             said = _said(config)
-            layout = lay_out(listing, said)
+            layout = lay_out(listing, said, at_a_glance=True)
             if layout is None or (layout.has_classes != cls.has_classes and not is_asked_for):
                 return None
             found = collected(layout, said, with_classes=cls.has_classes)
