@@ -45,7 +45,7 @@ TOLD: dict[str, dict[str, Any] | None] = {
     "protonet": None,
     "relation_net": None,
     "reptile": {"adapts": "all weights", "optimizer": "adam", "lr": 0.3, "betas": [0.0, 0.999], "eps": 1e-8,
-                "batch": 10, "moments": "begin as under buffers/"},
+                "batch": 25, "moments": "begin as under buffers/"},
     "ridge": None,
     "scratch": {"adapts": "all weights", **SGD},
     "snail": None,

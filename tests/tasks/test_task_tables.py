@@ -81,7 +81,7 @@ def assays(path: Path, *, columns: int = 6, rows: int = 120, classes: bool = Tru
 def test_many_tables_are_recognized_by_some_and_then_all_are_read(tmp_path: Path) -> None:
     for split, count in (("test", 30), ("train", 90), ("val", 30)):
         for number in range(count):
-            write(tmp_path / split / f"m{number:03}.csv", ["load", "mode", "warmth"], points(24, number))
+            write(tmp_path / split / f"{split}{number:03}.csv", ["load", "mode", "warmth"], points(24, number))
     heard: list[tuple[int, int]] = []
 
     def hear(done: int, total: int) -> bool:

@@ -33,7 +33,8 @@ def _in_words(report: dict[str, Any]) -> str:
     if report["size"]:
         facts.append(f"{report['size']}×{report['size']} {'grey' if report['color'] == 'grey' else 'colour'}")
     why = f" ({report['why']})" if report["why"] else ""
-    lines = [f"{report['path']}: {report['form']}{why}", report["facts"] or ", ".join(facts)]
+    lines = [f"{report['path']}: {report['form']}{why}", ", ".join(facts)]
+    lines += [report["facts"]] if report["facts"] else []
     lines += [f"  {name}: " + (f"{tasks[name]:,} tasks, " if name in tasks else "") +
               f"{split['classes']:,} classes, {split['examples']:,} examples"
               for name, split in report["splits"].items()]

@@ -31,6 +31,10 @@ class DataError(ValueError):
     """Data that cannot be turned into tasks; the message names the file or folder and the remedy."""
 
 
+class MeantDataError(DataError):
+    """Raised in recognition by a dataset that the data are certainly meant for, so that no other may claim them."""
+
+
 class Examples(NamedTuple):
     """Inputs and targets.
 

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any, cast
 
 from workbench.experiment.registry import UnknownNameError, find, found
-from workbench.tasks.base import DataError, Recognition, TaskSource
+from workbench.tasks.base import DataError, MeantDataError, Recognition, TaskSource
 from workbench.tasks.dataset_toml import NAME, overridden
 from workbench.tasks.listing import Listing, list_files
 from workbench.tasks.new_task import looks_like_new_task
@@ -91,6 +91,8 @@ def _candidates(listing: Listing) -> tuple[dict[str, Recognition], tuple[str, ..
     for name, kind in found("dataset").items():
         try:
             guess = cast("type[TaskSource]", kind).recognize(listing)
+        except MeantDataError:
+            raise
         except DataError as error:
             refusals.append(str(error))
             continue

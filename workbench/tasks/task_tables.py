@@ -13,7 +13,7 @@ import torch
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, found
-from workbench.tasks.base import DataError, Examples, Recognition, Spec
+from workbench.tasks.base import DataError, Examples, MeantDataError, Recognition, Spec
 from workbench.tasks.listing import Listing, list_files, with_notes
 from workbench.tasks.new_task import NewTask
 from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
@@ -99,9 +99,9 @@ class TableTasks(OwnTasks):
             if layout is None or (layout.has_classes != cls.has_classes and not is_asked_for):
                 return None
             found = collected(layout, said, with_classes=cls.has_classes)
-        except DataError:
+        except DataError as error:
             if cls._is_meant(listing):
-                raise
+                raise MeantDataError(str(error)) from error
             return None  # somebody else may read it; whoever names this dataset is told what is wrong
         return Recognition(FORMS[layout.form], layout.why, _certainty(layout, listing, said),
                            {"layout": layout.form, **_guessed(layout)}, cls._demanded(found))
