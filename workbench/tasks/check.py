@@ -13,7 +13,7 @@ import torch
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import ExperimentError, resolve
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import DataError, Overview, TaskSource
 from workbench.tasks.folders import recognize, scan
 from workbench.tasks.listing import list_files
 from workbench.tasks.new_task import read_new_task, usual_spec
@@ -104,13 +104,14 @@ def _of_source(source: TaskSource) -> dict[str, Any]:
     classes = sum(overview.classes.values()) if overview.class_count is None else overview.class_count
     return {"form": overview.form, "facts": overview.facts, "classes": classes,
             "examples": sum(overview.examples.values()), "splits": splits,
-            "tasks": overview.tasks, **_pictured(source.spec.input_shape, source),
+            "tasks": overview.tasks, **_pictured(source, overview),
             "floor": asdict(floors[0]) if floors else None, "problems": list(overview.problems), "usable": True}
 
 
-def _pictured(shape: tuple[int, ...], source: TaskSource) -> Mapping[str, Any]:
-    if not source.spec.raw.startswith("pixels") or source.overview().samples is None:
+def _pictured(source: TaskSource, overview: Overview) -> Mapping[str, Any]:
+    if not source.spec.raw.startswith("pixels") or overview.samples is None:
         return {}  # a spectrogram has rows and columns, and yet is no picture of some size
+    shape = source.spec.input_shape
     return {"size": shape[-1], "color": "grey" if shape[0] == 1 else "rgb"}
 
 
