@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
-from torch.func import grad
 
 from workbench.algorithms.base import Context, Meta, OnFeatures
+from workbench.algorithms.derivatives import grad
 from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
 from workbench.backbones.base import Params, only
 from workbench.experiment.fields import field

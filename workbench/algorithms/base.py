@@ -10,8 +10,8 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.func import grad_and_value
 
+from workbench.algorithms.derivatives import grad_and_value
 from workbench.backbones.base import Backbone, Network, Params, WithHead
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role

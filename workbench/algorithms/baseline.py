@@ -8,9 +8,9 @@ from typing import Any, Generic, Literal, NamedTuple, TypeVar
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from torch.func import grad
 
 from workbench.algorithms.base import Context, Meta, OnFeatures, Stage, noise
+from workbench.algorithms.derivatives import grad
 from workbench.algorithms.pretraining import ExampleLearner, OverExamples, without_training_tasks
 from workbench.backbones.base import Params
 from workbench.experiment.experiment import Experiment

@@ -7,10 +7,9 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import grad
 
 from workbench.algorithms.base import Context, Drawing, InnerLoop, Meta, OnFeatures, Stage
-from workbench.algorithms.inner import stopped
+from workbench.algorithms.derivatives import grad
 from workbench.algorithms.pretraining import ExampleLearner, OverExamples, WithClassifier, answers_in_all
 from workbench.backbones.base import Backbone, Network, Params, only
 from workbench.experiment.experiment import Experiment
@@ -168,9 +167,7 @@ class MetaTransfer(OnFeatures[MetaTransferConfig], ExampleLearner[MetaTransferCo
         def loss(head: Params) -> Tensor:
             return self.loss(self.network.part("head", head, state.features), support.targets)
 
-        gradient = grad(loss)(state.head)
-        if self.config.order == 1:
-            gradient = stopped(gradient)
+        gradient = grad(loss, constant=self.config.order == 1)(state.head)
         return state._replace(head={name: value - self.config.inner_lr * gradient[name]
                                     for name, value in state.head.items()})
 

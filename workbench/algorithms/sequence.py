@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import noise
-from workbench.backbones.base import Backbone, Network, Normalize, Params
+from workbench.backbones.base import Backbone, Network, Params
+from workbench.backbones.normalization import Normalize
 from workbench.experiment.fields import field
 from workbench.tasks.base import Spec
 

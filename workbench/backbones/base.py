@@ -4,20 +4,19 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Collection
-from typing import Any, ClassVar, Literal, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name that everybody knows
 from torch import Tensor, nn
 from torch.func import functional_call
 
+from workbench.backbones.normalization import Normalize
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Spec
 
 Params = dict[str, Tensor]
-Normalization = Literal["transductive", "inductive", "group", "none"]
 
 def normalization_field(more: str = "") -> Any:
     """Declare the field of a backbone that normalizes; `more` is added to its help."""
@@ -130,42 +129,6 @@ class Backbone(nn.Module, Pluggable):
     def is_inductive(self) -> bool:
         """Whether queries are to be normalized with the statistics of the support set."""
         return any(layer.kind == "inductive" for layer in self.normalizers.values())
-
-
-class Normalize(nn.Module):
-    """Batch, group or no normalization of [n, channels, height, width] or [n, channels, length], without running
-    statistics.
-
-    It keeps no state, so that it may be mapped over tasks and differentiated twice.
-
-    Args:
-        channels: Channels to scale and shift.
-        kind: Which one.
-        groups: Groups of group normalization; lowered to the nearest divisor of the channels.
-    """
-
-    epsilon: ClassVar[float] = 1e-5
-
-    def __init__(self, channels: int, kind: Normalization, groups: int = 8) -> None:
-        super().__init__()
-        self.kind = kind
-        self.groups = max(count for count in range(1, groups + 1) if channels % count == 0)
-        if kind != "none":
-            self.weight = nn.Parameter(torch.ones(channels))
-            self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor, rows: int | None) -> Tensor:
-        """Normalize x, batch normalization with the statistics of its first `rows` rows (None for all)."""
-        if self.kind == "none":
-            return x
-        if self.kind == "group":
-            return F.group_norm(x, self.groups, self.weight, self.bias, self.epsilon)
-        if rows is None:
-            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.epsilon)
-        variance, mean = torch.var_mean(x[:rows], (0, *range(2, x.ndim)), correction=0)
-        scale = self.weight * torch.rsqrt(variance + self.epsilon)
-        along = (-1, *[1] * (x.ndim - 2))
-        return x * scale.view(along) + (self.bias - mean * scale).view(along)
 
 
 class WithHead(nn.Module):

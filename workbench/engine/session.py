@@ -121,7 +121,7 @@ class Session:
     def running(self) -> Iterator[None]:
         """Give this thread the compute threads of the executor, and everything back afterwards."""
         before = torch.get_num_threads()
-        torch.set_num_threads(1 if self.executor.name == "threads" else self.executor.threads)
+        torch.set_num_threads(self.executor.threads if self.executor.name == "vectorized" else 1)
         try:
             yield
         finally:
