@@ -34,6 +34,8 @@ def said(*settings_: str):
     (["algorithm=meta_transfer", "algorithm.pretraining=0"], "algorithm.example_batch", "nothing is pretrained"),
     (["algorithm=meta_nas", "dataset=sinusoids"], "backbone.normalization", "vectors"),
     (["algorithm=baseline"], "training.shots", "on no tasks"),
+    (["algorithm=baseline"], "training.ways", "on no tasks"),
+    (["algorithm=supervised", "training.ways=20"], "training.ways", "on no tasks"),
     (["dataset=sinusoids"], "training.ways", "Sinusoids is regression"),
     (["dataset=sinusoids"], "task.ways", "Sinusoids is regression"),
     (["algorithm=maml"], "training.ways", "one output a way"),

@@ -130,7 +130,6 @@ def test_picks_that_do_not_fit_are_refused_with_the_reason():
 
 def test_more_ways_in_training_need_an_algorithm_without_a_head():
     assert "MAML has one output a way" in message("training.ways=20")
-    assert "Supervised tells all classes apart" in message("algorithm=supervised", "training.ways=20")
     assert said("algorithm=protonet", "training.ways=20").training_task().ways == 20
 
 

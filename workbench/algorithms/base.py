@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.func import grad_and_value
 
 from workbench.backbones.base import Backbone, Network, Params, WithHead
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Examples, Spec, Task
@@ -164,6 +165,11 @@ class Algorithm(Pluggable, Generic[C]):
         self.config = config
         self.network = network
         self.spec = spec
+
+    @classmethod
+    def settled(cls, config: C, experiment: Experiment) -> C:  # noqa: ARG003 - for methods that leave something open
+        """The config with what a person left open and the shape of the tasks decides."""
+        return config
 
     @classmethod
     def build(cls, config: C, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003 - for methods with more

@@ -38,6 +38,7 @@ class Supervised(ExampleLearner[SupervisedConfig]):
 
     Config = SupervisedConfig
     title = "Supervised"
+    any_ways = True
     iterates = False
     tested_on = "examples"
 

@@ -131,6 +131,9 @@ def fit(experiment: Experiment) -> list[Problem]:
     ways, reason = experiment.training.ways, algorithm.fixed_ways()
     if "classification" in dataset.task_kinds and reason and ways not in (None, experiment.task.ways):
         problems.append(Problem("training.ways", f"{algorithm.title} {reason}; leave training.ways empty"))
+    for role in ROLES:
+        refused = picked(experiment, role).refused(getattr(experiment, role), experiment)
+        problems += [Problem(name, reason) for name, reason in refused.items()]
     return problems
 
 
