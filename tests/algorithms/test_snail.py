@@ -13,7 +13,8 @@ from tests.algorithms.sequences import SEEN, check_against, linear
 from tests.problems import make, noise_tasks, spec
 from workbench.algorithms.base import Context, adapt
 from workbench.engine.session import build, settled
-from workbench.experiment.resolve import ExperimentError, resolve, with_settings
+from workbench.experiment.mistakes import ExperimentError
+from workbench.experiment.resolve import resolve, with_settings
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])

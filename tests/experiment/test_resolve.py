@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from workbench.experiment.experiment import TrainingConfig
 from workbench.experiment.fields import parameters
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.presets import find_preset, presets
 from workbench.experiment.registry import ROLES, UnknownNameError, find, found
 from workbench.experiment.resolve import (
-    ExperimentError,
     command_line,
     defaults,
     misfit,
