@@ -54,6 +54,14 @@ class Supervised(ExampleLearner[SupervisedConfig]):
         """The shape of training tasks."""
         return without_training_tasks(cls.title, experiment)
 
+    @classmethod
+    def refused(cls, config: SupervisedConfig, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
+        """To be tested on other classes."""
+        if getattr(experiment.dataset, "held_out", "examples") == "examples":
+            return {}
+        return {"dataset.held_out": f"{cls.title} tells the training classes apart and cannot be tested on others; set "
+                "it to examples"}
+
     def stage(self, progress: float) -> Stage:  # noqa: ARG002
         """Examples from the first step to the last."""
         return "examples"
