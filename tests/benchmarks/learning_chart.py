@@ -58,13 +58,15 @@ def _fill(axes: list[Axes], cells: Sequence[Cell]) -> None:
                    key=lambda name: min((1 if is_error else -1) * one["mean"] for one in cells
                                         if one["algorithm"] == name))
     for place, name in zip(axes, names, strict=False):
+        place.spines[["top", "right"]].set_visible(False)
         _curves(place, [one for one in cells if one["algorithm"] != name], _OTHERS, 0.6)
         _curves(place, [one for one in cells if one["algorithm"] == name], _OWN, 1.3)
         place.set_title(name, fontsize=7.5, pad=2, color=_OWN)
-        place.spines[["top", "right"]].set_visible(False)
         place.tick_params(width=0.5, length=2, labelleft=place.get_subplotspec().is_first_col())  # type: ignore[union-attr]
         if is_error:
             place.set_yscale("log")
+            place.yaxis.set_major_formatter("{x:g}")
+            place.minorticks_off()
     for number, place in enumerate(axes[len(names):], len(names)):
         place.set_visible(False)
         axes[number - _ACROSS].tick_params(labelbottom=True)

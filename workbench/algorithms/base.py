@@ -229,6 +229,11 @@ class Algorithm(Pluggable, Generic[C]):
         """How `in_order` sorts, in words."""
         return "class by class" if self.spec.kind == "classification" else "by their first input"
 
+    @property
+    def kindred(self) -> str:
+        """Support examples that a query should look at, in words."""
+        return "the examples of its own class" if self.spec.kind == "classification" else "the points next to it"
+
     def found(self, meta: Meta) -> Found | None:  # noqa: ARG002 - for methods that search
         """The network that was found, read out of `meta` as it is, before any task; None where nothing is searched."""
         return None

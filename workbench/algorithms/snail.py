@@ -202,9 +202,9 @@ class Snail(Algorithm[SnailConfig]):
 
     def drawings(self) -> dict[str, Drawing]:
         """The attention of the queries."""
-        return {"attention": Drawing("Attention of the queries", "Each query should look at the examples of its own "
-                                     f"class, or at the points next to it; both are sorted {self.sorting}.", "query",
-                                     "support example, and last the query itself", "weight in the last attention")}
+        return {"attention": Drawing("Attention of the queries", f"Each query should look at {self.kindred}; both are "
+                                     f"sorted {self.sorting}.", "query", "support example, and last the query itself",
+                                     "weight in the last attention")}
 
     def draw(self, meta: Meta, state: Sequence, task: Task, ctx: Context) -> Params:
         """Weights [queries, examples + 1], both in order."""
