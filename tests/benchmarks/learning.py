@@ -43,7 +43,8 @@ USUAL = ("sinusoids", "omniglot-5w1s")
 SECONDS = {"sinusoids": 60.0, "omniglot-5w1s": 480.0, "omniglot-5w5s": 480.0, "omniglot-20w1s": 480.0}
 # Half the filters of most papers: four times as many tasks are seen in the same time, which is worth more.
 NETWORK = ("backbone=conv4", "backbone.downsampling=stride", "backbone.filters=32")
-VALIDATIONS = 8
+# As many validations as this where they are quick, for the chart; slow ones may take this share of the seconds.
+VALIDATIONS, FEWEST, VALIDATING = 8, 2, 0.2
 TEST_TASKS = 1000
 COMMON = ("device=cpu", "evaluation.probe_tasks=1", "training.validation_tasks=60")
 CALIBRATION_SECONDS = 5.0
@@ -85,7 +86,7 @@ def experiment(problem: str, name: str, seed: int, iterations: int, validations:
     show the first and the fifth.
     """
     settings = [f"algorithm={name}", *PROBLEMS[problem], *COMMON, f"seed={seed}", f"training.iterations={iterations}",
-                f"evaluation.tasks={tasks}", f"training.validate_every={max(1, iterations // validations)}",
+                f"evaluation.tasks={tasks}", f"training.validate_every={-(-iterations // validations)}",
                 f"training.checkpoint_every={iterations}"]
     if problem != "sinusoids" and not find("algorithm", name).searches:
         settings += NETWORK
@@ -187,18 +188,20 @@ def run_cell(problem: str, name: str, seed: int, seconds: float, tasks: int = TE
     """Train for so many seconds and test on so many tasks."""
     of_step, of_validation, is_even = cost(problem, name, seed)
     checks = RESTARTS if is_even else 0
+    # One more is made before the first step.
+    validations = min(VALIDATIONS, max(FEWEST, int(VALIDATING * seconds / of_validation) - 1))
     while True:
-        iterations = max(VALIDATIONS, int((seconds - (VALIDATIONS + 1) * of_validation) / of_step))
-        made = experiment(problem, name, seed, iterations, tasks=tasks)
+        iterations = max(validations, int((seconds - (validations + 1) * of_validation) / of_step))
+        made = experiment(problem, name, seed, iterations, validations, tasks)
         before = time.perf_counter()
         try:
-            started, test, took, validations = trained(made, of_step if checks else None)
+            started, test, took, validated = trained(made, of_step if checks else None)
             break
         except OffPaceError as pace:
             of_step, checks = pace.of_step, checks - 1
     by_step = [{"mean": score.mean, "ci95": score.ci95} for score in test.by_step]
     curve = [{"seconds": round(at, 1), "step": one.step, "mean": one.score.mean, "ci95": one.score.ci95}
-             for at, one in validations]
+             for at, one in validated]
     return {
         "problem": problem, "algorithm": name, "seed": seed, "iterations": iterations,
         "tasks_seen": iterations * started.meta_batch, "training_seconds": round(took, 1),

@@ -153,8 +153,9 @@ class MetaTransfer(HeadLearner[MetaTransferConfig], ExampleLearner[MetaTransferC
         """How far every scale and shift has moved."""
         rows = tuple(f"{self._modulator(name).rstrip('/')} of {name.removeprefix('backbone.')}" for name in self._names)
         return {"transfer": Drawing(
-            "Learned scale and shift", "How far the frozen layers are changed to serve few-shot tasks, from the end of the "
-            "pretraining on: the distance of scales from one and of shifts from zero.", "parameters", "over their entries", "distance",
+            "Learned scale and shift", "How far the frozen layers are changed to serve few-shot tasks, from the end of "
+            "the pretraining on: the distance of scales from one and of shifts from zero.", "parameters",
+            "over their entries", "distance",
             rows, ("mean", "largest"), per_task=False)}
 
     def draw(self, meta: Meta, state: HeadOnFeatures, task: Task, ctx: Context) -> Params:  # noqa: ARG002

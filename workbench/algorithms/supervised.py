@@ -8,7 +8,12 @@ from typing import Any, Literal
 from torch import Tensor
 
 from workbench.algorithms.base import Context, Meta, Stage
-from workbench.algorithms.pretraining import ExampleLearner, OverExamples, without_training_tasks
+from workbench.algorithms.pretraining import (
+    ExampleLearner,
+    OverExamples,
+    without_test_tasks,
+    without_training_tasks,
+)
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
@@ -51,8 +56,8 @@ class Supervised(ExampleLearner[SupervisedConfig]):
 
     @classmethod
     def idle(cls, config: SupervisedConfig, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
-        """The shape of training tasks."""
-        return without_training_tasks(cls.title, experiment)
+        """The shape of tasks."""
+        return without_training_tasks(cls.title, experiment) | without_test_tasks(cls.title, experiment)
 
     @classmethod
     def refused(cls, config: SupervisedConfig, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
