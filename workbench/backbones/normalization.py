@@ -126,12 +126,10 @@ class _SecondDerivative(Function):
         gradient_onto, gradient_overlap, _ = _backward(gradient, x, None, mean, scale)
         of_weight = (along_x * gradient_onto).sum((0, *range(2, x.dim())))
         steep = weight * scale / count
-        # x̂ is written out as x·scale - mean·scale, so that each result is made in two passes.
-        of_gradient = torch.addcmul(_wide(along_bias - along_weight * mean * scale, x), x,
-                                    _wide(along_weight * scale, x))
+        centred = x - _wide(mean, x)
+        of_gradient = torch.addcmul(_wide(along_bias, x), centred, _wide(along_weight * scale, x))
         of_gradient.addcmul_(onto, _wide(weight, x))
-        pull = -of_weight * steep * scale
-        of_x = torch.addcmul(_wide(-pull * mean, x), x, _wide(pull, x))
+        of_x = centred.mul_(_wide(-of_weight * steep * scale, x))
         of_x.addcmul_(onto, _wide(-steep * gradient_overlap, x))
         of_x.addcmul_(gradient_onto, _wide(along_weight - steep * overlap, x))
         return of_gradient, of_x, of_weight

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from workbench.engine.devices import DeviceError
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import UnknownNameError
-from workbench.experiment.resolve import ExperimentError
 from workbench.exports.learner import LearnerError
 from workbench.runs.files import RunFileError
 from workbench.runs.store import RunBusyError

@@ -140,15 +140,22 @@ def open_source(experiment: Experiment, device: torch.device) -> TaskSource:
     return cast("type[TaskSource]", find("dataset", experiment.dataset.name))(experiment, device)
 
 
+def settled(experiment: Experiment) -> Experiment:
+    """The experiment with what its algorithm lets the shape of the tasks decide said in so many numbers."""
+    kind = cast("type[Algorithm[Any]]", find("algorithm", experiment.algorithm.name))
+    return experiment.model_copy(update={"algorithm": kind.settled(experiment.algorithm, experiment)})
+
+
 def build(experiment: Experiment, spec: Spec) -> tuple[Backbone, Algorithm[Any]]:
     """Backbone and algorithm for tasks of this kind; their tensors are `Algorithm.init`'s to draw."""
     kind = cast("type[Algorithm[Any]]", find("algorithm", experiment.algorithm.name))
+    config = settled(experiment).algorithm
     # Modules draw initial values that the algorithm may use: they follow the seed and leave the global state alone.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         backbone = cast("type[Backbone]", find("backbone", experiment.backbone.name))(experiment.backbone, spec)
-        network = Network(kind.build(experiment.algorithm, backbone, spec))
-    return backbone, kind(experiment.algorithm, network, spec)
+        network = Network(kind.build(config, backbone, spec))
+    return backbone, kind(config, network, spec)
 
 
 def to_device(meta: Meta, device: torch.device) -> Meta:

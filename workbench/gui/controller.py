@@ -19,8 +19,8 @@ from workbench.engine.control import Control
 from workbench.engine.devices import DeviceError
 from workbench.engine.events import Event, Paused, Steps
 from workbench.experiment.experiment import Experiment
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import UnknownNameError
-from workbench.experiment.resolve import ExperimentError
 from workbench.gui.run_rows import has_trained
 from workbench.runs.files import RunFileError
 from workbench.runs.history import History
