@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from tests.benchmarks.peers import floor, ours, report
 from tests.benchmarks.peers.candidate import OURS, PEERS
-from tests.benchmarks.peers.measuring import TOLERANCE, Effort, Field, difference, missing_peers
+from tests.benchmarks.peers.measuring import ALL, TOLERANCE, Effort, Field, Turn, difference, missing_peers, turns
 from tests.benchmarks.peers.problem import Problem, draw, load
 from tests.benchmarks.peers.workloads import WORKLOADS
 
@@ -113,18 +113,31 @@ def test_operations_are_those_of_the_layers_and_grow_with_tasks_and_steps(proble
 def test_everybody_is_measured_in_turns(problems):
     problem = problems["maml-sinusoids-5"].to("cpu", torch.float32)
     told: list[str] = []
-    with Field("maml", "cpu", Effort(rounds=2, seconds=0.01)) as field:
+    with Field("maml", "cpu", Effort(rounds=2, seconds=0.01), ("higher",)) as field:
         found = field.measure(problem, told.append)
     timed = {f"{one['who']} {one['way']}": one for one in found["results"] if "median" in one}
-    assert set(timed) == {f"{OURS} {way}" for way in ours.ways()} | {
-        f"{peer.name} {way}" for peer in PEERS if peer.name not in missing_peers() for way in peer.ways}
+    assert set(timed) == {*(f"{OURS} {way}" for way in ours.ways()), "higher loop"}
     assert all(len(one["seconds"]) == 2 and min(one["seconds"]) > 0 for one in timed.values())
     assert [one["is_chosen"] for one in timed.values() if one["who"] == OURS].count(True) == 1
     assert found["product_rate"] > 0
     assert found["operations"] == floor.operations(problem)
-    refused = [one for one in found["results"] if "refused" in one]
-    assert {one["who"] for one in refused} == set(missing_peers())
-    assert len(told) == len(found["results"])
+    assert len(told) == len(found["results"]) == len(timed)
+
+
+def test_a_peer_that_is_not_installed_is_said_and_not_hidden():
+    everybody = turns("maml", "cpu", ALL)
+    assert {turn.who for turn in everybody} == {OURS, *ALL}
+    assert {turn.who: turn.found["refused"] for turn in everybody if not turn.is_in} == missing_peers()
+    assert "installed" in " ".join(missing_peers().values()) or not missing_peers()
+
+
+def test_what_goes_wrong_in_a_process_is_told_as_the_reason():
+    turn = Turn("higher", "loop", "cpu")
+    turn.ask("open", path="/nowhere/at/all", dtype="float64")
+    assert not turn.is_in
+    assert "No such file" in turn.found["refused"]
+    assert turn.ask("pace") == {}
+    assert turn.process is None
 
 
 def entry(name: str, ours_ms: float, peers_ms: dict[str, float], refused: dict[str, str] | None = None) -> dict:
@@ -156,7 +169,7 @@ def test_the_table_says_which_goals_are_reached_and_by_how_much_others_are_misse
     assert row(table, "≥ 8× learn2learn, eager").endswith("| 10.00× (vectorized, over learn2learn (loop)) | reached |")
     assert row(table, "≥ 1.3× the fastest peer, eager").endswith("| **missed**, by 8 % |")
     assert "no executor of the engine is of that kind" in row(table, "≥ 25× learn2learn, compiled")
-    assert row(table, "≥ 2× the fastest").endswith("| 1.50× (vectorized, over learn2learn (loop)) | **missed**, by 25 % |")
+    assert row(table, "≥ 2× the fastest").endswith("(vectorized, over learn2learn (loop)) | **missed**, by 25 % |")
     # 10⁹ operations at 10¹¹ a second are 10 ms: a tenth of what ours takes.
     assert row(table, "30 % of the floor").endswith("| 10 % (vectorized) | **missed**, by 67 % |")
     assert "**missed**, by 2.0 MB" in row(table, "MAML Omniglot", "memory")

@@ -13,11 +13,12 @@ import argparse
 import json
 import sys
 import tempfile
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
 from tests.benchmarks.peers import report
-from tests.benchmarks.peers.measuring import Effort, Field, missing_peers
+from tests.benchmarks.peers.measuring import ALL, Effort, Field, missing_peers
 from tests.benchmarks.peers.problem import Problem, draw
 from tests.benchmarks.peers.workloads import CURVES, WORKLOADS, Curve, Workload
 
@@ -55,21 +56,21 @@ class Kept:
             print("no charts: matplotlib is not installed; install the extra `peers`", file=sys.stderr)
 
 
-def workload(one: Workload, device: str, effort: Effort, folder: Path) -> dict[str, Any]:
+def workload(one: Workload, device: str, effort: Effort, peers: Collection[str], folder: Path) -> dict[str, Any]:
     """Measure a workload."""
     problem = draw(one.settings, folder)
-    with Field(problem.about.method, device, effort) as field:
+    with Field(problem.about.method, device, effort, peers) as field:
         return {"workload": one.name, **field.measure(problem)}
 
 
-def curve(one: Curve, device: str, effort: Effort, folder: Path) -> dict[str, Any]:
+def curve(one: Curve, device: str, effort: Effort, peers: Collection[str], folder: Path) -> dict[str, Any]:
     """Measure a curve, point by point in the same processes."""
     points: list[dict[str, Any]] = []
 
     def problem(value: int) -> Problem:
         return draw(one.base.with_settings(f"{one.setting}={value}").settings, folder)
 
-    with Field(problem(one.values[0]).about.method, device, effort, remembers=False) as field:
+    with Field(problem(one.values[0]).about.method, device, effort, peers, remembers=False) as field:
         for value in one.values:
             print(f" {one.axis}: {value}", flush=True)
             points.append({"value": value, **field.measure(problem(value))})
@@ -82,6 +83,8 @@ def main() -> int:
                                      formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=[*WORKLOADS, *CURVES], metavar="NAME",
                         help=f"only these of {', '.join([*WORKLOADS, *CURVES])}")
+    parser.add_argument("--peers", nargs="*", choices=ALL, default=ALL, metavar="NAME",
+                        help=f"only these of {', '.join(ALL)}")
     parser.add_argument("--again", action="store_true", help="measure also what has a result")
     parser.add_argument("--quick", action="store_true",
                         help="three short rounds of the workloads, kept in a folder for the moment: a look, no result")
@@ -100,9 +103,11 @@ def main() -> int:
                 continue
             print(name, flush=True)
             if name in WORKLOADS:
-                found = workload(WORKLOADS[name], said.device, QUICK if said.quick else FULL, Path(folder))
+                effort = QUICK if said.quick else FULL
+                found = workload(WORKLOADS[name], said.device, effort, said.peers, Path(folder))
             else:
-                found = curve(CURVES[name], said.device, QUICK if said.quick else CURVE, Path(folder))
+                effort = QUICK if said.quick else CURVE
+                found = curve(CURVES[name], said.device, effort, said.peers, Path(folder))
             kept.data[part][key] = found
             kept.write()
     kept.write()

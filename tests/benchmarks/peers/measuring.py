@@ -10,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, cast
@@ -30,6 +30,7 @@ TOLERANCE = 1e-6
 # Of a weight tensor whose gradient is smaller than this share of the largest, what is left is rounding: a bias before
 # batch normalization has the gradient zero.
 NEGLIGIBLE = 1e-6
+ALL = tuple(peer.name for peer in PEERS)
 Say = Callable[[str], None]
 
 
@@ -124,13 +125,13 @@ def missing_peers() -> dict[str, str]:
     return found
 
 
-def turns(method: str, device: str) -> list[Turn]:
-    """Everybody who has a method, ours first, then the peers, those that are not there refused."""
+def turns(method: str, device: str, peers: Collection[str]) -> list[Turn]:
+    """Everybody who has a method, ours first, then these peers, those that are not there refused."""
     found = [Turn(OURS, way, device) for way in ours.ways()]
     missing = missing_peers()
     for peer in PEERS:
         for way, methods in peer.ways.items():
-            if method in methods:
+            if method in methods and peer.name in peers:
                 found.append(Turn(peer.name, way, device, {"refused": missing[peer.name]} if peer.name in missing
                                   else {}))
     return found
@@ -172,11 +173,13 @@ class Field:
         method: maml, protonet or reptile.
         device: Where.
         effort: How long is measured.
+        peers: Names of the peers that take part.
         remembers: Whether memory is measured too.
     """
 
-    def __init__(self, method: str, device: str, effort: Effort, *, remembers: bool = True) -> None:
-        self.everybody = turns(method, device)
+    def __init__(self, method: str, device: str, effort: Effort, peers: Collection[str] = ALL, *,
+                 remembers: bool = True) -> None:
+        self.everybody = turns(method, device, peers)
         self.bottom = Turn(floor.FLOOR, "", device)
         self.device, self.effort, self.remembers = device, effort, remembers
 

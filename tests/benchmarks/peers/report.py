@@ -179,7 +179,7 @@ def _machine(said: dict[str, Any]) -> str:
 
 
 def draw(data: dict[str, Any], path: Path) -> None:
-    """Write the charts as an SVG file: bars for the workloads, lines for the curves."""
+    """Write the charts into a file, SVG without the hour or PNG: bars for the workloads, lines for the curves."""
     import matplotlib as mpl
     from matplotlib.figure import Figure
 
@@ -187,17 +187,21 @@ def draw(data: dict[str, Any], path: Path) -> None:
                          "axes.spines.right": False})
     entries, curves = list(data["workloads"].values()), list(data["curves"].values())
     tall = [0.32 * (2 + len([one for one in entry["results"] if "median" in one])) for entry in entries]
-    across = (len(curves) + 1) // 2
-    heights = [*tall, *[2.8] * across]
+    heights = [*tall, *[2.6] * ((len(curves) + 1) // 2), *([0.8] if curves else [])]
     if not heights:
         return
     figure = Figure(figsize=(9, sum(heights) + 0.3 * len(heights)), layout="constrained")
     grid = figure.add_gridspec(len(heights), 2, height_ratios=heights)
     for row, entry in enumerate(entries):
         _bars(figure.add_subplot(grid[row, :]), entry)
+    named: dict[str, Any] = {}
     for number, curve in enumerate(curves):
-        _lines(figure.add_subplot(grid[len(entries) + number // 2, number % 2]), curve)
-    figure.savefig(path, format="svg", metadata={"Date": None})
+        named |= _lines(figure.add_subplot(grid[len(entries) + number // 2, number % 2]), curve)
+    if named:
+        below = figure.add_subplot(grid[-1, :])
+        below.set_axis_off()
+        below.legend(named.values(), named.keys(), loc="center", ncols=4, fontsize=7, frameon=False)
+    figure.savefig(path, metadata={"Date": None} if path.suffix == ".svg" else None)
 
 
 def _bars(axes: Any, entry: Entry) -> None:
@@ -206,23 +210,24 @@ def _bars(axes: Any, entry: Entry) -> None:
               color=[COLORS[one["who"]] for one in timed])
     for row, one in enumerate(timed):
         axes.text(1e3 * one["median"], row, f" {_ms(one['median'])} ms", va="center")
-    axes.set_xscale("log")
-    axes.margins(x=0.15)
+    axes.margins(x=0.12)
     axes.set_title(f"{WORKLOADS[entry['workload']].title}, {entry['device']}", loc="left", fontsize=8)
     axes.set_xlabel("ms a step")
 
 
-def _lines(axes: Any, curve: Entry) -> None:
+def _lines(axes: Any, curve: Entry) -> dict[str, Any]:
+    """Draw a curve of every candidate; the lines by name."""
     known = CURVES[curve["curve"]]
     names = {name_of(one): one["who"] for point in curve["points"] for one in point["results"] if "median" in one}
     seen: dict[str, int] = {}
+    drawn: dict[str, Any] = {}
     for name, who in names.items():
         points = [(point["value"], 1e3 * one["median"]) for point in curve["points"] for one in point["results"]
                   if name_of(one) == name and "median" in one]
         style = ("-", "--", ":", "-.")[seen.get(who, 0) % 4]
         seen[who] = seen.get(who, 0) + 1
-        axes.plot(*zip(*points, strict=True), style, color=COLORS[who], marker="o", markersize=2.5, linewidth=1.2,
-                  label=name)
+        (drawn[name],) = axes.plot(*zip(*points, strict=True), style, color=COLORS[who], marker="o", markersize=2.5,
+                                   linewidth=1.2)
     axes.set_xscale("log")
     axes.set_yscale("log")
     values = [point["value"] for point in curve["points"]]
@@ -231,4 +236,4 @@ def _lines(axes: Any, curve: Entry) -> None:
     axes.set_xlabel(known.axis)
     axes.set_ylabel("ms a step")
     axes.set_title(f"{known.title}, {curve['device']}", loc="left", fontsize=8)
-    axes.legend(fontsize=5.5, frameon=False)
+    return drawn

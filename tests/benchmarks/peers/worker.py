@@ -22,7 +22,6 @@ from safetensors.torch import save_file
 from tests.benchmarks.peers.candidate import Candidate
 from tests.benchmarks.peers.problem import Problem, load
 
-REMEMBERED = 2
 BRIEF = 0.5
 
 
@@ -60,19 +59,22 @@ class Worker:
         return {}
 
     def memory(self) -> dict[str, Any]:
-        """Bytes that a step needs at its peak beyond what is held between steps, and the most the process ever held."""
+        """Bytes that a step needs at its peak beyond what is held between steps, and that the process then holds.
+
+        The step that is watched comes after one that makes what is made once and kept.
+        """
         self._steps(1)
         gc.collect()
         if self.device == "cuda":
             torch.cuda.reset_peak_memory_stats()
             held = torch.cuda.memory_allocated()
-            self._steps(REMEMBERED)
+            self._steps(1)
             peak = torch.cuda.max_memory_allocated()
             return {"step_bytes": peak - held, "peak_bytes": peak}
         _give_back()
         held = psutil.Process().memory_info().rss
         is_reset = _reset_peak()
-        self._steps(REMEMBERED)
+        self._steps(1)
         peak = _peak()
         return {"step_bytes": max(0, peak - held) if is_reset else None, "peak_bytes": peak}
 
