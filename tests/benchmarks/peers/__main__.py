@@ -3,7 +3,7 @@
 Every workload and curve that has no result yet is measured and written at once, so the command may be interrupted and
 goes on where it was; it wants a machine that does nothing else. The results are kept in `results/peers.json` and drawn
 in `peers.md` and `peers.svg`. Peers come with `pip install -e '.[peers]'`; learn2learn, which does not build as it is,
-takes four more lines, which stand in the README of this folder. A peer that is not installed is said and left out.
+takes a few lines more, which stand in the README of this folder. A peer that is not installed is said and left out.
 Omniglot is found through WORKBENCH_OMNIGLOT.
 """
 

@@ -126,14 +126,14 @@ def missing_peers() -> dict[str, str]:
 
 
 def turns(method: str, device: str, peers: Collection[str]) -> list[Turn]:
-    """Everybody who has a method, ours first, then these peers, those that are not there refused."""
+    """Everybody who has a method, ours first, then the peers; those that are not there or not wanted are refused."""
     found = [Turn(OURS, way, device) for way in ours.ways()]
-    missing = missing_peers()
+    reasons = missing_peers() | {name: "left out on the command line" for name in ALL if name not in peers}
     for peer in PEERS:
         for way, methods in peer.ways.items():
-            if method in methods and peer.name in peers:
-                found.append(Turn(peer.name, way, device, {"refused": missing[peer.name]} if peer.name in missing
-                                  else {}))
+            if method in methods:
+                found.append(Turn(peer.name, way, device,
+                                  {"refused": reasons[peer.name]} if peer.name in reasons else {}))
     return found
 
 
