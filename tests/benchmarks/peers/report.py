@@ -160,7 +160,9 @@ def _curves(curves: dict[str, Entry]) -> list[str]:
                  for point in curve["points"]]
         for name in dict.fromkeys(name for point in timed for name in point):
             lines.append(f"| {name} | {' | '.join(point.get(name, '–') for point in timed)} |")
-        lines.append("")
+        refused = {name_of(one): one["refused"] for point in curve["points"] for one in point["results"]
+                   if "refused" in one}
+        lines += ["", *(f"- {name}: not timed, {why}." for name, why in refused.items()), ""]
     return lines
 
 
