@@ -14,7 +14,8 @@ import time
 import uuid
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from typing import TYPE_CHECKING, Any, NamedTuple, NoReturn, TypeVar
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, NoReturn, TypeVar
 
 import psutil
 import torch
@@ -48,7 +49,8 @@ class LostError(RuntimeError):
     """Another process of this training is gone, without a word."""
 
 
-class Share(NamedTuple):
+@dataclass(frozen=True)
+class Share:
     """A part of some tasks that lie one after another.
 
     Attributes:
@@ -189,17 +191,18 @@ class Group(World):
         if place.size == place.local_size:
             _stay_on_this_machine()
         has_nccl = torch.cuda.is_available() and dist.is_nccl_available()
-        with self._reaching_others():
+        with self._reaching_others("the other processes of this training cannot be reached; let every machine reach "
+                                   "the others by the names that they have for each other"):
             dist.init_process_group("cpu:gloo,cuda:nccl" if has_nccl else "gloo", store=_meeting_place(place),
                                     rank=self.rank, world_size=self.size)
 
     @contextmanager
-    def _reaching_others(self) -> Iterator[None]:
+    def _reaching_others(self, otherwise: str = "another process of this training is gone") -> Iterator[None]:
         """A block of collectives; raises LostError where another process does not answer any more."""
         try:
             yield
         except RuntimeError as error:
-            self._failure = LostError("another process of this training is gone")
+            self._failure = LostError(otherwise)
             raise self._failure from error
 
     def meet(self, error: BaseException | None = None) -> None:
@@ -273,9 +276,12 @@ class Group(World):
         with self._reaching_others():
             for one in sent.values():
                 dist.all_reduce(one)
-        sums = {kind: iter(sent[kind].to(flat[kind].device).split([one.numel() for one in tensors
-                                                                   if one.dtype == kind])) for kind in kinds}
-        return [next(sums[one.dtype]).view(one.shape) for one in tensors]
+        begins, sums = dict.fromkeys(kinds, 0), []
+        for one in tensors:
+            part = sent[one.dtype].narrow(0, begins[one.dtype], one.numel())
+            sums.append(part.view(one.shape).to(one.device))
+            begins[one.dtype] += one.numel()
+        return sums
 
     def control(self, control: Control) -> Control:
         """See World."""
