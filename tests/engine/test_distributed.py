@@ -23,9 +23,11 @@ from tests.cli.terminal import say
 from tests.engine.ended import ended, read_end
 from tests.plugins import install
 from workbench.engine.distributed import World
+from workbench.engine.events import Steps
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, to_toml, with_settings
 from workbench.places import sample_tasks
+from workbench.runs.recording import recorded
 from workbench.runs.store import Run, RunStore
 
 REPOSITORY = Path(__file__).parents[2]
@@ -219,3 +221,43 @@ def test_only_training_is_shared_and_only_the_first_process_speaks(monkeypatch: 
         assert said in heard.err
         assert bool(heard.err) == bool(said)
         assert not heard.out
+
+
+def test_a_launch_finds_its_unfinished_run_by_name_and_begins_another_once_that_has_ended(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = [word for one in (*TINY, "dataset=sinusoids", "training.meta_batch=5") for word in ("--set", one)]
+    place = {"TORCHELASTIC_RUN_ID": "mine", "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    experiment = resolve(with_settings({}, EXPERIMENTS["maml"]))
+    lost = RunStore(tmp_path).create(experiment, "mine")
+    for event in recorded(lost):
+        if isinstance(event, Steps) and event.last >= 6:
+            break
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    first = say("run", *settings, "--runs", tmp_path)
+    assert "resuming maml-sinusoids-0001" in first.err
+    assert first.status == 0
+    assert say("run", *settings, "--runs", tmp_path, "--json").table["run_id"] == "maml-sinusoids-0002"
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")  # it was lost while it said goodbye
+    again = say("run", *settings, "--runs", tmp_path, "--json")
+    assert again.table["run_id"] == "maml-sinusoids-0002"
+    assert "finished already" in again.err
+    monkeypatch.setenv("TORCHELASTIC_RUN_ID", "none")  # a launch without a name is called by its launcher
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "0")
+    assert say("run", *settings, "--runs", tmp_path, "--json").table["run_id"] == "maml-sinusoids-0003"
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    assert say("run", *settings, "--runs", tmp_path, "--json").table["run_id"] == "maml-sinusoids-0003"
+
+
+def test_a_launch_that_was_lost_before_its_first_checkpoint_begins_anew(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = [word for one in (*TINY, "dataset=sinusoids", "training.meta_batch=5") for word in ("--set", one)]
+    lost = RunStore(tmp_path).create(resolve(with_settings({}, EXPERIMENTS["maml"])), "mine")
+    next(iter(recorded(lost)))
+    place = {"TORCHELASTIC_RUN_ID": "mine", "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1",
+             "TORCHELASTIC_RESTART_COUNT": "1"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    said = say("run", *settings, "--runs", tmp_path, "--json")
+    assert (said.status, said.table["run_id"]) == (0, "maml-sinusoids-0001")
+    assert len(RunStore(tmp_path).runs()) == 1
