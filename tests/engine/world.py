@@ -25,6 +25,8 @@ def main(folder: Path) -> None:
             if world.is_first:
                 write_end(path.with_suffix(".safetensors"), events)
         own = folder / "others" / f"{world.rank}.toml"
+        if not own.exists():
+            return
         try:
             next(iter(train(resolve(tomllib.loads(own.read_text(encoding="utf8"))), world=world)))
         except (PeerError, WorldError) as error:

@@ -152,7 +152,8 @@ def _by_all(begin: Callable[[], _Begun], output: Output) -> int:
 
 def _ended(begun: _Begun, status: int, output: Output) -> int:
     """Tell of a run that has nothing left to do."""
-    output.note(f"{begun.run.id} is {begun.run.summary().status} already; there is nothing left to do")
+    ended = "is finished" if status == SUCCESS else "has ended"
+    output.note(f"{begun.run.id} {ended} already; there is nothing left to do")
     if status == SUCCESS:
         _report(begun.run, output)
     return status
