@@ -12,6 +12,7 @@ import os
 import socket
 import time
 import uuid
+import weakref
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ T = TypeVar("T")
 
 _PAUSE_SECONDS = 0.2
 _POLL_SECONDS = 0.02
+_PARTING_SECONDS = 1.0
 
 
 class PeerError(RuntimeError):
@@ -307,8 +309,16 @@ class Group(World):
     def leave(self) -> None:
         """Wait until all are done, so that the launcher ends none while it still writes, and part."""
         if not isinstance(self._failure, LostError):
+            flags = torch.zeros(3, dtype=torch.int32)
             with suppress(RuntimeError):  # who has gone already is not waited for
-                dist.all_reduce(torch.zeros(3, dtype=torch.int32), dist.ReduceOp.MAX)
+                dist.all_reduce(flags, dist.ReduceOp.MAX)
+            # Gloo's threads let go of what was sent a moment later. One that does so while Python ends aborts it, and
+            # destroying the group does not always end them (seen in torch 2.13).
+            held = weakref.ref(flags)
+            del flags
+            give_up = time.monotonic() + _PARTING_SECONDS
+            while held() is not None and time.monotonic() < give_up:
+                time.sleep(_PARTING_SECONDS / 1000)
         dist.destroy_process_group()
 
 
