@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from workbench.engine.devices import DeviceError
+from workbench.engine.distributed import LostError, PeerError, WorldError
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import UnknownNameError
 from workbench.exports.learner import LearnerError
@@ -10,7 +11,8 @@ from workbench.runs.files import RunFileError
 from workbench.runs.store import RunBusyError
 from workbench.tasks.base import DataError
 
-_SPOKEN = (ExperimentError, UnknownNameError, DataError, DeviceError, RunFileError, RunBusyError, LearnerError)
+_SPOKEN = (ExperimentError, UnknownNameError, DataError, DeviceError, RunFileError, RunBusyError, LearnerError,
+           PeerError, WorldError, LostError)
 
 
 def sentence(error: Exception) -> str:

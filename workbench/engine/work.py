@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm
+from workbench.engine.launch import launch
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import Spec
 
@@ -114,5 +115,7 @@ def multiplications(module: nn.Module, spec: Spec) -> float:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use; the processes that train together on a machine share them."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    place = launch()
+    return count if place is None else max(1, count // place.local_size)
