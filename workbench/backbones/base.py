@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
 from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import functional_call
 
 from workbench.backbones.normalization import Normalize
 from workbench.experiment.experiment import Experiment
@@ -151,26 +151,43 @@ class WithHead(nn.Module):
 class Network:
     """A module called with parameters of one's own: `network(params, inputs, reference=None)`.
 
-    Swapping parameters inside a module is not safe across threads, so each worker thread has a network of its own
-    (`copy.deepcopy`).
+    While it runs the parameters stand in the module in place of its own, which is what `torch.func.functional_call`
+    does too, with so many checks that a small network takes longer to be called than to compute. Swapping is not safe
+    across threads, so each worker thread has a network of its own (`copy.deepcopy`).
     """
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module.requires_grad_(False)
-        self._names = tuple(name for name, _ in module.named_parameters())
+        self._slots = tuple((f"{path}.{name}".lstrip("."), holder._parameters, name)
+                            for path, holder in module.named_modules()
+                            for name, value in holder._parameters.items() if value is not None)
 
     def own(self, params: Params) -> Params:
         """Those of the parameters that the module has, without what an algorithm keeps beside them."""
-        return {name: params[name] for name in self._names}
+        return {name: params[name] for name, _, _ in self._slots}
 
     def __call__(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
         """Run the whole module; parameters that it does not have are passed over."""
-        outputs: Tensor = functional_call(self.module, self.own(params), (inputs, reference))
+        with self._holding(params, self._slots):
+            outputs: Tensor = self.module(inputs, reference)
         return outputs
 
     def part(self, name: str, params: Params, *inputs: Tensor | None) -> Tensor:
         """Run one named child of the module with its share of the parameters, such as "backbone" or "head"."""
         prefix = f"{name}."
-        own = {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
-        outputs: Tensor = functional_call(getattr(self.module, name), own, inputs)
+        with self._holding(params, [slot for slot in self._slots if slot[0].startswith(prefix)]):
+            outputs: Tensor = getattr(self.module, name)(*inputs)
         return outputs
+
+    @contextmanager
+    def _holding(self, params: Params, slots: Iterable[tuple[str, Any, str]]) -> Iterator[None]:
+        """The module with these parameters in place of its own."""
+        before = []
+        try:
+            for name, holder, local in slots:
+                before.append((holder, local, holder[local]))
+                holder[local] = params[name]
+            yield
+        finally:
+            for holder, local, value in before:
+                holder[local] = value
