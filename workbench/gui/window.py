@@ -17,6 +17,7 @@ from workbench.gui.closing import Closing
 from workbench.gui.controller import TICK_MILLISECONDS
 from workbench.gui.data_desk import DataDesk
 from workbench.gui.desk import RunDesk
+from workbench.gui.developer_panel import DeveloperPanel
 from workbench.gui.dialogs import AboutDialog, HelpDialog, Notice
 from workbench.gui.file_commands import FileCommands
 from workbench.gui.form.panel import FormPanel
@@ -33,6 +34,7 @@ from workbench.gui.status import StatusBar
 from workbench.gui.style import PINS, Pin, ThemeKeeper
 from workbench.gui.theme import Theme
 from workbench.gui.training_commands import TrainingCommands
+from workbench.gui.watchdog import Watchdog
 from workbench.runs.store import RunStore
 from workbench.tasks.dataset_toml import NAME as DATASET_TOML
 
@@ -74,6 +76,7 @@ class MainWindow(QMainWindow):
         self.plots = PlotArea(theme)
         self.runs = RunPane(self.desk.model)
         self.log = LogPane(theme)
+        self._developer = DeveloperPanel(theme, self)
         self._status = StatusBar(theme, self)
         self._drop_hint = QLabel(self)
         self._lay_out()
@@ -82,6 +85,7 @@ class MainWindow(QMainWindow):
         self.preview = PreviewDesk(self.panel.form, self._jobs, theme, self)
         self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self._place, self)
         self.closing = Closing(self.desk.controller, self)
+        self._watchdog = Watchdog(self.desk.controller, self)
         self.training = TrainingCommands(self.desk, self.panel, self._status, self)
         self._files = FileCommands(self.desk, self.panel.form, self._place, self)
         self.actions_ = Actions(self._handlers(), self)
@@ -127,6 +131,8 @@ class MainWindow(QMainWindow):
             splitter.setHandleWidth(1)
             splitter.setChildrenCollapsible(False)
         self.setCentralWidget(self._sides)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._developer)
+        self._developer.hide()
         self.setStatusBar(self._status)
         self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -137,6 +143,7 @@ class MainWindow(QMainWindow):
     def _reset_layout(self) -> None:
         self.panel.show()
         self._lower.show()
+        self._developer.hide()
         self._sides.setSizes([_FORM_WIDTH, max(600, self.width() - _FORM_WIDTH)])
         lower = min(_LOWER_HEIGHT, round(0.3 * self.height()))
         self._centre.setSizes([self.height() - lower, lower])
@@ -155,7 +162,8 @@ class MainWindow(QMainWindow):
             "draw": self.runs.toggle_focused, "load_run": commands.load_run, "show_folder": commands.show_folder,
             "copy_run_command": commands.copy_run_command, "export": commands.export, "delete": commands.delete,
             **{f"theme_{pin}": partial(self._pin_theme, pin) for pin in PINS},
-            "show_form": self.panel.setVisible, "show_lower": self._lower.setVisible, "go_to_form": self._go_to_form,
+            "show_form": self.panel.setVisible, "show_lower": self._lower.setVisible,
+            "show_developer": self._developer.setVisible, "go_to_form": self._go_to_form,
             "go_to_runs": partial(self._go_to_lower, self.runs), "go_to_log": partial(self._go_to_lower, self.log),
             "reset_layout": self._reset_layout, "help": self._show_help, "add_to_menu": self._add_to_menu,
             "about": self._show_about,
@@ -168,7 +176,7 @@ class MainWindow(QMainWindow):
         self.panel.form.help_wanted.connect(self._show_page)
         self.panel.form.card.preview_requested.connect(self.preview.open)
         self.runs.sample_requested.connect(self._data.open_named_sample)
-        for teller in (self._data, self._run_commands, self._files, self.closing, self.training):
+        for teller in (self._data, self._run_commands, self._files, self.closing, self.training, self._watchdog):
             teller.said.connect(self.say)
         self._files.folder_picked.connect(self._runs_folder_picked)
         self.training.changed.connect(self._show_what_can_be_done)
@@ -185,6 +193,11 @@ class MainWindow(QMainWindow):
         self.desk.unreadable.connect(self._tell_bad)
         self.desk.model.dataChanged.connect(self._show_what_can_be_done)
         self._keeper.theme_changed.connect(self._set_theme)
+        self.plots.repainted.connect(self._watchdog.note_repaint)
+        self._watchdog.saw.connect(self._developer.show_second)
+        self._developer.opened.connect(self._watchdog.read_along)
+        self._developer.visibilityChanged.connect(self._tick_developer)
+        self.training.began.connect(self._developer.begin_anew)
 
     # What is shown
 
@@ -256,6 +269,10 @@ class MainWindow(QMainWindow):
         self.actions_.fill_menu(menu, RUN_MENU)
         menu.popup(place)
 
+    @Slot(bool)
+    def _tick_developer(self, _: bool) -> None:
+        self.actions_["show_developer"].setChecked(not self._developer.isHidden())
+
     def _pin_theme(self, pin: Pin, _: bool = True) -> None:
         self._keeper.set_pin(pin)
         self._settings.theme = pin
@@ -270,6 +287,7 @@ class MainWindow(QMainWindow):
         self.log.set_theme(theme)
         self.preview.set_theme(theme)
         self._status.set_theme(theme)
+        self._developer.set_theme(theme)
         self._draw_for(theme)
 
     def _draw_for(self, theme: Theme) -> None:
@@ -355,6 +373,7 @@ class MainWindow(QMainWindow):
         self.panel.form.restore(known.form, known.folds)
         self._data.last_folder = known.last_folder
         self._lower.setCurrentIndex(known.tab)
+        self._developer.setVisible(known.developer)
         self.plots.restore_state(known.plots)
         ticked, colors = ({name: color for name, color in one.items() if isinstance(color, int) and color >= 0}
                           for one in (known.ticked, known.colors))
@@ -378,6 +397,7 @@ class MainWindow(QMainWindow):
                         if self.desk.model.row_of(name) is not None}
         known.focused = self.desk.focused
         known.plots = self.plots.save_state()
+        known.developer = not self._developer.isHidden()
         known.columns, known.tab = self.runs.columns_state(), self._lower.currentIndex()
         known.last_folder, known.saving_folder = self._data.last_folder, self._place.folder
         settings.save(known)
@@ -397,6 +417,7 @@ class MainWindow(QMainWindow):
             self.remember()
         self.closing.shut()
         self._ticker.stop()
+        self._watchdog.stop()
         self.desk.close()
         self._data.close()
         self.desk.controller.wait()
