@@ -96,7 +96,7 @@ OPEN_MENU = ("open_folder", "open_file", SEPARATOR, "open_samples")
 
 
 def _do(handler: Callable[..., object], action: QAction) -> None:
-    """Only a switch is told whether it is on; it is asked, for Qt does not tell a function that takes it or leaves it."""
+    """Only a switch is told whether it is on, which Qt does not say to a function that could do without."""
     if action.isCheckable():
         handler(action.isChecked())
     else:
