@@ -60,7 +60,7 @@ def rate(runs: Path) -> float:
     return float((last - first) * started["meta_batch"] / (end - begin))
 
 
-def in_window(work: str, runs: Path, seconds: float) -> int:
+def in_window(work: str, runs: Path, seconds: float, switch: float) -> int:
     """Be the program: look at an idle event loop, train in the window for a while, and leave."""
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
@@ -68,9 +68,15 @@ def in_window(work: str, runs: Path, seconds: float) -> int:
     from workbench.experiment.presets import find_preset
     from workbench.gui.app import application, run_window
     from workbench.gui.lateness import Second
+    from workbench.gui.watchdog import Watchdog
     from workbench.gui.window import MainWindow
 
     idle: list[Second] = []
+
+    def watchdog_of(found: MainWindow) -> Watchdog:
+        watchdog = found.findChild(Watchdog, "watchdog")
+        assert watchdog is not None
+        return watchdog
 
     def window() -> MainWindow | None:
         return next((one for one in QApplication.topLevelWidgets()
@@ -81,14 +87,16 @@ def in_window(work: str, runs: Path, seconds: float) -> int:
         if found is None:
             return
         poll.stop()
+        if switch:
+            sys.setswitchinterval(switch)
         found.resize(1440, 900)
-        found._watchdog.saw.connect(idle.append)
-        found._watchdog.read_along(True)
+        watchdog_of(found).saw.connect(idle.append)
+        watchdog_of(found).read_along(True)
         QTimer.singleShot(round(1000 * IDLE_SECONDS), lambda: begin(found))
 
     def begin(found: MainWindow) -> None:
-        found._watchdog.saw.disconnect(idle.append)
-        found._watchdog.read_along(False)
+        watchdog_of(found).saw.disconnect(idle.append)
+        watchdog_of(found).read_along(False)
         (runs / "idle.json").write_text(json.dumps({"late_p99_ms": idle[-1].whole,
                                                     "late_worst_ms": idle[-1].whole_worst}), encoding="utf8")
         tables = dict(find_preset(WORKS[work]["preset"]).tables)
@@ -121,7 +129,7 @@ def on_command_line(work: str, runs: Path, seconds: float, own: dict[str, str]) 
         trained.wait(PATIENCE_SECONDS)
 
 
-def one_round(work: str, seconds: float, *, window_first: bool) -> dict[str, Any]:
+def one_round(work: str, seconds: float, switch: float, *, window_first: bool) -> dict[str, Any]:
     """Both ways once."""
     from workbench.gui.lateness import read
 
@@ -131,7 +139,8 @@ def one_round(work: str, seconds: float, *, window_first: bool) -> dict[str, Any
 
         def trained_in_window() -> None:
             subprocess.run([sys.executable, "-m", "tests.benchmarks.window", "--child", work, str(folder / "window"),
-                            str(seconds)], check=True, env=own, timeout=PATIENCE_SECONDS, stderr=subprocess.DEVNULL)
+                            str(seconds), str(switch)], check=True, env=own, timeout=PATIENCE_SECONDS,
+                           stderr=subprocess.DEVNULL)
 
         ways = [trained_in_window, lambda: on_command_line(work, folder / "command", seconds, own)]
         for way in ways if window_first else reversed(ways):
@@ -169,19 +178,22 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--seconds", type=float, default=20.0)
     parser.add_argument("--work", choices=list(WORKS), action="append")
-    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
+    parser.add_argument("--switch", type=float, default=0.0, help="another interval of Python's threads, in seconds; "
+                        "Python's own is 0.005. Kept beside the window's own")
+    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        work, runs, seconds = arguments.child
-        sys.exit(in_window(work, Path(runs), float(seconds)))
+        work, runs, seconds, switch = arguments.child
+        sys.exit(in_window(work, Path(runs), float(seconds), float(switch)))
     known: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf8")) if RESULT.exists() else {}
     found = {"goals": GOALS, "works": known.get("works", {})}
     for name in arguments.work or WORKS:
         rounds = []
         for number in range(arguments.rounds):
-            rounds.append(one_round(name, arguments.seconds, window_first=number % 2 == 0))
+            rounds.append(one_round(name, arguments.seconds, arguments.switch, window_first=number % 2 == 0))
             print(f"{name}, round {number + 1}: {json.dumps(rounds[-1])}", flush=True)
-        found["works"][name] = {"what": WORKS[name]["what"], "machine": about(), "seconds": arguments.seconds,
+        key = f"{name}, switch interval {arguments.switch} s" if arguments.switch else name
+        found["works"][key] = {"what": WORKS[name]["what"], "machine": about(), "seconds": arguments.seconds,
                                 **summary(rounds)}
         RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 

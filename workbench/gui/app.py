@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import logging
 import signal
@@ -61,6 +62,8 @@ def run_window(runs: Path | None = None) -> int:
     if not window.isVisible():  # closed before there was anything in it
         return 0
     window.furnish()
+    # What is there now stays. Looking for garbage among it would hold up training and window for a tenth of a second.
+    gc.freeze()
     mishaps = Mishaps(window)
     mishaps.install()
     window.left.connect(app.quit)

@@ -28,6 +28,7 @@ class Watchdog(QObject):
 
     def __init__(self, controller: TrainingController, parent: QObject | None = None) -> None:
         super().__init__(parent)
+        self.setObjectName("watchdog")
         self._controller = controller
         self._ledger = Ledger()
         self._folder: Path | None = None
@@ -48,6 +49,11 @@ class Watchdog(QObject):
         """Look although nothing is trained, or only while something is."""
         self._is_read = is_read
         self._run_or_rest()
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it looks now."""
+        return self._timer.isActive()
 
     def stop(self) -> None:
         """Look no longer; for the end of the program."""
