@@ -20,7 +20,7 @@ LEAST, GOOD, BEARABLE = 1.0, 16.0, 50.0
 """Milliseconds: where the drawing begins; a frame of the screen, which is the goal for 99 of 100 events; and what a
 hand begins to feel."""
 _WIDTH = 300
-_ABOUT = ("How long an event waits until the window turns to it, looked at fifty times a second while a run is trained "
+_ABOUT = ("How long an event waits until the window turns to it, looked at forty times a second while a run is trained "
           "and kept with the run in window.jsonl")
 
 

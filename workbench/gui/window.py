@@ -238,6 +238,10 @@ class MainWindow(QMainWindow):
         self.desk.unreadable.connect(self._tell_bad)
         self.desk.model.dataChanged.connect(self._show_what_can_be_done)
         self._keeper.theme_changed.connect(self._set_theme)
+        self.desk.controller.run_started.connect(self._ticker.stop)
+        # While a run is trained, one timer takes in and repaints: Python changes threads each time that it wakes Qt.
+        self.desk.controller.drained.connect(self.plots.tick)
+        self.desk.controller.run_ended.connect(self._tick_on)
         self.plots.repainted.connect(self._watchdog.note_repaint)
         self._watchdog.saw.connect(self._developer.show_second)
         self._developer.opened.connect(self._watchdog.read_along)
@@ -313,6 +317,10 @@ class MainWindow(QMainWindow):
         menu.setToolTipsVisible(True)
         self.actions_.fill_menu(menu, RUN_MENU)
         menu.popup(place)
+
+    @Slot()
+    def _tick_on(self) -> None:
+        self._ticker.start()
 
     @Slot(bool)
     def _tick_developer(self, _: bool) -> None:
@@ -464,11 +472,11 @@ class MainWindow(QMainWindow):
         if not self.closing.is_away:  # it was remembered then, and another window may have written since
             self.remember()
         self.closing.shut()
-        self._ticker.stop()
         self._watchdog.stop()
         self.desk.close()
         self._data.close()
         self.desk.controller.wait()
+        self._ticker.stop()
         self._jobs.close()
         self.hide()
         self.left.emit()

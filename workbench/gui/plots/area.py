@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from PySide6.QtCore import Signal
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
@@ -71,6 +71,7 @@ class PlotArea(QWidget):
             tab.set_runs(shown, found)
         self._draw_current()
 
+    @Slot()
     def tick(self) -> None:
         """Repaint at most one plot of the tab in view, if what it shows has changed."""
         if self.isVisible():
