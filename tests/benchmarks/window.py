@@ -30,7 +30,8 @@ WORKS: dict[str, dict[str, Any]] = {
               "preset": "maml-omniglot-5w1s", "set": {"dataset": "glyphs"}},
 }
 NEVER = 1_000_000
-ENDLESS = {f"training.{name}": NEVER for name in ("iterations", "validate_every", "checkpoint_every")}
+ENDLESS = {f"training.{name}": NEVER for name in ("iterations", "validate_every", "checkpoint_every")} | {
+    "training.validation_tasks": 20}
 WARM_SECONDS, IDLE_SECONDS = 3.0, 5.0
 GOALS = {"ratio": 0.97, "late_p99_ms": 16.0, "late_worst_ms": 50.0, "repaint_mean_ms": 12.0, "least_repaints": 2.0}
 PATIENCE_SECONDS = 300
@@ -49,13 +50,19 @@ def steps(record: Path) -> Iterator[dict[str, Any]]:
             yield event
 
 
+def has_stepped(runs: Path) -> bool:
+    """Whether the run in a folder has told of a step."""
+    record = record_of(runs)
+    return record is not None and '"event": "steps"' in record.read_text(encoding="utf8")
+
+
 def rate(runs: Path) -> float:
     """Training tasks a second, the first seconds left out."""
     record = record_of(runs)
     assert record is not None
     started, *blocks = steps(record)
     ends = [(one["seconds"], one["first"] + len(one["loss"]) - 1) for one in blocks]
-    warm = [end for end in ends if end[0] >= WARM_SECONDS]
+    warm = [end for end in ends if end[0] >= ends[0][0] + WARM_SECONDS]
     (begin, first), (end, last) = warm[0], warm[-1]
     return float((last - first) * started["meta_batch"] / (end - begin))
 
@@ -87,6 +94,7 @@ def in_window(work: str, runs: Path, seconds: float, switch: float) -> int:
         if found is None:
             return
         poll.stop()
+        poll.timeout.disconnect(look)
         if switch:
             sys.setswitchinterval(switch)
         found.resize(1440, 900)
@@ -105,7 +113,13 @@ def in_window(work: str, runs: Path, seconds: float, switch: float) -> int:
         found.panel.form.take(tables | changed | {"training": tables["training"] | training})
         found.panel.form.check_now()
         found.training.start()
-        QTimer.singleShot(round(1000 * (seconds + WARM_SECONDS)), found.closing.stop_and_leave)
+        poll.timeout.connect(lambda: leave_later(found))
+        poll.start()
+
+    def leave_later(found: MainWindow) -> None:
+        if found.desk.controller.history.step:
+            poll.stop()
+            QTimer.singleShot(round(1000 * (seconds + WARM_SECONDS)), found.closing.stop_and_leave)
 
     runs.mkdir(parents=True)
     application()
@@ -122,8 +136,8 @@ def on_command_line(work: str, runs: Path, seconds: float, own: dict[str, str]) 
     with subprocess.Popen([sys.executable, "-m", "workbench", "run", "--runs", str(runs), "--preset",
                            WORKS[work]["preset"], *words], env=own, stdout=subprocess.DEVNULL,
                           stderr=subprocess.DEVNULL) as trained:
-        while record_of(runs) is None and trained.poll() is None:
-            time.sleep(0.05)
+        while not has_stepped(runs) and trained.poll() is None:
+            time.sleep(0.1)
         time.sleep(seconds + WARM_SECONDS)
         trained.send_signal(signal.SIGINT)
         trained.wait(PATIENCE_SECONDS)
