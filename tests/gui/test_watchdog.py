@@ -12,7 +12,7 @@ from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QApplication, QDockWidget, QLabel
 from pytestqt.qtbot import QtBot
 
-from tests.gui.helpers import ENDLESS, SECONDS, OpenWindow, fill, has_stepped, is_idle
+from tests.gui.helpers import ENDLESS, SECONDS, OpenWindow, fill, is_idle
 from workbench.gui import settings
 from workbench.gui.developer_panel import DeveloperPanel
 from workbench.gui.lateness import Ledger, Repaints, Second, read
@@ -39,7 +39,8 @@ def test_lateness_is_kept_with_the_run_and_told_at_its_end(window: MainWindow, q
     window.training.start()
     run = window.desk.controller.run
     assert run is not None
-    qtbot.waitUntil(lambda: has_stepped(window) and len(list(read(run.folder))) >= 2, timeout=SECONDS)
+    qtbot.waitUntil(lambda: any(one.tasks_per_second and "Meta-loss" in one.repaints for one in read(run.folder)),
+                    timeout=SECONDS)
     held_up_until = time.perf_counter() + 0.3
     while time.perf_counter() < held_up_until:
         pass
@@ -49,8 +50,6 @@ def test_lateness_is_kept_with_the_run_and_told_at_its_end(window: MainWindow, q
     assert kept[-1].whole_worst >= 250
     assert kept[-1].whole_worst == max(one.late_worst for one in kept)
     assert any(one.ticks and one.events for one in kept)
-    assert any(one.tasks_per_second > 0 for one in kept)
-    assert {"Meta-loss"} <= {name for one in kept for name in one.repaints}
     assert f"{run.id}: meanwhile an event of the window waited" in window.log.text()
 
 
