@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, vmap
 
-from workbench.backbones.convolution import Convolution
+from workbench.backbones.convolution import Convolution, max_pool
 from workbench.backbones.normalization import Normalize
 
 
@@ -112,3 +112,21 @@ def test_mapped_over_tasks_they_are_what_they_are_alone(own, way):
         together = dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
     for name, value in alone.items():
         torch.testing.assert_close(together[name], value, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("settings", [(2,), (3, 2, 1)])
+def test_pooling_mapped_over_tasks_is_pooling_alone_and_may_be_differentiated_twice(settings):
+    inputs = noise(3, 4, 2, 6, 6)
+
+    def bent(pool, x):
+        return (torch.func.grad(lambda own: pool(own, *settings).pow(3).sum())(x) * x).sum() + pool(x, *settings).sum()
+
+    def total(pool, x):
+        leaf = x.clone().requires_grad_()
+        value = vmap(lambda own: pool(own, *settings).pow(3))(leaf).sum()
+        slope, = torch.autograd.grad(value, leaf, create_graph=True)
+        return value, slope, torch.autograd.grad(slope.pow(2).sum(), leaf)[0]
+
+    alone = torch.stack([bent(F.max_pool2d, one) for one in inputs])
+    torch.testing.assert_close(vmap(lambda one: bent(max_pool, one))(inputs), alone)
+    torch.testing.assert_close(total(max_pool, inputs), total(F.max_pool2d, inputs))

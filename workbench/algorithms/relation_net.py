@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
 from workbench.backbones.base import Backbone, Params
-from workbench.backbones.convolution import Convolution
+from workbench.backbones.convolution import Convolution, max_pool
 from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
@@ -156,4 +156,4 @@ class Relation(nn.Module):
     @staticmethod
     def _pooled(x: Tensor) -> Tensor:
         """Maps of half the side, as long as they have one to halve."""
-        return F.max_pool2d(x, 2) if x.dim() > 2 and min(x.shape[2:]) > 1 else x
+        return max_pool(x, 2) if x.dim() > 2 and min(x.shape[2:]) > 1 else x

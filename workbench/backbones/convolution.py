@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from workbench.backbones.mapping import apart, beside, call, laid_out, stacked, unstacked
+from workbench.backbones.mapping import apart, beside, call, each_channel, laid_out, stacked, unstacked
 
 
 class Geometry(NamedTuple):
@@ -139,3 +139,8 @@ class Convolution(nn.Conv2d):
         how = Geometry(self.stride, cast("tuple[int, ...]", self.padding), self.dilation, self.groups)
         outputs: Tensor = call(_Convolution, inputs, self.weight, self.bias, how)
         return outputs
+
+
+def max_pool(x: Tensor, size: int, stride: int | None = None, padding: int = 0) -> Tensor:
+    """`torch.nn.functional.max_pool2d`, without moving tasks about in memory where it is mapped over them."""
+    return each_channel(lambda maps: F.max_pool2d(maps, size, stride, padding), x)

@@ -6,7 +6,8 @@ normalization take it as it is; on a CPU with the channels last. So nothing is c
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from collections.abc import Callable
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -47,6 +48,22 @@ def call(function: Any, *values: Any) -> Any:
     if isinstance(outputs, Tensor):
         return levels._add_batch_dim(outputs, out_dims, level)
     return tuple(levels._add_batch_dim(value, at, level) for value, at in zip(outputs, out_dims, strict=True))
+
+
+def each_channel(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
+    """What a function gives that treats every channel of [n, channels, h, w] alone, such as pooling.
+
+    Under a map the channels of all tasks go through it beside each other, where they lie already.
+    """
+    interpreter: Any = retrieve_current_functorch_interpreter() if is_mapped() else None
+    if interpreter is None or interpreter.key() != levels.TransformType.Vmap:
+        return function(value)
+    level, (inner, at) = interpreter.level(), _unwrapped(value, interpreter.level())
+    with interpreter.lower():
+        if at is None:
+            return each_channel(function, inner)
+        outputs = apart(each_channel(function, beside(inner, at, interpreter.batch_size())), interpreter.batch_size())
+    return cast("Tensor", levels._add_batch_dim(outputs, 1, level))
 
 
 def _unwrapped(value: Any, level: int) -> tuple[Any, int | None]:

@@ -9,7 +9,7 @@ from pydantic import field_validator
 from torch import Tensor, nn
 
 from workbench.backbones.base import Backbone, Block, normalization_field
-from workbench.backbones.convolution import Convolution
+from workbench.backbones.convolution import Convolution, max_pool
 from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import DataError, Spec
@@ -76,7 +76,7 @@ class ResNet12(Backbone):
         """Means of the last maps, or the maps themselves, flattened."""
         x = inputs
         for layer in self.layers:
-            x = F.max_pool2d(layer(x, rows), 2)
+            x = max_pool(layer(x, rows), 2)
         return x.mean((2, 3)) if self.map_shape is None else x.flatten(1)
 
 

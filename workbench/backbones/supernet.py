@@ -10,7 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.backbones.base import Backbone, Block, normalization_field
-from workbench.backbones.convolution import Convolution
+from workbench.backbones.convolution import Convolution, max_pool
 from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
@@ -83,7 +83,7 @@ class PictureSlot(nn.Module):
         """[n, filters, ⌈height / 2⌉, ⌈width / 2⌉] of x [n, inputs, height, width]."""
         whole = _widened(x, self.filters)
         results = (self.narrow(x), self.wide(x), self.pointwise(self.depthwise(x)), whole[:, :, ::2, ::2],
-                   F.max_pool2d(whole, 3, stride=2, padding=1))
+                   max_pool(whole, 3, 2, 1))
         return F.relu(self.affine(_mix(results, shares), rows))
 
 
