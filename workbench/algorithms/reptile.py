@@ -60,10 +60,11 @@ class Reptile(Algorithm[ReptileConfig]):
         """SGD of rate one that falls to zero, five tasks, and more shots in training.
 
         For pictures a few inner steps of SGD on larger mini-batches and Adam outside, which learn faster on a CPU than
-        the code's settings, and fewer steps in testing than the code's 50, which take longer than training does.
+        the code's settings, and fewer steps in testing than the code's 50, which take longer than training does. One
+        query a class is enough to watch.
         """
         if kind == "classification":
-            return {"training.outer_lr": 0.003, "training.meta_batch": 8, "training.shots": 10,
+            return {"training.outer_lr": 0.003, "training.meta_batch": 8, "training.shots": 10, "training.queries": 1,
                     "algorithm.inner_optimizer": "sgd", "algorithm.inner_lr": 0.2, "algorithm.inner_steps": 3,
                     "algorithm.inner_batch": 25, "algorithm.test_steps": 10}
         return {"training.optimizer": "sgd", "training.outer_lr": 1.0, "training.schedule": "linear",
