@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from workbench.backbones.mapping import apart, beside, call, each_channel, laid_out, stacked, unstacked
+from workbench.backbones.mapping import apart, beside, call, each_channel, layout, stacked, unstacked
 
 
 class Geometry(NamedTuple):
@@ -42,7 +42,7 @@ class _Convolution(Function):
 
     @staticmethod
     def forward(inputs: Tensor, weight: Tensor, bias: Tensor | None, how: Geometry) -> Tensor:
-        return F.conv2d(laid_out(inputs), weight, bias, *how)
+        return F.conv2d(inputs, weight, bias, *how)
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -74,8 +74,8 @@ class _InputGradient(Function):
 
     @staticmethod
     def forward(gradient: Tensor, weight: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
-        inputs = torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=torch.channels_last)
-        return _backward(laid_out(gradient), inputs, weight, how, [True, False, False])[0]
+        inputs = torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout(gradient))
+        return _backward(gradient, inputs, weight, how, [True, False, False])[0]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
@@ -105,8 +105,8 @@ class _WeightGradient(Function):
 
     @staticmethod
     def forward(inputs: Tensor, gradient: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
-        weight = torch.empty(shape, dtype=inputs.dtype, device=inputs.device, memory_format=torch.channels_last)
-        return _backward(laid_out(gradient), laid_out(inputs), weight, how, [False, True, False])[1]
+        weight = torch.empty(shape, dtype=inputs.dtype, device=inputs.device, memory_format=layout(inputs))
+        return _backward(gradient, inputs, weight, how, [False, True, False])[1]
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
