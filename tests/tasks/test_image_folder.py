@@ -18,11 +18,11 @@ from PIL import Image
 from workbench import places
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import DataError, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.classes import ClassTasks, Labelled
-from workbench.tasks.folders import ClassFolder, Shares, share_out
 from workbench.tasks.image_folder import ImageFolderConfig
-from workbench.tasks.own_classes import Shapes, plan_splits
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.own.classes import Shapes, plan_splits
+from workbench.tasks.own.folders import ClassFolder, Shares, share_out
+from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 Folders = Callable[..., Path]
 Writer = Callable[..., Path]

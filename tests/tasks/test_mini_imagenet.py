@@ -13,10 +13,10 @@ from PIL import Image
 
 from workbench import places
 from workbench.tasks.base import DataError, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.classes import ClassTasks
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.mini_imagenet import MiniImagenet
-from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.sampling.classes import ClassTasks
 
 Opener = Callable[..., TaskSource]
 Maker = Callable[..., Path]

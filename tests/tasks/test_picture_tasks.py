@@ -9,11 +9,11 @@ import pytest
 import torch
 
 from workbench.tasks.base import STREAMS, DataError, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.listing import FileEntry, Listing
-from workbench.tasks.new_task import read_new_task
+from workbench.tasks.files.listing import FileEntry, Listing
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.new_task import read_new_task
 from workbench.tasks.picture_tasks import PictureTasks, Place, placed_at
-from workbench.tasks.recognizer import recognize_data
 
 Folders = Callable[..., Path]
 Writer = Callable[..., Path]

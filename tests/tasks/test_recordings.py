@@ -15,9 +15,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.tasks.base import DataError, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.class_files import FileError
-from workbench.tasks.sound import Spectrograms, log_mel, loudest, mel_filters, read_sound, resampled
+from workbench.tasks.files.sound import Spectrograms, log_mel, loudest, mel_filters, read_sound, resampled
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.own.class_files import FileError
 
 Opener = Callable[..., TaskSource]
 NAMES = [f"sound {i:02}" for i in range(15)]

@@ -10,9 +10,9 @@ import torch
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import STREAMS, Spec, TaskSource
-from workbench.tasks.check import check_data
 from workbench.tasks.image_folder import ImageFolder
-from workbench.tasks.new_task import read_new_task
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.own.new_task import read_new_task
 
 Opener = Callable[..., TaskSource]
 

@@ -17,10 +17,10 @@ from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import DataError, Spec, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.classes import ClassTasks, Labelled
-from workbench.tasks.new_task import read_new_task
-from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.new_task import read_new_task
+from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 Opener = Callable[..., TaskSource]
 SMALL = {"task": {"ways": 2, "shots": 1, "queries": 2}}

@@ -15,13 +15,13 @@ from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import STREAMS, DataError, TaskSource
-from workbench.tasks.check import check_data, experiment_on
-from workbench.tasks.listing import list_files
-from workbench.tasks.new_task import read_new_task
-from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.files.listing import list_files
+from workbench.tasks.files.watching import GivenUpError, watched
+from workbench.tasks.looking.check import check_data, experiment_on
+from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.new_task import read_new_task
 from workbench.tasks.table import OneTable
 from workbench.tasks.task_tables import ClassTaskTables, TaskTables
-from workbench.tasks.watching import GivenUpError, watched
 
 Cells = list[list[Any]]
 

@@ -16,13 +16,13 @@ from hypothesis import strategies as st
 from workbench.experiment.resolve import ExperimentError
 from workbench.places import sample_tasks
 from workbench.tasks.base import DataError, Spec, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.classes import ClassTasks, Labelled
-from workbench.tasks.json_lines import read_json_lines
-from workbench.tasks.new_task import looks_like_new_task, read_new_task
-from workbench.tasks.recognizer import recognize_data
-from workbench.tasks.tables import read_table
-from workbench.tasks.text_features import TextFeatures, guess_embeddings, guess_text
+from workbench.tasks.files.json_lines import read_json_lines
+from workbench.tasks.files.tables import read_table
+from workbench.tasks.files.text_features import TextFeatures, guess_embeddings, guess_text
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.new_task import looks_like_new_task, read_new_task
+from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 Opener = Callable[..., TaskSource]
 SMALL = {"task": {"ways": 2, "shots": 1, "queries": 2}}

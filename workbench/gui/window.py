@@ -34,7 +34,7 @@ from workbench.gui.style import PINS, Pin, ThemeKeeper
 from workbench.gui.theme import Theme
 from workbench.gui.training_commands import TrainingCommands
 from workbench.runs.store import RunStore
-from workbench.tasks.dataset_toml import NAME as DATASET_TOML
+from workbench.tasks.files.dataset_toml import NAME as DATASET_TOML
 
 _FORM_WIDTH, _LOWER_HEIGHT = 326, 240
 

@@ -11,13 +11,13 @@ import torch
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.array_files import read_arrays
 from workbench.tasks.arrays import FORM, recognized
 from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.folders import named
-from workbench.tasks.listing import Listing
-from workbench.tasks.own_tasks import OwnTasks, OwnValueTasksConfig
-from workbench.tasks.task_splits import OwnTask, TaskCollection
+from workbench.tasks.files.array_files import read_arrays
+from workbench.tasks.files.listing import Listing
+from workbench.tasks.own.folders import named
+from workbench.tasks.own.task_splits import OwnTask, TaskCollection
+from workbench.tasks.own.tasks import OwnTasks, OwnValueTasksConfig
 
 
 class ArrayTasksConfig(OwnValueTasksConfig):

@@ -13,7 +13,8 @@ from torch import Tensor
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.array_files import (
+from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.files.array_files import (
     Array,
     Kind,
     as_pictures,
@@ -25,11 +26,10 @@ from workbench.tasks.array_files import (
     shapes_of,
     whole_rows,
 )
-from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.by_label import sorted_by_label
-from workbench.tasks.folders import named
-from workbench.tasks.listing import Listing
-from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.files.listing import Listing
+from workbench.tasks.own.by_label import sorted_by_label
+from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.folders import named
 
 FORM = "arrays"
 

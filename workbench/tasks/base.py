@@ -18,7 +18,7 @@ from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import InputKind, Pluggable, Role, TaskKind
 
 if TYPE_CHECKING:
-    from workbench.tasks.listing import Listing
+    from workbench.tasks.files.listing import Listing
 
 Stream = Literal["train", "validation", "test", "probe"]
 Background = Literal["dark", "as is"]

@@ -11,7 +11,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.places import resources
 from workbench.tasks.base import DataError
-from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Labelled
+from workbench.tasks.sampling.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Labelled
 
 
 class GlyphsConfig(ClassTasksConfig):

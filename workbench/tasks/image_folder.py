@@ -12,12 +12,12 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.folders import Layout, Level, check_is_folder, found_among, named, recognize
-from workbench.tasks.listing import Files, Listing, list_files
-from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.picture_lists import FORM as LIST_FORM
-from workbench.tasks.picture_lists import layout_of_lists, lists_of
-from workbench.tasks.pictures import is_picture, read_pictures, shown, usual_side
+from workbench.tasks.files.listing import Files, Listing, list_files
+from workbench.tasks.files.pictures import is_picture, read_pictures, shown, usual_side
+from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.folders import Layout, Level, check_is_folder, found_among, named, recognize
+from workbench.tasks.own.picture_lists import FORM as LIST_FORM
+from workbench.tasks.own.picture_lists import layout_of_lists, lists_of
 
 
 class ImageFolderConfig(OwnClassesConfig):

@@ -14,11 +14,11 @@ import numpy as np
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.benchmarks import Benchmark, BenchmarkConfig
-from workbench.tasks.classes import Labelled
-from workbench.tasks.folders import listed, named
-from workbench.tasks.listing import Listing
-from workbench.tasks.pictures import is_picture, read_pictures, shown
+from workbench.tasks.benchmarks.base import Benchmark, BenchmarkConfig
+from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.pictures import is_picture, read_pictures, shown
+from workbench.tasks.own.folders import listed, named
+from workbench.tasks.sampling.classes import Labelled
 
 SPLITS = {"train": "train.csv", "validation": "val.csv", "test": "test.csv"}
 _OFFICIAL = {"train": 64, "validation": 16, "test": 20}

@@ -24,12 +24,12 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.cache import cached
-from workbench.tasks.classes import ClassTasks, ClassTasksConfig, Labelled
-from workbench.tasks.download import Cancelled, OfficialFile, Progress, fetch_all
-from workbench.tasks.draws import Draws
-from workbench.tasks.listing import Listing
-from workbench.tasks.pictures import is_clutter
+from workbench.tasks.files.cache import cached
+from workbench.tasks.files.download import Cancelled, OfficialFile, Progress, fetch_all
+from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.pictures import is_clutter
+from workbench.tasks.sampling.classes import ClassTasks, ClassTasksConfig, Labelled
+from workbench.tasks.sampling.draws import Draws
 
 HALVES = ("images_background", "images_evaluation")
 VALIDATION_ALPHABETS = (

@@ -13,11 +13,11 @@ from torch import Tensor
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Overview, Recognition
-from workbench.tasks.cache import cached
-from workbench.tasks.class_files import Read, collected, files_of, layout_of, read_each
-from workbench.tasks.listing import FileEntry, Listing, list_files
-from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
+from workbench.tasks.files.cache import cached
+from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
+from workbench.tasks.own.class_files import Read, collected, files_of, layout_of, read_each
+from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
 
 FORM, NOUN = "recordings", "recording"
 

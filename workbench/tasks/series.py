@@ -14,17 +14,17 @@ from torch import Tensor
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.by_label import plain_labels, sorted_by_label
-from workbench.tasks.cache import cached
-from workbench.tasks.class_files import FileError, PassingError, Read, collected, files_of, layout_of, read_each
-from workbench.tasks.folders import named, split_called
-from workbench.tasks.listing import FileEntry, Listing, list_files
-from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.pictures import shown
-from workbench.tasks.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
-from workbench.tasks.series_files import ARRAYS, TABLES, alike, read_series
-from workbench.tasks.series_rows import FEWEST_STEPS, look_at, read_rows
-from workbench.tasks.watching import tell
+from workbench.tasks.files.cache import cached
+from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.pictures import shown
+from workbench.tasks.files.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
+from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, read_series
+from workbench.tasks.files.series_rows import FEWEST_STEPS, look_at, read_rows
+from workbench.tasks.files.watching import tell
+from workbench.tasks.own.by_label import plain_labels, sorted_by_label
+from workbench.tasks.own.class_files import FileError, PassingError, Read, collected, files_of, layout_of, read_each
+from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.folders import named, split_called
 
 FORM, NOUN = "time series", "series"
 _FILES = TABLES | ARRAYS

@@ -11,12 +11,12 @@ import torch
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Examples, Recognition, Spec
-from workbench.tasks.folders import listed
-from workbench.tasks.listing import FileEntry, Listing, list_files
-from workbench.tasks.new_task import NewTask, normalized
-from workbench.tasks.own_classes import Collection, OwnClasses
-from workbench.tasks.rows import RowsConfig, by_class, find_columns, with_label
-from workbench.tasks.tables import TABLE_SUFFIXES, Encoder, Table, fitted, guess_label, kind_of, read_table
+from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.tables import TABLE_SUFFIXES, Encoder, Table, fitted, guess_label, kind_of, read_table
+from workbench.tasks.own.classes import Collection, OwnClasses
+from workbench.tasks.own.folders import listed
+from workbench.tasks.own.new_task import NewTask, normalized
+from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, with_label
 
 FORM = "one table, classes in a column"
 SUPPORT, QUERY = "support.csv", "query.csv"

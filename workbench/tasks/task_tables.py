@@ -14,12 +14,11 @@ from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, found
 from workbench.tasks.base import DataError, Examples, MeantDataError, Recognition, Spec
-from workbench.tasks.listing import Listing, list_files, with_notes
-from workbench.tasks.new_task import NewTask
-from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
-from workbench.tasks.pictures import is_picture
-from workbench.tasks.tables import Encoder, Table, fitted, guess_label, kind_of, read_table
-from workbench.tasks.task_forms import (
+from workbench.tasks.files.listing import Listing, list_files, with_notes
+from workbench.tasks.files.pictures import is_picture
+from workbench.tasks.files.tables import Encoder, Table, fitted, guess_label, kind_of, read_table
+from workbench.tasks.own.new_task import NewTask
+from workbench.tasks.own.task_forms import (
     FORMS,
     WEAK_NAMES,
     Form,
@@ -28,8 +27,9 @@ from workbench.tasks.task_forms import (
     collected,
     lay_out,
 )
-from workbench.tasks.task_splits import TaskCollection, fitting_shape
-from workbench.tasks.task_targets import CLASS_NAMES, in_order, is_of_classes
+from workbench.tasks.own.task_splits import TaskCollection, fitting_shape
+from workbench.tasks.own.task_targets import CLASS_NAMES, in_order, is_of_classes
+from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 
 _CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "files": 0.6}
 

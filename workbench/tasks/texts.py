@@ -13,17 +13,12 @@ from pydantic import field_validator
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Examples, Recognition, Spec
-from workbench.tasks.delimited import TABLE_SUFFIXES, Header, read_text
-from workbench.tasks.folders import Found, Layout, listed, named, recognize
-from workbench.tasks.json_lines import JSON_LINES_SUFFIXES, read_json_lines
-from workbench.tasks.listing import FileEntry, Listing, list_files
-from workbench.tasks.new_task import UNLABELLED, NewTask, normalized, sorted_out
-from workbench.tasks.own_classes import Collection, OwnClasses
-from workbench.tasks.pictures import shown
-from workbench.tasks.rows import RowsConfig, by_class, find_columns, with_label, without
-from workbench.tasks.table import new_label, only_table, table_file, targets_of
-from workbench.tasks.tables import Table, guess_label, kind_of, read_table
-from workbench.tasks.text_features import (
+from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_text
+from workbench.tasks.files.json_lines import JSON_LINES_SUFFIXES, read_json_lines
+from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.pictures import shown
+from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table
+from workbench.tasks.files.text_features import (
     Ngrams,
     TextFeatures,
     dimensions,
@@ -31,6 +26,11 @@ from workbench.tasks.text_features import (
     guess_text,
     is_whole,
 )
+from workbench.tasks.own.classes import Collection, OwnClasses
+from workbench.tasks.own.folders import Found, Layout, listed, named, recognize
+from workbench.tasks.own.new_task import UNLABELLED, NewTask, normalized, sorted_out
+from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, with_label, without
+from workbench.tasks.table import new_label, only_table, table_file, targets_of
 
 IN_TABLE, IN_FOLDERS = "texts in a table", "texts by class"
 _TEXT_TABLES = TABLE_SUFFIXES | JSON_LINES_SUFFIXES

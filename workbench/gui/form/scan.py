@@ -16,9 +16,9 @@ from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.registry import ROLES, find
 from workbench.experiment.resolve import ExperimentError, resolve
 from workbench.tasks.base import DataError, Floor, Overview, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.preview import Example, Preview, examples, preview
-from workbench.tasks.recognizer import NEW_TASK, UNKNOWN
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.preview import Example, Preview, examples, preview
+from workbench.tasks.looking.recognizer import NEW_TASK, UNKNOWN
 
 MOST_SAMPLES = 12
 

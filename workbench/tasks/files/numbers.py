@@ -1,0 +1,89 @@
+"""Reads files of numbers: rows of cells that are parted by commas, semicolons, tabs or spaces."""
+
+from __future__ import annotations
+
+import csv
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench.tasks.own.class_files import FileError, content
+
+_SPACES = ""
+
+
+def read_cells(path: Path, most: int | None = None) -> list[tuple[int, list[str]]]:
+    """The lines of a file that hold anything, as (number of the line, cells without spaces around them).
+
+    A comma is the sign of decimals where another sign parts the cells, and becomes a point there.
+
+    Args:
+        path: The file.
+        most: Bytes that are looked at, without the line that this cuts in two; None for all.
+
+    Raises:
+        FileError: It cannot be read, is empty, or is no text.
+    """
+    data = content(path)
+    if most is not None and len(data) > most:
+        data = data[:most].rpartition(b"\n")[0] or data[:most]
+    lines = decoded(data).splitlines()
+    sign = _sign(next((line for line in lines if line.strip()), ""))
+    if sign == _SPACES:
+        rows = [(number, line.split()) for number, line in enumerate(lines, 1)]
+    else:
+        reader = csv.reader(lines, delimiter=sign)
+        try:
+            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
+        except csv.Error as error:
+            raise FileError(f"cannot be read in line {reader.line_num} ({error}); mend or delete it") from error
+    found = [(number, row) for number, row in rows if any(row)]
+    if not found:
+        raise FileError("holds nothing but empty lines; replace or delete it")
+    return found if sign == "," else [(number, [_pointed(cell) for cell in row]) for number, row in found]
+
+
+def decoded(data: bytes) -> str:
+    """The text of a file in UTF-8, or in UTF-16 as spreadsheets export it.
+
+    Raises:
+        FileError: It is no such text.
+    """
+    is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
+    try:
+        text = data.decode("utf-16" if is_wide else "utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise FileError("is no plain text; save it as CSV in UTF-8, or delete it") from error
+    if "\0" in text:
+        raise FileError("is no plain text; save it as CSV in UTF-8, or delete it")
+    return text
+
+
+def _sign(line: str) -> str:
+    return next((sign for sign in "\t;," if sign in line), _SPACES)
+
+
+def _pointed(cell: str) -> str:
+    return cell.replace(",", ".") if number(cell.replace(",", ".")) is not None else cell
+
+
+def number(cell: str) -> float | None:
+    """The number in a cell; a missing one (an empty cell, NA, nan, ?) is not a number, and None stands for words."""
+    if not cell or cell.lower() in ("na", "n/a", "nan", "null", "none", "?", "-"):
+        return math.nan
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def is_header(row: Sequence[str]) -> bool:
+    """Whether a first row names its columns: most of its cells are words."""
+    filled = [cell for cell in row if cell]
+    return 2 * sum(number(cell) is None for cell in filled) > len(filled)
+
+
+def counts_up(row: Sequence[str]) -> bool:
+    """Whether the cells are whole numbers that follow one another, as columns are numbered."""
+    values = [int(cell) if cell.isdigit() else -1 for cell in row]
+    return len(values) > 2 and values == list(range(values[0], values[0] + len(values))) and values[0] in (0, 1)

@@ -1,0 +1,154 @@
+"""Examples that are a file each, in folders of their classes: finding them, reading them, and what was wrong."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Generic, NamedTuple, TypeVar
+
+import numpy as np
+from torch import Tensor
+
+from workbench.tasks.base import DataError
+from workbench.tasks.files.listing import FileEntry, Listing
+from workbench.tasks.files.pictures import shown
+from workbench.tasks.files.watching import tell
+from workbench.tasks.own.classes import Collection
+from workbench.tasks.own.folders import Layout, found_among, named, plural, recognize
+
+A = TypeVar("A")
+
+
+class FileError(ValueError):
+    """A file that cannot be used; the message continues a sentence that begins with the file's name."""
+
+
+class PassingError(FileError):
+    """A file that cannot be used now and perhaps a moment later, so that nobody may remember it as broken."""
+
+
+class Tried(NamedTuple, Generic[A]):
+    """What came of reading files.
+
+    Attributes:
+        good: What was read, by the index of its file.
+        broken: Why others could not be read, by theirs.
+        is_lasting: Whether all of these would fail again.
+    """
+
+    good: dict[int, A]
+    broken: dict[int, str]
+    is_lasting: bool
+
+
+def layout_of(listing: Listing, suffixes: frozenset[str], noun: str) -> Layout:
+    """The classes among the files that have one of these suffixes.
+
+    Args:
+        listing: What lies there.
+        suffixes: In lower case, with their dots.
+        noun: What one of the files is called.
+    """
+    def is_wanted(name: str) -> bool:
+        return os.path.splitext(name)[1].lower() in suffixes  # noqa: PTH122 - a name, not yet a path
+
+    return recognize(found_among(listing.files, listing.problems, is_wanted, noun), plural(noun))
+
+
+def files_of(layout: Layout, root: Path, noun: str) -> list[FileEntry]:
+    """Every file of the classes, in the order of classes.
+
+    Raises:
+        DataError: There is none.
+    """
+    files = [file for one in layout.classes for file in one.files]
+    if not files:
+        raise DataError(f"{root} holds no folder with {plural(noun)}; put a folder of {plural(noun)} for each class "
+                        "into it" + (f". {layout.problems[0]}" if layout.problems else ""))
+    return files
+
+
+def read_each(paths: Sequence[Path], read: Callable[[Path], A]) -> Tried[A]:
+    """What a few threads read of the files, and why others could not be read.
+
+    Raises:
+        DataError: One vanished meanwhile.
+        GivenUpError: Nobody wants them any more.
+    """
+    def attempt(path: Path) -> A | FileError:
+        try:
+            return read(path)
+        except FileError as error:
+            return error
+        except MemoryError:
+            return PassingError("does not fit into memory; make it smaller")
+
+    results: list[A | FileError] = []
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="files") as pool:
+        try:
+            for result in pool.map(attempt, paths):
+                results.append(result)
+                tell(len(results), len(paths))
+        finally:
+            pool.shutdown(wait=True, cancel_futures=True)
+    good = {index: result for index, result in enumerate(results) if not isinstance(result, FileError)}
+    broken = {index: str(result) for index, result in enumerate(results) if isinstance(result, FileError)}
+    return Tried(good, broken, not any(isinstance(result, PassingError) for result in results))
+
+
+def content(path: Path) -> bytes:
+    """The bytes of a file.
+
+    Raises:
+        FileError: It is empty or cannot be read.
+        DataError: It is not there any more.
+    """
+    try:
+        found = path.read_bytes()
+    except OSError as error:
+        raise unreadable(path, error) from error
+    if not found:
+        raise FileError("is empty (0 bytes); replace or delete it")
+    return found
+
+
+def unreadable(path: Path, error: OSError) -> FileError | DataError:
+    """Why a file cannot be opened, with the remedy."""
+    if isinstance(error, PermissionError):
+        return FileError("may not be read; give yourself the right to read it")
+    if not os.path.exists(path):  # noqa: PTH110 - which a drive that fails does not raise in
+        # A drive that was pulled out must not look like a folder of broken files, which would be kept.
+        return DataError(f"{path} vanished while it was read; put the drive back, or look at the folder again")
+    return PassingError(f"cannot be read ({error.strerror or error}); check the disk")
+
+
+@dataclass(frozen=True)
+class Read:
+    """Files that were read.
+
+    Attributes:
+        inputs: [kept files, *shape].
+        kept: Index of the file of each.
+        broken: (index, reason) of each file that was not read.
+        is_lasting: Whether all of these would fail again.
+    """
+
+    inputs: Tensor
+    kept: Sequence[int]
+    broken: Sequence[tuple[int, str]]
+    is_lasting: bool = True
+
+
+def collected(layout: Layout, files: Sequence[FileEntry], read: Read, *, form: str, noun: str,
+              facts: tuple[str, ...], reading: Mapping[str, Any]) -> Collection:
+    """The examples of a layout whose files were read, with what was wrong."""
+    kept = np.array(read.kept, dtype=np.int64)
+    owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
+    nouns = plural(noun)
+    broken = named([f"{shown(files[index].name)} {why}" for index, why in read.broken],
+                   f"{{}} more {nouns} cannot be read and were left out")
+    return Collection(layout.classes, read.inputs, owners, [files[index].name for index in kept], form, nouns,
+                      (*facts, *layout.notes), (*layout.problems, *broken), reading)

@@ -1,0 +1,293 @@
+"""A new task to adapt a trained learner to: a few labelled examples and some that it is to predict."""
+
+from __future__ import annotations
+
+import csv
+import importlib
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.tasks.base import DataError, Examples, Spec
+from workbench.tasks.files.listing import FileEntry, walk
+from workbench.tasks.files.pictures import Color, PictureError, read_picture, shown, usual_side
+from workbench.tasks.own.folders import Found, check_is_folder, listed, scan
+
+UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
+_SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"
+_ARRAYS = ("support.npz", "query.npz")
+
+# What reads a new task for a learner whose data were read in a way of their own: `form` in `Spec.reading`, and the
+# function (folder, spec) -> NewTask, imported only then because those modules need this one.
+_READERS = {
+    "arrays": "workbench.tasks.own.new_signals:read_array_task",
+    "recordings": "workbench.tasks.own.new_signals:read_recordings",
+    "table": "workbench.tasks.table:read_new",
+    "texts": "workbench.tasks.texts:read_new",
+    "time series": "workbench.tasks.own.new_signals:read_series_task",
+    "task_tables": "workbench.tasks.task_tables:read_new",
+    "class_task_tables": "workbench.tasks.task_tables:read_new",
+}
+
+
+@dataclass(frozen=True)
+class NewTask:
+    """Labelled examples to adapt to and inputs to predict.
+
+    Attributes:
+        class_names: Name of each label; empty for regression.
+        support: Inputs [n, *input_shape] as the learner takes them, and labels [n] int64 or values [n, outputs].
+        query_inputs: Inputs [m, *input_shape] as the learner takes them.
+        query_names: The file, or the line of query.csv, of each of them.
+        problems: What was left out, and why.
+        inverted: Whether drawings on a bright ground were inverted, because the learner knows light ink on black.
+    """
+
+    class_names: tuple[str, ...]
+    support: Examples
+    query_inputs: Tensor
+    query_names: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    inverted: bool = False
+
+
+# What a learner for a new task would be made for, where it can be told from the files: (folder) -> Spec | None.
+_USUAL = ("workbench.tasks.own.new_signals:usual_spec", "workbench.tasks.texts:usual_spec",
+          "workbench.tasks.task_tables:usual_spec", "workbench.tasks.table:usual_spec")
+
+
+def _called(name: str, *arguments: Any) -> Any:
+    module, _, function = name.partition(":")
+    return getattr(importlib.import_module(module), function)(*arguments)
+
+
+def looks_like_new_task(folder: Path) -> bool:
+    """Whether a folder has what only a new task has: tables of support and query, or unlabelled examples."""
+    if any((folder / name).is_file() for name in (_SUPPORT_TABLE, _QUERY_TABLE, *_ARRAYS)):
+        return True
+    tops = {file.name.split("/")[0].lower() for file in walk(folder)[0] if "/" in file.name}
+    return not tops.isdisjoint(UNLABELLED)
+
+
+def usual_spec(folder: Path) -> Spec:
+    """What a learner for this very task would be made for, to check a folder without one.
+
+    Raises:
+        DataError: The folder holds no readable task.
+    """
+    for name in _USUAL:
+        if spec := cast("Spec | None", _called(name, folder)):
+            return spec
+    if (folder / _SUPPORT_TABLE).is_file() or (folder / _QUERY_TABLE).is_file():
+        columns = {name: _table(folder / name).values.shape[1] for name in (_SUPPORT_TABLE, _QUERY_TABLE)}
+        features = columns[_QUERY_TABLE]
+        outputs = columns[_SUPPORT_TABLE] - features
+        if outputs < 1:
+            raise DataError(f"{folder / _SUPPORT_TABLE} has {columns[_SUPPORT_TABLE]} columns and query.csv has "
+                            f"{features}; support.csv holds the columns of query.csv and the targets behind them")
+        return Spec("regression", "vector", (features,), outputs)
+    paths = [folder / file.name for files in scan(folder).pictures.values() for file in files]
+    side = usual_side(paths)
+    return Spec("classification", "image", (_channels(paths, side), side, side), 5, raw="pixels / 255")
+
+
+def _channels(paths: Sequence[Path], side: int) -> int:
+    for path in paths:
+        try:
+            channels = len(read_picture(path, side, side, "auto"))
+        except PictureError:
+            continue  # `read_new_task` names it
+        if channels == 3:
+            return 3
+    return 1
+
+
+def read_new_task(folder: Path, spec: Spec) -> NewTask:
+    """Read a folder as a task for a learner of this spec.
+
+    For pictures: class folders hold the labelled examples; what is to be predicted lies loose beside them or in a
+    folder called unlabelled, query or predict; or there are ready-made folders `support` (of class folders) and
+    `query`. For vectors: `support.csv` has a column for each input and then each target, `query.csv` the inputs
+    alone, both with a header or without.
+
+    Raises:
+        DataError: It is no such task, with the file, the line and the remedy.
+    """
+    folder = folder.expanduser()
+    check_is_folder(folder)
+    if reader := _READERS.get(str(spec.reading.get("form", ""))):
+        return cast("NewTask", _called(reader, folder, spec))
+    if spec.input_kind == "image":
+        return _read_pictures(folder, spec)
+    if spec.kind == "regression":
+        return _read_tables(folder, spec)
+    raise DataError("a new task of vectors that belong to classes cannot be read from a folder; use pictures, or a "
+                    "learner for regression")
+
+
+def _read_pictures(folder: Path, spec: Spec) -> NewTask:
+    found = scan(folder)
+    labelled, unlabelled = sorted_out(found)
+    if not labelled:
+        raise DataError(f"{folder} holds no class folders; put a few labelled pictures of each class into a folder "
+                        "with the name of the class")
+    if not unlabelled:
+        raise DataError(f"{folder} holds no pictures to predict; put some into it beside the class folders, or into a "
+                        "folder called unlabelled")
+    reader = _Reader(folder, spec)
+    support = {name: pixels for name, files in labelled.items() if len(pixels := reader.read(files)[0])}
+    if len(support) < 2:
+        problems = f". {listed(reader.problems, 3)}" if reader.problems else ""
+        raise DataError(f"{folder} holds readable pictures of {len(support)} class{'es' * (not support)} and a task "
+                        f"needs two or more; add a folder of labelled pictures for each class{problems}")
+    query, query_files = reader.read(unlabelled)
+    if not len(query):
+        raise DataError(f"none of the {len(unlabelled)} pictures to predict in {folder} can be read: "
+                        f"{listed(reader.problems, 3)}")
+    labels = np.repeat(np.arange(len(support)), [len(pixels) for pixels in support.values()])
+    inputs = normalized(torch.from_numpy(np.concatenate(list(support.values()))).float() / 255, spec)
+    return NewTask(tuple(map(shown, support)), Examples(inputs, torch.from_numpy(labels)),
+                   normalized(torch.from_numpy(query).float() / 255, spec), tuple(shown(f.name) for f in query_files),
+                   (*found.problems, *reader.problems), reader.inverted)
+
+
+def sorted_out(found: Found) -> tuple[dict[str, list[FileEntry]], list[FileEntry]]:
+    """Labelled files by class, and unlabelled files."""
+    tops = {name.split("/")[0].lower() for name in found.pictures if name}
+    is_ready_made = "support" in tops and all(top in ("support", *UNLABELLED) for top in tops)
+    labelled: dict[str, list[FileEntry]] = {}
+    unlabelled: list[FileEntry] = []
+    for name, files in found.pictures.items():
+        top, _, below = name.partition("/")
+        if not name or top.lower() in UNLABELLED:
+            unlabelled += files
+        elif not is_ready_made:
+            labelled[name] = files
+        elif below:
+            labelled[below] = files
+        else:
+            unlabelled += files
+    return dict(sorted(labelled.items())), unlabelled
+
+
+class _Reader:
+    """Reads pictures as a learner takes them and remembers what was wrong with them."""
+
+    def __init__(self, folder: Path, spec: Spec) -> None:
+        self.folder, self.spec = folder, spec
+        self.problems: list[str] = []
+        self.inverted = False
+
+    def read(self, files: Sequence[FileEntry]) -> tuple[NDArray[np.uint8], list[FileEntry]]:
+        """Pixels [n, channels, height, width] of the pictures that can be read, and their files."""
+        channels, height, width = self.spec.input_shape
+        color: Color = "grey" if channels == 1 else "rgb"
+        pixels, kept = [], []
+        for file in files:
+            try:
+                picture = read_picture(self.folder / file.name, height, width, color)
+            except PictureError as error:
+                self.problems.append(f"{shown(file.name)} {error}")
+                continue
+            if self.spec.background == "dark" and _has_bright_border(picture):
+                picture = 255 - picture
+                self.inverted = True
+            pixels.append(picture)
+            kept.append(file)
+        return np.stack(pixels) if pixels else np.empty((0, channels, height, width), np.uint8), kept
+
+
+def _has_bright_border(picture: NDArray[np.uint8]) -> bool:
+    border = np.concatenate([picture[:, 0], picture[:, -1], picture[:, :, 0], picture[:, :, -1]], axis=1)
+    return bool(np.median(border) > 127)
+
+
+def normalized(inputs: Tensor, spec: Spec) -> Tensor:
+    """Raw inputs [n, ...] as the learner takes them."""
+    shape = (-1,) + (1,) * (inputs.ndim - 2)
+    return (inputs - torch.tensor(spec.mean).view(shape)) / torch.tensor(spec.deviation).view(shape)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Numbers [rows, columns] of a CSV file and the line of each row."""
+
+    values: NDArray[np.float64]
+    lines: list[int]
+
+
+def _read_tables(folder: Path, spec: Spec) -> NewTask:
+    features = spec.input_shape[0]
+    support, query = _table(folder / _SUPPORT_TABLE), _table(folder / _QUERY_TABLE)
+    for name, table, wanted, what in (
+        (_SUPPORT_TABLE, support, features + spec.outputs, f"{features} of inputs and {spec.outputs} of targets"),
+        (_QUERY_TABLE, query, features, "the inputs alone"),
+    ):
+        if table.values.shape[1] != wanted:
+            raise DataError(f"{folder / name} has {table.values.shape[1]} columns and this learner needs {wanted}: "
+                            f"{what}")
+    values = torch.from_numpy(support.values).float()
+    return NewTask((), Examples(normalized(values[:, :features], spec), values[:, features:]),
+                   normalized(torch.from_numpy(query.values).float(), spec),
+                   tuple(f"{_QUERY_TABLE}, line {line}" for line in query.lines))
+
+
+def _table(path: Path) -> _Table:
+    """Read a table whose cells are parted by commas, semicolons or tabs.
+
+    Raises:
+        DataError: It is not there, is no text, is empty, or a cell is no number.
+    """
+    try:
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path.parent} holds no {path.name}; a new task for this learner is a support.csv with inputs "
+                        "and targets and a query.csv with inputs") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read ({error.strerror}); give yourself the right to read it") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path} is no plain text; save it as CSV in UTF-8") from error
+    first = text.partition("\n")[0]
+    delimiter = next((sign for sign in ";\t" if sign in first), ",")
+    reader = csv.reader(text.splitlines(), delimiter=delimiter)
+    try:
+        cells = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
+    except csv.Error as error:
+        raise DataError(f"{path}, line {reader.line_num}: {error}") from error
+    if cells and all(_number(cell, delimiter) is None for cell in cells[0][1]):
+        cells = cells[1:]
+    if not cells:
+        raise DataError(f"{path} holds no numbers; write a row for each point")
+    rows = [_row(path, line, row, delimiter) for line, row in cells]
+    for (line, _), row in zip(cells, rows, strict=True):
+        if len(row) != len(rows[0]):
+            raise DataError(f"{path}, line {line}: {len(row)} cells where the first row has {len(rows[0])}; "
+                            "give every row as many")
+    return _Table(np.array(rows), [line for line, _ in cells])
+
+
+def _row(path: Path, line: int, row: list[str], delimiter: str) -> list[float]:
+    numbers = []
+    for column, cell in enumerate(row, 1):
+        number = _number(cell, delimiter)
+        if number is None:
+            raise DataError(f"{path}, line {line}: {cell.strip()!r} in column {column} is no number; correct it or "
+                            "delete the line")
+        numbers.append(number)
+    return numbers
+
+
+def _number(cell: str, delimiter: str) -> float | None:
+    """The finite number in a cell; where commas do not part cells, one may part the decimals."""
+    try:
+        number = float(cell.strip().replace(",", ".") if delimiter != "," else cell)
+    except ValueError:
+        return None
+    return number if math.isfinite(number) else None

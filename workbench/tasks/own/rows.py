@@ -1,0 +1,214 @@
+"""The rows of a table that belong to classes: their labels, and the splits and groups that other columns give them."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.experiment.fields import field
+from workbench.tasks.base import DataError
+from workbench.tasks.files.tables import Table, guess_label
+from workbench.tasks.own.classes import OwnClassesConfig
+from workbench.tasks.own.folders import ClassFolder, listed, split_called
+from workbench.tasks.sampling.classes import SPLIT_NAMES
+
+_SPLIT_COLUMNS = ("split", "subset", "partition", "set")
+
+
+class RowsConfig(OwnClassesConfig):
+    """Which columns of a table say what a row belongs to."""
+
+    label: str | None = field(None, label="Label column", help="The column that says the class of each row; empty for "
+                              "one called label, class, target, species or category, or else the last of few values.")
+    ignore: str | None = field(None, label="Columns to ignore", help="Names of columns that a learner is not to see, "
+                               "with commas between them.")
+    group: str | None = field(None, label="Group column", help="A column such as speaker, compound or session: classes "
+                              "that share a value of it stay on one side of the split.")
+    header: Literal["auto", "yes", "no"] = field(
+        "auto", label="Header", help="Whether the first row names the columns.", advanced=True,
+        choices={"auto": "Automatic", "yes": "Yes", "no": "No"})
+
+    def ignored(self) -> tuple[str, ...]:
+        """The columns to ignore."""
+        return tuple(name for part in (self.ignore or "").split(",") if (name := part.strip()))
+
+
+@dataclass(frozen=True)
+class Columns:
+    """What the columns of a table are to a dataset of classes.
+
+    Attributes:
+        label: Says the class.
+        split: Says train, validation or test; empty where none does.
+        group: Says what stays on one side; empty where none does.
+        without: All of these, and what is to be ignored.
+        problems: What a column would have said and does not.
+    """
+
+    label: str
+    split: str
+    group: str
+    without: frozenset[str]
+    problems: tuple[str, ...] = ()
+
+
+def find_columns(table: Table, config: RowsConfig, taken: Collection[str] = ()) -> Columns:
+    """The columns that a config names, or that look like it; `taken` have another use.
+
+    Raises:
+        DataError: A column is not there, or none says the class.
+    """
+    ignored, group = config.ignored(), config.group or ""
+    table.check_has([config.label] if config.label else [], "which dataset.label names")
+    table.check_has([group] if group else [], "which dataset.group names")
+    table.check_has(ignored, "which dataset.ignore names")
+    split, problems = split_column(table, {*ignored, *taken, group, config.label or ""}, "classes")
+    others = {*ignored, *taken, group, split, *[name for name in _SPLIT_COLUMNS if problems]}
+    label = config.label or guess_label(table, others)
+    if not label:
+        raise DataError(f"{table.path} has no column whose values repeat as those of a class do; name it in "
+                        f"dataset.label. Its columns are {listed(table.columns, 12)}")
+    return Columns(label, split, group, frozenset({label, *others} - {""}), tuple(problems))
+
+
+def split_column(table: Table, without: Collection[str], nouns: str) -> tuple[str, list[str]]:
+    """The column that gives splits, or none and why one called split gives none; `nouns` are split by it."""
+    for name in table.columns:
+        if name.lower() not in _SPLIT_COLUMNS or name in without:
+            continue
+        unknown = sorted({cell for cell in table.texts(name) if not split_called(cell)})
+        if not unknown:
+            return name, []
+        if name.lower() == "split":
+            said = ", ".join(repr(cell) for cell in unknown[:3])
+            return "", [f"{table.path.name}: the column {name} holds {said}, which is none of train, val and test, so "
+                        f"it was left out and the {nouns} were split anew"]
+    return "", []
+
+
+@dataclass(frozen=True)
+class ByClass:
+    """Rows sorted by class.
+
+    Attributes:
+        table: The rows.
+        classes: The classes by name, with the split and the group that the table gives them.
+        owners: [rows] index of the class of each.
+        notes: What was decided.
+        problems: What was left out, and why.
+    """
+
+    table: Table
+    classes: tuple[ClassFolder, ...]
+    owners: NDArray[np.int64]
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def with_label(table: Table, label: str) -> tuple[Table, list[str]]:
+    """The rows that have a label, and a sentence on those that have none.
+
+    Raises:
+        DataError: There are fewer than two classes, or the labels are numbers that hardly ever repeat.
+    """
+    cells = table.texts(label)
+    has = cells != ""
+    classes = set(cells[has])
+    if len(classes) < 2:
+        what = f"only the class {next(iter(classes))!r}" if classes else "nothing"
+        raise DataError(f"the column {label} of {table.path} holds {what}, and a task needs two classes or more; name "
+                        "another column in dataset.label")
+    if len(classes) > 0.5 * has.sum() and not table.strays(label).any():
+        raise DataError(f"the column {label} of {table.path} holds {len(classes):,} different numbers in {has.sum():,} "
+                        "rows, which are values rather than classes; name another column in dataset.label")
+    if has.all():
+        return table, []
+    return table.rows(has), [without(table, ~has, label)]
+
+
+def without(table: Table, rows: NDArray[np.bool_], what: str) -> str:
+    """A sentence on rows that were left out because they lack something."""
+    many = int(rows.sum())
+    lines = listed([str(line) for line in table.lines[rows]], 5)
+    who, were, place = ("rows have", "were", "lines") if many > 1 else ("row has", "was", "line")
+    return f"{table.path.name}: {many:,} {who} no {what} and {were} left out ({place} {lines}); fill it in"
+
+
+def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:
+    """Sort rows that have labels by class, and give the classes their splits and groups.
+
+    A class whose rows are in several splits goes to the first of train, validation and test that has some, and only
+    those rows are taken. Where half the classes of a split are also in another, as in tables made for ordinary
+    classifiers, the rows are put together and the classes are split anew.
+    """
+    labels = table.texts(columns.label)
+    notes: list[str] = []
+    problems = list(columns.problems)
+    splits: dict[str, str] = {}
+    if columns.split and held_out == "examples":
+        notes.append(f"the column {columns.split} was not gone by, as examples are held out")
+    elif columns.split:
+        splits, kept, said, wrong = _splits(labels, table.texts(columns.split), columns)
+        table, labels = table.rows(kept), labels[kept]
+        notes += said
+        problems += wrong
+    groups: dict[str, str] = {}
+    if columns.group and held_out == "classes":
+        groups, wrong = _groups(labels, table.texts(columns.group), columns.group)
+        problems += wrong
+    elif columns.group:
+        problems.append(f"examples are held out of every class, so groups of {columns.group} cannot be kept on one "
+                        "side; set dataset.held_out to classes")
+    names = sorted(set(labels))
+    number = {name: i for i, name in enumerate(names)}
+    owners = np.array([number[label] for label in labels], dtype=np.int64)
+    order = np.argsort(owners, kind="stable")
+    classes = tuple(ClassFolder(name, splits.get(name, ""), groups.get(name, name), ()) for name in names)
+    return ByClass(table.rows(order), classes, owners[order], tuple(notes), tuple(problems))
+
+
+def _splits(labels: NDArray[np.object_], cells: NDArray[np.object_], columns: Columns
+            ) -> tuple[dict[str, str], NDArray[np.bool_], list[str], list[str]]:
+    """The split of each class, which rows are kept, notes and problems."""
+    row_splits = [split_called(cell) for cell in cells]
+    found: dict[str, set[str]] = {}
+    for label, split in zip(labels, row_splits, strict=True):
+        found.setdefault(label, set()).add(split)
+    sizes = Counter(split for splits in found.values() for split in splits)
+    cut = [label for label, splits in found.items() if len(splits) > 1]
+    everything = np.ones(len(labels), dtype=np.bool_)
+    are_same = bool(cut) and 2 * len(cut) >= min(sizes.values())
+    if are_same or not sizes["train"]:
+        why = "has the same classes in several splits" if are_same else "says train of no row"
+        return {}, everything, [f"the column {columns.split} {why}, so the classes were split anew"], []
+    first = {label: min(splits, key=SPLIT_NAMES.index) for label, splits in found.items()}
+    kept = np.array([first[label] == split for label, split in zip(labels, row_splits, strict=True)], dtype=np.bool_)
+    problems = [f"the class {label} is in {' and in '.join(sorted(found[label], key=SPLIT_NAMES.index))} by the column "
+                f"{columns.split}; only its rows in {first[label]} were taken" for label in cut]
+    return first, kept, [f"split by the column {columns.split}"], problems
+
+
+def _groups(labels: NDArray[np.object_], cells: NDArray[np.object_], column: str) -> tuple[dict[str, str], list[str]]:
+    """The group of each class; classes that share a value belong to one group, also through others."""
+    above: dict[str, str] = {}
+
+    def top(name: str) -> str:
+        while above.setdefault(name, name) != name:
+            name = above[name]
+        return name
+
+    for label, cell in set(zip(labels, cells, strict=True)):
+        if cell:
+            ends = sorted((top(f"class {label}"), top(f"group {cell}")))
+            above[ends[1]] = ends[0]
+    classes: Sequence[str] = sorted(set(labels))
+    groups = {label: top(f"class {label}") for label in classes}
+    if len(set(groups.values())) > 1:
+        return groups, []
+    return {}, [f"the column {column} links all classes with one another, so no group can be kept on one side of the "
+                "split; choose a column each of whose values belongs to some classes only"]
