@@ -17,7 +17,8 @@ from PIL import Image
 
 from workbench import places
 from workbench.experiment.experiment import TaskConfig
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.image_folder import ImageFolderConfig
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.own.classes import Shapes, plan_splits

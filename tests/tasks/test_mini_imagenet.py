@@ -12,7 +12,8 @@ import torch
 from PIL import Image
 
 from workbench import places
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.mini_imagenet import MiniImagenet

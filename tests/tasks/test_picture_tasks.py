@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from workbench.tasks.base import STREAMS, DataError, TaskSource
+from workbench.tasks.base import STREAMS, TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.recognizer import recognize_data

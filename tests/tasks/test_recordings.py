@@ -14,10 +14,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.sound import Spectrograms, log_mel, loudest, mel_filters, read_sound, resampled
 from workbench.tasks.looking.check import check_data
-from workbench.tasks.own.class_files import FileError
 
 Opener = Callable[..., TaskSource]
 NAMES = [f"sound {i:02}" for i in range(15)]

@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from workbench.experiment.registry import found
 from workbench.experiment.resolve import resolve
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.resampling import filled, fitted, trimmed, usual_length
 from workbench.tasks.files.series_files import read_series
 from workbench.tasks.files.series_rows import read_rows
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.own.by_label import sorted_by_label
-from workbench.tasks.own.class_files import FileError
 from workbench.tasks.sampling.classes import ClassTasks
 
 Opener = Callable[..., TaskSource]

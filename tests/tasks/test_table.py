@@ -16,7 +16,8 @@ from hypothesis import strategies as st
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
-from workbench.tasks.base import DataError, Spec, TaskSource
+from workbench.tasks.base import Spec, TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.own.new_task import read_new_task

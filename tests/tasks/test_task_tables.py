@@ -14,7 +14,8 @@ import torch
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
-from workbench.tasks.base import STREAMS, DataError, TaskSource
+from workbench.tasks.base import STREAMS, TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import list_files
 from workbench.tasks.files.watching import GivenUpError, watched
 from workbench.tasks.looking.check import check_data, experiment_on

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from workbench.experiment.resolve import ExperimentError
 from workbench.places import sample_tasks
-from workbench.tasks.base import DataError, Spec, TaskSource
+from workbench.tasks.base import Spec, TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.json_lines import read_json_lines
 from workbench.tasks.files.tables import read_table
 from workbench.tasks.files.text_features import TextFeatures, guess_embeddings, guess_text

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 
 from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
 from workbench.experiment.fields import Choice, field
-from workbench.tasks.base import DataError, Spec
+from workbench.tasks.base import Spec
+from workbench.tasks.files.errors import DataError
 
 _BLOCKS = 4
 _CONVOLUTIONS = 3

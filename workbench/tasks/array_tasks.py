@@ -12,10 +12,11 @@ import torch
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.arrays import FORM, recognized
-from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.base import Recognition
 from workbench.tasks.files.array_files import read_arrays
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
-from workbench.tasks.own.folders import named
+from workbench.tasks.files.words import named
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection
 from workbench.tasks.own.tasks import OwnTasks, OwnValueTasksConfig
 

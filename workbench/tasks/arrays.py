@@ -13,7 +13,7 @@ from torch import Tensor
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.base import Recognition
 from workbench.tasks.files.array_files import (
     Array,
     Kind,
@@ -26,10 +26,11 @@ from workbench.tasks.files.array_files import (
     shapes_of,
     whole_rows,
 )
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.words import named
 from workbench.tasks.own.by_label import sorted_by_label
 from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.own.folders import named
 
 FORM = "arrays"
 

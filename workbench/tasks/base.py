@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,23 +16,15 @@ from torch import Tensor
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import InputKind, Pluggable, Role, TaskKind
-
-if TYPE_CHECKING:
-    from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import Listing
 
 Stream = Literal["train", "validation", "test", "probe"]
 Background = Literal["dark", "as is"]
 # Stands for the metric that is usual for the kind of task, until a spec is made.
 _USUAL_METRIC = cast("Metric", "")
 STREAMS: tuple[Stream, ...] = ("train", "validation", "test", "probe")
-
-
-class DataError(ValueError):
-    """Data that cannot be turned into tasks; the message names the file or folder and the remedy."""
-
-
-class MeantDataError(DataError):
-    """Raised in recognition by a dataset that the data are certainly meant for, so that no other may claim them."""
+SPLIT_NAMES = ("train", "validation", "test")
 
 
 class Examples(NamedTuple):

@@ -13,11 +13,12 @@ import numpy as np
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
-from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.base import Recognition
 from workbench.tasks.benchmarks.base import Benchmark, BenchmarkConfig
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
-from workbench.tasks.files.pictures import is_picture, read_pictures, shown
-from workbench.tasks.own.folders import listed, named
+from workbench.tasks.files.pictures import is_picture, read_pictures
+from workbench.tasks.files.words import listed, named, shown
 from workbench.tasks.sampling.classes import Labelled
 
 SPLITS = {"train": "train.csv", "validation": "val.csv", "test": "test.csv"}

@@ -23,11 +23,11 @@ from workbench import places
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.base import Recognition
 from workbench.tasks.files.cache import cached
 from workbench.tasks.files.download import Cancelled, OfficialFile, Progress, fetch_all
-from workbench.tasks.files.listing import Listing
-from workbench.tasks.files.pictures import is_clutter
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import Listing, is_clutter
 from workbench.tasks.sampling.classes import ClassTasks, ClassTasksConfig, Labelled
 from workbench.tasks.sampling.draws import Draws
 

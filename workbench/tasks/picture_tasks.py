@@ -12,10 +12,11 @@ import numpy as np
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.base import Recognition
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
-from workbench.tasks.files.pictures import is_picture, read_pictures, shown, usual_side
-from workbench.tasks.own.folders import listed, named, split_called
+from workbench.tasks.files.pictures import is_picture, read_pictures, usual_side
+from workbench.tasks.files.words import listed, named, shown, split_called
 from workbench.tasks.own.new_task import UNLABELLED
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, fitting_shape, without_overlap
 from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks

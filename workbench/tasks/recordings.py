@@ -12,11 +12,13 @@ from torch import Tensor
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Overview, Recognition
+from workbench.tasks.base import Overview, Recognition
 from workbench.tasks.files.cache import cached
+from workbench.tasks.files.each import read_each
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
-from workbench.tasks.own.class_files import Read, collected, files_of, layout_of, read_each
+from workbench.tasks.own.class_files import Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
 
 FORM, NOUN = "recordings", "recording"

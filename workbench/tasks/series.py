@@ -13,18 +13,19 @@ from torch import Tensor
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.base import Recognition
 from workbench.tasks.files.cache import cached
+from workbench.tasks.files.each import read_each
+from workbench.tasks.files.errors import DataError, FileError, PassingError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
-from workbench.tasks.files.pictures import shown
 from workbench.tasks.files.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
 from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, read_series
 from workbench.tasks.files.series_rows import FEWEST_STEPS, look_at, read_rows
 from workbench.tasks.files.watching import tell
+from workbench.tasks.files.words import named, shown, split_called
 from workbench.tasks.own.by_label import plain_labels, sorted_by_label
-from workbench.tasks.own.class_files import FileError, PassingError, Read, collected, files_of, layout_of, read_each
+from workbench.tasks.own.class_files import Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.own.folders import named, split_called
 
 FORM, NOUN = "time series", "series"
 _FILES = TABLES | ARRAYS

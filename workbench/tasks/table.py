@@ -10,11 +10,12 @@ import torch
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Examples, Recognition, Spec
+from workbench.tasks.base import Examples, Recognition, Spec
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.tables import TABLE_SUFFIXES, Encoder, Table, fitted, guess_label, kind_of, read_table
+from workbench.tasks.files.words import listed
 from workbench.tasks.own.classes import Collection, OwnClasses
-from workbench.tasks.own.folders import listed
 from workbench.tasks.own.new_task import NewTask, normalized
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, with_label
 

@@ -13,7 +13,8 @@ import torch
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, found
-from workbench.tasks.base import DataError, Examples, MeantDataError, Recognition, Spec
+from workbench.tasks.base import Examples, Recognition, Spec
+from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files, with_notes
 from workbench.tasks.files.pictures import is_picture
 from workbench.tasks.files.tables import Encoder, Table, fitted, guess_label, kind_of, read_table

@@ -12,11 +12,11 @@ from pydantic import field_validator
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Examples, Recognition, Spec
+from workbench.tasks.base import Examples, Recognition, Spec
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_text
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.json_lines import JSON_LINES_SUFFIXES, read_json_lines
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
-from workbench.tasks.files.pictures import shown
 from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table
 from workbench.tasks.files.text_features import (
     Ngrams,
@@ -26,8 +26,9 @@ from workbench.tasks.files.text_features import (
     guess_text,
     is_whole,
 )
+from workbench.tasks.files.words import listed, named, shown
 from workbench.tasks.own.classes import Collection, OwnClasses
-from workbench.tasks.own.folders import Found, Layout, listed, named, recognize
+from workbench.tasks.own.folders import Found, Layout, recognize
 from workbench.tasks.own.new_task import UNLABELLED, NewTask, normalized, sorted_out
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, with_label, without
 from workbench.tasks.table import new_label, only_table, table_file, targets_of

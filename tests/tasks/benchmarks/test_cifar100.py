@@ -16,11 +16,12 @@ import torch
 from tests.serving import CONTENT, MD5, FileServer, never
 from workbench import places
 from workbench.tasks import cifar_fs, fc100
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import TaskSource
 from workbench.tasks.benchmarks.cifar100 import ARCHIVE, FOLDER, read_cifar100
 from workbench.tasks.cifar_fs import CifarFs
 from workbench.tasks.fc100 import Fc100
 from workbench.tasks.files.download import OfficialFile
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.sampling.classes import ClassTasks

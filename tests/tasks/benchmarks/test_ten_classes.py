@@ -17,9 +17,10 @@ from tests.serving import CONTENT, MD5, FileServer, never
 from workbench import places
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import ExperimentError, resolve
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import TaskSource
 from workbench.tasks.benchmarks.ten_classes import IdxTasks, read_idx, split_of_ten
 from workbench.tasks.files.download import OfficialFile
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.mnist import Mnist

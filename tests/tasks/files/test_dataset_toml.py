@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.recognizer import recognize_data
 

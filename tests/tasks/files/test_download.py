@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from tests.serving import CONTENT, MD5, FileServer, never
-from workbench.tasks.base import DataError
 from workbench.tasks.files.download import DownloadCancelledError, OfficialFile, fetch, fetch_all
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.omniglot import Omniglot
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from workbench import places
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.pictures import Decoded, read_picture, read_pictures
 from workbench.tasks.files.watching import GivenUpError, watched
 

@@ -15,8 +15,8 @@ import torch
 from PIL import Image
 
 from workbench import places
-from workbench.tasks.base import DataError
 from workbench.tasks.files.cache import cached
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.pictures import PictureError, read_picture, read_pictures, usual_side
 
 Writer = Callable[..., Path]

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Encoder, Table, fitted, guess_label, kind_of, read_table, stacked, table_of
 
 

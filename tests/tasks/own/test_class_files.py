@@ -13,10 +13,11 @@ import numpy as np
 import pytest
 
 from workbench import places
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.each import content, read_each, unreadable
+from workbench.tasks.files.errors import DataError, FileError, PassingError
 from workbench.tasks.files.sound import read_sound
 from workbench.tasks.files.watching import GivenUpError, watched
-from workbench.tasks.own.class_files import FileError, PassingError, content, read_each, unreadable
 from workbench.tasks.recordings import Recordings, RecordingsConfig
 from workbench.tasks.series import SeriesConfig, TimeSeries
 

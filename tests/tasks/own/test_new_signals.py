@@ -12,7 +12,8 @@ import pytest
 import torch
 
 from workbench.places import sample_tasks
-from workbench.tasks.base import DataError, Spec, TaskSource
+from workbench.tasks.base import Spec, TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.own.new_task import looks_like_new_task, read_new_task, usual_spec
 

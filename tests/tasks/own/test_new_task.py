@@ -9,7 +9,8 @@ import pytest
 import torch
 from PIL import Image, ImageDraw
 
-from workbench.tasks.base import DataError, Spec
+from workbench.tasks.base import Spec
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.own.new_task import looks_like_new_task, read_new_task, usual_spec
 
 Folders = Callable[..., Path]

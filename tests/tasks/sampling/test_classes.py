@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve
-from workbench.tasks.base import STREAMS, DataError, Stream, TaskBatch
+from workbench.tasks.base import STREAMS, Stream, TaskBatch
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 SPLIT = ("train",) * 9 + ("validation",) * 6 + ("test",) * 7

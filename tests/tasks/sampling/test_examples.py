@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve
-from workbench.tasks.base import STREAMS, DataError, Stream
+from workbench.tasks.base import STREAMS, Stream
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.sampling.classes import ClassTasks, Labelled
 from workbench.tasks.sinusoids import Sinusoids
 

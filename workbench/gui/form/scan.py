@@ -15,7 +15,8 @@ from workbench.engine.session import open_source
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.registry import ROLES, find
 from workbench.experiment.resolve import ExperimentError, resolve
-from workbench.tasks.base import DataError, Floor, Overview, TaskSource
+from workbench.tasks.base import Floor, Overview, TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.preview import Example, Preview, examples, preview
 from workbench.tasks.looking.recognizer import NEW_TASK, UNKNOWN

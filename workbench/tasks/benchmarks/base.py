@@ -12,11 +12,11 @@ import torch
 from workbench import places
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError
 from workbench.tasks.files.download import Cancelled, OfficialFile, Progress, fetch_all
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import unpacked
-from workbench.tasks.own.classes import moments_of_pixels
 from workbench.tasks.sampling.classes import ClassTasks, ClassTasksConfig
+from workbench.tasks.sampling.moments import moments_of_pixels
 
 _NORMALIZED_BY = 10_000
 

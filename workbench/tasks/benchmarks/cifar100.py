@@ -17,10 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.experiment.experiment import Experiment
-from workbench.tasks.base import DataError, Recognition
+from workbench.tasks.base import Recognition
 from workbench.tasks.benchmarks.base import Benchmark, BenchmarkConfig
 from workbench.tasks.files.cache import cached
 from workbench.tasks.files.download import OfficialFile
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.sampling.classes import Labelled
 

@@ -12,9 +12,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
-from workbench.tasks.own.folders import listed, split_called
+from workbench.tasks.files.words import listed, split_called
 
 Array = NDArray[Any]
 Kind = Literal["arrays", "array_series", "array_pictures", "array_tasks"]

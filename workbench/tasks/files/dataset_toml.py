@@ -11,7 +11,7 @@ from pydantic import ValidationError
 
 from workbench.experiment.fields import Choice
 from workbench.experiment.registry import UnknownNameError
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 
 NAME = "dataset.toml"
 C = TypeVar("C", bound=Choice)

@@ -12,8 +12,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from workbench.tasks.base import DataError
-from workbench.tasks.own.folders import listed
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.words import listed
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".data"})
 Header = Literal["auto", "yes", "no"]

@@ -12,7 +12,7 @@ from http.client import HTTPException, HTTPResponse
 from pathlib import Path
 from typing import BinaryIO, NamedTuple
 
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 
 Progress = Callable[[int, int], None]
 Cancelled = Callable[[], bool]

@@ -6,10 +6,10 @@ import json
 from pathlib import Path
 from typing import Any
 
-from workbench.tasks.base import DataError
 from workbench.tasks.files.delimited import read_text
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, table_of
-from workbench.tasks.own.folders import listed
+from workbench.tasks.files.words import listed
 
 JSON_LINES_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 _MOST_BROKEN = 0.1

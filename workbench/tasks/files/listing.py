@@ -16,17 +16,18 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from workbench import places
 from workbench.experiment.fields import Choice
-from workbench.tasks.base import DataError
 from workbench.tasks.files.cache import forget_old
 from workbench.tasks.files.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.files.dataset_toml import beside, overridden
-from workbench.tasks.files.pictures import is_clutter, shown
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
+from workbench.tasks.files.words import shown
 
 C = TypeVar("C", bound=Choice)
 # An archive that unpacks to more than this and to more than a hundred times its own size is made to fill disks.
 _LARGEST, _MOST_TIMES = 4_000_000_000, 100
 _UNPACKED = 8  # archives that stay unpacked
+_CLUTTER = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir"})
 
 
 class FileEntry(NamedTuple):
@@ -156,6 +157,24 @@ def check_is_there(path: Path) -> None:
         raise DataError(f"{path} cannot be reached ({error.strerror}); give yourself the right to read it") from error
     if not is_there:
         raise DataError(f"there is no file or folder {path}; check the spelling")
+
+
+def check_is_folder(path: Path) -> None:
+    """Raise DataError where the path is not there or is no folder."""
+    try:
+        is_there, is_folder = path.exists(), path.is_dir()
+    except OSError as error:
+        raise DataError(f"{path} cannot be reached ({error.strerror}); give yourself the right to read it") from error
+    if not is_there:
+        raise DataError(f"there is no folder {path}; check the spelling")
+    if not is_folder:
+        raise DataError(f"{path} is a file; name the folder that holds the pictures" +
+                        (", and unpack the zip first" if path.suffix.lower() == ".zip" else ""))
+
+
+def is_clutter(name: str) -> bool:
+    """Whether a file or folder of this name was left there by a system rather than by a person."""
+    return name.startswith(".") or name.lower() in _CLUTTER
 
 
 def walk(root: Path) -> tuple[list[FileEntry], list[str]]:

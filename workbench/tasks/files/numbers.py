@@ -7,7 +7,8 @@ import math
 from collections.abc import Sequence
 from pathlib import Path
 
-from workbench.tasks.own.class_files import FileError, content
+from workbench.tasks.files.each import content
+from workbench.tasks.files.errors import FileError
 
 _SPACES = ""
 

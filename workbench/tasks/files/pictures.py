@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
-from workbench.tasks.base import DataError
 from workbench.tasks.files import cache
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
 
 Bytes = NDArray[np.uint8]
@@ -33,7 +33,6 @@ MAX_PIXELS = 80_000_000
 _SUFFIXES = frozenset({
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jp2", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp", ".avif",
     ".ppm", ".pgm", ".pbm", ".pnm", ".tga", ".pcx", ".ico"})
-_CLUTTER = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir"})
 # What Pillow's decoders raise on broken bytes; each becomes a named problem.
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError, AttributeError,
            struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning)
@@ -52,19 +51,9 @@ class PassingPictureError(PictureError):
     """A picture that cannot be used now and perhaps a moment later, so that nobody may remember it as broken."""
 
 
-def is_clutter(name: str) -> bool:
-    """Whether a file or folder of this name was left there by a system rather than by a person."""
-    return name.startswith(".") or name.lower() in _CLUTTER
-
-
 def is_picture(name: str) -> bool:
     """Whether a file of this name says that it is a picture."""
     return name[name.rfind(".") :].lower() in _SUFFIXES
-
-
-def shown(name: str) -> str:
-    """A file's name as text that can be written anywhere, whatever bytes the file system holds."""
-    return name.encode("utf8", "replace").decode("utf8")
 
 
 def read_picture(path: Path, height: int, width: int, color: Color) -> Bytes:

@@ -10,10 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from workbench.tasks.files.each import content
+from workbench.tasks.files.errors import FileError
 from workbench.tasks.files.numbers import is_header, number, read_cells
 from workbench.tasks.files.resampling import Values
 from workbench.tasks.files.series_rows import whole
-from workbench.tasks.own.class_files import FileError, content
 
 TABLES, ARRAYS = frozenset({".csv", ".tsv", ".txt"}), frozenset({".npy"})
 _TIMES = frozenset({"", "t", "time", "times", "timestamp", "date", "datetime", "index", "step", "seconds", "ms", "s",

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import numpy as np
 
+from workbench.tasks.files.errors import FileError
 from workbench.tasks.files.numbers import counts_up, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values, filled, trimmed
-from workbench.tasks.own.class_files import FileError
 
 FEWEST_STEPS = 8
 """Fewer columns than these are no series but a table."""

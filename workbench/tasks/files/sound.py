@@ -17,7 +17,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.tasks.own.class_files import FileError, PassingError, unreadable
+from workbench.tasks.files.each import unreadable
+from workbench.tasks.files.errors import FileError, PassingError
 
 Wave = NDArray[np.float32]
 

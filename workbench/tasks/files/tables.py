@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.tasks.base import DataError
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_rows
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
-from workbench.tasks.own.folders import listed
+from workbench.tasks.files.words import listed
 
 if TYPE_CHECKING:
     import pandas as pd

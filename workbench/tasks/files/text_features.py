@@ -11,9 +11,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, kind_of
-from workbench.tasks.own.folders import listed
+from workbench.tasks.files.words import listed
 
 Ngrams = Literal["words", "characters"]
 

@@ -13,7 +13,8 @@ import torch
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import ExperimentError, resolve
-from workbench.tasks.base import DataError, Overview, TaskSource
+from workbench.tasks.base import Overview, TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import list_files
 from workbench.tasks.looking.recognizer import NEW_TASK, Recognized, recognize_data
 from workbench.tasks.own.classes import OwnClasses, OwnClassesConfig

@@ -14,10 +14,11 @@ from torch import Tensor
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import find
-from workbench.tasks.base import Count, DataError, Description, Floor, Overview, Spec, Task, TaskSource
+from workbench.tasks.base import SPLIT_NAMES, Count, Description, Floor, Overview, Spec, Task, TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
 from workbench.tasks.looking.recognizer import recognize_data
-from workbench.tasks.sampling.classes import SPLIT_NAMES, ClassTasks
+from workbench.tasks.sampling.classes import ClassTasks
 
 ExampleKind = Literal["picture", "spectrogram", "series", "row", "text", "points"]
 _MOST_SHOWN = 12

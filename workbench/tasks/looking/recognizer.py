@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any, cast
 
 from workbench.experiment.registry import UnknownNameError, find, found
-from workbench.tasks.base import DataError, MeantDataError, Recognition, TaskSource
+from workbench.tasks.base import Recognition, TaskSource
 from workbench.tasks.files.dataset_toml import NAME, overridden
+from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files
 from workbench.tasks.own.new_task import looks_like_new_task
 

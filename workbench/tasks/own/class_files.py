@@ -3,45 +3,19 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, NamedTuple, TypeVar
+from typing import Any
 
 import numpy as np
 from torch import Tensor
 
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing
-from workbench.tasks.files.pictures import shown
-from workbench.tasks.files.watching import tell
+from workbench.tasks.files.words import named, plural, shown
 from workbench.tasks.own.classes import Collection
-from workbench.tasks.own.folders import Layout, found_among, named, plural, recognize
-
-A = TypeVar("A")
-
-
-class FileError(ValueError):
-    """A file that cannot be used; the message continues a sentence that begins with the file's name."""
-
-
-class PassingError(FileError):
-    """A file that cannot be used now and perhaps a moment later, so that nobody may remember it as broken."""
-
-
-class Tried(NamedTuple, Generic[A]):
-    """What came of reading files.
-
-    Attributes:
-        good: What was read, by the index of its file.
-        broken: Why others could not be read, by theirs.
-        is_lasting: Whether all of these would fail again.
-    """
-
-    good: dict[int, A]
-    broken: dict[int, str]
-    is_lasting: bool
+from workbench.tasks.own.folders import Layout, found_among, recognize
 
 
 def layout_of(listing: Listing, suffixes: frozenset[str], noun: str) -> Layout:
@@ -69,60 +43,6 @@ def files_of(layout: Layout, root: Path, noun: str) -> list[FileEntry]:
         raise DataError(f"{root} holds no folder with {plural(noun)}; put a folder of {plural(noun)} for each class "
                         "into it" + (f". {layout.problems[0]}" if layout.problems else ""))
     return files
-
-
-def read_each(paths: Sequence[Path], read: Callable[[Path], A]) -> Tried[A]:
-    """What a few threads read of the files, and why others could not be read.
-
-    Raises:
-        DataError: One vanished meanwhile.
-        GivenUpError: Nobody wants them any more.
-    """
-    def attempt(path: Path) -> A | FileError:
-        try:
-            return read(path)
-        except FileError as error:
-            return error
-        except MemoryError:
-            return PassingError("does not fit into memory; make it smaller")
-
-    results: list[A | FileError] = []
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="files") as pool:
-        try:
-            for result in pool.map(attempt, paths):
-                results.append(result)
-                tell(len(results), len(paths))
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-    good = {index: result for index, result in enumerate(results) if not isinstance(result, FileError)}
-    broken = {index: str(result) for index, result in enumerate(results) if isinstance(result, FileError)}
-    return Tried(good, broken, not any(isinstance(result, PassingError) for result in results))
-
-
-def content(path: Path) -> bytes:
-    """The bytes of a file.
-
-    Raises:
-        FileError: It is empty or cannot be read.
-        DataError: It is not there any more.
-    """
-    try:
-        found = path.read_bytes()
-    except OSError as error:
-        raise unreadable(path, error) from error
-    if not found:
-        raise FileError("is empty (0 bytes); replace or delete it")
-    return found
-
-
-def unreadable(path: Path, error: OSError) -> FileError | DataError:
-    """Why a file cannot be opened, with the remedy."""
-    if isinstance(error, PermissionError):
-        return FileError("may not be read; give yourself the right to read it")
-    if not os.path.exists(path):  # noqa: PTH110 - which a drive that fails does not raise in
-        # A drive that was pulled out must not look like a folder of broken files, which would be kept.
-        return DataError(f"{path} vanished while it was read; put the drive back, or look at the folder again")
-    return PassingError(f"cannot be read ({error.strerror or error}); check the disk")
 
 
 @dataclass(frozen=True)

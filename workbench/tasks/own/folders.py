@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import re
 import unicodedata
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -12,21 +11,15 @@ from itertools import accumulate, chain
 from pathlib import Path
 from typing import Literal
 
-from workbench.tasks.base import DataError
+from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.dataset_toml import NAME as DATASET_TOML
-from workbench.tasks.files.listing import FileEntry, walk
-from workbench.tasks.files.pictures import is_picture, shown
-from workbench.tasks.sampling.classes import SPLIT_NAMES
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
+from workbench.tasks.files.pictures import is_picture
+from workbench.tasks.files.words import listed, plural, shown, split_called
 
 Level = Literal["auto", "top", "deepest"]
 BY_CLASS, BY_SPLIT, ALPHABETS = "pictures by class", "pictures by class, split in folders", "alphabets of characters"
-
-_SPLIT_FOLDERS = {
-    **dict.fromkeys(("train", "training", "metatrain", "background", "imagesbackground"), "train"),
-    **dict.fromkeys(("val", "valid", "validation", "dev", "metaval", "metavalidation"), "validation"),
-    **dict.fromkeys(("test", "testing", "eval", "evaluation", "metatest", "imagesevaluation"), "test"),
-}
-_NAMED = 20
 
 
 @dataclass(frozen=True)
@@ -77,36 +70,6 @@ def found_among(files: Iterable[FileEntry], problems: Sequence[str], is_wanted: 
     return Found(dict(sorted(wanted.items())), (*problems, *left_out))
 
 
-def plural(noun: str) -> str:
-    """Several of them; one series and several are called alike."""
-    return noun if noun.endswith("s") else f"{noun}s"
-
-
-def check_is_folder(path: Path) -> None:
-    """Raise DataError where the path is not there or is no folder."""
-    try:
-        is_there, is_folder = path.exists(), path.is_dir()
-    except OSError as error:
-        raise DataError(f"{path} cannot be reached ({error.strerror}); give yourself the right to read it") from error
-    if not is_there:
-        raise DataError(f"there is no folder {path}; check the spelling")
-    if not is_folder:
-        raise DataError(f"{path} is a file; name the folder that holds the pictures" +
-                        (", and unpack the zip first" if path.suffix.lower() == ".zip" else ""))
-
-
-def listed(names: Sequence[str], most: int) -> str:
-    """The first few names and how many more there are."""
-    more = f" and {len(names) - most:,} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more
-
-
-def named(sentences: Sequence[str], rest: str) -> list[str]:
-    """The first twenty sentences and one for the rest, whose {} takes their number."""
-    more = len(sentences) - _NAMED
-    return [*sentences[:_NAMED], *([rest.format(f"{more:,}")] if more > 0 else [])]
-
-
 @dataclass(frozen=True)
 class ClassFolder:
     """A class.
@@ -141,11 +104,6 @@ class Layout:
     loose: tuple[FileEntry, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-
-def split_called(name: str) -> str:
-    """The split that a folder or a cell names: train, validation or test; empty where it names none."""
-    return _SPLIT_FOLDERS.get(re.sub(r"[^a-z]", "", name.lower()), "")
 
 
 def recognize(found: Found, noun: str = "pictures", level: Level = "auto") -> Layout:

@@ -11,16 +11,17 @@ import torch
 from torch import Tensor
 
 from workbench.tasks.arrays import FORM as ARRAYS_FORM
-from workbench.tasks.base import DataError, Examples, Spec
+from workbench.tasks.base import Examples, Spec
 from workbench.tasks.files.array_files import Array, as_pictures, as_series, kind_of, labels_of, read_arrays, whole_rows
+from workbench.tasks.files.each import read_each
+from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, list_files
-from workbench.tasks.files.pictures import shown
 from workbench.tasks.files.resampling import usual_length
 from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, ordered, read_series
 from workbench.tasks.files.series_rows import Rows, look_at, read_rows
 from workbench.tasks.files.sound import SUFFIXES, Spectrograms
-from workbench.tasks.own.class_files import FileError, read_each
-from workbench.tasks.own.folders import found_among, listed, plural
+from workbench.tasks.files.words import listed, plural, shown
+from workbench.tasks.own.folders import found_among
 from workbench.tasks.own.new_task import NewTask, normalized, sorted_out
 from workbench.tasks.recordings import FORM as RECORDINGS_FORM
 from workbench.tasks.recordings import NOUN as RECORDING

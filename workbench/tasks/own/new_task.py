@@ -15,10 +15,12 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.tasks.base import DataError, Examples, Spec
-from workbench.tasks.files.listing import FileEntry, walk
-from workbench.tasks.files.pictures import Color, PictureError, read_picture, shown, usual_side
-from workbench.tasks.own.folders import Found, check_is_folder, listed, scan
+from workbench.tasks.base import Examples, Spec
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
+from workbench.tasks.files.pictures import Color, PictureError, read_picture, usual_side
+from workbench.tasks.files.words import listed, shown
+from workbench.tasks.own.folders import Found, scan
 
 UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
 _SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"

@@ -6,20 +6,12 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.files.numbers import read_cells
-from workbench.tasks.files.pictures import is_picture, shown
-from workbench.tasks.own.class_files import FileError
-from workbench.tasks.own.folders import (
-    ClassFolder,
-    Layout,
-    listed,
-    named,
-    split_called,
-    with_a_split_each,
-    without_overlap,
-)
+from workbench.tasks.files.pictures import is_picture
+from workbench.tasks.files.words import listed, named, shown, split_called
+from workbench.tasks.own.folders import ClassFolder, Layout, with_a_split_each, without_overlap
 
 FORM = "pictures with a list"
 _LISTS = frozenset({".csv", ".tsv"})

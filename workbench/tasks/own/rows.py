@@ -11,11 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from workbench.experiment.fields import field
-from workbench.tasks.base import DataError
+from workbench.tasks.base import SPLIT_NAMES
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, guess_label
+from workbench.tasks.files.words import listed, split_called
 from workbench.tasks.own.classes import OwnClassesConfig
-from workbench.tasks.own.folders import ClassFolder, listed, split_called
-from workbench.tasks.sampling.classes import SPLIT_NAMES
+from workbench.tasks.own.folders import ClassFolder
 
 _SPLIT_COLUMNS = ("split", "subset", "partition", "set")
 

@@ -13,12 +13,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from workbench.tasks.base import DataError
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.files.tables import Table, fitted, kind_of, read_table, stacked
 from workbench.tasks.files.watching import tell
-from workbench.tasks.own.folders import listed, named, split_called
+from workbench.tasks.files.words import listed, named, split_called
 from workbench.tasks.own.rows import split_column
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, without_overlap
 from workbench.tasks.own.task_targets import in_order, is_of_classes, labels, values

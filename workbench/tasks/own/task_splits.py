@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.experiment.experiment import TaskConfig
-from workbench.tasks.base import Background, DataError
-from workbench.tasks.files.pictures import shown
+from workbench.tasks.base import SPLIT_NAMES, Background
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.words import listed, named, shown
 from workbench.tasks.own.classes import Shapes
-from workbench.tasks.own.folders import ClassFolder, Shares, listed, named, share_out
-from workbench.tasks.sampling.classes import SPLIT_NAMES
+from workbench.tasks.own.folders import ClassFolder, Shares, share_out
 
 Integers = NDArray[np.int64]
 Rows = TypeVar("Rows")

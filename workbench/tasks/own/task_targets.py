@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, kind_of
 
 CLASS_NAMES = frozenset({"label", "labels", "class", "classes", "category"})

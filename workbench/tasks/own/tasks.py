@@ -18,8 +18,8 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.metrics import Metric
 from workbench.tasks.base import (
+    SPLIT_NAMES,
     STREAMS,
-    DataError,
     Description,
     Examples,
     Floor,
@@ -29,13 +29,14 @@ from workbench.tasks.base import (
     TaskBatch,
     TaskSource,
 )
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import with_notes
-from workbench.tasks.files.pictures import shown
-from workbench.tasks.own.classes import Shapes, moments_of
+from workbench.tasks.files.words import shown
+from workbench.tasks.own.classes import Shapes
 from workbench.tasks.own.task_splits import Integers, TaskCollection, plan_tasks, query_quota
-from workbench.tasks.sampling.classes import SPLIT_NAMES
 from workbench.tasks.sampling.draws import Draws
 from workbench.tasks.sampling.judging import by_task, judged
+from workbench.tasks.sampling.moments import moments_of
 
 _SPLIT_OF: dict[Stream, str] = {"train": "train", "validation": "validation", "test": "test", "probe": "validation"}
 _FLOOR_TASKS, _RIDGE = 200, 1.0

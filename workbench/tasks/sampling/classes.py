@@ -18,9 +18,9 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import find
 from workbench.tasks.base import (
+    SPLIT_NAMES,
     Background,
     Count,
-    DataError,
     Description,
     Examples,
     Floor,
@@ -30,9 +30,9 @@ from workbench.tasks.base import (
     TaskBatch,
     TaskSource,
 )
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.sampling.draws import Draws
 
-SPLIT_NAMES = ("train", "validation", "test")
 _HELD_OUT = 0.2
 _SPLIT_OF: dict[Stream, str] = {"train": "train", "validation": "validation", "test": "test", "probe": "validation"}
 
