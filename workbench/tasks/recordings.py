@@ -12,7 +12,7 @@ from torch import Tensor
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import Overview, Recognition
+from workbench.tasks.base import NewGuess, NewTask, Overview, Recognition, Spec
 from workbench.tasks.files.cache import cached
 from workbench.tasks.files.each import read_each
 from workbench.tasks.files.errors import DataError
@@ -20,6 +20,7 @@ from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
 from workbench.tasks.own.class_files import Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.new_files import read_new_files
 
 FORM, NOUN = "recordings", "recording"
 
@@ -48,6 +49,7 @@ class Recordings(OwnClasses):
 
     Config = RecordingsConfig
     title = "Recordings"
+    reading_form = FORM
     raw = f"mel energies in decibels below the largest, {QUIETEST:g} to 0, rows from high to low frequency"
 
     @classmethod
@@ -94,6 +96,22 @@ class Recordings(OwnClasses):
         return collected(layout, files, read, form=FORM, noun=NOUN, facts=(
             f"{config.seconds:g} s at {config.rate:,} samples a second", f"{config.mels} mel bands"),
             reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels})
+
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """Class folders of labelled recordings, and others in a folder `unlabelled`."""
+        return read_new_files(readable(list_files(folder)), spec, SUFFIXES, NOUN, Spectrograms.of(spec.reading).read)
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """Recordings, where most of the files are some."""
+        listing = list_files(folder)
+        if len(listing.having(SUFFIXES)) * 2 <= len(listing.files):
+            return None
+        usual = RecordingsConfig()
+        look = Spectrograms(usual.rate, usual.seconds, usual.mels)
+        return NewGuess(0.8, Spec("classification", "image", look.shape, 5, raw="log-mel", reading={
+            "form": FORM, "rate": look.rate, "seconds": look.seconds, "mels": look.mels}))
 
     def overview(self) -> Overview:
         """As of every dataset of classes, with a dozen spectrograms to look at."""

@@ -13,21 +13,24 @@ from torch import Tensor
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import Recognition
+from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.cache import cached
 from workbench.tasks.files.each import read_each
 from workbench.tasks.files.errors import DataError, FileError, PassingError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
-from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, read_series
-from workbench.tasks.files.series_rows import FEWEST_STEPS, look_at, read_rows
+from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, ordered, read_series
+from workbench.tasks.files.series_rows import FEWEST_STEPS, Rows, look_at, read_rows
 from workbench.tasks.files.watching import tell
 from workbench.tasks.files.words import named, shown, split_called
 from workbench.tasks.own.by_label import plain_labels, sorted_by_label
 from workbench.tasks.own.class_files import Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.new_files import among, new_task, read_new_files
 
 FORM, NOUN = "time series", "series"
+SUPPORT, QUERY = "support.csv", "query.csv"
+_SURE = 0.5
 _FILES = TABLES | ARRAYS
 
 
@@ -57,6 +60,7 @@ class TimeSeries(OwnClasses):
 
     Config = SeriesConfig
     title = "Time series"
+    reading_form = FORM
     raw = "values as they are in the files, [channels, steps]"
     input_kinds = frozenset({"series"})
 
@@ -97,6 +101,37 @@ class TimeSeries(OwnClasses):
         assert config.path is not None  # noqa: S101 - the caller has checked
         listing = list_files(config.path)
         return _of_rows(listing, config) if tables_of(listing) else _of_files(listing, config)
+
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """Tables with a series in every row, `support.csv` with labels and `query.csv`; or class folders of files with
+        a series each, and others in a folder `unlabelled`."""
+        channels, length = spec.input_shape
+        names, fit = tuple(spec.reading["names"]), spec.reading["fit"]
+        if (folder / SUPPORT).is_file() or (folder / QUERY).is_file():
+            return _new_rows(folder, spec)
+
+        def read(path: Path) -> Tensor:
+            one = ordered(read_series(path), names)
+            if len(one.values) != channels:
+                raise FileError(f"has {len(one.values)} channels and this learner knows {channels}; give it as many")
+            return brought([one.values], length, fit)[0]
+
+        return read_new_files(list_files(folder), spec, _FILES, NOUN, read)
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """Tables or files of series; None where there are none that can be read."""
+        if (folder / SUPPORT).is_file():
+            spec = _spec_of_rows(folder / SUPPORT)
+            return None if spec is None else NewGuess(0.7, spec)
+        listing = list_files(folder)
+        files = [file for file in listing.having(_FILES) if file.folder]
+        kept, names, _ = alike(read_each([listing.path(file) for file in files], read_series).good)
+        if not kept:
+            return None
+        channels = len(next(iter(kept.values())).values)
+        return NewGuess(0.7, _spec_of_series([one.values.shape[1] for one in kept.values()], channels, names))
 
 
 def _is_series(listing: Listing, file: FileEntry) -> bool:
@@ -230,3 +265,52 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
     inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     return collected(layout, files, Read(inputs, about["kept"], about["broken"]), form=FORM, noun=NOUN,
                      facts=tuple(about["facts"]), reading=_reading(inputs, about["names"], config))
+
+
+def _new_rows(folder: Path, spec: Spec) -> NewTask:
+    channels, length = spec.input_shape
+    tables = [_new_table(folder / name, is_labelled=name == SUPPORT) for name in (SUPPORT, QUERY)]
+    problems: list[str] = []
+    for name, rows in zip((SUPPORT, QUERY), tables, strict=True):
+        found = len(rows.columns.channels)
+        if found != channels:
+            raise DataError(f"{folder / name} has {found} channels and this learner knows {channels}; give it as many")
+        problems += [f"{name}, {problem}" for problem in rows.problems]
+        if not rows.series:
+            raise DataError(f"{folder / name} holds no series that can be read{among(problems)}")
+    support, query = tables
+    classes = sorted(set(support.labels))
+    if len(classes) < 2:
+        raise DataError(f"{folder / SUPPORT} holds series of {len(classes)} class and a task needs two or more; "
+                        "add labelled rows of others")
+    inputs, queries = (brought(rows.series, length, spec.reading["fit"]) for rows in tables)
+    return new_task(support.labels, inputs, queries, names=[f"{QUERY}, line {line}" for line in query.lines],
+                 problems=problems, spec=spec)
+
+
+def _new_table(path: Path, *, is_labelled: bool) -> Rows:
+    if not path.exists():
+        raise DataError(f"{path.parent} holds no {path.name}; a new task for this learner is a {SUPPORT} with a "
+                        f"series and its label in every row, and a {QUERY} with series alone")
+    try:
+        return read_rows(path, None, is_labelled=is_labelled)
+    except FileError as error:
+        raise DataError(f"{path} {error}") from error
+
+
+def _spec_of_rows(path: Path) -> Spec | None:
+    try:
+        if look_at(path, None).certainty < _SURE:
+            return None
+        rows = read_rows(path, None)
+    except FileError:
+        return None
+    if not rows.series:
+        return None
+    return _spec_of_series([one.shape[1] for one in rows.series], len(rows.columns.channels), ())
+
+
+def _spec_of_series(lengths: Sequence[int], channels: int, names: Sequence[str]) -> Spec:
+    length = usual_length(lengths)
+    return Spec("classification", "series", (channels, length), 5, raw="values", reading={
+        "form": FORM, "channels": channels, "length": length, "names": list(names), "fit": "resample"})

@@ -10,17 +10,16 @@ import torch
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import Examples, Recognition, Spec
+from workbench.tasks.base import Examples, NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.listing import FileEntry, Listing, list_files
-from workbench.tasks.files.tables import TABLE_SUFFIXES, Encoder, Table, fitted, guess_label, kind_of, read_table
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.tables import TABLE_SUFFIXES, Encoder, fitted, guess_label, kind_of, read_table
 from workbench.tasks.own.classes import Collection, OwnClasses
-from workbench.tasks.own.new_task import NewTask, normalized
-from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, with_label
+from workbench.tasks.own.new_tables import QUERY, SUPPORT, new_label, new_table, targets_of
+from workbench.tasks.own.new_task import normalized
+from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label
 
 FORM = "one table, classes in a column"
-SUPPORT, QUERY = "support.csv", "query.csv"
 
 
 class TableConfig(RowsConfig):
@@ -41,6 +40,7 @@ class OneTable(OwnClasses):
 
     Config = TableConfig
     title = "Table"
+    reading_form = "table"
     raw = "numbers and one-hot values of the columns of a table"
     input_kinds = frozenset({"vector"})
 
@@ -84,99 +84,39 @@ class OneTable(OwnClasses):
         found = fitted(labelled, columns.without)
         rows = by_class(found.table, columns, config.held_out)
         encoder = found.encoder
-        reading = {"form": "table", "label": columns.label, "header": config.header, **encoder.reading}
+        reading = {"form": cls.reading_form, "label": columns.label, "header": config.header, **encoder.reading}
         many = len(encoder.features)
         return Collection(rows.classes, torch.from_numpy(encoder.encode(rows.table)), rows.owners,
                           [rows.table.where(row) for row in range(len(rows.table))], FORM, "rows",
                           (f"{many:,} feature{'s' * (many != 1)}", *found.notes, *rows.notes),
                           (*table.problems, *unlabelled, *found.problems, *rows.problems), reading)
 
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """`support.csv` with the columns that a learner was trained on and the label, and `query.csv` with the same
+        columns, with or without the label."""
+        encoder = Encoder.of(spec.reading)
+        needs = (f"a {SUPPORT} with the columns that it was trained on and the column {spec.reading['label']}, and a "
+                 f"{QUERY} with the same ones")
+        support, query = (new_table(folder, name, spec.reading["header"], needs) for name in (SUPPORT, QUERY))
+        label = new_label(support, query, spec, encoder.columns)
+        support, problems = with_label(support, label)
+        names, targets = targets_of(support, label)
+        inputs, query_inputs = (torch.from_numpy(encoder.encode(table)) for table in (support, query))
+        return NewTask(names, Examples(normalized(inputs, spec), targets), normalized(query_inputs, spec),
+                       tuple(query.where(row) for row in range(len(query))),
+                       (*support.problems, *query.problems, *problems))
 
-def only_table(listing: Listing, suffixes: frozenset[str]) -> FileEntry | None:
-    """The one table of a listing, where notes at most lie beside it."""
-    tables = listing.having(suffixes)
-    others = [file for file in listing.files if file.suffix not in (*suffixes, ".md", ".txt", ".pdf", ".html", "")]
-    return tables[0] if len(tables) == 1 and not others else None
-
-
-def table_file(path: Path, suffixes: frozenset[str] = TABLE_SUFFIXES, what: str = "csv or tsv file") -> Path:
-    """The table at a path, or the only one below a folder or in a zip.
-
-    Raises:
-        DataError: There is none, or more than one.
-    """
-    listing = list_files(path)
-    tables = listing.files if listing.is_file else tuple(listing.having(suffixes))
-    if len(tables) == 1:
-        return listing.path(tables[0])
-    if not tables:
-        raise DataError(f"{path} holds no {what}; name the file itself")
-    raise DataError(f"{path} holds {len(tables):,} tables: {listed([file.name for file in tables], 5)}; name one of "
-                    "them in dataset.path")
-
-
-def read_new(folder: Path, spec: Spec) -> NewTask:
-    """A new task for a learner of tables: `support.csv` with the columns that it was trained on and the label, and
-    `query.csv` with the same columns, with or without the label.
-
-    Raises:
-        DataError: A file or a column is missing, or a cell is no number.
-    """
-    encoder = Encoder.of(spec.reading)
-    support, query = (new_table(folder, name, spec) for name in (SUPPORT, QUERY))
-    label = new_label(support, query, spec, encoder.columns)
-    support, problems = with_label(support, label)
-    names, targets = targets_of(support, label)
-    inputs, query_inputs = (torch.from_numpy(encoder.encode(table)) for table in (support, query))
-    return NewTask(names, Examples(normalized(inputs, spec), targets), normalized(query_inputs, spec),
-                   tuple(query.where(row) for row in range(len(query))),
-                   (*support.problems, *query.problems, *problems))
-
-
-def usual_spec(folder: Path) -> Spec | None:
-    """What a learner for this new task would be made for; None where its support has no column of classes."""
-    if not (folder / SUPPORT).is_file():
-        return None
-    support = read_table(folder / SUPPORT)
-    label = guess_label(support)
-    if label is None or kind_of(support, label) == "numeric":
-        return None
-    encoder = fitted(support, [label]).encoder
-    return Spec("classification", "vector", (len(encoder.features),), len(set(support.texts(label)) - {""}),
-                reading={"form": "table", "label": label, "header": "auto", **encoder.reading})
-
-
-def new_table(folder: Path, name: str, spec: Spec) -> Table:
-    """A table of a new task.
-
-    Raises:
-        DataError: It is not there or cannot be read.
-    """
-    if not (folder / name).exists():
-        raise DataError(f"{folder} holds no {name}; a new task for this learner is a {SUPPORT} with the columns that "
-                        f"it was trained on and the column {spec.reading['label']}, and a {QUERY} with the same ones")
-    return read_table(folder / name, spec.reading["header"])
-
-
-def new_label(support: Table, query: Table, spec: Spec, used: tuple[str, ...]) -> str:
-    """The column of the support that says the class: the one that it was in training, or the only one that is new.
-
-    Raises:
-        DataError: There is none, or it is not clear which.
-    """
-    label = str(spec.reading["label"])
-    if label in support.columns:
-        return label
-    new = [name for name in support.columns if name not in used]
-    guess = new[0] if len(new) == 1 else guess_label(support, {*used, *query.columns})
-    if guess is None:
-        raise DataError(f"{support.path} has no column {label}, which says the class of each row; its columns are "
-                        f"{listed(support.columns, 12)}")
-    return guess
-
-
-def targets_of(support: Table, label: str) -> tuple[tuple[str, ...], torch.Tensor]:
-    """Names of the classes and the number [rows] of each row's."""
-    cells = support.texts(label)
-    names = sorted(set(cells))
-    return tuple(names), torch.tensor([names.index(cell) for cell in cells])
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """A support whose rows belong to classes that a column names."""
+        if not (folder / SUPPORT).is_file():
+            return None
+        support = read_table(folder / SUPPORT)
+        label = guess_label(support)
+        if label is None or kind_of(support, label) == "numeric":
+            return None
+        encoder = fitted(support, [label]).encoder
+        ways = len(set(support.texts(label)) - {""})
+        return NewGuess(0.4, Spec("classification", "vector", (len(encoder.features),), ways, reading={
+            "form": cls.reading_form, "label": label, "header": "auto", **encoder.reading}))

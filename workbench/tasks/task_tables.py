@@ -8,17 +8,16 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
 
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, found
-from workbench.tasks.base import Examples, Recognition, Spec
+from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files, with_notes
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.tables import Encoder, Table, fitted, guess_label, kind_of, read_table
-from workbench.tasks.own.new_task import NewTask
+from workbench.tasks.files.tables import guess_label
+from workbench.tasks.own.new_tables import read_new_rows, spec_of_values
 from workbench.tasks.own.task_forms import (
     FORMS,
     WEAK_NAMES,
@@ -29,7 +28,7 @@ from workbench.tasks.own.task_forms import (
     lay_out,
 )
 from workbench.tasks.own.task_splits import TaskCollection, fitting_shape
-from workbench.tasks.own.task_targets import CLASS_NAMES, in_order, is_of_classes
+from workbench.tasks.own.task_targets import CLASS_NAMES
 from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 
 _CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "files": 0.6}
@@ -108,6 +107,11 @@ class TableTasks(OwnTasks):
                            {"layout": layout.form, **_guessed(layout)}, cls._demanded(found))
 
     @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """`support.csv` with the columns of its data, and `query.csv` without the target."""
+        return read_new_rows(folder, spec)
+
+    @classmethod
     def _is_meant(cls, listing: Listing) -> bool:
         """Whether what is wrong is to be said, because `dataset.toml` speaks of this dataset or of no other one."""
         form, fields = listing.said.get("form"), set(listing.said) - {"form"}
@@ -157,6 +161,7 @@ class TaskTables(TableTasks):
 
     Config = TaskTablesConfig
     title = "Tables of tasks"
+    reading_form = "task_tables"
     task_kinds = frozenset({"regression"})
     has_classes = False
 
@@ -164,6 +169,12 @@ class TaskTables(TableTasks):
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
         """A small network and ten points."""
         return {"backbone.name": "mlp", "task.shots": 10, "task.queries": 10, "training.iterations": 5000}
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """A support with a named target of numbers."""
+        spec = spec_of_values(folder)
+        return None if spec is None else NewGuess(0.5, spec)
 
 
 class ClassTaskTables(TableTasks):
@@ -176,6 +187,7 @@ class ClassTaskTables(TableTasks):
 
     Config = ClassTaskTablesConfig
     title = "Tables of tasks with classes"
+    reading_form = "class_task_tables"
     task_kinds = frozenset({"classification"})
     has_classes = True
 
@@ -228,96 +240,3 @@ def _has_gaps(layout: Layout) -> bool:
     present = np.stack([~layout.table.missing(name) for name in layout.targets], axis=1)
     before = np.minimum.accumulate(present, axis=1)
     return bool((present & ~before).any(1).mean() > 0.5)
-
-
-def read_new(folder: Path, spec: Spec) -> NewTask:
-    """A new task for a learner of tables: `support.csv` with the columns of its data, `query.csv` without the target.
-
-    The target is the column that is called as in training, else the last that is no input.
-
-    Raises:
-        DataError: A table is missing, or a column, or a number.
-    """
-    encoder, header = Encoder.of(spec.reading), spec.reading["header"]
-    support, query = (_read_part(folder, name, header) for name in ("support.csv", "query.csv"))
-    inputs = [_normalized(encoder, table, spec) for table in (support, query)]
-    targets = _targets(support, encoder, spec)
-    if spec.kind == "classification":
-        labels, names = _labels(support, targets[0], spec)
-        examples = Examples(inputs[0], torch.from_numpy(labels))
-    else:
-        examples, names = Examples(inputs[0], _scaled(support, targets, spec)), ()
-    return NewTask(names, examples, inputs[1], tuple(query.where(row) for row in range(len(query))),
-                   (*support.problems, *query.problems))
-
-
-def usual_spec(folder: Path) -> Spec | None:
-    """What a learner for a new task of values would be made for; None without a named target of numbers."""
-    if not all((folder / name).is_file() for name in ("support.csv", "query.csv")):
-        return None
-    support, query = (read_table(folder / name) for name in ("support.csv", "query.csv"))
-    targets = [name for name in support.columns if name not in query.columns]
-    if not support.has_header or not targets or any(
-            kind_of(support, name) != "numeric" or is_of_classes(support, name) for name in targets):
-        return None
-    encoder = fitted(support, targets).encoder
-    return Spec("regression", "vector", (len(encoder.features),), len(targets),
-                reading={"form": "task_tables", "targets": targets, "header": "yes", **encoder.reading})
-
-
-def _read_part(folder: Path, name: str, header: Any) -> Table:
-    path = folder / name
-    if not path.is_file():
-        raise DataError(f"{folder} holds no {name}; a new task for this learner is a support.csv with inputs and "
-                        "targets and a query.csv with inputs")
-    return read_table(path, header)
-
-
-def _normalized(encoder: Encoder, table: Table, spec: Spec) -> torch.Tensor:
-    return (torch.from_numpy(encoder.encode(table)) - torch.tensor(spec.mean)) / torch.tensor(spec.deviation)
-
-
-def _targets(support: Table, encoder: Encoder, spec: Spec) -> tuple[str, ...]:
-    known = tuple(spec.reading["targets"])
-    if known and set(known) <= set(support.columns):
-        return known
-    count = 1 if spec.kind == "classification" else spec.outputs
-    others = [name for name in support.columns if name not in encoder.columns]
-    if len(others) < count:
-        wanted = f", called {', '.join(known)}" if known else ""
-        raise DataError(f"{support.path} has no column of the target{wanted}; add it behind the inputs")
-    return tuple(others[-count:])
-
-
-def _labels(support: Table, target: str, spec: Spec) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[str, ...]]:
-    """Labels [rows], and the name of each: those of training where all tasks have the same."""
-    numbers = support.numbers(target)
-    texts = support.texts(target).tolist() if np.isnan(numbers).any() else [f"{one:.12g}" for one in numbers]
-    if "" in texts:
-        place = support.path.parent / support.where(texts.index(""))
-        raise DataError(f"{place}: the target {target} is empty; fill it in or delete the row")
-    known = tuple(spec.reading.get("classes", ()))
-    strange = next((row for row, one in enumerate(texts) if known and one not in known), None)
-    if strange is not None:
-        raise DataError(f"{support.path.parent / support.where(strange)}: {texts[strange]!r} in the target {target} is "
-                        f"none of the classes that the learner knows: {', '.join(known)}")
-    names = known or in_order(set(texts))
-    absent = [one for one in names if one not in texts]
-    if absent or len(names) < 2:
-        raise DataError(f"{support.path}: no row is of the class {absent[0]}; add one" if absent else
-                        f"{support.path}: all rows are of the class {names[0]}; add some of another")
-    return np.array([names.index(one) for one in texts], dtype=np.int64), names
-
-
-def _scaled(support: Table, targets: tuple[str, ...], spec: Spec) -> torch.Tensor:
-    """Target values [rows, outputs] as the learner takes them."""
-    values = np.stack([support.numbers(name) for name in targets], axis=1)
-    bad = np.argwhere(np.isnan(values))
-    if len(bad):
-        row, column = (int(one) for one in bad[0])
-        cell, name = support.frame[targets[column]].iloc[row], targets[column]
-        raise DataError(f"{support.path.parent / support.where(row)}: {cell!r} in the target {name} is no number; "
-                        "correct it or delete the line")
-    middle, spread = (np.array(spec.reading.get(name, usual)) for name, usual in
-                      (("target_mean", 0.0), ("target_deviation", 1.0)))
-    return torch.from_numpy((values - middle) / spread).float()

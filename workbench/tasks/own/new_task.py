@@ -3,19 +3,19 @@
 from __future__ import annotations
 
 import csv
-import importlib
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.tasks.base import Examples, Spec
+from workbench.experiment.registry import found
+from workbench.tasks.base import Examples, NewGuess, NewTask, Spec, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
 from workbench.tasks.files.pictures import Color, PictureError, read_picture, usual_side
@@ -25,50 +25,6 @@ from workbench.tasks.own.folders import Found, scan
 UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
 _SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"
 _ARRAYS = ("support.npz", "query.npz")
-
-# What reads a new task for a learner whose data were read in a way of their own: `form` in `Spec.reading`, and the
-# function (folder, spec) -> NewTask, imported only then because those modules need this one.
-_READERS = {
-    "arrays": "workbench.tasks.own.new_signals:read_array_task",
-    "recordings": "workbench.tasks.own.new_signals:read_recordings",
-    "table": "workbench.tasks.table:read_new",
-    "texts": "workbench.tasks.texts:read_new",
-    "time series": "workbench.tasks.own.new_signals:read_series_task",
-    "task_tables": "workbench.tasks.task_tables:read_new",
-    "class_task_tables": "workbench.tasks.task_tables:read_new",
-}
-
-
-@dataclass(frozen=True)
-class NewTask:
-    """Labelled examples to adapt to and inputs to predict.
-
-    Attributes:
-        class_names: Name of each label; empty for regression.
-        support: Inputs [n, *input_shape] as the learner takes them, and labels [n] int64 or values [n, outputs].
-        query_inputs: Inputs [m, *input_shape] as the learner takes them.
-        query_names: The file, or the line of query.csv, of each of them.
-        problems: What was left out, and why.
-        inverted: Whether drawings on a bright ground were inverted, because the learner knows light ink on black.
-    """
-
-    class_names: tuple[str, ...]
-    support: Examples
-    query_inputs: Tensor
-    query_names: tuple[str, ...]
-    problems: tuple[str, ...] = ()
-    inverted: bool = False
-
-
-# What a learner for a new task would be made for, where it can be told from the files: (folder) -> Spec | None.
-_USUAL = ("workbench.tasks.own.new_signals:usual_spec", "workbench.tasks.texts:usual_spec",
-          "workbench.tasks.task_tables:usual_spec", "workbench.tasks.table:usual_spec")
-
-
-def _called(name: str, *arguments: Any) -> Any:
-    module, _, function = name.partition(":")
-    return getattr(importlib.import_module(module), function)(*arguments)
-
 
 def looks_like_new_task(folder: Path) -> bool:
     """Whether a folder has what only a new task has: tables of support and query, or unlabelled examples."""
@@ -84,9 +40,11 @@ def usual_spec(folder: Path) -> Spec:
     Raises:
         DataError: The folder holds no readable task.
     """
-    for name in _USUAL:
-        if spec := cast("Spec | None", _called(name, folder)):
-            return spec
+    guesses, refusals = _guesses(folder)
+    if guesses:
+        return max(guesses, key=lambda guess: guess.certainty).spec
+    if refusals:
+        raise refusals[0]
     if (folder / _SUPPORT_TABLE).is_file() or (folder / _QUERY_TABLE).is_file():
         columns = {name: _table(folder / name).values.shape[1] for name in (_SUPPORT_TABLE, _QUERY_TABLE)}
         features = columns[_QUERY_TABLE]
@@ -98,6 +56,25 @@ def usual_spec(folder: Path) -> Spec:
     paths = [folder / file.name for files in scan(folder).pictures.values() for file in files]
     side = usual_side(paths)
     return Spec("classification", "image", (_channels(paths, side), side, side), 5, raw="pixels / 255")
+
+
+def _datasets() -> list[type[TaskSource]]:
+    return [cast("type[TaskSource]", kind) for kind in found("dataset").values()]
+
+
+def _guesses(folder: Path) -> tuple[list[NewGuess], list[DataError]]:
+    """What the datasets take a new task for, and why some that tried could not read it."""
+    guesses: list[NewGuess] = []
+    refusals: list[DataError] = []
+    for kind in _datasets():
+        try:
+            guess = kind.guess_new(folder)
+        except DataError as error:
+            refusals.append(error)
+            continue
+        if guess is not None:
+            guesses.append(guess)
+    return guesses, refusals
 
 
 def _channels(paths: Sequence[Path], side: int) -> int:
@@ -124,8 +101,10 @@ def read_new_task(folder: Path, spec: Spec) -> NewTask:
     """
     folder = folder.expanduser()
     check_is_folder(folder)
-    if reader := _READERS.get(str(spec.reading.get("form", ""))):
-        return cast("NewTask", _called(reader, folder, spec))
+    form = spec.reading.get("form", "")
+    for kind in _datasets():
+        if form and kind.reading_form == form:
+            return kind.read_new(folder, spec)
     if spec.input_kind == "image":
         return _read_pictures(folder, spec)
     if spec.kind == "regression":
@@ -135,8 +114,8 @@ def read_new_task(folder: Path, spec: Spec) -> NewTask:
 
 
 def _read_pictures(folder: Path, spec: Spec) -> NewTask:
-    found = scan(folder)
-    labelled, unlabelled = sorted_out(found)
+    lying = scan(folder)
+    labelled, unlabelled = sorted_out(lying)
     if not labelled:
         raise DataError(f"{folder} holds no class folders; put a few labelled pictures of each class into a folder "
                         "with the name of the class")
@@ -157,16 +136,16 @@ def _read_pictures(folder: Path, spec: Spec) -> NewTask:
     inputs = normalized(torch.from_numpy(np.concatenate(list(support.values()))).float() / 255, spec)
     return NewTask(tuple(map(shown, support)), Examples(inputs, torch.from_numpy(labels)),
                    normalized(torch.from_numpy(query).float() / 255, spec), tuple(shown(f.name) for f in query_files),
-                   (*found.problems, *reader.problems), reader.inverted)
+                   (*lying.problems, *reader.problems), reader.inverted)
 
 
-def sorted_out(found: Found) -> tuple[dict[str, list[FileEntry]], list[FileEntry]]:
+def sorted_out(lying: Found) -> tuple[dict[str, list[FileEntry]], list[FileEntry]]:
     """Labelled files by class, and unlabelled files."""
-    tops = {name.split("/")[0].lower() for name in found.pictures if name}
+    tops = {name.split("/")[0].lower() for name in lying.pictures if name}
     is_ready_made = "support" in tops and all(top in ("support", *UNLABELLED) for top in tops)
     labelled: dict[str, list[FileEntry]] = {}
     unlabelled: list[FileEntry] = []
-    for name, files in found.pictures.items():
+    for name, files in lying.pictures.items():
         top, _, below = name.partition("/")
         if not name or top.lower() in UNLABELLED:
             unlabelled += files

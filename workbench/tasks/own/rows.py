@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -13,7 +14,8 @@ from numpy.typing import NDArray
 from workbench.experiment.fields import field
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.tables import Table, guess_label
+from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.tables import TABLE_SUFFIXES, Table, guess_label
 from workbench.tasks.files.words import listed, split_called
 from workbench.tasks.own.classes import OwnClassesConfig
 from workbench.tasks.own.folders import ClassFolder
@@ -213,3 +215,26 @@ def _groups(labels: NDArray[np.object_], cells: NDArray[np.object_], column: str
         return groups, []
     return {}, [f"the column {column} links all classes with one another, so no group can be kept on one side of the "
                 "split; choose a column each of whose values belongs to some classes only"]
+
+
+def only_table(listing: Listing, suffixes: frozenset[str]) -> FileEntry | None:
+    """The one table of a listing, where notes at most lie beside it."""
+    tables = listing.having(suffixes)
+    others = [file for file in listing.files if file.suffix not in (*suffixes, ".md", ".txt", ".pdf", ".html", "")]
+    return tables[0] if len(tables) == 1 and not others else None
+
+
+def table_file(path: Path, suffixes: frozenset[str] = TABLE_SUFFIXES, what: str = "csv or tsv file") -> Path:
+    """The table at a path, or the only one below a folder or in a zip.
+
+    Raises:
+        DataError: There is none, or more than one.
+    """
+    listing = list_files(path)
+    tables = listing.files if listing.is_file else tuple(listing.having(suffixes))
+    if len(tables) == 1:
+        return listing.path(tables[0])
+    if not tables:
+        raise DataError(f"{path} holds no {what}; name the file itself")
+    raise DataError(f"{path} holds {len(tables):,} tables: {listed([file.name for file in tables], 5)}; name one of "
+                    "them in dataset.path")
