@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import os
 import re
 from collections import Counter
@@ -15,8 +14,9 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.tasks.base import Recognition
 from workbench.tasks.benchmarks.base import Benchmark, BenchmarkConfig
-from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.numbers import read_cells
 from workbench.tasks.files.pictures import is_picture, read_pictures
 from workbench.tasks.files.words import listed, named, shown
 from workbench.tasks.sampling.classes import Labelled
@@ -124,20 +124,17 @@ def read_list(path: Path) -> list[Row]:
         DataError: It cannot be read, or has no columns filename and label.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.DictReader(file)
-            columns = [name.strip() for name in lines.fieldnames or ()]
-            lines.fieldnames = columns
-            if not {"filename", "label"} <= set(columns):
-                raise DataError(f"{path} begins with the columns {listed(columns, 5) or 'of nothing'} and takes "
-                                "filename,label; take the list of Ravi and Larochelle")
-            rows = [Row((line["filename"] or "").strip(), (line["label"] or "").strip()) for line in lines]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); give yourself the right to read it") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no list of files ({error}); take the list of Ravi and Larochelle") from error
-    for number, row in enumerate(rows, 2):
-        if not row.filename or not row.label:
+        (_, columns), *lines = read_cells(path)
+    except FileError as error:
+        raise DataError(f"{path} {error}, or take the list of Ravi and Larochelle") from error
+    if not {"filename", "label"} <= set(columns):
+        raise DataError(f"{path} begins with the columns {listed(columns, 5)} and takes filename,label; take the list "
+                        "of Ravi and Larochelle")
+    rows = []
+    for number, cells in lines:
+        line = dict(zip(columns, cells, strict=False))
+        rows.append(Row(line.get("filename", ""), line.get("label", "")))
+        if not all(rows[-1]):
             raise DataError(f"{path}, line {number}: a filename or a label is missing; take the list of Ravi and "
                             "Larochelle, or delete the line")
     if not rows:

@@ -147,8 +147,8 @@ def test_a_table_that_will_not_do_is_named_with_the_line(tmp_path: Path, support
 
 
 def test_tables_that_are_no_text_are_named(tmp_path: Path) -> None:
-    (tmp_path / "support.csv").write_bytes(b"\xff\xfe\x00\x01")
-    with pytest.raises(DataError, match=r"support\.csv is no plain text; save it as CSV in UTF-8"):
+    (tmp_path / "support.csv").write_bytes(b"1,2\x00\n")
+    with pytest.raises(DataError, match=r"support\.csv holds bytes that are no text; save it as CSV in UTF-8"):
         read_new_task(tmp_path, WAVES)
     with pytest.raises(DataError, match="vectors that belong to classes cannot be read"):
         read_new_task(tmp_path, Spec("classification", "vector", (3,), 2))

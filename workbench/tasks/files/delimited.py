@@ -12,7 +12,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Literal
 
-from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.words import listed
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".data"})
@@ -67,7 +67,10 @@ def read_rows(path: Path, header: Header = "auto") -> Rows:
     """
     text, problems = read_text(path)
     delimiter = _delimiter(text, path)
-    rows = _without_empty_end(list(_rows(text, delimiter, path)))
+    try:
+        rows = _without_empty_end(list(parted(text, delimiter)))
+    except FileError as error:
+        raise DataError(f"{path}: {error}") from error
     if not rows:
         raise DataError(f"{path} is empty; {_FILL_IN}")
     cells = [row for _, row in rows]
@@ -108,17 +111,32 @@ def read_text(path: Path, form: str = "CSV") -> tuple[str, list[str]]:
         raise DataError(f"{path} cannot be read ({error.strerror}); give yourself the right to read it") from error
     if not raw.strip():
         raise DataError(f"{path} is empty; {_FILL_IN if form == 'CSV' else 'write something into it or delete it'}")
+    try:
+        text, is_guess = decoded(raw, form)
+    except FileError as error:
+        raise DataError(f"{path} {error}") from error
+    return text, [f"{path.name} is not in UTF-8 and was read as Windows-1252; if letters look wrong, save it as {form} "
+                  "in UTF-8"] if is_guess else []
+
+
+def decoded(raw: bytes, form: str = "CSV") -> tuple[str, bool]:
+    """Text in UTF-8, UTF-16 or UTF-32, or else in Windows-1252, and whether that is only a guess.
+
+    Raises:
+        FileError: It is no text.
+    """
     for beginning, what in _BEGINNINGS.items():
         if raw.startswith(beginning):
-            raise DataError(f"{path} is {what}, whatever its name says; open it in the program that it comes from and "
-                            f"save it as {form} in UTF-8")
-    text, problems = _decoded(raw, path, form)
+            raise FileError(f"is {what}, whatever its name says; open it in the program that it comes from and save it "
+                            f"as {form} in UTF-8")
+    text, name = _text(raw, form)
     if not _BINARY.isdisjoint(text[:100_000]) or "\x00" in text:
-        raise DataError(f"{path} holds bytes that are no text; save it as {form} in UTF-8")
-    return text, problems
+        raise FileError(f"holds bytes that are no text; save it as {form} in UTF-8")
+    return text, name == "cp1252"
 
 
-def _decoded(raw: bytes, path: Path, form: str) -> tuple[str, list[str]]:
+def _text(raw: bytes, form: str) -> tuple[str, str]:
+    """The text, and the name of its encoding."""
     named = next((name for mark, name in _BYTE_ORDER_MARKS.items() if raw.startswith(mark)), "")
     # Without a mark UTF-16 shows by its zero bytes, which stand on every other place of Western text.
     half = len(raw[:1000]) // 4
@@ -126,21 +144,17 @@ def _decoded(raw: bytes, path: Path, form: str) -> tuple[str, list[str]]:
         ["utf-16-be"] if raw[0:1000:2].count(0) > half else ["utf-8", "cp1252"]
     for name in guesses:
         try:
-            text = raw.decode(name)
+            return raw.decode(name), name
         except UnicodeDecodeError:
             continue
-        if name != "cp1252":
-            return text, []
-        return text, [f"{path.name} is not in UTF-8 and was read as Windows-1252; if letters look wrong, save it as "
-                      f"{form} in UTF-8"]
-    raise DataError(f"{path} is no text in UTF-8, UTF-16 or Windows-1252; save it as {form} in UTF-8")
+    raise FileError(f"is no text in UTF-8, UTF-16 or Windows-1252; save it as {form} in UTF-8")
 
 
-def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
+def parted(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
     """The line on which each row begins and its cells; rows without any letter are passed over.
 
     Raises:
-        DataError: A quotation mark is never closed.
+        FileError: A quotation mark is never closed.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
     before = 0
@@ -148,8 +162,7 @@ def _rows(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str
         try:
             row = next(reader, None)
         except csv.Error as error:  # a cell of more than 128 kB is one that swallowed the rows behind it
-            raise DataError(f"{path}, line {before + 1}: {error}; close the quotation mark that opens there"
-                            ) from error
+            raise FileError(f"line {before + 1}: {error}; close the quotation mark that opens there") from error
         if row is None:
             return
         if any(cell.strip() for cell in row):
@@ -171,8 +184,8 @@ def _delimiter(text: str, path: Path) -> str:
     beginning = "".join(islice(io.StringIO(text), 2 * _LOOKED_AT))
     for delimiter in _DELIMITERS:
         try:
-            widths = Counter(len(row) for _, row in islice(_rows(beginning, delimiter, path), _LOOKED_AT))
-        except DataError:  # `read_rows` names the cell if this is what parts them
+            widths = Counter(len(row) for _, row in islice(parted(beginning, delimiter), _LOOKED_AT))
+        except FileError:  # `read_rows` names the cell if this is what parts them
             continue
         width, count = max(widths.items(), key=lambda one: one[1], default=(1, 0))
         if width > 1 and (share := count / widths.total()) > most:

@@ -1,12 +1,12 @@
-"""Reads files of numbers: rows of cells that are parted by commas, semicolons, tabs or spaces."""
+"""Reads lists and files of numbers strictly: rows of cells that are parted by commas, semicolons, tabs or spaces."""
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from pathlib import Path
 
+from workbench.tasks.files.delimited import decoded, parted
 from workbench.tasks.files.each import content
 from workbench.tasks.files.errors import FileError
 
@@ -28,36 +28,16 @@ def read_cells(path: Path, most: int | None = None) -> list[tuple[int, list[str]
     data = content(path)
     if most is not None and len(data) > most:
         data = data[:most].rpartition(b"\n")[0] or data[:most]
-    lines = decoded(data).splitlines()
+    text, is_guess = decoded(data)
+    if is_guess:
+        raise FileError("is not in UTF-8; save it as CSV in UTF-8, or delete it")
+    lines = text.splitlines()
     sign = _sign(next((line for line in lines if line.strip()), ""))
-    if sign == _SPACES:
-        rows = [(number, line.split()) for number, line in enumerate(lines, 1)]
-    else:
-        reader = csv.reader(lines, delimiter=sign)
-        try:
-            rows = [(reader.line_num, [cell.strip() for cell in row]) for row in reader]
-        except csv.Error as error:
-            raise FileError(f"cannot be read in line {reader.line_num} ({error}); mend or delete it") from error
-    found = [(number, row) for number, row in rows if any(row)]
+    found = list(parted(text, sign)) if sign != _SPACES else [
+        (number, cells) for number, line in enumerate(lines, 1) if (cells := line.split())]
     if not found:
         raise FileError("holds nothing but empty lines; replace or delete it")
     return found if sign == "," else [(number, [_pointed(cell) for cell in row]) for number, row in found]
-
-
-def decoded(data: bytes) -> str:
-    """The text of a file in UTF-8, or in UTF-16 as spreadsheets export it.
-
-    Raises:
-        FileError: It is no such text.
-    """
-    is_wide = data[:2] in (b"\xff\xfe", b"\xfe\xff")
-    try:
-        text = data.decode("utf-16" if is_wide else "utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise FileError("is no plain text; save it as CSV in UTF-8, or delete it") from error
-    if "\0" in text:
-        raise FileError("is no plain text; save it as CSV in UTF-8, or delete it")
-    return text
 
 
 def _sign(line: str) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,8 +15,9 @@ from torch import Tensor
 
 from workbench.experiment.registry import found
 from workbench.tasks.base import Examples, NewGuess, NewTask, Spec, TaskSource
-from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
+from workbench.tasks.files.numbers import number, read_cells
 from workbench.tasks.files.pictures import Color, PictureError, read_picture, usual_side
 from workbench.tasks.files.words import listed, shown
 from workbench.tasks.own.folders import Found, scan
@@ -221,54 +221,36 @@ def _read_tables(folder: Path, spec: Spec) -> NewTask:
 
 
 def _table(path: Path) -> _Table:
-    """Read a table whose cells are parted by commas, semicolons or tabs.
+    """A table of points, whose first row names its columns where none of its cells is a number.
 
     Raises:
         DataError: It is not there, is no text, is empty, or a cell is no number.
     """
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
+    if not path.exists():
         raise DataError(f"{path.parent} holds no {path.name}; a new task for this learner is a support.csv with inputs "
-                        "and targets and a query.csv with inputs") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); give yourself the right to read it") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path} is no plain text; save it as CSV in UTF-8") from error
-    first = text.partition("\n")[0]
-    delimiter = next((sign for sign in ";\t" if sign in first), ",")
-    reader = csv.reader(text.splitlines(), delimiter=delimiter)
+                        "and targets and a query.csv with inputs")
     try:
-        cells = [(reader.line_num, row) for row in reader if any(cell.strip() for cell in row)]
-    except csv.Error as error:
-        raise DataError(f"{path}, line {reader.line_num}: {error}") from error
-    if cells and all(_number(cell, delimiter) is None for cell in cells[0][1]):
-        cells = cells[1:]
-    if not cells:
+        lines = read_cells(path)
+    except FileError as error:
+        raise DataError(f"{path} {error}") from error
+    if all(number(cell) is None for cell in lines[0][1]):
+        del lines[0]
+    if not lines:
         raise DataError(f"{path} holds no numbers; write a row for each point")
-    rows = [_row(path, line, row, delimiter) for line, row in cells]
-    for (line, _), row in zip(cells, rows, strict=True):
-        if len(row) != len(rows[0]):
-            raise DataError(f"{path}, line {line}: {len(row)} cells where the first row has {len(rows[0])}; "
-                            "give every row as many")
-    return _Table(np.array(rows), [line for line, _ in cells])
+    width = len(lines[0][1])
+    for line, cells in lines:
+        if len(cells) != width:
+            raise DataError(f"{path}, line {line}: {len(cells)} cells where the first row has {width}; give every row "
+                            "as many")
+    return _Table(np.array([_row(path, line, cells) for line, cells in lines]), [line for line, _ in lines])
 
 
-def _row(path: Path, line: int, row: list[str], delimiter: str) -> list[float]:
-    numbers = []
-    for column, cell in enumerate(row, 1):
-        number = _number(cell, delimiter)
-        if number is None:
-            raise DataError(f"{path}, line {line}: {cell.strip()!r} in column {column} is no number; correct it or "
-                            "delete the line")
-        numbers.append(number)
-    return numbers
-
-
-def _number(cell: str, delimiter: str) -> float | None:
-    """The finite number in a cell; where commas do not part cells, one may part the decimals."""
-    try:
-        number = float(cell.strip().replace(",", ".") if delimiter != "," else cell)
-    except ValueError:
-        return None
-    return number if math.isfinite(number) else None
+def _row(path: Path, line: int, cells: Sequence[str]) -> list[float]:
+    values = []
+    for column, cell in enumerate(cells, 1):
+        value = number(cell)
+        if value is None or not math.isfinite(value):
+            raise DataError(f"{path}, line {line}: {cell!r} in column {column} is no number; correct it or delete the "
+                            "line")
+        values.append(value)
+    return values
