@@ -29,6 +29,7 @@ from workbench.tasks.files.words import named
 from workbench.tasks.own.arrays import FORM, guess_new_arrays, read_new_arrays, recognized
 from workbench.tasks.own.by_label import sorted_by_label
 from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.fields import rotations_of_pictures
 
 
 class ArraysConfig(OwnClassesConfig):
@@ -173,8 +174,7 @@ class ArrayPicturesConfig(OwnClassesConfig):
     path: Path | None = field(None, label="Data", help="File .npz with x [examples, height, width], with channels "
                               "first or last where there are any, y [examples] and perhaps split; or folder with x.npy "
                               "and y.npy.")
-    rotations: bool = field(False, label="Rotations", help="Count every class turned by 90°, 180° and 270° as a class "
-                            "of its own, on the same side of the split; for things that have an upright.")
+    rotations: bool = rotations_of_pictures()
 
 
 class ArrayPictures(_ArrayClasses):

@@ -14,9 +14,10 @@ from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Recognition
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Files, Listing, check_is_folder, list_files
-from workbench.tasks.files.pictures import is_picture, read_pictures, usual_side
+from workbench.tasks.files.pictures import Color, is_picture, read_pictures, usual_side
 from workbench.tasks.files.words import named, shown
 from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.fields import color_of_pictures, rotations_of_pictures, side_of_pictures
 from workbench.tasks.own.folders import Layout, Level, found_among, recognize
 from workbench.tasks.own.picture_lists import FORM as LIST_FORM
 from workbench.tasks.own.picture_lists import layout_of_lists, lists_of
@@ -29,19 +30,14 @@ class ImageFolderConfig(OwnClassesConfig):
     path: Path | None = field(None, label="Folder", help="Folder with a folder of pictures for each class; or train, "
                               "val and test with such folders in each; or alphabets of characters; or with "
                               "a folder of pictures and a list train.csv, val.csv and test.csv of files and labels.")
-    size: int | None = field(None, label="Side", unit="pixels", help="Every picture is scaled until its shorter side "
-                             "has this size and cropped to a square about its centre; empty for the median shorter "
-                             "side, at least 16 and at most 84.", ge=8, le=512)
-    color: Literal["auto", "grey", "rgb"] = field(
-        "auto", label="Colour", help="Automatic keeps colour where any picture has some.",
-        choices={"auto": "Automatic", "grey": "Grey", "rgb": "Colour"})
+    size: int | None = side_of_pictures()
+    color: Color = color_of_pictures()
     class_folder: Level = field(
         "auto", label="Class folder", help="Which folder is the class of a picture. Automatic takes the one that holds "
         "it, or the top ones where some lie deeper than others; top folders keep what was sorted further, such as by "
         "session, together.", choices={"auto": "Automatic", "top": "Top folder", "deepest": "Deepest folder"},
         advanced=True)
-    rotations: bool = field(False, label="Rotations", help="Count every class turned by 90°, 180° and 270° as a class "
-                            "of its own, on the same side of the split; for things that have an upright.")
+    rotations: bool = rotations_of_pictures()
 
 
 class ImageFolder(OwnClasses):

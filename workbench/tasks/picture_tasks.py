@@ -15,8 +15,9 @@ from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Recognition
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
-from workbench.tasks.files.pictures import is_picture, read_pictures, usual_side
+from workbench.tasks.files.pictures import Color, is_picture, read_pictures, usual_side
 from workbench.tasks.files.words import listed, named, shown, split_called
+from workbench.tasks.own.fields import color_of_pictures, side_of_pictures
 from workbench.tasks.own.new_task import UNLABELLED
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, fitting_shape, without_overlap
 from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks
@@ -31,12 +32,8 @@ class PictureTasksConfig(OwnClassTasksConfig):
     name: Literal["picture_tasks"] = "picture_tasks"
     path: Path | None = field(None, label="Folder", help="Folder with a folder for each task, in which there are "
                               "support and query with a folder of pictures for each class.")
-    size: int | None = field(None, label="Side", unit="pixels", help="Every picture is scaled until its shorter side "
-                             "has this size and cropped to a square about its centre; empty for the median shorter "
-                             "side, at least 16 and at most 84.", ge=8, le=512)
-    color: Literal["auto", "grey", "rgb"] = field(
-        "auto", label="Colour", help="Automatic keeps colour where any picture has some.",
-        choices={"auto": "Automatic", "grey": "Grey", "rgb": "Colour"})
+    size: int | None = side_of_pictures()
+    color: Color = color_of_pictures()
 
 
 class Place(NamedTuple):

@@ -13,10 +13,12 @@ from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, found
 from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
+from workbench.tasks.files.delimited import Header
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files, with_notes
 from workbench.tasks.files.pictures import is_picture
 from workbench.tasks.files.tables import guess_label
+from workbench.tasks.own.fields import header_of_tables, ignored_columns
 from workbench.tasks.own.new_tables import read_new_rows, spec_of_values
 from workbench.tasks.own.task_forms import (
     FORMS,
@@ -35,8 +37,11 @@ _CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "fi
 
 
 class TaskTableColumns(Choice):
-    """Which columns are what; what is left empty is guessed."""
+    """Where the tables lie and which columns are what; what is left empty is guessed."""
 
+    path: Path | None = field(None, label="Tables", help="A table with a column that names the task of each row, or "
+                              "with a task in each column; or a folder with a table for each task, or with support.csv "
+                              "and query.csv in a folder for each task.")
     layout: Literal["auto", "long", "files", "columns", "ready"] = field(
         "auto", label="Layout", help="How tasks lie in the tables.",
         choices={"auto": "Automatic", "long": "A task column", "files": "A table a task",
@@ -49,29 +54,20 @@ class TaskTableColumns(Choice):
                                 "them, or what all their names begin with; empty for those with many missing cells.")
     group: str | None = field(None, label="Group", help="Column of what may lie on one side of the split only, such as "
                               "the patient or the compound; empty for none.")
-    ignore: str | None = field(None, label="Ignore", help="Columns to pass over, with commas between them; empty for "
-                               "none.")
-    header: Literal["auto", "yes", "no"] = field(
-        "auto", label="Header", help="Whether the first row names the columns.", advanced=True,
-        choices={"auto": "Automatic", "yes": "Yes", "no": "No"})
+    ignore: str | None = ignored_columns()
+    header: Header = header_of_tables()
 
 
 class TaskTablesConfig(TaskTableColumns, OwnValueTasksConfig):
-    """Where the tables lie and which columns are what."""
+    """For targets that are values."""
 
     name: Literal["task_tables"] = "task_tables"
-    path: Path | None = field(None, label="Tables", help="A table with a column that names the task of each row, or "
-                              "with a task in each column; or a folder with a table for each task, or with support.csv "
-                              "and query.csv in a folder for each task.")
 
 
 class ClassTaskTablesConfig(TaskTableColumns, OwnClassTasksConfig):
-    """The same for targets that are classes."""
+    """For targets that are classes."""
 
     name: Literal["class_task_tables"] = "class_task_tables"
-    path: Path | None = field(None, label="Tables", help="A table with a column that names the task of each row, or "
-                              "with a task in each column; or a folder with a table for each task, or with support.csv "
-                              "and query.csv in a folder for each task.")
 
 
 class TableTasks(OwnTasks):

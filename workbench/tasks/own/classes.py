@@ -21,8 +21,8 @@ from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.fields import field
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.listing import with_notes
 from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.own.data import OwnData
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
 from workbench.tasks.sampling.classes import ClassTasks, ClassTasksConfig, Labelled
 from workbench.tasks.sampling.moments import moments_of
@@ -78,7 +78,7 @@ class Collection:
         return np.bincount(self.owners, minlength=len(self.classes)).astype(np.int64)
 
 
-class OwnClasses(ClassTasks):
+class OwnClasses(OwnData, ClassTasks):
     """Tasks from a person's own data that belong to classes.
 
     Splits given by the data are kept; otherwise the names of the classes and the split seed decide, and whole groups
@@ -88,7 +88,7 @@ class OwnClasses(ClassTasks):
     """
 
     def __init__(self, experiment: Experiment, device: torch.device) -> None:
-        super().__init__(experiment.model_copy(update={"dataset": with_notes(experiment.dataset)}), device)
+        super().__init__(experiment.model_copy(update={"dataset": self.noted(experiment.dataset)}), device)
 
     def load(self, experiment: Experiment) -> Labelled:
         """Read the data, from the cache where nothing has changed, and share the classes out."""
@@ -103,14 +103,8 @@ class OwnClasses(ClassTasks):
         Raises:
             DataError: There are too few classes or examples, or the data cannot be read; with the remedy.
         """
-        if config.path is None:
-            raise DataError(f"dataset.path: name {cls.what_it_reads()}")
+        cls.place(config)
         return labelled(cls.read(config), config, shapes)
-
-    @classmethod
-    def what_it_reads(cls) -> str:
-        """What `dataset.path` is to name, in words."""
-        return "the file or folder that holds your data"
 
     @classmethod
     @abstractmethod

@@ -6,18 +6,19 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from workbench.experiment.fields import field
 from workbench.tasks.base import SPLIT_NAMES
+from workbench.tasks.files.delimited import Header
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.tables import TABLE_SUFFIXES, Table, guess_label
 from workbench.tasks.files.words import listed, split_called
 from workbench.tasks.own.classes import OwnClassesConfig
+from workbench.tasks.own.fields import header_of_tables, ignored_columns
 from workbench.tasks.own.folders import ClassFolder
 
 _SPLIT_COLUMNS = ("split", "subset", "partition", "set")
@@ -28,13 +29,10 @@ class RowsConfig(OwnClassesConfig):
 
     label: str | None = field(None, label="Label column", help="The column that says the class of each row; empty for "
                               "one called label, class, target, species or category, or else the last of few values.")
-    ignore: str | None = field(None, label="Columns to ignore", help="Names of columns that a learner is not to see, "
-                               "with commas between them.")
+    ignore: str | None = ignored_columns()
     group: str | None = field(None, label="Group column", help="A column such as speaker, compound or session: classes "
                               "that share a value of it stay on one side of the split.")
-    header: Literal["auto", "yes", "no"] = field(
-        "auto", label="Header", help="Whether the first row names the columns.", advanced=True,
-        choices={"auto": "Automatic", "yes": "Yes", "no": "No"})
+    header: Header = header_of_tables()
 
     def ignored(self) -> tuple[str, ...]:
         """The columns to ignore."""

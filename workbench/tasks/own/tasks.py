@@ -27,16 +27,15 @@ from workbench.tasks.base import (
     Spec,
     Stream,
     TaskBatch,
-    TaskSource,
 )
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.listing import with_notes
 from workbench.tasks.files.words import shown
 from workbench.tasks.own.classes import Shapes
+from workbench.tasks.own.data import OwnData
 from workbench.tasks.own.task_splits import Integers, TaskCollection, plan_tasks, query_quota
 from workbench.tasks.sampling.draws import Draws
 from workbench.tasks.sampling.judging import by_task, judged
-from workbench.tasks.sampling.moments import moments_of
+from workbench.tasks.sampling.moments import Normalizing, moments_of
 
 _SPLIT_OF: dict[Stream, str] = {"train": "train", "validation": "validation", "test": "test", "probe": "validation"}
 _FLOOR_TASKS, _RIDGE = 200, 1.0
@@ -88,7 +87,7 @@ class _Pool(NamedTuple):
     most: int
 
 
-class OwnTasks(TaskSource):
+class OwnTasks(OwnData):
     """Draws one of the person's tasks, then its support and its queries without overlap.
 
     For classes, the support has `shots` of each and there are `queries` of each; where a class is too scarce for these
@@ -108,14 +107,11 @@ class OwnTasks(TaskSource):
 
     def __init__(self, experiment: Experiment, device: torch.device) -> None:
         super().__init__(experiment, device)
-        config = experiment.dataset
+        config = self.noted(experiment.dataset)
         assert isinstance(config, OwnTasksConfig)  # noqa: S101 - narrows for the type checker
-        if config.path is None:
-            raise DataError(f"dataset.path: name {self.what_it_reads()}")
-        config = with_notes(config)
         self.found = self.read_tasks(config)
         self._plan = plan_tasks(self.found, config, Shapes(self.shapes["test"], self.shapes["train"]),
-                                config.path)
+                                self.place(config))
         self.tasks = self._plan.tasks
         self.ways = self.tasks[0].ways
         self._classifies = "classification" in self.task_kinds
@@ -123,16 +119,7 @@ class OwnTasks(TaskSource):
         self._arrange()
         self._pools = {stream: self._pool(stream) for stream in STREAMS}
         self.spec = self._spec(config)
-        unit = 255 if self.found.inputs.dtype == torch.uint8 else 1
-        along = (-1,) + (1,) * (self.found.inputs.ndim - 2)
-        deviation = torch.tensor(self.spec.deviation)
-        self._scale = (1 / (unit * deviation)).view(along).to(device)
-        self._shift = (torch.tensor(self.spec.mean) / deviation).view(along).to(device)
-
-    @classmethod
-    def what_it_reads(cls) -> str:
-        """What `dataset.path` is to name, in words."""
-        return "the file or folder that holds your tasks"
+        self._normalized = Normalizing(self.spec.mean, self.spec.deviation, self.found.inputs, device)
 
     @classmethod
     @abstractmethod
@@ -262,8 +249,7 @@ class OwnTasks(TaskSource):
 
     def _inputs(self, rows: Integers) -> Tensor:
         """Normalized inputs [examples, *input_shape]."""
-        inputs = self._all.index_select(0, torch.from_numpy(rows).to(self.device)).float()
-        return inputs.mul_(self._scale).sub_(self._shift)
+        return self._normalized(self._all.index_select(0, torch.from_numpy(rows).to(self.device)))
 
     def classes(self, stream: Stream, indices: Sequence[int]) -> NDArray[np.int64]:
         """Numbers of the classes [tasks, ways] in the order of labels; those of each task are its own."""

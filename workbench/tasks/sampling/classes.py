@@ -32,6 +32,7 @@ from workbench.tasks.base import (
 )
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.sampling.draws import Draws
+from workbench.tasks.sampling.moments import Normalizing
 
 _HELD_OUT = 0.2
 _SPLIT_OF: dict[Stream, str] = {"train": "train", "validation": "validation", "test": "test", "probe": "validation"}
@@ -124,12 +125,7 @@ class ClassTasks(TaskSource):
         self.spec = Spec("classification", input_kind, shape, experiment.task.ways, mean, deviation, raw=self.raw,
                          background=self.background, classes=len(self._parts["train"].classes) * self.rotations,
                          reading=self.labelled.reading)
-        # (raw - mean) / deviation, as one product and at most one sum.
-        unit = 255 if self.labelled.inputs.dtype == torch.uint8 else 1
-        along = (-1,) + (1,) * (len(shape) - 1)
-        self._scale = (1 / (unit * torch.tensor(deviation))).view(along).to(device)
-        self._shift = (torch.tensor(mean) / torch.tensor(deviation)).view(along).to(device)
-        self._is_shifted = any(mean)
+        self._normalized = Normalizing(mean, deviation, self.labelled.inputs, device)
         self._gathered: Tensor | None = None
 
     @abstractmethod
@@ -258,10 +254,7 @@ class ClassTasks(TaskSource):
 
     def _inputs(self, rows: NDArray[np.int64]) -> Tensor:
         """Normalized inputs [examples, *input_shape] of rows of `_all`."""
-        raw = self.gather(rows)
-        # Either way it is a tensor of its own: what was gathered is overwritten by the next draw.
-        inputs = raw.float().mul_(self._scale) if raw.dtype == torch.uint8 else raw * self._scale
-        return inputs.sub_(self._shift) if self._is_shifted else inputs
+        return self._normalized(self.gather(rows))  # a tensor of its own: the next draw overwrites what was gathered
 
     def gather(self, rows: NDArray[np.int64]) -> Tensor:
         """Raw inputs of rows of `_all` on the device; what an earlier call gave is overwritten.

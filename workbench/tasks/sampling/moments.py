@@ -1,6 +1,8 @@
-"""Mean and deviation of inputs, which they are normalized by."""
+"""Mean and deviation of inputs, and how they are normalized by these."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 import torch
@@ -30,3 +32,25 @@ def moments_of_pixels(pixels: Tensor) -> tuple[float, float]:
     mean = (counts * levels).sum() / counts.sum()
     deviation = ((counts * (levels - mean) ** 2).sum() / counts.sum()).sqrt().item()
     return mean.item(), deviation if deviation > 1e-3 else 1.0
+
+
+class Normalizing:
+    """(raw - mean) / deviation, as one product and at most one sum.
+
+    Args:
+        mean, deviation: Of each channel or feature, with raw pixels in [0, 1].
+        like: Raw inputs [n, channels, ...]: pixels in uint8, or numbers in float32.
+        device: Where inputs will lie.
+    """
+
+    def __init__(self, mean: Sequence[float], deviation: Sequence[float], like: Tensor, device: torch.device) -> None:
+        unit = 255 if like.dtype == torch.uint8 else 1
+        along = (-1,) + (1,) * (like.ndim - 2)
+        self._scale = (1 / (unit * torch.tensor(deviation))).view(along).to(device)
+        self._shift = (torch.tensor(mean) / torch.tensor(deviation)).view(along).to(device)
+        self._is_shifted = any(mean)
+
+    def __call__(self, raw: Tensor) -> Tensor:
+        """Normalized inputs in float32, always a tensor of its own."""
+        inputs = raw.float().mul_(self._scale) if raw.dtype == torch.uint8 else raw * self._scale
+        return inputs.sub_(self._shift) if self._is_shifted else inputs
