@@ -7,8 +7,9 @@ import os
 import shutil
 import tempfile
 import zipfile
-from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path, PurePosixPath
@@ -131,7 +132,7 @@ def list_files(path: Path) -> Listing:
         return Listing(path.parent, (entry,), (), beside(path), is_file=True)
     files, problems = walk(path)
     data = tuple(file for file in files if file.name != DATASET_TOML)
-    return Listing(path, data, tuple(problems), beside(path) if len(data) < len(files) else {})
+    return Listing(path, data, problems, beside(path) if len(data) < len(files) else {})
 
 
 def with_notes(config: C) -> C:
@@ -177,12 +178,38 @@ def is_clutter(name: str) -> bool:
     return name.startswith(".") or name.lower() in _CLUTTER
 
 
-def walk(root: Path) -> tuple[list[FileEntry], list[str]]:
+_Walk = tuple[tuple[FileEntry, ...], tuple[str, ...]]
+_walked: ContextVar[dict[Path, _Walk] | None] = ContextVar("walked", default=None)
+
+
+@contextmanager
+def walked_once() -> Iterator[None]:
+    """Walk through no folder twice in this thread meanwhile, as recognizing data and then reading them would."""
+    if _walked.get() is not None:
+        yield
+        return
+    token = _walked.set({})
+    try:
+        yield
+    finally:
+        _walked.reset(token)
+
+
+def walk(root: Path) -> _Walk:
     """Every file below a folder in order of names, and what cannot be opened.
 
     Raises:
         DataError: The folder itself cannot be opened.
     """
+    known = _walked.get()
+    if known is None:
+        return _walk(root)
+    if root not in known:
+        known[root] = _walk(root)
+    return known[root]
+
+
+def _walk(root: Path) -> _Walk:
     files: list[FileEntry] = []
     problems: list[str] = []
     waiting, links = [""], list[str]()
@@ -219,7 +246,7 @@ def walk(root: Path) -> tuple[list[FileEntry], list[str]]:
                     problems.append(f"{shown(name)} is a link to nothing or no file at all; delete or mend it")
             except OSError as error:  # it vanished meanwhile, or links go round in a circle
                 problems.append(f"{shown(name)} cannot be reached ({error.strerror}); delete or mend it")
-    return sorted(files), problems
+    return tuple(sorted(files)), tuple(problems)
 
 
 def _identity(folder: Path) -> tuple[int, int]:

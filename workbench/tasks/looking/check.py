@@ -15,7 +15,7 @@ from workbench.experiment.registry import find
 from workbench.experiment.resolve import ExperimentError, resolve
 from workbench.tasks.base import Overview, TaskSource
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.listing import list_files
+from workbench.tasks.files.listing import list_files, walked_once
 from workbench.tasks.looking.recognizer import NEW_TASK, Recognized, recognize_data
 from workbench.tasks.own.classes import OwnClasses, OwnClassesConfig
 from workbench.tasks.own.folders import recognize, scan
@@ -46,6 +46,11 @@ def check_data(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
     Raises:
         DataError: Nothing is there. Bad data are reported, never raised.
     """
+    with walked_once():
+        return _reported(path, task)
+
+
+def _reported(path: Path, task: TaskConfig | None) -> dict[str, Any]:
     report: dict[str, Any] = {
         "form": "unknown", "why": "", "facts": "", "path": str(path.expanduser()), "dataset": "", "settings": {},
         "experiment": {},
