@@ -28,7 +28,8 @@ from workbench.tasks.files.array_files import (
 )
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.own.by_label import sorted_by_label
-from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.class_splits import OwnClassesConfig
+from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import named
 
 FORM = "arrays"

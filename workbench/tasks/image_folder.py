@@ -14,7 +14,8 @@ from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
 from workbench.tasks.files.listing import Files, Listing, list_files
 from workbench.tasks.files.pictures import is_picture, read_pictures, shown, usual_side
-from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.class_splits import OwnClassesConfig
+from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import Layout, Level, check_is_folder, found_among, named, recognize
 from workbench.tasks.own.picture_lists import FORM as LIST_FORM
 from workbench.tasks.own.picture_lists import layout_of_lists, lists_of

@@ -17,7 +17,8 @@ from workbench.tasks.files.cache import cached
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
 from workbench.tasks.own.class_files import Read, collected, files_of, layout_of, read_each
-from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.class_splits import OwnClassesConfig
+from workbench.tasks.own.classes import Collection, OwnClasses
 
 FORM, NOUN = "recordings", "recording"
 

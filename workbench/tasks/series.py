@@ -23,7 +23,8 @@ from workbench.tasks.files.series_rows import FEWEST_STEPS, look_at, read_rows
 from workbench.tasks.files.watching import tell
 from workbench.tasks.own.by_label import plain_labels, sorted_by_label
 from workbench.tasks.own.class_files import FileError, PassingError, Read, collected, files_of, layout_of, read_each
-from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.class_splits import OwnClassesConfig
+from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import named, split_called
 
 FORM, NOUN = "time series", "series"

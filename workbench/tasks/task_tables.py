@@ -9,14 +9,16 @@ from typing import Any, ClassVar, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, found
 from workbench.tasks.base import DataError, Examples, MeantDataError, Recognition, Spec
+from workbench.tasks.files.encoding import Encoder, fitted
 from workbench.tasks.files.listing import Listing, list_files, with_notes
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.tables import Encoder, Table, fitted, guess_label, kind_of, read_table
+from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table
 from workbench.tasks.own.new_task import NewTask
 from workbench.tasks.own.task_forms import (
     FORMS,
@@ -79,6 +81,10 @@ class TableTasks(OwnTasks):
 
     has_classes: ClassVar[bool]
     input_kinds = frozenset({"vector"})
+
+    def normalization(self, training: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each feature over the training rows, but of names that were hashed."""
+        return Encoder.of(self.found.reading).scaled(*super().normalization(training))
 
     @classmethod
     def what_it_reads(cls) -> str:
@@ -288,7 +294,7 @@ def _targets(support: Table, encoder: Encoder, spec: Spec) -> tuple[str, ...]:
     return tuple(others[-count:])
 
 
-def _labels(support: Table, target: str, spec: Spec) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[str, ...]]:
+def _labels(support: Table, target: str, spec: Spec) -> tuple[NDArray[np.int64], tuple[str, ...]]:
     """Labels [rows], and the name of each: those of training where all tasks have the same."""
     numbers = support.numbers(target)
     texts = support.texts(target).tolist() if np.isnan(numbers).any() else [f"{one:.12g}" for one in numbers]
