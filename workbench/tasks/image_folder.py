@@ -14,14 +14,14 @@ from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
 from workbench.tasks.files.listing import Files, Listing, list_files
 from workbench.tasks.files.pictures import is_picture, read_pictures, shown, usual_side
-from workbench.tasks.own.class_splits import OwnClassesConfig
+from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, groups_of
 from workbench.tasks.own.classes import Collection, OwnClasses
-from workbench.tasks.own.folders import Layout, Level, check_is_folder, found_among, named, recognize
+from workbench.tasks.own.folders import Layout, check_is_folder, found_among, named, recognize
 from workbench.tasks.own.picture_lists import FORM as LIST_FORM
 from workbench.tasks.own.picture_lists import layout_of_lists, lists_of
 
 
-class ImageFolderConfig(OwnClassesConfig):
+class ImageFolderConfig(ClassFoldersConfig):
     """Where the pictures lie and how they are brought to one shape."""
 
     name: Literal["image_folder"] = "image_folder"
@@ -34,11 +34,6 @@ class ImageFolderConfig(OwnClassesConfig):
     color: Literal["auto", "grey", "rgb"] = field(
         "auto", label="Colour", help="Automatic keeps colour where any picture has some.",
         choices={"auto": "Automatic", "grey": "Grey", "rgb": "Colour"})
-    class_folder: Level = field(
-        "auto", label="Class folder", help="Which folder is the class of a picture. Automatic takes the one that holds "
-        "it, or the top ones where some lie deeper than others; top folders keep what was sorted further, such as by "
-        "session, together.", choices={"auto": "Automatic", "top": "Top folder", "deepest": "Deepest folder"},
-        advanced=True)
     rotations: bool = field(False, label="Rotations", help="Count every class turned by 90°, 180° and 270° as a class "
                             "of its own, on the same side of the split; for things that have an upright.")
 
@@ -92,7 +87,7 @@ class ImageFolder(OwnClasses):
         if config.path.suffix.lower() != ".zip":
             check_is_folder(config.path.expanduser())
         listing = list_files(config.path)
-        root, layout = listing.root, _layout(listing, config.class_folder)
+        root, layout = listing.root, _layout(listing, config)
         files = [file for one in layout.classes for file in one.files]
         if not files:
             more = f". {layout.problems[0]}" if layout.problems else ""
@@ -109,14 +104,18 @@ class ImageFolder(OwnClasses):
         height, width = pixels.shape[2:]
         tone = "grey" if pixels.shape[1] == 1 else "colour"
         problems = (*layout.problems, *named(broken, "{} more pictures cannot be read and were left out"))
-        return Collection(layout.classes, pixels, owners, [files[i].name for i in kept], layout.form, "pictures",
+        own = [files[i] for i in kept]
+        return Collection(layout.classes, pixels, owners, [file.name for file in own], layout.form, "pictures",
                           (f"{height}×{width} {tone}", *layout.notes, *([read.notice] if read.notice else [])),
-                          problems, moments=read.moments)
+                          problems, moments=read.moments, groups=groups_of(layout, own),
+                          grouped_by=GROUPED_BY[config.group_folder])
 
 
-def _layout(listing: Listing, level: Level = "auto") -> Layout:
+def _layout(listing: Listing, config: ImageFolderConfig | None = None) -> Layout:
     """The classes of a folder: those that lists in it give, else those of its folders."""
     lists = lists_of(listing)
     if lists:
         return layout_of_lists(listing, lists)
-    return recognize(found_among(listing.files, listing.problems, is_picture, "picture"), level=level)
+    found = found_among(listing.files, listing.problems, is_picture, "picture")
+    levels = (config.class_folder, config.group_folder) if config is not None else ("auto", "auto")
+    return recognize(found, "pictures", *levels)

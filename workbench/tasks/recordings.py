@@ -16,14 +16,21 @@ from workbench.tasks.base import DataError, Overview, Recognition
 from workbench.tasks.files.cache import cached
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
-from workbench.tasks.own.class_files import Read, collected, files_of, layout_of, read_each
-from workbench.tasks.own.class_splits import OwnClassesConfig
+from workbench.tasks.own.class_files import (
+    GROUPED_BY,
+    ClassFoldersConfig,
+    Read,
+    collected,
+    files_of,
+    layout_of,
+    read_each,
+)
 from workbench.tasks.own.classes import Collection, OwnClasses
 
 FORM, NOUN = "recordings", "recording"
 
 
-class RecordingsConfig(OwnClassesConfig):
+class RecordingsConfig(ClassFoldersConfig):
     """Where the recordings lie and how they become pictures of sound."""
 
     name: Literal["recordings"] = "recordings"
@@ -75,7 +82,7 @@ class Recordings(OwnClasses):
         """Decode every recording of the folder."""
         assert config.path is not None  # noqa: S101 - the caller has checked
         listing = readable(list_files(config.path))
-        layout = layout_of(listing, SUFFIXES, NOUN)
+        layout = layout_of(listing, SUFFIXES, NOUN, config)
         files = files_of(layout, config.path, NOUN)
         look = Spectrograms(config.rate, config.seconds, config.mels)
 
@@ -92,7 +99,8 @@ class Recordings(OwnClasses):
                             f"{read.broken[0][1]}")
         return collected(layout, files, read, form=FORM, noun=NOUN, facts=(
             f"{config.seconds:g} s at {config.rate:,} samples a second", f"{config.mels} mel bands"),
-            reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels})
+            reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels},
+            grouped_by=GROUPED_BY[config.group_folder])
 
     def overview(self) -> Overview:
         """As of every dataset of classes, with a dozen spectrograms to look at."""
