@@ -14,21 +14,14 @@ from torch import Tensor
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
-from workbench.tasks.files.array_files import (
-    Array,
-    Kind,
-    as_pictures,
-    as_series,
-    labels_of,
-    read_arrays,
-    whole_rows,
-)
+from workbench.tasks.files.array_files import Array, Kind, as_pictures, as_series, labels_of, read_arrays, whole_rows
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.files.words import named
 from workbench.tasks.own.arrays import FORM, guess_new_arrays, read_new_arrays, recognized
 from workbench.tasks.own.by_label import sorted_by_label
-from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.class_splits import OwnClassesConfig
+from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.fields import rotations_of_pictures
 
 

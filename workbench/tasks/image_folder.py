@@ -16,14 +16,15 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Files, Listing, check_is_folder, list_files
 from workbench.tasks.files.pictures import Color, is_picture, read_pictures, usual_side
 from workbench.tasks.files.words import named, shown
-from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, groups_of
+from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.fields import color_of_pictures, rotations_of_pictures, side_of_pictures
-from workbench.tasks.own.folders import Layout, Level, found_among, recognize
+from workbench.tasks.own.folders import Layout, found_among, recognize
 from workbench.tasks.own.picture_lists import FORM as LIST_FORM
 from workbench.tasks.own.picture_lists import layout_of_lists, lists_of
 
 
-class ImageFolderConfig(OwnClassesConfig):
+class ImageFolderConfig(ClassFoldersConfig):
     """Where the pictures lie and how they are brought to one shape."""
 
     name: Literal["image_folder"] = "image_folder"
@@ -32,11 +33,6 @@ class ImageFolderConfig(OwnClassesConfig):
                               "a folder of pictures and a list train.csv, val.csv and test.csv of files and labels.")
     size: int | None = side_of_pictures()
     color: Color = color_of_pictures()
-    class_folder: Level = field(
-        "auto", label="Class folder", help="Which folder is the class of a picture. Automatic takes the one that holds "
-        "it, or the top ones where some lie deeper than others; top folders keep what was sorted further, such as by "
-        "session, together.", choices={"auto": "Automatic", "top": "Top folder", "deepest": "Deepest folder"},
-        advanced=True)
     rotations: bool = rotations_of_pictures()
 
 
@@ -89,7 +85,7 @@ class ImageFolder(OwnClasses):
         if config.path.suffix.lower() != ".zip":
             check_is_folder(config.path.expanduser())
         listing = list_files(config.path)
-        root, layout = listing.root, _layout(listing, config.class_folder)
+        root, layout = listing.root, _layout(listing, config)
         files = [file for one in layout.classes for file in one.files]
         if not files:
             more = f". {layout.problems[0]}" if layout.problems else ""
@@ -106,14 +102,18 @@ class ImageFolder(OwnClasses):
         height, width = pixels.shape[2:]
         tone = "grey" if pixels.shape[1] == 1 else "colour"
         problems = (*layout.problems, *named(broken, "{} more pictures cannot be read and were left out"))
-        return Collection(layout.classes, pixels, owners, [files[i].name for i in kept], layout.form, "pictures",
+        own = [files[i] for i in kept]
+        return Collection(layout.classes, pixels, owners, [file.name for file in own], layout.form, "pictures",
                           (f"{height}×{width} {tone}", *layout.notes, *([read.notice] if read.notice else [])),
-                          problems, moments=read.moments)
+                          problems, moments=read.moments, groups=groups_of(layout, own),
+                          grouped_by=GROUPED_BY[config.group_folder])
 
 
-def _layout(listing: Listing, level: Level = "auto") -> Layout:
+def _layout(listing: Listing, config: ImageFolderConfig | None = None) -> Layout:
     """The classes of a folder: those that lists in it give, else those of its folders."""
     lists = lists_of(listing)
     if lists:
         return layout_of_lists(listing, lists)
-    return recognize(found_among(listing.files, listing.problems, is_picture, "picture"), level=level)
+    found = found_among(listing.files, listing.problems, is_picture, "picture")
+    levels = (config.class_folder, config.group_folder) if config is not None else ("auto", "auto")
+    return recognize(found, "pictures", *levels)

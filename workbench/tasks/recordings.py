@@ -18,14 +18,14 @@ from workbench.tasks.files.each import read_each
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
-from workbench.tasks.own.class_files import Read, collected, files_of, layout_of
-from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
+from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_files import read_new_files
 
 FORM, NOUN = "recordings", "recording"
 
 
-class RecordingsConfig(OwnClassesConfig):
+class RecordingsConfig(ClassFoldersConfig):
     """Where the recordings lie and how they become pictures of sound."""
 
     name: Literal["recordings"] = "recordings"
@@ -78,7 +78,7 @@ class Recordings(OwnClasses):
         """Decode every recording of the folder."""
         assert config.path is not None  # noqa: S101 - the caller has checked
         listing = readable(list_files(config.path))
-        layout = layout_of(listing, SUFFIXES, NOUN)
+        layout = layout_of(listing, SUFFIXES, NOUN, config)
         files = files_of(layout, config.path, NOUN)
         look = Spectrograms(config.rate, config.seconds, config.mels)
 
@@ -95,7 +95,8 @@ class Recordings(OwnClasses):
                             f"{read.broken[0][1]}")
         return collected(layout, files, read, form=FORM, noun=NOUN, facts=(
             f"{config.seconds:g} s at {config.rate:,} samples a second", f"{config.mels} mel bands"),
-            reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels})
+            reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels},
+            grouped_by=GROUPED_BY[config.group_folder])
 
     @classmethod
     def read_new(cls, folder: Path, spec: Spec) -> NewTask:

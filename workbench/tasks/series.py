@@ -24,8 +24,8 @@ from workbench.tasks.files.series_rows import FEWEST_STEPS, Rows, look_at, read_
 from workbench.tasks.files.watching import tell
 from workbench.tasks.files.words import named, shown, split_called
 from workbench.tasks.own.by_label import plain_labels, sorted_by_label
-from workbench.tasks.own.class_files import Read, collected, files_of, layout_of
-from workbench.tasks.own.classes import Collection, OwnClasses, OwnClassesConfig
+from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
+from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_files import among, new_task, read_new_files
 
 FORM, NOUN = "time series", "series"
@@ -34,7 +34,7 @@ _SURE = 0.5
 _FILES = TABLES | ARRAYS
 
 
-class SeriesConfig(OwnClassesConfig):
+class SeriesConfig(ClassFoldersConfig):
     """Where the series lie and how they are brought to one length."""
 
     name: Literal["series"] = "series"
@@ -43,6 +43,9 @@ class SeriesConfig(OwnClassesConfig):
                               "channel, or npy.")
     label: str | None = field(None, label="Label column", help="Name of the column that holds the class of a row, or "
                               "its number from 1; empty to find it.")
+    group: str | None = field(None, label="Group column", help="Of a table with a series in every row the name of a "
+                              "column such as subject or session, or its number from 1: what shares a value of it "
+                              "stays on one side of the split.")
     length: int | None = field(None, label="Length", unit="steps", help="Every series is brought to so many steps; "
                                f"empty for the median, at least {SHORTEST} and at most {LONGEST}.", ge=8, le=8192)
     fit: Fit = field("resample", label="Unequal lengths", help="Resampling puts values on the straight lines between "
@@ -172,6 +175,7 @@ class _Tables(NamedTuple):
 
     labels: list[str]
     splits: list[str]
+    groups: list[str]
     series: list[Values]
     where: list[str]
     problems: list[str]
@@ -191,18 +195,20 @@ def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
         lengths = [one.shape[1] for one in found.series]
         length = config.length or usual_length(lengths)
         facts = _facts(len(found.series[0]), lengths, length, config.fit, found.gaps)
-        about = {"labels": plain_labels(found.labels), "splits": found.splits, "where": found.where, "facts": facts,
-                 "problems": found.problems, "names": found.names,
+        about = {"labels": plain_labels(found.labels), "splits": found.splits, "groups": found.groups,
+                 "where": found.where, "facts": facts, "problems": found.problems, "names": found.names,
                  "is_lasting": found.is_lasting}
         return brought(found.series, length, config.fit), about
 
-    key = [str(listing.root.resolve()), files, config.label, config.length, config.fit]
+    key = [str(listing.root.resolve()), files, config.label, config.group, config.length, config.fit]
     inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     placed = sorted_by_label(about["labels"], about["splits"], NOUN)
     problems = (*listing.problems, *named(about["problems"], "{} more lines were left out"), *placed.problems)
     return Collection(placed.classes, inputs[torch.from_numpy(placed.rows)], placed.owners,
                       [about["where"][row] for row in placed.rows], FORM, NOUN, (*about["facts"], *placed.notes),
-                      problems, _reading(inputs, about["names"], config))
+                      problems, _reading(inputs, about["names"], config),
+                      groups=[about["groups"][row] for row in placed.rows] if config.group else None,
+                      grouped_by=f"the column {config.group}")
 
 
 def _reading(inputs: Tensor, names: Sequence[str], config: SeriesConfig) -> dict[str, Any]:
@@ -212,13 +218,13 @@ def _reading(inputs: Tensor, names: Sequence[str], config: SeriesConfig) -> dict
 
 def _read_tables(listing: Listing, files: Sequence[FileEntry], config: SeriesConfig) -> _Tables:
     """Every row of every table; those whose channels are not the first one's are named and left out."""
-    found = _Tables([], [], [], [], [], (), 0, is_lasting=True)
+    found = _Tables([], [], [], [], [], [], (), 0, is_lasting=True)
     gaps, is_lasting = 0, True
     names: tuple[str, ...] = ()
     for done, file in enumerate(files):
         tell(done, len(files))
         try:
-            rows = read_rows(listing.path(file), config.label)
+            rows = read_rows(listing.path(file), config.label, config.group)
         except FileError as error:
             found.problems.append(f"{shown(file.name)} {error}")
             is_lasting &= not isinstance(error, PassingError)
@@ -230,6 +236,7 @@ def _read_tables(listing: Listing, files: Sequence[FileEntry], config: SeriesCon
             continue
         gaps, names = gaps + rows.gaps, names or rows.columns.names
         found.labels.extend(rows.labels)
+        found.groups.extend(rows.groups)
         found.splits.extend([_split_of(file)] * len(rows.series))
         found.series.extend(rows.series)
         found.where.extend(f"{file.name}, line {line}" for line in rows.lines)
@@ -244,7 +251,7 @@ def _split_of(file: FileEntry) -> str:
 
 def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
     assert config.path is not None  # noqa: S101 - the caller has checked
-    layout = layout_of(listing, _FILES, NOUN)
+    layout = layout_of(listing, _FILES, NOUN, config)
     files = files_of(layout, config.path, NOUN)
 
     def read() -> tuple[Tensor, Any]:
@@ -264,7 +271,8 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
     key = [str(listing.root.resolve()), files, config.length, config.fit]
     inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     return collected(layout, files, Read(inputs, about["kept"], about["broken"]), form=FORM, noun=NOUN,
-                     facts=tuple(about["facts"]), reading=_reading(inputs, about["names"], config))
+                     facts=tuple(about["facts"]), reading=_reading(inputs, about["names"], config),
+                     grouped_by=GROUPED_BY[config.group_folder])
 
 
 def _new_rows(folder: Path, spec: Spec) -> NewTask:

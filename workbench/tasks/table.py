@@ -6,14 +6,17 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, NewGuess, NewTask, Recognition, Spec
+from workbench.tasks.files.encoding import Encoded, Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
-from workbench.tasks.files.tables import TABLE_SUFFIXES, Encoder, fitted, guess_label, kind_of, read_table
+from workbench.tasks.files.tables import TABLE_SUFFIXES, guess_label, kind_of, read_table
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_tables import QUERY, SUPPORT, new_label, new_table, targets_of
 from workbench.tasks.own.new_task import normalized
@@ -34,8 +37,8 @@ class OneTable(OwnClasses):
     """N-way K-shot tasks from the rows of one csv or tsv file whose classes a column names.
 
     Numbers are taken as they are, with the median for a missing one and a feature that says so; a column of few values
-    becomes a feature for each. Names of the rows and long texts are left out. A column `split` is honoured. Inputs are
-    normalized with the mean and the deviation of the training examples.
+    becomes a feature for each, and one of many that come back is hashed. Names of the rows and long texts are left out.
+    A column `split` is honoured. Medians, values, mean and deviation are those of the training examples.
     """
 
     Config = TableConfig
@@ -81,15 +84,23 @@ class OneTable(OwnClasses):
         table = read_table(table_file(config.path.expanduser()), config.header)
         columns = find_columns(table, config)
         labelled, unlabelled = with_label(table, columns.label)
-        found = fitted(labelled, columns.without)
-        rows = by_class(found.table, columns, config.held_out)
-        encoder = found.encoder
-        reading = {"form": cls.reading_form, "label": columns.label, "header": config.header, **encoder.reading}
-        many = len(encoder.features)
-        return Collection(rows.classes, torch.from_numpy(encoder.encode(rows.table)), rows.owners,
+        schema = schema_of(labelled, columns.without)
+        rows = by_class(schema.table, columns, config.held_out)
+
+        def fit(training: NDArray[np.int64]) -> Encoded:
+            encoder = schema.fit(rows.table, training)
+            reading = {"form": cls.reading_form, "label": columns.label, "header": config.header, **encoder.reading}
+            return Encoded(torch.from_numpy(encoder.encode(rows.table)), reading, encoder.facts)
+
+        return Collection(rows.classes, torch.empty(len(rows.table), 0), rows.owners,
                           [rows.table.where(row) for row in range(len(rows.table))], FORM, "rows",
-                          (f"{many:,} feature{'s' * (many != 1)}", *found.notes, *rows.notes),
-                          (*table.problems, *unlabelled, *found.problems, *rows.problems), reading)
+                          (*schema.notes, *rows.notes),
+                          (*table.problems, *unlabelled, *schema.problems, *rows.problems), fit=fit,
+                          groups=rows.groups, grouped_by=f"the column {columns.group}")
+
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each feature over the training examples, but of names that were hashed."""
+        return Encoder.of(self.labelled.reading).scaled(*super().normalization())
 
     @classmethod
     def read_new(cls, folder: Path, spec: Spec) -> NewTask:

@@ -8,27 +8,21 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, found
 from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.delimited import Header
+from workbench.tasks.files.encoding import Encoder
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files, with_notes
 from workbench.tasks.files.pictures import is_picture
 from workbench.tasks.files.tables import guess_label
 from workbench.tasks.own.fields import header_of_tables, ignored_columns
 from workbench.tasks.own.new_tables import read_new_rows, spec_of_values
-from workbench.tasks.own.task_forms import (
-    FORMS,
-    WEAK_NAMES,
-    Form,
-    Layout,
-    Said,
-    collected,
-    lay_out,
-)
+from workbench.tasks.own.task_forms import FORMS, WEAK_NAMES, Form, Layout, Said, collected, lay_out
 from workbench.tasks.own.task_splits import TaskCollection, fitting_shape
 from workbench.tasks.own.task_targets import CLASS_NAMES
 from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
@@ -75,6 +69,10 @@ class TableTasks(OwnTasks):
 
     has_classes: ClassVar[bool]
     input_kinds = frozenset({"vector"})
+
+    def normalization(self, training: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each feature over the training rows, but of names that were hashed."""
+        return Encoder.of(self.found.reading).scaled(*super().normalization(training))
 
     @classmethod
     def what_it_reads(cls) -> str:

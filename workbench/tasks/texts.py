@@ -219,7 +219,8 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
     return Collection(rows.classes, torch.from_numpy(features.encode(rows.table)), rows.owners,
                       [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
                       (what, *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading,
-                      words=tuple(rows.table.texts(text)) if text else ())
+                      words=tuple(rows.table.texts(text)) if text else (), groups=rows.groups,
+                      grouped_by=f"the column {columns.group}")
 
 
 def _whole(table: Table, features: TextFeatures) -> tuple[Table, list[str]]:

@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from workbench.tasks.files.encoding import Encoder, fitted
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.tables import Encoder, Table, fitted, guess_label, kind_of, read_table, stacked, table_of
+from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table, stacked, table_of
 
 
 def table(path: Path, text: str, encoding: str = "utf-8", header: str = "auto") -> Table:
@@ -234,7 +235,13 @@ def test_the_label_is_guessed_by_its_name_and_else_by_its_values() -> None:
     assert guess_label(table_of(path, ["id", "one", "two", "n"], cells, range(24))) == "two"
     assert guess_label(table_of(path, ["id", "one", "two", "y"], cells, range(24))) == "y"
     assert guess_label(table_of(path, ["id", "one", "two", "n"], cells, range(24)), ["two"]) == "one"
-    assert guess_label(table_of(path, ["y", "sex", "two", "n"], cells, range(24)), ["sex", "two"]) is None
+    assert guess_label(table_of(path, ["y", "sex", "two", "n"], cells, range(24)), ["sex", "two"]) == "n"
+    assert guess_label(table_of(path, ["id", "n", "size"], [[cell[0], cell[3], cell[0]] for cell in cells], range(24))
+                       ) is None
+    bare = ["column 1", "column 2", "column 3"]
+    for first in (0, 2):  # in tables without a header the class comes first or last
+        rows = [[cell[3], f"{row}.5", str(row)][:: -1 if first else 1] for row, cell in enumerate(cells)]
+        assert guess_label(table_of(path, bare, rows, range(24), has_header=False)) == bare[first]
 
 
 def mixed(tmp_path: Path) -> Table:

@@ -15,7 +15,7 @@ from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.resolve import resolve
 from workbench.tasks.base import STREAMS, TaskBatch
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.own.classes import Shapes
+from workbench.tasks.own.class_splits import Shapes
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, fitting_shape, plan_tasks, query_quota
 from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 

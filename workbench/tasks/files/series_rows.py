@@ -50,6 +50,7 @@ class Rows:
 
     Attributes:
         labels: Of each series; empty where the table has no column of labels.
+        groups: Of each series what it belongs to; empty where no column was named that says so.
         series: [channels, steps] each.
         lines: The line of each.
         columns: What the columns mean.
@@ -58,6 +59,7 @@ class Rows:
     """
 
     labels: list[str]
+    groups: list[str]
     series: list[Values]
     lines: list[int]
     columns: Columns
@@ -65,21 +67,23 @@ class Rows:
     problems: list[str]
 
 
-def read_rows(path: Path, label: str | None, *, is_labelled: bool = True) -> Rows:
+def read_rows(path: Path, label: str | None, group: str | None = None, *, is_labelled: bool = True) -> Rows:
     """Read a table with a series in every row; what stands in no row that can be read is named and left out.
 
     Args:
         path: The table, with a header or without.
         label: Name of the column of labels, or its number from 1; None to find it.
-        is_labelled: Whether it has such a column.
+        group: The same of the column of what a series belongs to; None for none.
+        is_labelled: Whether it has a column of labels.
 
     Raises:
         FileError: It is no such table, with the reason and the remedy.
     """
     header, cells = _parted(read_cells(path))
-    columns = find_columns(header, [row for _, row in cells], label, is_labelled=is_labelled)
     width = len(header) if header else max(len(row) for _, row in cells)
-    result = Rows([], [], [], columns, 0, [])
+    grouped = _named_column(header, width, group, "groups") if group else None
+    columns = find_columns(header, [row for _, row in cells], label, is_labelled=is_labelled, without=grouped)
+    result = Rows([], [], [], [], columns, 0, [])
     gaps = 0
     for line, row in cells:
         try:
@@ -93,10 +97,11 @@ def read_rows(path: Path, label: str | None, *, is_labelled: bool = True) -> Row
             result.problems.append(f"line {line}: {error}")
             continue
         result.labels.append(name)
+        result.groups.append(row[grouped] if grouped is not None and grouped < len(row) else "")
         result.series.append(series)
         result.lines.append(line)
         gaps += missing
-    return Rows(result.labels, result.series, result.lines, columns, gaps, result.problems)
+    return Rows(result.labels, result.groups, result.series, result.lines, columns, gaps, result.problems)
 
 
 def look_at(path: Path, label: str | None) -> Columns:
@@ -119,25 +124,26 @@ def _parted(cells: list[tuple[int, list[str]]]) -> tuple[list[str], list[tuple[i
     return header, rows
 
 
-def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: str | None, *, is_labelled: bool
-                 ) -> Columns:
+def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: str | None, *, is_labelled: bool,
+                 without: int | None = None) -> Columns:
     """What the columns of a table mean.
 
     Columns whose names are numbered in order are the steps of a channel each; without names all columns are steps but
-    the one of labels.
+    the one of labels, and the one that they are to do `without`.
 
     Raises:
         FileError: The columns are no series, or none of them holds labels.
     """
     looked = rows[:_LOOKED_AT]
     width = len(header) if header else max(len(row) for row in looked)
-    place = _named_label(header, width, label) if label else None
-    groups = _numbered(header, place)
+    place = _named_column(header, width, label, "labels") if label else None
+    groups = _numbered(header, {place, without})
     if is_labelled and place is None:
-        place = _label(header, looked, {column for steps in groups.values() for column in steps}, width)
+        taken = {without, *(column for steps in groups.values() for column in steps)}
+        place = _label(header, looked, taken, width)
     is_numbered = bool(groups)
     if not is_numbered:
-        groups = {"": [column for column in range(width) if column != place]}
+        groups = {"": [column for column in range(width) if column not in (place, without)]}
         _check_are_numbers(header, groups[""], looked)
     largest = max(map(len, groups.values()))
     chosen = {name: tuple(steps) for name, steps in groups.items() if len(steps) == largest}
@@ -162,21 +168,21 @@ def _check_are_numbers(header: Sequence[str], columns: Sequence[int], rows: Sequ
                             "neither the label nor a step in time")
 
 
-def _named_label(header: Sequence[str], width: int, label: str) -> int:
-    if label in header:
-        return header.index(label)
-    if label.isdigit() and 1 <= int(label) <= width:
-        return int(label) - 1
+def _named_column(header: Sequence[str], width: int, name: str, what: str) -> int:
+    if name in header:
+        return header.index(name)
+    if name.isdigit() and 1 <= int(name) <= width:
+        return int(name) - 1
     there = ", ".join(header[:6]) if header else f"none, but {width} columns that go by their numbers from 1"
-    raise FileError(f"has no column {label!r} for the labels; its columns are: {there}")
+    raise FileError(f"has no column {name!r} for the {what}; its columns are: {there}")
 
 
-def _numbered(header: Sequence[str], label: int | None) -> dict[str, list[int]]:
+def _numbered(header: Sequence[str], taken: set[int | None]) -> dict[str, list[int]]:
     """Columns by what stands before their numbers, in the order of the numbers, where those follow one another."""
     found: dict[str, list[tuple[int, int]]] = {}
     for column, name in enumerate(header):
         parts = _NUMBERED.match(name)
-        if parts and column != label:
+        if parts and column not in taken:
             found.setdefault(parts[1].strip(), []).append((int(parts[2]), column))
     groups: dict[str, list[int]] = {}
     for name, steps in found.items():
@@ -187,12 +193,12 @@ def _numbered(header: Sequence[str], label: int | None) -> dict[str, list[int]]:
     return groups
 
 
-def _label(header: Sequence[str], rows: Sequence[Sequence[str]], steps: set[int], width: int) -> int:
+def _label(header: Sequence[str], rows: Sequence[Sequence[str]], steps: set[int | None], width: int) -> int:
     """The column of labels: by its name, by holding words, or as the first or last that holds few whole numbers."""
     free = [column for column in range(width) if column not in steps]
     named = [column for name in _LABELS for column in free if header and header[column].lower() == name]
     columns = {column: [row[column] for row in rows if column < len(row) and row[column]] for column in free}
-    ends = [column for column in ((0, width - 1) if not steps else free) if column in columns]
+    ends = [column for column in ((0, width - 1) if len(steps) < FEWEST_STEPS else free) if column in columns]
     for column in named:
         return column
     words = [column for column in free if columns[column] and all(number(cell) is None for cell in columns[column])]

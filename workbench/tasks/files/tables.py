@@ -1,13 +1,13 @@
-"""Tables of a person's own: their columns, what kind each is of, and how rows become numbers for a learner."""
+"""Tables of a person's own: their cells, their columns, and what kind each is of."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ from workbench.tasks.files.words import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLE_SUFFIXES", "Encoder", "Fitted", "Table", "fitted", "guess_label", "kind_of", "read_table", "stacked",
-           "table_of"]
+__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "kind_of", "read_table", "stacked", "table_of"]
 
 Kind = Literal["numeric", "categorical", "text", "id", "empty"]
 
@@ -30,7 +29,9 @@ MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?",
 _NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
 _ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|row|rownames|key|unnamed: ?\d+)\.?", re.IGNORECASE)
 _LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
-_MOST_VALUES, _MOST_STRAY, _LARGEST = 50, 0.02, 1e30
+MOST_VALUES = 50
+"""Different values that a column of a few has at most."""
+_MOST_STRAY, _LARGEST, _FEWEST_OF_A_NUMBER = 0.02, 1e30, 5
 _DECIMALS = {",": ".", ";": ","}
 _COMMA = re.compile(r"[+\N{MINUS SIGN}-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 _COMMA_THOUSANDS = re.compile(r"[+\N{MINUS SIGN}-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
@@ -237,7 +238,7 @@ def kind_of(table: Table, name: str) -> Kind:
         return "id" if is_count and is_id else "numeric"
     cells = table.frame[name].to_numpy(dtype=object)[~missing]
     distinct = len(set(cells))
-    if distinct <= min(_MOST_VALUES, max(2, present / 2)):
+    if distinct <= min(MOST_VALUES, max(2, present / 2)):
         return "categorical"
     # Many scripts put no space between words, and names for rows are seldom written in them.
     are_words = np.mean([" " in cell or not cell.isascii() for cell in cells]) > 0.5
@@ -245,172 +246,31 @@ def kind_of(table: Table, name: str) -> Kind:
 
 
 def guess_label(table: Table, without: Collection[str] = ()) -> str | None:
-    """The column that says the class of each row: one that is called so, else the last of few values; or None."""
+    """The column that says the class of each row: one that is called so, else the last of few values, else one of few
+    whole numbers: the last, or the first where no column has a name; or None."""
     free = [name for name in table.columns if name not in without]
     for wanted in _LABELS:
         named = [name for name in free if name.lower() == wanted and _repeats(table, name, 2)]
         if named:
             return named[0]
     repeated = [name for name in free if kind_of(table, name) in ("categorical", "text") and _repeats(table, name, 3)]
-    return repeated[-1] if repeated else None
+    if repeated:
+        return repeated[-1]
+    numbered = [name for name in (free[-1:] if table.has_header else [*free[-1:], *free[:1]]) if _is_few(table, name)]
+    return numbered[0] if numbered and len(free) > 1 else None
+
+
+def _is_few(table: Table, name: str) -> bool:
+    """Whether a column has a few whole numbers that come back as often as those of classes do."""
+    numbers = table.numbers(name)
+    there = numbers[~np.isnan(numbers)]
+    distinct = len(np.unique(there))
+    is_whole = bool((there == np.round(there)).all()) and not table.strays(name).any()
+    return (kind_of(table, name) == "numeric" and is_whole
+            and 2 <= distinct <= MOST_VALUES and len(there) >= _FEWEST_OF_A_NUMBER * distinct)
 
 
 def _repeats(table: Table, name: str, times: float) -> bool:
     """Whether each value of a column comes so many times on average."""
     cells = [cell for cell in table.texts(name) if cell]
     return len(cells) >= times * len(set(cells)) > 0
-
-
-class Coding(NamedTuple):
-    """How a column becomes features.
-
-    Attributes:
-        name: The column.
-        kind: "numeric" or "categorical".
-        median: What stands for a missing number.
-        marks_missing: Whether a feature says where a number was missing.
-        values: Known values, each a feature that is 1 where the cell has it.
-        has_commas: Whether a comma parted decimals, and a point thousands.
-    """
-
-    name: str
-    kind: Literal["numeric", "categorical"]
-    median: float = 0.0
-    marks_missing: bool = False
-    values: tuple[str, ...] = ()
-    has_commas: bool = False
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Names of the features."""
-        if self.kind == "numeric":
-            return (self.name, *([f"{self.name} is missing"] if self.marks_missing else []))
-        return tuple(f"{self.name} = {value}" for value in self.values)
-
-
-@dataclass(frozen=True)
-class Encoder:
-    """Turns the rows of tables with the same columns into the same features.
-
-    Attributes:
-        codings: How each column is turned, in order.
-    """
-
-    codings: tuple[Coding, ...]
-
-    @classmethod
-    def of(cls, reading: Mapping[str, Any]) -> Encoder:
-        """The encoder that was written as `reading`."""
-        return cls(tuple(Coding(one["name"], one["kind"], one["median"], one["marks_missing"], tuple(one["values"]),
-                          one.get("has_commas", False))
-                         for one in reading["columns"]))
-
-    @property
-    def reading(self) -> dict[str, Any]:
-        """Plain values that `of` reads."""
-        return {"columns": [{**one._asdict(), "values": list(one.values)} for one in self.codings]}
-
-    @property
-    def columns(self) -> tuple[str, ...]:
-        """Names of the columns that it reads."""
-        return tuple(one.name for one in self.codings)
-
-    @property
-    def features(self) -> tuple[str, ...]:
-        """Name of each feature."""
-        return tuple(name for one in self.codings for name in one.features)
-
-    def encode(self, table: Table) -> NDArray[np.float32]:
-        """[rows, features] of a table; columns that it does not know are passed over, unknown values are all zero.
-
-        Raises:
-            DataError: A column is missing, or a cell of a column of numbers is neither a number nor missing.
-        """
-        table.check_has(self.columns, "which the learner was trained on")
-        if table.decimal != ".":  # else a new table of a few rows might show less than the one it was fitted on
-            known = {one.name for one in self.codings if one.has_commas}
-            table = replace(table, commas=table.commas | known)
-        parts = [_numeric(table, one) if one.kind == "numeric" else _categorical(table, one) for one in self.codings]
-        return np.concatenate(parts, axis=1).astype(np.float32)
-
-
-def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
-    strays = np.flatnonzero(table.strays(coding.name)).tolist()
-    if strays:
-        cell = table.frame[coding.name].iloc[strays[0]]
-        raise DataError(f"{table.path.parent / table.where(strays[0])}: {cell!r} in the column {coding.name} is "
-                        "no number; correct it or delete the line")
-    numbers = table.numbers(coding.name)
-    missing = np.isnan(numbers)
-    filled = np.where(missing, coding.median, numbers)
-    return np.stack([filled, missing], axis=1) if coding.marks_missing else filled[:, None]
-
-
-def _categorical(table: Table, coding: Coding) -> NDArray[np.float64]:
-    cells = table.texts(coding.name)
-    return np.stack([cells == value for value in coding.values], axis=1).astype(np.float64)
-
-
-class Fitted(NamedTuple):
-    """An encoder, and what it was fitted on.
-
-    Attributes:
-        table: The rows that have a number wherever one belongs.
-        encoder: Of all columns that say something of an example.
-        notes: Columns that only name the rows and were left out, in words for the line of facts.
-        problems: Columns and rows that were left out, and why.
-    """
-
-    table: Table
-    encoder: Encoder
-    notes: tuple[str, ...]
-    problems: tuple[str, ...]
-
-
-def fitted(table: Table, without: Collection[str] = ()) -> Fitted:
-    """An encoder of every column of a table but those `without`, which are targets, groups and what is to be ignored.
-
-    Raises:
-        DataError: No column is left.
-    """
-    kinds = {name: kind_of(table, name) for name in table.columns if name not in without}
-    numeric = [name for name, kind in kinds.items() if kind == "numeric"]
-    kept, problems = _without_strays(table, numeric)
-    codings = tuple(coding for name, kind in kinds.items() if kind in ("numeric", "categorical")
-                    and (coding := _coding(kept, name, kind)).features)
-    ids = [name for name, kind in kinds.items() if kind == "id"]
-    for kind, why, remedy in (
-        ("text", "holds text of many values", "name it in dataset.ignore, or open the table as texts"),
-        ("empty", "is empty", "delete it or fill it in"),
-    ):
-        names = [name for name in kinds if kinds[name] == kind]
-        problems += [f"{table.path.name}: the column {name} {why} and was left out; {remedy}" for name in names]
-    if not codings:
-        raise DataError(f"{table.path} has no column of numbers or of few values that a learner could go by; its "
-                        f"columns are {listed(table.columns, 12)}")
-    notes = (f"{', '.join(ids)} left out, {'as it only names' if len(ids) == 1 else 'as they only name'} the rows",) \
-        if ids else ()
-    return Fitted(kept, Encoder(codings), notes, tuple(problems))
-
-
-def _without_strays(table: Table, numeric: Sequence[str]) -> tuple[Table, list[str]]:
-    """The rows that have numbers where numbers belong, and a sentence on the cells of each column that have none."""
-    problems: list[str] = []
-    bad = np.zeros(len(table), dtype=np.bool_)
-    for name in numeric:
-        strays = table.strays(name)
-        if strays.any():
-            cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in np.flatnonzero(strays).tolist()]
-            problems.append(f"in the column {name} these cells are no numbers, and their rows were left out: "
-                            f"{listed(cells, 5)}; correct them")
-            bad |= strays
-    return (table.rows(~bad), problems) if bad.any() else (table, problems)
-
-
-def _coding(table: Table, name: str, kind: Kind) -> Coding:
-    if kind == "categorical":
-        return Coding(name, "categorical", values=tuple(sorted(set(table.texts(name)) - {""})))
-    numbers = table.numbers(name)
-    missing = np.isnan(numbers)
-    return Coding(name, "numeric", float(np.median(numbers[~missing])) if not missing.all() else 0.0,
-                  bool(missing.any()), has_commas=name in table.commas)

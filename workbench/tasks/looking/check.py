@@ -17,7 +17,8 @@ from workbench.tasks.base import Overview, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import list_files, walked_once
 from workbench.tasks.looking.recognizer import NEW_TASK, Recognized, recognize_data
-from workbench.tasks.own.classes import OwnClasses, OwnClassesConfig
+from workbench.tasks.own.class_splits import OwnClassesConfig
+from workbench.tasks.own.classes import OwnClasses
 from workbench.tasks.own.folders import recognize, scan
 from workbench.tasks.own.new_task import read_new_task, usual_spec
 

@@ -1,45 +1,29 @@
-"""Examples of a person's own that belong to classes: their splits, what is too small, and what would help."""
+"""Examples of a person's own that belong to classes: what was read of them, and how their classes are held out."""
 
 from __future__ import annotations
 
-import math
 from abc import abstractmethod
-from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
-from itertools import chain
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from workbench.experiment.experiment import Experiment, TaskConfig
-from workbench.experiment.fields import field
+from workbench.experiment.experiment import Experiment
 from workbench.tasks.base import SPLIT_NAMES
+from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.files.words import shown
+from workbench.tasks.own.class_splits import OwnClassesConfig, Plan, Shapes, plan_splits, remedy, shares_of, what_fits
 from workbench.tasks.own.data import OwnData
-from workbench.tasks.own.folders import ClassFolder, Shares, share_out
-from workbench.tasks.sampling.classes import ClassTasks, ClassTasksConfig, Labelled
+from workbench.tasks.own.folders import ClassFolder
+from workbench.tasks.own.groups import ANYWHERE, are_whole, counts_by_side, linked, sides_of
+from workbench.tasks.sampling.classes import ClassTasks, Labelled, sides_by_example
 from workbench.tasks.sampling.moments import moments_of
-
-
-class OwnClassesConfig(ClassTasksConfig):
-    """Where the data lie, and how their classes are shared out where they do not say; a subclass declares `path` anew
-    with what it reads."""
-
-    path: Path | None = field(None, label="Data", help="The file or folder.")
-    validation_share: float = field(0.2, label="Validation share", help="Part of the classes that validate, where the "
-                                    "data do not say; more where the tasks need more.", ge=0.01, le=0.8)
-    test_share: float = field(0.2, label="Test share", help="Part of the classes that are tested on, where the data "
-                              "do not say; more where the tasks need more.", ge=0.01, le=0.8)
-    split_seed: int = field(0, label="Split seed", help="Decides which classes validate and are tested on, where the "
-                            "data do not say; the seed of the experiment has no part in it.",
-                            ge=0, le=2**31 - 1, advanced=True)
 
 
 @dataclass(frozen=True)
@@ -58,6 +42,11 @@ class Collection:
         reading: As in `Spec`.
         moments: For pixels, [examples, channels, 2] mean of each example and of its squares, with pixels in [0, 1].
         words: What each example says, to be shown to people, where the examples are texts.
+        fit: Makes the inputs with what the training examples, given by their rows, tell of all; `inputs` are then
+            empty. None where no example tells anything of others.
+        groups: [examples] what each belongs to, which stays on one side of the split; empty where it is nothing. None
+            where only `ClassFolder.group` is to go by.
+        grouped_by: What the groups are called by, such as "the column speaker".
     """
 
     classes: tuple[ClassFolder, ...]
@@ -71,6 +60,9 @@ class Collection:
     reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
     moments: Tensor | None = None
     words: Sequence[str] = ()
+    fit: Callable[[NDArray[np.int64]], Encoded] | None = None
+    groups: Sequence[str] | None = None
+    grouped_by: str = ""
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -143,147 +135,63 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
     Raises:
         DataError: There are too few classes or examples, with the remedy.
     """
-    counts = found.counts
     _check_is_finite(found, config)
+    by_example = config.held_out == "examples"
+    plan, sides = _by_example(found, config) if by_example else _by_class(found, config, shapes)
+    split = [side if takes_part else "" for side, takes_part in zip(plan.split, plan.takes_part, strict=True)]
+    own = np.array([SPLIT_NAMES.index(side) if side else -1 for side in split], dtype=np.int8)[found.owners]
+    is_drawn = own >= 0 if by_example or sides is None else (sides == own) | ((own >= 0) & (sides == ANYWHERE))
+    encoded = Encoded(found.inputs, found.reading, ())
+    if found.fit is not None:
+        if by_example and sides is None:
+            known = np.flatnonzero(found.counts)
+            sides = sides_by_example(found.counts[known], [found.classes[i].name for i in known])
+        encoded = found.fit(np.flatnonzero(is_drawn & (sides == 0 if by_example else own == 0)))
+    some = np.flatnonzero(found.counts)
+    facts = [f"{sum(bool(split[i]) for i in some):,} classes", f"{int(is_drawn.sum()):,} {found.noun}", *encoded.facts,
+             *found.facts, *plan.notes]
+    return Labelled(encoded.inputs, found.counts[some], tuple(shown(found.classes[i].name) for i in some),
+                    tuple(split[i] for i in some), tuple(shown(file) for file in found.files), found.form,
+                    " · ".join(facts), (*found.problems, *plan.problems), encoded.reading, found.moments,
+                    tuple(found.words), sides)
+
+
+def _by_example(found: Collection, config: OwnClassesConfig) -> tuple[Plan, NDArray[np.int8] | None]:
+    """Every class in every split; where there are groups, also the split of each example."""
+    many = len(found.classes)
+    plan = Plan(["train"] * many, [True] * many, [], [])
+    if found.groups is None:
+        return plan, None
+    sides = sides_of(found.groups, shares_of(config), f"{config.path}: {found.grouped_by}")
+    return plan._replace(notes=[_apart(found)]), np.where(sides == ANYWHERE, 0, sides)
+
+
+def _by_class(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> tuple[Plan, NDArray[np.int8] | None]:
+    """The classes shared out; where groups cut across them, also the split that each example may be drawn in."""
+    classes: Sequence[ClassFolder] = found.classes
+    if found.groups is not None:
+        classes = linked(found.classes, found.owners, found.groups)
     try:
-        plan = plan_splits(found.classes, counts, config, shapes, found.noun)
+        plan = plan_splits(classes, found.counts, config, shapes, found.noun)
     except DataError as error:
-        raise DataError(_remedy(str(error), found, config, shapes)) from error
-    some = np.flatnonzero(counts)
-    facts = [f"{len(some):,} classes", f"{len(found.owners):,} {found.noun}", *found.facts, *plan.notes]
-    return Labelled(found.inputs, counts[some], tuple(shown(found.classes[i].name) for i in some),
-                    tuple(plan.split[i] for i in some), tuple(shown(file) for file in found.files), found.form,
-                    " · ".join(facts), (*found.problems, *plan.problems), found.reading, found.moments,
-                    tuple(found.words))
+        raise DataError(remedy(str(error), found.classes, found.counts, config, shapes,
+                               noun=found.noun)) from error
+    if found.groups is None or are_whole(classes, plan.split):
+        return plan, None
+    sides = sides_of(found.groups, shares_of(config), f"{config.path}: {found.grouped_by}")
+    counts = counts_by_side(found.owners, sides, len(classes))
+    classes = [replace(one, group=one.name) for one in classes]
+    try:
+        plan = plan_splits(classes, counts, config, shapes, found.noun)
+    except DataError as error:
+        smaller = what_fits(classes, counts, config, shapes, found.noun)
+        raise DataError(f"{config.path}: {found.grouped_by} cuts across the classes, so each split has only the "
+                        f"{found.noun} of its own groups, and {error}. {f'Set {smaller}, name' if smaller else 'Name'} "
+                        "another group, or leave dataset.group empty") from error
+    return plan._replace(notes=[*plan.notes, _apart(found)]), sides
 
 
-class Shapes(NamedTuple):
-    """Shape of the tasks that are tested on and of those that are trained on."""
-
-    task: TaskConfig
-    training: TaskConfig
-
-    def of(self, split: str) -> TaskConfig:
-        """The shape of a split's tasks."""
-        return self.training if split == "train" else self.task
-
-    def largest(self) -> TaskConfig:
-        """The shape that takes more examples of a class."""
-        return max(self, key=_examples)
-
-
-def _examples(shape: TaskConfig) -> int:
-    """Examples of a class that a task takes."""
-    return shape.shots + shape.queries
-
-
-@dataclass(frozen=True)
-class Plan:
-    """The split of each class, notes, and which classes have too few examples to take part."""
-
-    split: list[str]
-    notes: list[str]
-    problems: list[str]
-
-
-def plan_splits(classes: Sequence[ClassFolder], counts: NDArray[np.int64], config: OwnClassesConfig,
-                shapes: Shapes, noun: str) -> Plan:
-    """Share all classes out and see whether those with enough examples suffice.
-
-    The split is `share_out`'s and follows from the names of the classes, the config and the ways of the tasks. Shots,
-    queries and `counts`, the readable examples of each class, decide only which classes take part.
-
-    Raises:
-        DataError: There are too few classes, or a split has too few with enough examples.
-    """
-    if config.held_out == "examples":  # every class is in every split
-        return Plan(["train"] * len(classes), [], [])
-    turns = _turns(config)
-    split, notes = share_out(classes, math.ceil(shapes.task.ways / turns),
-                             Shares(config.validation_share, config.test_share, config.split_seed))
-    usable = Counter(side for side, count in zip(split, counts, strict=True) if count >= _examples(shapes.of(side)))
-    given = {one.split for one in classes}
-    for side in SPLIT_NAMES:
-        needed = math.ceil(shapes.of(side).ways / turns)
-        if usable[side] < needed:
-            place = f"{side} folder" if side in given and noun == "pictures" else f"{side} split"
-            raise DataError(f"the {place} holds {usable[side]} usable classes and its tasks need {needed}")
-    small = [_too_small(one, int(count), side, shapes, noun)
-             for one, count, side in zip(classes, counts, split, strict=True) if count < _examples(shapes.of(side))]
-    return Plan(split, notes, named(small, f"{{}} more classes have too few {noun} and take no part"))
-
-
-def _too_small(one: ClassFolder, count: int, side: str, shapes: Shapes, noun: str) -> str:
-    shape = shapes.of(side)
-    table = "training" if _examples(shape) > _examples(shapes.task) else "task"
-    return (f"the class {shown(one.name)} has {count} readable {noun} and {shape.shots} + {shape.queries} shots and "
-            f"queries take {_examples(shape)}; it takes no part in {side}: add {noun} or lower {table}.shots or "
-            f"{table}.queries")
-
-
-def _remedy(finding: str, found: Collection, config: OwnClassesConfig, shapes: Shapes) -> str:
-    """Why the classes do not suffice, in a sentence that proposes what would."""
-    largest = shapes.largest()
-    needed, total = _examples(largest), len(found.classes)
-    large = int((found.counts >= needed).sum())
-    holds = "one class" if total == 1 else f"{total} classes"
-    if large < total:
-        holds += (f", {large} of them with the {needed} {found.noun} that {largest.shots} + {largest.queries} shots "
-                  f"and queries take ({_smallest(found, needed)} too small)")
-    message = f"{config.path} holds {holds}, which will not do for {shapes.task.ways}-way tasks: {finding}"
-    smaller = ((config, changed, words) for changed, words in _smaller(shapes, largest, large < total))
-    fewer = ((changed, shapes, words) for changed, words in _smaller_shares(config))
-    for changed_config, changed_shapes, words in chain(fewer, smaller):
-        try:
-            plan_splits(found.classes, found.counts, changed_config, changed_shapes, found.noun)
-        except DataError:
-            continue
-        return f"{message}. Set {words}, or add {found.noun if large < total else 'classes'}"
-    if large < total:
-        return f"{message}. Add {found.noun}, or lower shots, queries and ways together"
-    return f"{message}. Even 2-way tasks need more: add {_adding(found.noun)}"
-
-
-def _smallest(found: Collection, needed: int) -> str:
-    """The first few classes with fewer examples than that, in words."""
-    names = [shown(one.name) for one, count in zip(found.classes, found.counts, strict=True) if count < needed]
-    return f"{listed(names, 3)} {'is' if len(names) == 1 else 'are'}"
-
-
-def _smaller_shares(config: OwnClassesConfig) -> Iterator[tuple[OwnClassesConfig, str]]:
-    """Smaller parts of the classes to hold out; never larger ones, which would test a run on what it was trained on."""
-    for most in (0.2, 0.1):
-        values = {name: min(most, getattr(config, name)) for name in ("validation_share", "test_share")}
-        words = [f"dataset.{name} to {value}" for name, value in values.items() if value != getattr(config, name)]
-        if words:
-            yield config.model_copy(update=values), " and ".join(words)
-
-
-def _smaller(shapes: Shapes, largest: TaskConfig, lacks_examples: bool) -> Iterator[tuple[Shapes, str]]:
-    """Ever smaller tasks, and what to set for them: first fewer examples, where these are what is lacking."""
-    task, training = shapes
-    if lacks_examples:
-        for shots in range(training.shots - 1, 0, -1):
-            if largest is training != task:
-                yield Shapes(task, _with(training, shots=shots)), f"training.shots to {shots}"
-        for queries in range(largest.queries - 1, 0, -1):
-            fewer = Shapes(*(_with(shape, queries=min(queries, shape.queries)) for shape in shapes))
-            tables = ["task"] + ["training"] * (training.queries != task.queries)
-            yield fewer, " and ".join(f"{table}.queries to {queries}" for table in tables)
-    for ways in range(max(task.ways, training.ways) - 1, 1, -1):
-        fewer = Shapes(*(_with(shape, ways=min(ways, shape.ways)) for shape in shapes))
-        tables = ["task"] * (task.ways > ways) + ["training"] * (training.ways not in (task.ways, fewer.training.ways))
-        yield fewer, " and ".join(f"{table}.ways to {ways}" for table in tables)
-
-
-def _with(shape: TaskConfig, **values: int) -> TaskConfig:
-    return shape.model_copy(update=values)
-
-
-def _turns(config: OwnClassesConfig) -> int:
-    """Classes that one class stands for."""
-    return 4 if getattr(config, "rotations", False) else 1
-
-
-def _adding(noun: str) -> str:
-    return "folders of pictures, one for each class" if noun == "pictures" else "classes"
+def _apart(found: Collection) -> str:
+    many = len(set(found.groups or ()) - {""})
+    return (f"{many:,} groups by {found.grouped_by} kept on one side each: what is held out has only their own "
+            f"{found.noun}")

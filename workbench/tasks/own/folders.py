@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
 from itertools import accumulate, chain
 from pathlib import Path
 from typing import Literal
@@ -18,7 +19,8 @@ from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
 from workbench.tasks.files.pictures import is_picture
 from workbench.tasks.files.words import listed, plural, shown, split_called
 
-Level = Literal["auto", "top", "deepest"]
+Level = Literal["auto", "top", "deepest", "name"]
+GroupLevel = Literal["auto", "top", "second", "deepest"]
 BY_CLASS, BY_SPLIT, ALPHABETS = "pictures by class", "pictures by class, split in folders", "alphabets of characters"
 
 
@@ -97,6 +99,7 @@ class Layout:
         loose: Pictures that belong to no class.
         problems: What is left out, and why.
         notes: What was decided, for the line of facts.
+        groups: What the files of each folder belong to, by its path, where a level of folders was named that says so.
     """
 
     form: str
@@ -104,9 +107,10 @@ class Layout:
     loose: tuple[FileEntry, ...]
     problems: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    groups: Mapping[str, str] = dataclass_field(default_factory=dict)
 
 
-def recognize(found: Found, noun: str = "pictures", level: Level = "auto") -> Layout:
+def recognize(found: Found, noun: str = "pictures", level: Level = "auto", group: GroupLevel = "auto") -> Layout:
     """What form a folder has: classes, splits of classes, or alphabets of characters.
 
     A class is a folder that holds pictures directly; where some of these lie deeper than others, their top folders
@@ -118,7 +122,8 @@ def recognize(found: Found, noun: str = "pictures", level: Level = "auto") -> La
         found: The files.
         noun: What they are called.
         level: "top" where the top folders are the classes whatever lies below them, "deepest" where each folder that
-            holds files is one.
+            holds files is one, "name" where those of one name are one wherever they lie.
+        group: The folders that say what stays on one side of the split, below those of splits; "auto" for alphabets.
     """
     folders = {tuple(name.split("/")): tuple(files) for name, files in found.pictures.items() if name}
     while folders and len({parts[0] for parts in folders}) == 1 and all(len(parts) > 1 for parts in folders):
@@ -135,6 +140,10 @@ def recognize(found: Found, noun: str = "pictures", level: Level = "auto") -> La
         problems.append(f"{len(loose):,} {noun} lie in no class folder and were left out: "
                         f"{listed([shown(file.name) for file in loose], 5)}; move them into the folder of their class")
     classes = [_class(parts, files, splits[parts] if is_split else "") for parts, files in folders.items()]
+    groups = {} if group == "auto" else {files[0].folder: _group(parts[1:] if is_split else parts, group)
+                                         for parts, files in folders.items()}
+    if level == "name":
+        classes = _merged(classes, lambda one: one.name.rpartition("/")[2])
     notes: list[str] = []
     if is_split:
         classes, notes, more = without_overlap(classes, noun)
@@ -150,17 +159,28 @@ def recognize(found: Found, noun: str = "pictures", level: Level = "auto") -> La
     if not nested:
         classes = [replace(one, group=one.name) for one in classes]
     return Layout(form, tuple(sorted(classes, key=lambda one: (one.name, one.split))), loose, tuple(problems),
-                  tuple(notes))
+                  tuple(notes), groups)
+
+
+def _group(parts: tuple[str, ...], level: GroupLevel) -> str:
+    """The name of the folder at a level; empty where there is none so deep."""
+    place = {"top": 0, "second": 1}.get(level, len(parts) - 1)
+    return unicodedata.normalize("NFC", parts[place]) if place < len(parts) else ""
 
 
 def _by_top(classes: Sequence[ClassFolder]) -> tuple[list[ClassFolder], list[str]]:
     """The classes by their top folders, and the names of those that hold folders."""
-    tops: dict[tuple[str, str], list[ClassFolder]] = {}
+    deep = {shown(one.name.split("/")[0]) for one in classes if "/" in one.name}
+    return _merged(classes, lambda one: one.name.split("/")[0]), sorted(deep)
+
+
+def _merged(classes: Iterable[ClassFolder], called: Callable[[ClassFolder], str]) -> list[ClassFolder]:
+    """A class of all those of a split that are called alike."""
+    same: dict[tuple[str, str], list[ClassFolder]] = {}
     for one in classes:
-        tops.setdefault((one.split, one.name.split("/")[0]), []).append(one)
-    merged = [ClassFolder(top, split, top, tuple(chain.from_iterable(one.files for one in same)))
-              for (split, top), same in tops.items()]
-    return merged, sorted({shown(top) for (_, top), same in tops.items() if any("/" in one.name for one in same)})
+        same.setdefault((one.split, called(one)), []).append(one)
+    return [ClassFolder(name, split, name, tuple(chain.from_iterable(one.files for one in some)))
+            for (split, name), some in same.items()]
 
 
 def _class(parts: tuple[str, ...], files: tuple[FileEntry, ...], split: str) -> ClassFolder:

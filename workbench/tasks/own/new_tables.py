@@ -10,8 +10,9 @@ import torch
 
 from workbench.tasks.base import Examples, NewTask, Spec
 from workbench.tasks.files.delimited import Header
+from workbench.tasks.files.encoding import Encoder, fitted
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.tables import Encoder, Table, fitted, guess_label, kind_of, read_table
+from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table
 from workbench.tasks.files.words import listed
 from workbench.tasks.own.task_targets import in_order, is_of_classes
 

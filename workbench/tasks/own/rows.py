@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,7 +17,7 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.tables import TABLE_SUFFIXES, Table, guess_label
 from workbench.tasks.files.words import listed, split_called
-from workbench.tasks.own.classes import OwnClassesConfig
+from workbench.tasks.own.class_splits import OwnClassesConfig
 from workbench.tasks.own.fields import header_of_tables, ignored_columns
 from workbench.tasks.own.folders import ClassFolder
 
@@ -30,8 +30,9 @@ class RowsConfig(OwnClassesConfig):
     label: str | None = field(None, label="Label column", help="The column that says the class of each row; empty for "
                               "one called label, class, target, species or category, or else the last of few values.")
     ignore: str | None = ignored_columns()
-    group: str | None = field(None, label="Group column", help="A column such as speaker, compound or session: classes "
-                              "that share a value of it stay on one side of the split.")
+    group: str | None = field(None, label="Group column", help="A column such as speaker, compound or session: what "
+                              "shares a value of it stays on one side of the split. Where each value has rows of many "
+                              "classes, what is held out has the rows of its own values alone.")
     header: Header = header_of_tables()
 
     def ignored(self) -> tuple[str, ...]:
@@ -98,8 +99,9 @@ class ByClass:
 
     Attributes:
         table: The rows.
-        classes: The classes by name, with the split and the group that the table gives them.
+        classes: The classes by name, with the split that the table gives them.
         owners: [rows] index of the class of each.
+        groups: [rows] the group of each, where a column gives some; else None.
         notes: What was decided.
         problems: What was left out, and why.
     """
@@ -107,6 +109,7 @@ class ByClass:
     table: Table
     classes: tuple[ClassFolder, ...]
     owners: NDArray[np.int64]
+    groups: tuple[str, ...] | None
     notes: tuple[str, ...]
     problems: tuple[str, ...]
 
@@ -141,7 +144,7 @@ def without(table: Table, rows: NDArray[np.bool_], what: str) -> str:
 
 
 def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:
-    """Sort rows that have labels by class, and give the classes their splits and groups.
+    """Sort rows that have labels by class, and give the classes their splits and the rows their groups.
 
     A class whose rows are in several splits goes to the first of train, validation and test that has some, and only
     those rows are taken. Where half the classes of a split are also in another, as in tables made for ordinary
@@ -158,19 +161,14 @@ def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:
         table, labels = table.rows(kept), labels[kept]
         notes += said
         problems += wrong
-    groups: dict[str, str] = {}
-    if columns.group and held_out == "classes":
-        groups, wrong = _groups(labels, table.texts(columns.group), columns.group)
-        problems += wrong
-    elif columns.group:
-        problems.append(f"examples are held out of every class, so groups of {columns.group} cannot be kept on one "
-                        "side; set dataset.held_out to classes")
     names = sorted(set(labels))
     number = {name: i for i, name in enumerate(names)}
     owners = np.array([number[label] for label in labels], dtype=np.int64)
     order = np.argsort(owners, kind="stable")
-    classes = tuple(ClassFolder(name, splits.get(name, ""), groups.get(name, name), ()) for name in names)
-    return ByClass(table.rows(order), classes, owners[order], tuple(notes), tuple(problems))
+    classes = tuple(ClassFolder(name, splits.get(name, ""), name, ()) for name in names)
+    table = table.rows(order)
+    groups = tuple(table.texts(columns.group)) if columns.group else None
+    return ByClass(table, classes, owners[order], groups, tuple(notes), tuple(problems))
 
 
 def _splits(labels: NDArray[np.object_], cells: NDArray[np.object_], columns: Columns
@@ -192,27 +190,6 @@ def _splits(labels: NDArray[np.object_], cells: NDArray[np.object_], columns: Co
     problems = [f"the class {label} is in {' and in '.join(sorted(found[label], key=SPLIT_NAMES.index))} by the column "
                 f"{columns.split}; only its rows in {first[label]} were taken" for label in cut]
     return first, kept, [f"split by the column {columns.split}"], problems
-
-
-def _groups(labels: NDArray[np.object_], cells: NDArray[np.object_], column: str) -> tuple[dict[str, str], list[str]]:
-    """The group of each class; classes that share a value belong to one group, also through others."""
-    above: dict[str, str] = {}
-
-    def top(name: str) -> str:
-        while above.setdefault(name, name) != name:
-            name = above[name]
-        return name
-
-    for label, cell in set(zip(labels, cells, strict=True)):
-        if cell:
-            ends = sorted((top(f"class {label}"), top(f"group {cell}")))
-            above[ends[1]] = ends[0]
-    classes: Sequence[str] = sorted(set(labels))
-    groups = {label: top(f"class {label}") for label in classes}
-    if len(set(groups.values())) > 1:
-        return groups, []
-    return {}, [f"the column {column} links all classes with one another, so no group can be kept on one side of the "
-                "split; choose a column each of whose values belongs to some classes only"]
 
 
 def only_table(listing: Listing, suffixes: frozenset[str]) -> FileEntry | None:

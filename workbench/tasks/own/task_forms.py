@@ -14,9 +14,10 @@ import torch
 from numpy.typing import NDArray
 
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header
+from workbench.tasks.files.encoding import Encoded, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing
-from workbench.tasks.files.tables import Table, fitted, kind_of, read_table, stacked
+from workbench.tasks.files.tables import Table, kind_of, read_table, stacked
 from workbench.tasks.files.watching import tell
 from workbench.tasks.files.words import listed, named, split_called
 from workbench.tasks.own.rows import split_column
@@ -303,8 +304,9 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
     extra = [*parted(said.group), *parted(said.ignore)]
     layout.table.check_has(extra, "which dataset.group or dataset.ignore names")
     splitting = _splitting(layout.table, said, layout.task, *layout.targets)
-    fit = fitted(layout.table, [*layout.targets, *([layout.task] if layout.task else []), *extra, *splitting.columns])
-    table = fit.table
+    schema = schema_of(layout.table, [*layout.targets, *([layout.task] if layout.task else []), *extra,
+                                      *splitting.columns])
+    table = schema.table
     if layout.form == "columns":
         tasks, problems = _by_column(layout, table, with_classes)
         problems += [f"{table.path.name}: the column {name} splits rows where each column is a task, so it was left "
@@ -318,16 +320,20 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
     if groups is not None and layout.form != "columns" and all(len(set(groups[one.rows])) == 1 for one in tasks):
         tasks = [_grouped(one, str(groups[one.rows[0]])) for one in tasks]
         groups = None
-    reading = {"form": "class_task_tables" if with_classes else "task_tables", **fit.encoder.reading,
+    reading = {"form": "class_task_tables" if with_classes else "task_tables",
                "targets": [] if layout.form == "columns" else list(layout.targets),
                "header": "yes" if layout.table.has_header else "no"}
-    many = len(fit.encoder.features)
+
+    def fit(training: NDArray[np.int64]) -> Encoded:
+        encoder = schema.fit(table, training)
+        return Encoded(torch.from_numpy(encoder.encode(table)), {**reading, **encoder.reading}, encoder.facts)
+
     is_by_row = bool(splitting.column) and layout.form != "columns"
-    return TaskCollection(tuple(tasks), torch.from_numpy(fit.encoder.encode(table)), table.where, FORMS[layout.form],
-                          "rows", (f"{many:,} {'feature' if many == 1 else 'features'}", *_spoken(layout),
-                                  *([f"split by the column {splitting.column}"] if is_by_row else []), *fit.notes),
-                          (*layout.problems, *layout.table.problems, *fit.problems, *problems), reading, groups,
-                          "the columns of a table, as `reading` says")
+    return TaskCollection(tuple(tasks), torch.empty(len(table), 0), table.where, FORMS[layout.form], "rows",
+                          (*_spoken(layout), *([f"split by the column {splitting.column}"] if is_by_row else []),
+                           *schema.notes),
+                          (*layout.problems, *layout.table.problems, *schema.problems, *problems), {}, groups,
+                          "the columns of a table, as `reading` says", fit=fit)
 
 
 def _grouped(task: OwnTask, group: str) -> OwnTask:

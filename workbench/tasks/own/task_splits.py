@@ -14,9 +14,10 @@ from torch import Tensor
 
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import SPLIT_NAMES, Background
+from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.words import listed, named, shown
-from workbench.tasks.own.classes import Shapes
+from workbench.tasks.own.class_splits import Shapes
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
 
 Integers = NDArray[np.int64]
@@ -93,6 +94,8 @@ class TaskCollection:
         reading: As in `Spec`.
         row_groups: [rows] what each row belongs to, where rows of different splits may not share it; else None.
         raw, background: As in `Spec`.
+        fit: Makes the inputs with what the training rows tell of all; `inputs` are then empty. None where no row tells
+            anything of others.
     """
 
     tasks: tuple[OwnTask, ...]
@@ -106,6 +109,7 @@ class TaskCollection:
     row_groups: NDArray[np.object_] | None = None
     raw: str = ""
     background: Background = "as is"
+    fit: Callable[[Integers], Encoded] | None = None
 
     @property
     def is_ready_made(self) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, cast
@@ -17,20 +18,10 @@ from torch import Tensor
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.metrics import Metric
-from workbench.tasks.base import (
-    SPLIT_NAMES,
-    STREAMS,
-    Description,
-    Examples,
-    Floor,
-    Overview,
-    Spec,
-    Stream,
-    TaskBatch,
-)
+from workbench.tasks.base import SPLIT_NAMES, STREAMS, Description, Examples, Floor, Overview, Spec, Stream, TaskBatch
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.words import shown
-from workbench.tasks.own.classes import Shapes
+from workbench.tasks.own.class_splits import Shapes
 from workbench.tasks.own.data import OwnData
 from workbench.tasks.own.task_splits import Integers, TaskCollection, plan_tasks, query_quota
 from workbench.tasks.sampling.draws import Draws
@@ -113,12 +104,17 @@ class OwnTasks(OwnData):
         self._plan = plan_tasks(self.found, config, Shapes(self.shapes["test"], self.shapes["train"]),
                                 self.place(config))
         self.tasks = self._plan.tasks
+        training = np.unique(np.concatenate([one.rows for one, side in zip(self.tasks, self._plan.split, strict=True)
+                                             if side == "train"]))
+        if self.found.fit is not None:
+            inputs, reading, facts = self.found.fit(training)
+            self.found = replace(self.found, inputs=inputs, reading=reading, facts=(*facts, *self.found.facts))
         self.ways = self.tasks[0].ways
         self._classifies = "classification" in self.task_kinds
         self.has_shared_classes = len({one.class_names for one in self.tasks}) == 1
         self._arrange()
         self._pools = {stream: self._pool(stream) for stream in STREAMS}
-        self.spec = self._spec(config)
+        self.spec = self._spec(config, training)
         self._normalized = Normalizing(self.spec.mean, self.spec.deviation, self.found.inputs, device)
 
     @classmethod
@@ -151,10 +147,13 @@ class OwnTasks(OwnData):
         quota = np.stack([query_quota(self._counts[task], shape) for task in tasks])
         return _Pool(tasks, quota, shape.shots + int(quota.max()))
 
-    def _spec(self, config: OwnTasksConfig) -> Spec:
+    def normalization(self, training: Integers) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each channel or feature that inputs are normalized with, over the training rows."""
+        return moments_of(self.found.inputs, training)
+
+    def _spec(self, config: OwnTasksConfig, rows: Integers) -> Spec:
         training = self._pools["train"].tasks
-        rows = np.unique(np.concatenate([self.tasks[task].rows for task in training]))
-        mean, deviation = moments_of(self.found.inputs, rows)
+        mean, deviation = self.normalization(rows)
         (input_kind,) = self.input_kinds
         shape, reading = tuple(self.found.inputs.shape[1:]), dict(self.found.reading)
         if not self._classifies:

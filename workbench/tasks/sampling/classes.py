@@ -46,7 +46,7 @@ class Labelled:
         inputs: [examples, *shape]: pixels in uint8, where ink or light is 255, or numbers in float32.
         counts: [classes] examples of each class; they follow one another in `inputs`.
         names: Name of each class.
-        split: Name of the split of each class: train, validation or test.
+        split: Name of the split of each class: train, validation or test; empty where it takes no part.
         files: Where each example comes from; empty where there are no files.
         form: What it was recognized as.
         facts: One line about the whole.
@@ -55,6 +55,8 @@ class Labelled:
         moments: For pixels where it is known, [examples, channels, 2] mean of each example and of its squares, with
             pixels in [0, 1].
         words: What each example says, to be shown to people, where the examples are texts; empty elsewhere.
+        sides: [examples] the only split, by its place among `SPLIT_NAMES`, that an example may be drawn in; a place
+            beyond them for any. None where every example may be drawn wherever its class is.
     """
 
     inputs: Tensor
@@ -68,6 +70,7 @@ class Labelled:
     reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
     moments: Tensor | None = None
     words: tuple[str, ...] = ()
+    sides: NDArray[np.int8] | None = None
 
 
 class ClassTasksConfig(Choice):
@@ -86,6 +89,36 @@ class Part(NamedTuple):
     classes: NDArray[np.int64]
     starts: NDArray[np.int64]
     counts: NDArray[np.int64]
+
+
+def _noise(count: int) -> NDArray[np.float64]:
+    """[count] random numbers that are the same for every seed of an experiment, so that runs are compared on the same
+    examples."""
+    return np.random.default_rng(0).random(count)
+
+
+def sides_by_example(counts: NDArray[np.int64], names: Sequence[str]) -> NDArray[np.int8]:
+    """[examples] the split that each is in, by its place among `SPLIT_NAMES`, where all classes are in every split.
+
+    Args:
+        counts: [classes] examples of each class, which follow one another.
+        names: Of the classes.
+
+    Raises:
+        DataError: A class has fewer than three.
+    """
+    if counts.min() < 3:
+        raise DataError(f"the class {names[int(counts.argmin())]} has {counts.min()} examples, and holding examples "
+                        "out needs three of every class; add some, take the class away, or set dataset.held_out to "
+                        "classes")
+    of_class = np.repeat(np.arange(len(counts)), counts)
+    order = np.lexsort((_noise(len(of_class)), of_class))
+    held = np.repeat(np.maximum(1, np.round(_HELD_OUT * counts).astype(np.int64)), counts)
+    place = np.arange(len(of_class)) - np.repeat(np.cumsum(counts) - counts, counts)
+    sides = np.empty(len(of_class), dtype=np.int8)
+    sides[order] = np.select([place < held, place < 2 * held], [SPLIT_NAMES.index("test"),
+                                                                SPLIT_NAMES.index("validation")], 0)
+    return sides
 
 
 class ClassTasks(TaskSource):
@@ -149,28 +182,37 @@ class ClassTasks(TaskSource):
 
     def _by_class(self) -> tuple[NDArray[np.int64], dict[str, Part]]:
         """The examples as they come, and splits of other classes each."""
-        counts = self.labelled.counts
+        counts, sides = self.labelled.counts, self.labelled.sides
+        order = np.arange(counts.sum())
+        if sides is not None:  # of a class only those are there that its own side may have
+            of_class = np.repeat(np.arange(len(counts)), counts)
+            own = np.array([SPLIT_NAMES.index(split) if split else -1 for split in self.labelled.split])[of_class]
+            order = np.flatnonzero((sides == own) | (sides >= len(SPLIT_NAMES)))
+            counts = np.bincount(of_class[order], minlength=len(counts))
         starts = np.cumsum(counts) - counts
-        return np.arange(counts.sum()), {
+        return order, {
             name: Part(np.flatnonzero([split == name for split in self.labelled.split]), starts, counts)
             for name in SPLIT_NAMES}
 
     def _by_example(self) -> tuple[NDArray[np.int64], dict[str, Part]]:
-        """The examples shuffled within each class, and splits of all classes with examples of their own each.
-
-        The shuffle is the same for every seed of an experiment, so that runs are compared on the same examples.
-        """
+        """The examples shuffled within each class, and splits of all classes with examples of their own each."""
         counts = self.labelled.counts
-        if counts.min() < 3:
-            name = self.labelled.names[int(counts.argmin())]
-            raise DataError(f"the class {name} has {counts.min()} examples, and holding examples out needs three of "
-                            "every class; add some, take the class away, or set dataset.held_out to classes")
-        of_class = np.repeat(np.arange(len(counts)), counts)
-        order = np.lexsort((np.random.default_rng(0).random(len(of_class)), of_class))
-        held = np.maximum(1, np.round(_HELD_OUT * counts).astype(np.int64))
+        sides = self.labelled.sides
+        if sides is None:
+            sides = sides_by_example(counts, self.labelled.names)
+        of_class, noise = np.repeat(np.arange(len(counts)), counts), _noise(len(sides))
+        order = np.lexsort((noise, -sides, of_class))
+        sizes = np.stack([np.bincount(of_class[sides == side], minlength=len(counts))
+                          for side in range(len(SPLIT_NAMES))])
+        lacking = np.argwhere(sizes == 0)
+        if len(lacking):
+            side, one = lacking[0]
+            raise DataError(f"the class {self.labelled.names[one]} has no example in {SPLIT_NAMES[side]}, and holding "
+                            "examples out needs one of every class in each split; add some, or take the class away")
         starts, classes = np.cumsum(counts) - counts, np.arange(len(counts))
-        return order, {"test": Part(classes, starts, held), "validation": Part(classes, starts + held, held),
-                       "train": Part(classes, starts + 2 * held, counts - 2 * held)}
+        before = np.cumsum(sizes[::-1], axis=0)[::-1] - sizes  # what is tested on lies first
+        return order, {name: Part(classes, starts + before[side], sizes[side])
+                       for side, name in enumerate(SPLIT_NAMES)}
 
     def _classes(self, stream: Stream) -> NDArray[np.int64]:
         part = self._parts[_SPLIT_OF[stream]]
