@@ -19,10 +19,10 @@ from workbench.tasks.files.tables import TABLE_SUFFIXES, Table, guess_label, kin
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import listed
 from workbench.tasks.own.new_task import NewTask, normalized
+from workbench.tasks.own.ready_made import part_of_task
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, with_label
 
 FORM = "one table, classes in a column"
-SUPPORT, QUERY = "support.csv", "query.csv"
 
 
 class TableConfig(RowsConfig):
@@ -133,7 +133,7 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
         DataError: A file or a column is missing, or a cell is no number.
     """
     encoder = Encoder.of(spec.reading)
-    support, query = (new_table(folder, name, spec) for name in (SUPPORT, QUERY))
+    support, query = (new_table(folder, name, spec) for name in ("support", "query"))
     label = new_label(support, query, spec, encoder.columns)
     support, problems = with_label(support, label)
     names, targets = targets_of(support, label)
@@ -145,9 +145,9 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
 
 def usual_spec(folder: Path) -> Spec | None:
     """What a learner for this new task would be made for; None where its support has no column of classes."""
-    if not (folder / SUPPORT).is_file():
+    support = part_of_task(folder, "support", "auto", "class")
+    if support is None:
         return None
-    support = read_table(folder / SUPPORT)
     label = guess_label(support)
     if label is None or kind_of(support, label) == "numeric":
         return None
@@ -162,10 +162,12 @@ def new_table(folder: Path, name: str, spec: Spec) -> Table:
     Raises:
         DataError: It is not there or cannot be read.
     """
-    if not (folder / name).exists():
-        raise DataError(f"{folder} holds no {name}; a new task for this learner is a {SUPPORT} with the columns that "
-                        f"it was trained on and the column {spec.reading['label']}, and a {QUERY} with the same ones")
-    return read_table(folder / name, spec.reading["header"])
+    table = part_of_task(folder, name, spec.reading["header"], str(spec.reading["label"]))
+    if table is None:
+        raise DataError(f"{folder} holds no {name}.csv; a new task for this learner is a support.csv with the columns "
+                        f"that it was trained on and the column {spec.reading['label']}, and a query.csv with the same "
+                        "ones, or folders called so that hold such tables")
+    return table
 
 
 def new_label(support: Table, query: Table, spec: Spec, used: tuple[str, ...]) -> str:

@@ -18,22 +18,16 @@ from workbench.tasks.base import DataError, Examples, MeantDataError, Recognitio
 from workbench.tasks.files.encoding import Encoder, fitted
 from workbench.tasks.files.listing import Listing, list_files, with_notes
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table
+from workbench.tasks.files.tables import Table, guess_label, kind_of
 from workbench.tasks.own.new_task import NewTask
-from workbench.tasks.own.task_forms import (
-    FORMS,
-    WEAK_NAMES,
-    Form,
-    Layout,
-    Said,
-    collected,
-    lay_out,
-)
+from workbench.tasks.own.ready_made import part_of_task
+from workbench.tasks.own.task_forms import FORMS, WEAK_NAMES, Form, Layout, Said, lay_out
+from workbench.tasks.own.task_rows import collected
 from workbench.tasks.own.task_splits import TaskCollection, fitting_shape
 from workbench.tasks.own.task_targets import CLASS_NAMES, in_order, is_of_classes
 from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 
-_CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "files": 0.6}
+_CERTAINTY: dict[Form, float] = {"ready": 0.96, "long": 0.85, "columns": 0.8, "files": 0.6}
 
 
 class TaskTableColumns(Choice):
@@ -243,8 +237,9 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
     Raises:
         DataError: A table is missing, or a column, or a number.
     """
-    encoder, header = Encoder.of(spec.reading), spec.reading["header"]
-    support, query = (_read_part(folder, name, header) for name in ("support.csv", "query.csv"))
+    encoder, known = Encoder.of(spec.reading), spec.reading["targets"]
+    support, query = (_read_part(folder, name, spec.reading["header"], known[0] if known else "class")
+                      for name in ("support", "query"))
     inputs = [_normalized(encoder, table, spec) for table in (support, query)]
     targets = _targets(support, encoder, spec)
     if spec.kind == "classification":
@@ -258,9 +253,9 @@ def read_new(folder: Path, spec: Spec) -> NewTask:
 
 def usual_spec(folder: Path) -> Spec | None:
     """What a learner for a new task of values would be made for; None without a named target of numbers."""
-    if not all((folder / name).is_file() for name in ("support.csv", "query.csv")):
+    support, query = (part_of_task(folder, name, "auto", "class") for name in ("support", "query"))
+    if support is None or query is None:
         return None
-    support, query = (read_table(folder / name) for name in ("support.csv", "query.csv"))
     targets = [name for name in support.columns if name not in query.columns]
     if not support.has_header or not targets or any(
             kind_of(support, name) != "numeric" or is_of_classes(support, name) for name in targets):
@@ -270,12 +265,12 @@ def usual_spec(folder: Path) -> Spec | None:
                 reading={"form": "task_tables", "targets": targets, "header": "yes", **encoder.reading})
 
 
-def _read_part(folder: Path, name: str, header: Any) -> Table:
-    path = folder / name
-    if not path.is_file():
-        raise DataError(f"{folder} holds no {name}; a new task for this learner is a support.csv with inputs and "
-                        "targets and a query.csv with inputs")
-    return read_table(path, header)
+def _read_part(folder: Path, name: str, header: Any, column: str) -> Table:
+    table = part_of_task(folder, name, header, column)
+    if table is None:
+        raise DataError(f"{folder} holds no {name}.csv; a new task for this learner is a support.csv with inputs and "
+                        "targets and a query.csv with inputs, or folders called so that hold such tables")
+    return table
 
 
 def _normalized(encoder: Encoder, table: Table, spec: Spec) -> torch.Tensor:
@@ -299,12 +294,12 @@ def _labels(support: Table, target: str, spec: Spec) -> tuple[NDArray[np.int64],
     numbers = support.numbers(target)
     texts = support.texts(target).tolist() if np.isnan(numbers).any() else [f"{one:.12g}" for one in numbers]
     if "" in texts:
-        place = support.path.parent / support.where(texts.index(""))
+        place = support.place(texts.index(""))
         raise DataError(f"{place}: the target {target} is empty; fill it in or delete the row")
     known = tuple(spec.reading.get("classes", ()))
     strange = next((row for row, one in enumerate(texts) if known and one not in known), None)
     if strange is not None:
-        raise DataError(f"{support.path.parent / support.where(strange)}: {texts[strange]!r} in the target {target} is "
+        raise DataError(f"{support.place(strange)}: {texts[strange]!r} in the target {target} is "
                         f"none of the classes that the learner knows: {', '.join(known)}")
     names = known or in_order(set(texts))
     absent = [one for one in names if one not in texts]
@@ -321,7 +316,7 @@ def _scaled(support: Table, targets: tuple[str, ...], spec: Spec) -> torch.Tenso
     if len(bad):
         row, column = (int(one) for one in bad[0])
         cell, name = support.frame[targets[column]].iloc[row], targets[column]
-        raise DataError(f"{support.path.parent / support.where(row)}: {cell!r} in the target {name} is no number; "
+        raise DataError(f"{support.place(row)}: {cell!r} in the target {name} is no number; "
                         "correct it or delete the line")
     middle, spread = (np.array(spec.reading.get(name, usual)) for name, usual in
                       (("target_mean", 0.0), ("target_deviation", 1.0)))

@@ -17,7 +17,7 @@ from workbench.tasks.files.listing import FileEntry, list_files
 from workbench.tasks.files.pictures import shown
 from workbench.tasks.files.resampling import usual_length
 from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, ordered, read_series
-from workbench.tasks.files.series_rows import Rows, look_at, read_rows
+from workbench.tasks.files.series_rows import FEWEST_STEPS, Rows, look_at, read_rows
 from workbench.tasks.files.sound import SUFFIXES, Spectrograms
 from workbench.tasks.own.class_files import FileError, read_each
 from workbench.tasks.own.folders import found_among, listed, plural
@@ -212,9 +212,11 @@ def usual_spec(folder: Path) -> Spec | None:
     if (folder / SUPPORT_ROWS).is_file():
         return _spec_of_rows(folder / SUPPORT_ROWS)
     files = [file for file in listing.having(TABLES | ARRAYS) if file.folder]
+    if any(file.folder.lower() == "support" for file in files):
+        return None  # a table in no folder of a class says the class of its rows itself
     kept, names, _ = alike(read_each([listing.path(file) for file in files], read_series).good)
-    if not kept:
-        return None
+    if not kept or np.median([one.values.shape[1] for one in kept.values()]) < FEWEST_STEPS:
+        return None  # a few rows are examples rather than steps in time
     return _spec_of_series([one.values.shape[1] for one in kept.values()], len(next(iter(kept.values())).values), names)
 
 
