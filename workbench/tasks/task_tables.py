@@ -92,6 +92,7 @@ class TableTasks(OwnTasks):
             return None
         path = listing.root / listing.files[0].name if listing.is_file else listing.root
         is_asked_for = listing.said.get("form") == cls.name()
+        layout = None
         try:
             config = with_notes(cls.Config.model_validate({"path": path}))
             said = _said(config)
@@ -102,6 +103,10 @@ class TableTasks(OwnTasks):
         except DataError as error:
             if cls._is_meant(listing):
                 raise MeantDataError(str(error)) from error
+            if layout is not None and layout.form == "columns" and _lacks_features(layout):
+                raise MeantDataError(
+                    f"{layout.table.path}: {layout.why}, and no other column says anything that they could be "
+                    "predicted from; add columns of features, such as descriptors or the SMILES of each compound") from error
             return None  # somebody else may read it; whoever names this dataset is told what is wrong
         return Recognition(FORMS[layout.form], layout.why, _certainty(layout, listing, said),
                            {"layout": layout.form, **_guessed(layout)}, cls._demanded(found))
@@ -220,6 +225,12 @@ def _is_of_a_class(layout: Layout) -> bool:
     label = guess_label(layout.table, [name for name in layout.targets if name.lower() not in called_so])
     are_alike = len(start) > 1 or all(name[len(start) :].isdigit() for name in layout.targets)
     return label is not None and not are_alike
+
+
+def _lacks_features(layout: Layout) -> bool:
+    """Whether sparse columns are all that a table has beside the names of its rows, so that nobody else reads it."""
+    return _has_gaps(layout) and all(kind_of(layout.table, name) in ("id", "empty") for name in layout.table.columns
+                                     if name not in layout.targets)
 
 
 def _has_gaps(layout: Layout) -> bool:

@@ -26,12 +26,16 @@ FORMS: dict[Form, str] = {
     "columns": "one table, a task in each column", "ready": "ready-made tasks in tables",
 }
 _TASK_NAMES = ("task", "taskid", "tasks", "user", "userid", "patient", "patientid", "subject", "subjectid", "machine",
-               "machineid", "device", "deviceid", "assay", "assayid", "station", "stationid", "session", "sessionid",
-               "speaker", "person", "customer", "customerid", "site", "plant", "sensor", "unit", "episode",
-               "experiment")
+               "machineid", "device", "deviceid", "assay", "assayid", "station", "stationid", "session",
+               "sessionid", "speaker", "person", "customer", "customerid", "reviewer", "reviewerid",
+               "rater", "reader", "listener", "viewer", "player", "member", "memberid", "client",
+               "clientid", "account", "accountid", "student", "studentid", "participant",
+               "participantid", "respondent", "annotator", "worker", "workerid", "site", "plant",
+               "sensor", "unit", "episode", "experiment")
 WEAK_NAMES = frozenset({"site", "plant", "sensor", "unit", "experiment", "person", "speaker", "station", "session"})
 """What may as well be one of the columns that a class is to be told by."""
-_TARGET_NAMES = ("target", "y", "label", "class", "outcome", "value", "output", "response", "rating", "result")
+_TARGET_NAMES = ("target", "y", "label", "class", "outcome", "value", "output", "response", "rating", "ratings",
+                 "stars", "score", "result")
 _FEWEST_ROWS, _FEWEST_TASKS = 4, 3
 _SPARSE, _DENSE = 0.2, 0.1
 _GLANCE = 24  # tables, or folders of two, that are enough to see what all of them are
@@ -302,7 +306,9 @@ def _task_columns(table: Table, said: Said) -> tuple[str, ...]:
     shares = {name: float(table.missing(name).mean()) for name, kind in kinds.items()
               if kind in ("numeric", "categorical")}
     sparse = tuple(name for name, share in shares.items() if share >= _SPARSE)
-    return sparse if any(share <= _DENSE for share in shares.values()) else ()
+    # What is known of every row may as well be its name or a notation of what it is.
+    known = (name for name, kind in kinds.items() if kind != "empty" and name not in sparse)
+    return sparse if any(float(table.missing(name).mean()) <= _DENSE for name in known) else ()
 
 
 class _Splitting(NamedTuple):
