@@ -175,12 +175,12 @@ def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
         return brought(found.series, length, config.fit), about
 
     key = [str(listing.root.resolve()), files, config.label, config.group, config.length, config.fit]
-    inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
+    inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     placed = sorted_by_label(about["labels"], about["splits"], NOUN)
     problems = (*listing.problems, *named(about["problems"], "{} more lines were left out"), *placed.problems)
     return Collection(placed.classes, inputs[torch.from_numpy(placed.rows)], placed.owners,
-                      [about["where"][row] for row in placed.rows], FORM, NOUN, (*about["facts"], *placed.notes),
-                      problems, _reading(inputs, about["names"], config),
+                      [about["where"][row] for row in placed.rows], FORM, NOUN,
+                      (*about["facts"], *notices, *placed.notes), problems, _reading(inputs, about["names"], config),
                       groups=[about["groups"][row] for row in placed.rows] if config.group else None,
                       grouped_by=f"the column {config.group}")
 
@@ -243,7 +243,7 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
                         "is_lasting": is_lasting}
 
     key = [str(listing.root.resolve()), files, config.length, config.fit]
-    inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
+    inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     return collected(layout, files, Read(inputs, about["kept"], about["broken"]), form=FORM, noun=NOUN,
-                     facts=tuple(about["facts"]), reading=_reading(inputs, about["names"], config),
+                     facts=(*about["facts"], *notices), reading=_reading(inputs, about["names"], config),
                      grouped_by=GROUPED_BY[config.group_folder])

@@ -106,7 +106,8 @@ class TableTasks(OwnTasks):
             if layout is not None and layout.form == "columns" and _lacks_features(layout):
                 raise MeantDataError(
                     f"{layout.table.path}: {layout.why}, and no other column says anything that they could be "
-                    "predicted from; add columns of features, such as descriptors or the SMILES of each compound") from error
+                    "predicted from; add columns of features, such as descriptors or the SMILES of each compound"
+                ) from error
             return None  # somebody else may read it; whoever names this dataset is told what is wrong
         return Recognition(FORMS[layout.form], layout.why, _certainty(layout, listing, said),
                            {"layout": layout.form, **_guessed(layout)}, cls._demanded(found))
