@@ -212,6 +212,14 @@ def test_given_splits_and_speakers_are_honoured(tmp_path: Path, opened: Opener) 
     assert source.names("test") == {f"test word {number}" for number in range(5)}
 
 
+def test_a_cache_that_cannot_be_written_is_said(calls: Path, tmp_path: Path, opened: Opener,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert "not kept in the cache (" in opened("recordings", path=calls).overview().facts
+    assert "not kept in the cache (" in check_data(calls)["facts"]
+
+
 def test_the_spectrogram_is_its_formula_in_float64() -> None:
     rate, mels = 8000, 20
     samples = np.random.default_rng(1).normal(size=rate // 4)

@@ -58,6 +58,15 @@ def inputs(source: TaskSource) -> torch.Tensor:
     return source.labelled.inputs
 
 
+def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
+                                                ) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "rows.csv").write_text(rows_text())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    for place in (tmp_path / "rows.csv", write_files(tmp_path / "files")):
+        assert "not kept in the cache (" in opened("series", path=place).overview().facts
+
+
 @pytest.mark.parametrize(("sign", "suffix"), [(",", "csv"), ("\t", "tsv"), (";", "csv")])
 def test_a_series_in_every_row_is_read_with_any_sign_between_the_cells(tmp_path: Path, opened: Opener, sign: str,
                                                                        suffix: str) -> None:

@@ -162,7 +162,7 @@ def read_omniglot(path: Path | None, split: Literal["lake", "finn"]) -> Labelled
             "or Download… beside the dataset in the window, or put images_background.zip and images_evaluation.zip "
             "from the folder python of github.com/brendenlake/omniglot there, or name their folder in dataset.path")
     sources = [_source(half, halves[half]) for half in HALVES]
-    pixels, about = cached("omniglot", [source.key for source in sources], lambda: _decode(sources))
+    pixels, about, notices = cached("omniglot", [source.key for source in sources], lambda: _decode(sources))
     characters = [tuple(character) for character in about["characters"]]
     counts = np.array(about["counts"], dtype=np.int64)
     names = tuple(f"{alphabet}/{character}".replace("_", " ") for _, alphabet, character in characters)
@@ -172,7 +172,8 @@ def read_omniglot(path: Path | None, split: Literal["lake", "finn"]) -> Labelled
     problems = () if len(counts) == _CHARACTERS else (incomplete,)
     sides = _lake(characters) if split == "lake" else _finn(len(characters))
     return Labelled(pixels, counts, names, sides, tuple(about["files"]), "omniglot",
-                    f"{len(counts):,} characters · {drawings} · {_SIDE}×{_SIDE}", problems)
+                    f"{len(counts):,} characters · {drawings} · {_SIDE}×{_SIDE}" +
+                    "".join(f" · {notice}" for notice in notices), problems)
 
 
 def _lake(characters: list[tuple[str, ...]]) -> tuple[str, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
@@ -16,14 +16,13 @@ from workbench.tasks.base import Recognition
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.files.pictures import Color, is_picture, read_pictures, usual_side
-from workbench.tasks.files.words import listed, named, shown, split_called
+from workbench.tasks.files.words import listed, named, shown
 from workbench.tasks.own.fields import color_of_pictures, side_of_pictures
-from workbench.tasks.own.new_task import UNLABELLED
+from workbench.tasks.own.ready_made import NOT_LABELLED, Place, placed_at, whole_tasks
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, fitting_shape, without_overlap
 from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks
 
 FORM = "ready-made picture tasks"
-_QUERIES = frozenset(UNLABELLED)
 
 
 class PictureTasksConfig(OwnClassTasksConfig):
@@ -36,15 +35,6 @@ class PictureTasksConfig(OwnClassTasksConfig):
     color: Color = color_of_pictures()
 
 
-class Place(NamedTuple):
-    """Where a picture stands: its task (below the split), the split, the part of the task, and its class."""
-
-    task: str
-    split: str
-    is_support: bool
-    class_name: str
-
-
 _Members = dict[tuple[str, str], list[tuple[int, Place]]]
 """The row and the place of every picture of a task, by its split and its name."""
 
@@ -54,7 +44,7 @@ class PictureTasks(OwnTasks):
     `task/support/class/picture` and `task/query/class/picture`.
 
     Tasks may lie in folders called train, val and test. Queries that lie in no class folder are not labelled, so they
-    cannot be trained on and are left out.
+    cannot be trained on and are left out; where no task has others, both parts are drawn from the supports.
     """
 
     Config = PictureTasksConfig
@@ -84,15 +74,14 @@ class PictureTasks(OwnTasks):
         """Most pictures lie in a folder below a support or a query."""
         pictures = [file for file in listing.files if is_picture(file.name)]
         placed = [place for file in pictures if (place := placed_at(file)) is not None]
-        parts: dict[tuple[str, str], set[bool]] = {}
-        for place in placed:
-            parts.setdefault((place.split, place.task), set()).add(place.is_support)
-        whole = sum(len(own) == 2 for own in parts.values())
-        if whole < 2 or 2 * len(placed) < len(listing.files):
+        whole = len(whole_tasks(placed))
+        if not whole or 2 * len(placed) < len(listing.files):
             return None
-        tasks = _tasks(without_overlap(_members(enumerate(placed)), "pictures")[0])
+        labelled = ((row, place) for row, place in enumerate(placed) if place.class_name)
+        tasks, _ = _tasks(without_overlap(_members(labelled), "pictures")[0])
         shape = fitting_shape(tasks, TaskConfig()) if tasks else TaskConfig()
-        return Recognition(FORM, f"{whole:,} folders hold support and query", 0.9,
+        folders = "1 folder holds" if whole == 1 else f"{whole:,} folders hold"
+        return Recognition(FORM, f"{folders} support and query", 0.9,
                            experiment={f"task.{name}": getattr(shape, name) for name in ("ways", "shots", "queries")})
 
     @classmethod
@@ -101,7 +90,7 @@ class PictureTasks(OwnTasks):
         assert config.path is not None  # noqa: S101 - the caller has checked
         listing = list_files(config.path)
         pictures = [file for file in listing.files if is_picture(file.name)]
-        files = [file for file in pictures if placed_at(file) is not None]
+        files = [file for file in pictures if (place := placed_at(file)) is not None and place.class_name]
         if not files:
             raise DataError(f"{config.path} holds no pictures in task/support/class and task/query/class; make a "
                             "folder for each task and these folders in it")
@@ -111,8 +100,9 @@ class PictureTasks(OwnTasks):
         kept = read.kept
         places = ((row, placed_at(files[int(number)])) for row, number in enumerate(kept))
         members, overlaps = without_overlap(_members((row, place) for row, place in places if place), "pictures")
-        tasks = _tasks(members)
-        problems = [*listing.problems, *_without_class(pictures), *overlaps, *_lacking(members, tasks)]
+        tasks, is_judged = _tasks(members)
+        problems = [*listing.problems, *(_without_class(pictures) if is_judged else [NOT_LABELLED]), *overlaps,
+                    *_lacking(members, tasks)]
         problems += named([f"{shown(files[i].name)} {why}" for i, why in read.broken.items()],
                           "{} more pictures cannot be read and were left out")
         if not tasks:
@@ -125,18 +115,6 @@ class PictureTasks(OwnTasks):
                               raw="pixels / 255")
 
 
-def placed_at(file: FileEntry) -> Place | None:
-    """Where a labelled picture stands by the folders above it; None where it is not labelled or in no task."""
-    parts = file.name.split("/")[:-1]
-    for at in range(1, len(parts) - 1):
-        part = parts[at].lower()
-        if part == "support" or part in _QUERIES:
-            split = split_called(parts[0]) if at > 1 else ""
-            task = "/".join(parts[1 if split else 0 : at])
-            return Place(task, split, part == "support", "/".join(parts[at + 1 :]))
-    return None
-
-
 def _members(placed: Iterable[tuple[int, Place]]) -> _Members:
     members: _Members = {}
     for row, place in placed:
@@ -144,24 +122,26 @@ def _members(placed: Iterable[tuple[int, Place]]) -> _Members:
     return members
 
 
-def _tasks(members: _Members) -> tuple[OwnTask, ...]:
-    """The tasks with two classes or more in their support."""
+def _tasks(members: _Members) -> tuple[tuple[OwnTask, ...], bool]:
+    """The tasks with two classes or more in their support, and whether they have queries that can be judged; where none
+    has any, they have no part for each of their examples, so that both are drawn from the support."""
     tasks = []
+    is_judged = any(not place.is_support for own in members.values() for _, place in own)
     for (split, name), own in sorted(members.items()):
         classes = tuple(sorted({place.class_name for _, place in own if place.is_support}))
         known = [(row, place) for row, place in own if place.class_name in classes]
-        if len(classes) < 2 or all(place.is_support for _, place in known):
+        if len(classes) < 2 or (is_judged and all(place.is_support for _, place in known)):
             continue
         tasks.append(OwnTask(
             name, np.array([row for row, _ in known], dtype=np.int64),
             np.array([classes.index(place.class_name) for _, place in known], dtype=np.int64), classes, split,
-            support=np.array([place.is_support for _, place in known])))
-    return tuple(tasks)
+            support=np.array([place.is_support for _, place in known]) if is_judged else None))
+    return tuple(tasks), is_judged
 
 
 def _without_class(pictures: Sequence[FileEntry]) -> list[str]:
     """A sentence on the pictures that no class folder holds."""
-    loose = [shown(file.name) for file in pictures if placed_at(file) is None]
+    loose = [shown(file.name) for file in pictures if (place := placed_at(file)) is None or not place.class_name]
     if not loose:
         return []
     return [f"{len(loose):,} {'picture lies' if len(loose) == 1 else 'pictures lie'} in no class folder of a support "

@@ -88,13 +88,13 @@ class Recordings(OwnClasses):
 
         # Some wav files, too, are read by the package alone: with it more is readable than the cache may hold.
         key = [str(listing.root.resolve()), files, config.rate, config.seconds, config.mels, has_package()]
-        inputs, about = cached("recordings", key, decode, is_kept=lambda about: about["is_lasting"])
+        inputs, about, notices = cached("recordings", key, decode, is_kept=lambda about: about["is_lasting"])
         read = Read(inputs, about["kept"], about["broken"])
         if not read.kept:
             raise DataError(f"{config.path}: none of the {len(files):,} recordings can be read: {files[0].name} "
                             f"{read.broken[0][1]}")
         return collected(layout, files, read, form=FORM, noun=NOUN, facts=(
-            f"{config.seconds:g} s at {config.rate:,} samples a second", f"{config.mels} mel bands"),
+            f"{config.seconds:g} s at {config.rate:,} samples a second", f"{config.mels} mel bands", *notices),
             reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels},
             grouped_by=GROUPED_BY[config.group_folder])
 

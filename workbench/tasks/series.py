@@ -130,9 +130,11 @@ class TimeSeries(OwnClasses):
             return None if spec is None else NewGuess(0.7, spec)
         listing = list_files(folder)
         files = [file for file in listing.having(_FILES) if file.folder]
+        if any(file.folder.lower() == "support" for file in files):
+            return None  # a table in no folder of a class says the class of its rows itself
         kept, names, _ = alike(read_each([listing.path(file) for file in files], read_series).good)
-        if not kept:
-            return None
+        if not kept or np.median([one.values.shape[1] for one in kept.values()]) < FEWEST_STEPS:
+            return None  # a few rows are examples rather than steps in time
         channels = len(next(iter(kept.values())).values)
         return NewGuess(0.7, _spec_of_series([one.values.shape[1] for one in kept.values()], channels, names))
 
@@ -201,12 +203,12 @@ def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
         return brought(found.series, length, config.fit), about
 
     key = [str(listing.root.resolve()), files, config.label, config.group, config.length, config.fit]
-    inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
+    inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     placed = sorted_by_label(about["labels"], about["splits"], NOUN)
     problems = (*listing.problems, *named(about["problems"], "{} more lines were left out"), *placed.problems)
     return Collection(placed.classes, inputs[torch.from_numpy(placed.rows)], placed.owners,
-                      [about["where"][row] for row in placed.rows], FORM, NOUN, (*about["facts"], *placed.notes),
-                      problems, _reading(inputs, about["names"], config),
+                      [about["where"][row] for row in placed.rows], FORM, NOUN,
+                      (*about["facts"], *notices, *placed.notes), problems, _reading(inputs, about["names"], config),
                       groups=[about["groups"][row] for row in placed.rows] if config.group else None,
                       grouped_by=f"the column {config.group}")
 
@@ -269,9 +271,9 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
                         "is_lasting": is_lasting}
 
     key = [str(listing.root.resolve()), files, config.length, config.fit]
-    inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
+    inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     return collected(layout, files, Read(inputs, about["kept"], about["broken"]), form=FORM, noun=NOUN,
-                     facts=tuple(about["facts"]), reading=_reading(inputs, about["names"], config),
+                     facts=(*about["facts"], *notices), reading=_reading(inputs, about["names"], config),
                      grouped_by=GROUPED_BY[config.group_folder])
 
 

@@ -18,8 +18,9 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.files.tables import TABLE_SUFFIXES, guess_label, kind_of, read_table
 from workbench.tasks.own.classes import Collection, OwnClasses
-from workbench.tasks.own.new_tables import QUERY, SUPPORT, new_label, new_table, targets_of
+from workbench.tasks.own.new_tables import new_label, new_table, targets_of
 from workbench.tasks.own.new_task import normalized
+from workbench.tasks.own.ready_made import part_of_task
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label
 
 FORM = "one table, classes in a column"
@@ -107,9 +108,11 @@ class OneTable(OwnClasses):
         """`support.csv` with the columns that a learner was trained on and the label, and `query.csv` with the same
         columns, with or without the label."""
         encoder = Encoder.of(spec.reading)
-        needs = (f"a {SUPPORT} with the columns that it was trained on and the column {spec.reading['label']}, and a "
-                 f"{QUERY} with the same ones")
-        support, query = (new_table(folder, name, spec.reading["header"], needs) for name in (SUPPORT, QUERY))
+        column = str(spec.reading["label"])
+        needs = (f"a support.csv with the columns that it was trained on and the column {column}, and a query.csv with "
+                 "the same ones")
+        support, query = (new_table(folder, name, spec.reading["header"], column, needs)
+                          for name in ("support", "query"))
         label = new_label(support, query, spec, encoder.columns)
         support, problems = with_label(support, label)
         names, targets = targets_of(support, label)
@@ -121,9 +124,9 @@ class OneTable(OwnClasses):
     @classmethod
     def guess_new(cls, folder: Path) -> NewGuess | None:
         """A support whose rows belong to classes that a column names."""
-        if not (folder / SUPPORT).is_file():
+        support = part_of_task(folder, "support", "auto", "class")
+        if support is None:
             return None
-        support = read_table(folder / SUPPORT)
         label = guess_label(support)
         if label is None or kind_of(support, label) == "numeric":
             return None

@@ -19,15 +19,16 @@ from workbench.tasks.files.encoding import Encoder
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files, with_notes
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.tables import guess_label
+from workbench.tasks.files.tables import guess_label, kind_of
 from workbench.tasks.own.fields import header_of_tables, ignored_columns
 from workbench.tasks.own.new_tables import read_new_rows, spec_of_values
-from workbench.tasks.own.task_forms import FORMS, WEAK_NAMES, Form, Layout, Said, collected, lay_out
+from workbench.tasks.own.task_forms import FORMS, WEAK_NAMES, Form, Layout, Said, lay_out
+from workbench.tasks.own.task_rows import collected
 from workbench.tasks.own.task_splits import TaskCollection, fitting_shape
 from workbench.tasks.own.task_targets import CLASS_NAMES
 from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 
-_CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "files": 0.6}
+_CERTAINTY: dict[Form, float] = {"ready": 0.96, "long": 0.85, "columns": 0.8, "files": 0.6}
 
 
 class TaskTableColumns(Choice):
@@ -86,6 +87,7 @@ class TableTasks(OwnTasks):
             return None
         path = listing.root / listing.files[0].name if listing.is_file else listing.root
         is_asked_for = listing.said.get("form") == cls.name()
+        layout = None
         try:
             config = with_notes(cls.Config.model_validate({"path": path}))
             said = _said(config)
@@ -96,6 +98,11 @@ class TableTasks(OwnTasks):
         except DataError as error:
             if cls._is_meant(listing):
                 raise MeantDataError(str(error)) from error
+            if layout is not None and layout.form == "columns" and _lacks_features(layout):
+                raise MeantDataError(
+                    f"{layout.table.path}: {layout.why}, and no other column says anything that they could be "
+                    "predicted from; add columns of features, such as descriptors or the SMILES of each compound"
+                ) from error
             return None  # somebody else may read it; whoever names this dataset is told what is wrong
         return Recognition(FORMS[layout.form], layout.why, _certainty(layout, listing, said),
                            {"layout": layout.form, **_guessed(layout)}, cls._demanded(found))
@@ -227,6 +234,12 @@ def _is_of_a_class(layout: Layout) -> bool:
     label = guess_label(layout.table, [name for name in layout.targets if name.lower() not in called_so])
     are_alike = len(start) > 1 or all(name[len(start) :].isdigit() for name in layout.targets)
     return label is not None and not are_alike
+
+
+def _lacks_features(layout: Layout) -> bool:
+    """Whether sparse columns are all that a table has beside the names of its rows, so that nobody else reads it."""
+    return _has_gaps(layout) and all(kind_of(layout.table, name) in ("id", "empty") for name in layout.table.columns
+                                     if name not in layout.targets)
 
 
 def _has_gaps(layout: Layout) -> bool:

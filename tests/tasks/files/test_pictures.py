@@ -185,7 +185,11 @@ def test_a_cache_that_cannot_be_read_or_written_is_done_without(own_places: Path
     file.unlink()
     file.parent.rmdir()
     file.parent.write_text("a file where the folder should be")
-    assert cached("kind", 1, make)[1] == 5
+    found = cached("kind", 1, make)
+    assert found.about == 5
+    assert found.notices == ("not kept in the cache (File exists)",)
+    assert cached("kind", 1, make, is_kept=lambda _: False).notices == (
+        "not kept in the cache (some files could not be read just now)",)
 
 
 def test_the_cache_does_not_grow_without_end() -> None:

@@ -333,3 +333,8 @@ def test_an_encoder_survives_being_written_and_gives_finite_features(rows: list[
     assert values.shape == (len(rows), len(again.features))
     assert np.isfinite(values).all()
     np.testing.assert_array_equal(values, found.encoder.encode(made))
+
+
+def test_a_header_with_more_names_than_the_rows_have_cells_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="the header names 3 columns and most rows have 2 cells"):
+        table(tmp_path / "a.csv", "x,y,z\n1,2\n3,4\n5,6\n")

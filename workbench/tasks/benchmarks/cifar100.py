@@ -43,12 +43,14 @@ class Cifar100:
         counts: [classes] pictures of each class.
         names: Name of each class, as in the files.
         above: Name of the superclass of each class.
+        notices: Why the pixels could not be kept in the cache; empty where they are.
     """
 
     pixels: Tensor
     counts: NDArray[np.int64]
     names: tuple[str, ...]
     above: tuple[str, ...]
+    notices: tuple[str, ...] = ()
 
 
 class Cifar100Tasks(Benchmark):
@@ -97,9 +99,9 @@ class Cifar100Tasks(Benchmark):
         problems = () if (found.counts == _PICTURES // 100).all() and len(split) == 100 else (
             f"{place} holds {whole:,} pictures of {len(split)} classes and the official files {_PICTURES:,} of 100; "
             "results will not compare with published ones",)
+        facts = (f"{len(split)} classes", f"{whole:,} pictures", f"{_SIDE}×{_SIDE} colour", *found.notices)
         return Labelled(found.pixels, found.counts, tuple(name.replace("_", " ") for name in found.names), split,
-                        form=self.title, facts=f"{len(split)} classes · {whole:,} pictures · {_SIDE}×{_SIDE} colour",
-                        problems=problems)
+                        form=self.title, facts=" · ".join(facts), problems=problems)
 
 
 def find_cifar100(roots: list[Path]) -> Path | None:
@@ -132,8 +134,9 @@ def read_cifar100(place: Path) -> Cifar100:
     with _named(place):
         sources = [place / member for member in _MEMBERS] if place.is_dir() else [place]
         stamps = [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in sources]
-    pixels, about = cached("cifar100", stamps, lambda: _decoded(place))
-    return Cifar100(pixels, np.array(about["counts"], dtype=np.int64), tuple(about["names"]), tuple(about["above"]))
+    pixels, about, notices = cached("cifar100", stamps, lambda: _decoded(place))
+    return Cifar100(pixels, np.array(about["counts"], dtype=np.int64), tuple(about["names"]), tuple(about["above"]),
+                    notices)
 
 
 def _decoded(place: Path) -> tuple[Tensor, dict[str, Any]]:

@@ -120,13 +120,14 @@ class IdxTasks(TenClasses, Benchmark):
                             f"{'is' if len(missing) == 1 else 'are'} missing; {self.remedy()}")
         with _named(files[_STEMS[0]]):
             stamps = [[str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns] for path in files.values()]
-        pixels, counts = cached("idx", stamps, lambda: _decoded(files))
+        pixels, counts, notices = cached("idx", stamps, lambda: _decoded(files))
         total = sum(counts)
         problems = () if total == 70_000 else (
             f"{roots[0]} holds {total:,} pictures and the official files 70,000; results will not compare with "
             "published ones",)
         return Labelled(pixels, np.array(counts, dtype=np.int64), self.class_names, (), form=self.title,
-                        facts=f"{total:,} pictures · {pixels.shape[2]}×{pixels.shape[3]}", problems=problems)
+                        facts=" · ".join((f"{total:,} pictures", f"{pixels.shape[2]}×{pixels.shape[3]}", *notices)),
+                        problems=problems)
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """None, as for Omniglot."""

@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
@@ -23,6 +23,23 @@ from workbench import places
 _KEPT, _STALE_SECONDS = 16, 24 * 3600
 _FORMAT = 2
 _log = logging.getLogger(__name__)
+
+
+NOT_LASTING = "not kept in the cache (some files could not be read just now)"
+
+
+class Kept(NamedTuple):
+    """What was made, now or earlier.
+
+    Attributes:
+        tensor: The numbers.
+        about: Plain values that go with them.
+        notices: Why they could not be kept; empty where they are.
+    """
+
+    tensor: Tensor
+    about: Any
+    notices: tuple[str, ...]
 
 
 def place(kind: str, key: Any) -> Path:
@@ -37,10 +54,10 @@ def place(kind: str, key: Any) -> Path:
 
 
 def cached(kind: str, key: Any, make: Callable[[], tuple[Tensor, Any]],
-           is_kept: Callable[[Any], bool] = lambda _: True) -> tuple[Tensor, Any]:
+           is_kept: Callable[[Any], bool] = lambda _: True) -> Kept:
     """What `make` gives, from the cache where the same key was asked for before.
 
-    A cache that cannot be written or read is done without.
+    A cache that cannot be written or read is done without, and it is said.
 
     Args:
         kind, key: As for `place`.
@@ -51,11 +68,10 @@ def cached(kind: str, key: Any, make: Callable[[], tuple[Tensor, Any]],
     stored = load(path)
     if stored is None:
         pixels, about = make()
-        if is_kept(about):
-            _store(path, pixels, about)
-        return pixels, about
+        notice = _store(path, pixels, about) if is_kept(about) else NOT_LASTING
+        return Kept(pixels, about, (notice,) if notice else ())
     tensors, about = stored
-    return tensors["pixels"], about
+    return Kept(tensors["pixels"], about, ())
 
 
 def load(path: Path) -> tuple[dict[str, Tensor], Any] | None:
@@ -75,7 +91,8 @@ def load(path: Path) -> tuple[dict[str, Tensor], Any] | None:
         return None
 
 
-def _store(path: Path, pixels: Tensor, about: Any) -> None:
+def _store(path: Path, pixels: Tensor, about: Any) -> str:
+    """Write it, or say why it cannot be written."""
     try:
         part = new_part(path)
         try:
@@ -86,6 +103,13 @@ def _store(path: Path, pixels: Tensor, about: Any) -> None:
         forget_old(path.parent)
     except (OSError, SafetensorError) as error:
         _log.info("the cache %s cannot be written and is done without: %s", path, error)
+        return not_kept(error)
+    return ""
+
+
+def not_kept(error: Exception) -> str:
+    """What is said where something cannot be kept."""
+    return f"not kept in the cache ({getattr(error, 'strerror', None) or error})"
 
 
 def new_part(path: Path) -> Path:

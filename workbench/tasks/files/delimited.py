@@ -83,6 +83,9 @@ def read_rows(path: Path, header: Header = "auto") -> Rows:
         problems.append(f"{path.name}: the header names one column fewer than the rows have, as where the first column "
                         "numbers the rows; the first column was taken to have no name")
         names = ["", *names]
+    if len(names) > width:
+        raise DataError(f"{path}: the header names {len(names)} columns and most rows have {width} cells; give every "
+                        "row a cell for each column")
     names, renamed = _unique([*names, *[""] * (width - len(names))], path)
     whole = [(line, row) for line, row in body if len(row) == width]
     torn = [(line, len(row)) for line, row in body if len(row) != width]

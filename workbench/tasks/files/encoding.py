@@ -152,7 +152,7 @@ def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
     strays = np.flatnonzero(table.strays(coding.name)).tolist()
     if strays:
         cell = table.frame[coding.name].iloc[strays[0]]
-        raise DataError(f"{table.path.parent / table.where(strays[0])}: {cell!r} in the column {coding.name} is "
+        raise DataError(f"{table.place(strays[0])}: {cell!r} in the column {coding.name} is "
                         "no number; correct it or delete the line")
     numbers = table.numbers(coding.name)
     missing = np.isnan(numbers)

@@ -204,11 +204,11 @@ def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color, 
     try:
         part = cache.new_part(place)
     except OSError as error:
-        return _in_memory(paths, height, width, color, f"not kept in the cache ({error.strerror})")
+        return _in_memory(paths, height, width, color, cache.not_kept(error))
     try:
         return _on_disk(paths, (height, width), color, part, place)
     except OSError as error:
-        return _in_memory(paths, height, width, color, f"not kept in the cache ({error.strerror})")
+        return _in_memory(paths, height, width, color, cache.not_kept(error))
     finally:
         with suppress(OSError):  # Windows keeps what is still mapped; `forget_old` takes it away another time
             part.unlink(missing_ok=True)

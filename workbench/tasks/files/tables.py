@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -20,7 +21,8 @@ from workbench.tasks.files.words import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "kind_of", "read_table", "stacked", "table_of"]
+__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "kind_of", "read_table", "stacked", "table_of",
+           "with_column"]
 
 Kind = Literal["numeric", "categorical", "text", "id", "empty"]
 
@@ -80,7 +82,17 @@ class Table:
 
     def where(self, row: int) -> str:
         """The file and the line of a row, such as "iris.csv, line 7"."""
-        return f"{self.paths[self.origins[row]].name}, line {self.lines[row]}"
+        return f"{self._names[self.origins[row]]}, line {self.lines[row]}"
+
+    def place(self, row: int) -> str:
+        """The same with the whole path of the file."""
+        return f"{self.paths[self.origins[row]]}, line {self.lines[row]}"
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        """What the files are called below the folder that they all lie in."""
+        common = Path(os.path.commonpath([path.parent for path in self.paths]))
+        return tuple(path.relative_to(common).as_posix() for path in self.paths)
 
     def rows(self, kept: NDArray[Any]) -> Table:
         """Some of the rows, by a mask or by numbers."""
@@ -216,6 +228,11 @@ def stacked(tables: Sequence[Table]) -> Table:
                    lines=np.concatenate([table.lines for table in tables]),
                    origins=np.repeat(np.arange(len(tables)), sizes),
                    problems=tuple(problem for table in tables for problem in table.problems))
+
+
+def with_column(table: Table, name: str, cell: str) -> Table:
+    """A table with one more column, which holds the same in every row."""
+    return replace(table, frame=table.frame.assign(**{name: cell}))
 
 
 def kind_of(table: Table, name: str) -> Kind:

@@ -67,7 +67,7 @@ class TextFeatures:
         found = _embeddings(table, self.embeddings)
         broken = np.flatnonzero(np.isnan(found).any(axis=1)).tolist()
         if broken:
-            raise DataError(f"{table.path.parent / table.where(broken[0])}: the embedding in {_named(self.embeddings)} "
+            raise DataError(f"{table.place(broken[0])}: the embedding in {_named(self.embeddings)} "
                             "is not whole; correct it or delete the line")
         if found.shape[1] != self.features:
             raise DataError(f"{table.path} has embeddings of {found.shape[1]} numbers in {_named(self.embeddings)} and "

@@ -12,29 +12,32 @@ from workbench.tasks.base import Examples, NewTask, Spec
 from workbench.tasks.files.delimited import Header
 from workbench.tasks.files.encoding import Encoder, fitted
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table
+from workbench.tasks.files.tables import Table, guess_label, kind_of
 from workbench.tasks.files.words import listed
+from workbench.tasks.own.ready_made import part_of_task
 from workbench.tasks.own.task_targets import in_order, is_of_classes
 
-SUPPORT, QUERY = "support.csv", "query.csv"
-_NEEDS = f"a {SUPPORT} with inputs and targets and a {QUERY} with inputs"
+_NEEDS = "a support.csv with inputs and targets and a query.csv with inputs"
 
 
-def new_table(folder: Path, name: str, header: Header, needs: str) -> Table:
+def new_table(folder: Path, name: str, header: Header, column: str, needs: str) -> Table:
     """A table of a new task.
 
     Args:
         folder: That of the task.
-        name: Of the file in it.
+        name: "support" or "query".
         header: Whether its first row names the columns.
+        column: What says the class of a row where only a folder says it.
         needs: What a new task for the learner is, as the rest of a sentence.
 
     Raises:
         DataError: It is not there or cannot be read.
     """
-    if not (folder / name).is_file():
-        raise DataError(f"{folder} holds no {name}; a new task for this learner is {needs}")
-    return read_table(folder / name, header)
+    table = part_of_task(folder, name, header, column)
+    if table is None:
+        raise DataError(f"{folder} holds no {name}.csv; a new task for this learner is {needs}, or folders called so "
+                        "that hold such tables")
+    return table
 
 
 def new_label(support: Table, query: Table, spec: Spec, used: tuple[str, ...]) -> str:
@@ -69,8 +72,9 @@ def read_new_rows(folder: Path, spec: Spec) -> NewTask:
     Raises:
         DataError: A table is missing, or a column, or a number.
     """
-    encoder, header = Encoder.of(spec.reading), spec.reading["header"]
-    support, query = (new_table(folder, name, header, _NEEDS) for name in (SUPPORT, QUERY))
+    encoder, known = Encoder.of(spec.reading), spec.reading["targets"]
+    support, query = (new_table(folder, name, spec.reading["header"], known[0] if known else "class", _NEEDS)
+                      for name in ("support", "query"))
     inputs = [_normalized(encoder, table, spec) for table in (support, query)]
     targets = _targets(support, encoder, spec)
     if spec.kind == "classification":
@@ -84,9 +88,9 @@ def read_new_rows(folder: Path, spec: Spec) -> NewTask:
 
 def spec_of_values(folder: Path) -> Spec | None:
     """What a learner for a new task of values would be made for; None without a named target of numbers."""
-    if not all((folder / name).is_file() for name in (SUPPORT, QUERY)):
+    support, query = (part_of_task(folder, name, "auto", "class") for name in ("support", "query"))
+    if support is None or query is None:
         return None
-    support, query = (read_table(folder / name) for name in (SUPPORT, QUERY))
     targets = [name for name in support.columns if name not in query.columns]
     if not support.has_header or not targets or any(
             kind_of(support, name) != "numeric" or is_of_classes(support, name) for name in targets):
@@ -117,12 +121,12 @@ def _labels(support: Table, target: str, spec: Spec) -> tuple[np.ndarray[Any, np
     numbers = support.numbers(target)
     texts = support.texts(target).tolist() if np.isnan(numbers).any() else [f"{one:.12g}" for one in numbers]
     if "" in texts:
-        place = support.path.parent / support.where(texts.index(""))
+        place = support.place(texts.index(""))
         raise DataError(f"{place}: the target {target} is empty; fill it in or delete the row")
     known = tuple(spec.reading.get("classes", ()))
     strange = next((row for row, one in enumerate(texts) if known and one not in known), None)
     if strange is not None:
-        raise DataError(f"{support.path.parent / support.where(strange)}: {texts[strange]!r} in the target {target} is "
+        raise DataError(f"{support.place(strange)}: {texts[strange]!r} in the target {target} is "
                         f"none of the classes that the learner knows: {', '.join(known)}")
     names = known or in_order(set(texts))
     absent = [one for one in names if one not in texts]
@@ -139,7 +143,7 @@ def _scaled(support: Table, targets: tuple[str, ...], spec: Spec) -> torch.Tenso
     if len(bad):
         row, column = (int(one) for one in bad[0])
         cell, name = support.frame[targets[column]].iloc[row], targets[column]
-        raise DataError(f"{support.path.parent / support.where(row)}: {cell!r} in the target {name} is no number; "
+        raise DataError(f"{support.place(row)}: {cell!r} in the target {name} is no number; "
                         "correct it or delete the line")
     middle, spread = (np.array(spec.reading.get(name, usual)) for name, usual in
                       (("target_mean", 0.0), ("target_deviation", 1.0)))

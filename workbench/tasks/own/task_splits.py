@@ -167,8 +167,9 @@ def plan_tasks(found: TaskCollection, sharing: Sharing, shapes: Shapes, path: ob
     """
     if len(found.tasks) < len(SPLIT_NAMES):
         count = "one task" if len(found.tasks) == 1 else f"{len(found.tasks)} tasks"
+        ready = f"; or adapt a trained learner to {path}/{found.tasks[0].name} itself" if found.is_ready_made else ""
         raise DataError(f"{path} holds {count}, and training, validation and testing need one of their own each; "
-                        "add tasks: a meta-learner needs many, twenty or more")
+                        f"add tasks: a meta-learner needs many, twenty or more{ready}")
     sides, notes = _shared_out([ClassFolder(one.name, one.split, one.group or one.name, ()) for one in found.tasks],
                                sharing, "tasks", path)
     tasks = found.tasks

@@ -43,7 +43,7 @@ def values(table: Table, targets: Sequence[str]) -> NDArray[np.float64]:
         strays, missing = table.strays(name), table.missing(name)
         if strays.sum() > 0.02 * (~missing).sum():
             row = int(np.flatnonzero(strays)[0])
-            cell, place = table.frame[name].iloc[row], table.paths[table.origins[row]].parent / table.where(row)
+            cell, place = table.frame[name].iloc[row], table.place(row)
             raise DataError(f"{place}: {cell!r} in the target {name} is no number; name another column in "
                             "dataset.target, or take the dataset class_task_tables")
     return np.stack([table.numbers(name) for name in targets], axis=1)
