@@ -13,7 +13,7 @@ from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
 from workbench.tasks.files.listing import Files, Listing, list_files
-from workbench.tasks.files.pictures import is_picture, read_pictures, shown, usual_side
+from workbench.tasks.files.pictures import is_picture, read_squares, shown
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, groups_of
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import Layout, check_is_folder, found_among, named, recognize
@@ -95,8 +95,7 @@ class ImageFolder(OwnClasses):
                             f"into it{more}")
         paths = Files(root, files)
 
-        side = config.size or usual_side(paths)
-        read = read_pictures(paths, side, side, config.color, paths.stamp)
+        read = read_squares(paths, config.size, config.color, paths.stamp)
         kept = read.kept
         owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
         broken = [f"{shown(files[i].name)} {why}" for i, why in read.broken.items()]

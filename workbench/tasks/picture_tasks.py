@@ -14,7 +14,7 @@ from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
 from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
-from workbench.tasks.files.pictures import is_picture, read_pictures, shown, usual_side
+from workbench.tasks.files.pictures import is_picture, read_squares, shown
 from workbench.tasks.own.folders import listed, named
 from workbench.tasks.own.ready_made import NOT_LABELLED, Place, placed_at, whole_tasks
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, fitting_shape, without_overlap
@@ -97,8 +97,7 @@ class PictureTasks(OwnTasks):
             raise DataError(f"{config.path} holds no pictures in task/support/class and task/query/class; make a "
                             "folder for each task and these folders in it")
         paths = Files(listing.root, files)
-        side = config.size or usual_side(paths)
-        read = read_pictures(paths, side, side, config.color, paths.stamp)
+        read = read_squares(paths, config.size, config.color, paths.stamp)
         kept = read.kept
         places = ((row, placed_at(files[int(number)])) for row, number in enumerate(kept))
         members, overlaps = without_overlap(_members((row, place) for row, place in places if place), "pictures")

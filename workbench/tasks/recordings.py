@@ -14,7 +14,7 @@ from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Overview, Recognition
 from workbench.tasks.files.cache import cached
-from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
 from workbench.tasks.own.class_files import (
     GROUPED_BY,
@@ -91,7 +91,7 @@ class Recordings(OwnClasses):
             return read.inputs, {"kept": list(read.kept), "broken": list(read.broken), "is_lasting": read.is_lasting}
 
         # Some wav files, too, are read by the package alone: with it more is readable than the cache may hold.
-        key = [str(listing.root.resolve()), files, config.rate, config.seconds, config.mels, has_package()]
+        key = [Files(listing.root, files).stamp, config.rate, config.seconds, config.mels, has_package()]
         inputs, about, notices = cached("recordings", key, decode, is_kept=lambda about: about["is_lasting"])
         read = Read(inputs, about["kept"], about["broken"])
         if not read.kept:

@@ -15,7 +15,7 @@ from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import DataError, Recognition
 from workbench.tasks.files.cache import cached
-from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.files.pictures import shown
 from workbench.tasks.files.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
 from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, read_series
@@ -174,7 +174,7 @@ def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
                  "is_lasting": found.is_lasting}
         return brought(found.series, length, config.fit), about
 
-    key = [str(listing.root.resolve()), files, config.label, config.group, config.length, config.fit]
+    key = [Files(listing.root, files).stamp, config.label, config.group, config.length, config.fit]
     inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     placed = sorted_by_label(about["labels"], about["splits"], NOUN)
     problems = (*listing.problems, *named(about["problems"], "{} more lines were left out"), *placed.problems)
@@ -242,7 +242,7 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
         return inputs, {"kept": list(kept), "broken": sorted((broken | odd).items()), "names": names, "facts": facts,
                         "is_lasting": is_lasting}
 
-    key = [str(listing.root.resolve()), files, config.length, config.fit]
+    key = [Files(listing.root, files).stamp, config.length, config.fit]
     inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     return collected(layout, files, Read(inputs, about["kept"], about["broken"]), form=FORM, noun=NOUN,
                      facts=(*about["facts"], *notices), reading=_reading(inputs, about["names"], config),
