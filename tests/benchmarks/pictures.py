@@ -1,9 +1,9 @@
 """Measures a large folder of pictures, from the first look to a meta-batch: `python -m tests.benchmarks.pictures`.
 
 It makes 60,000 small pictures in 100 class folders in a temporary folder, and measures in a process of its own each:
-the first opening, which decodes them into the cache; opening them again; the memory beyond the mapped pages; and drawing
-a meta-batch of 16 tasks as uint8 from the warm cache, and normalized as training gets it. Run it with nothing else at
-work.
+the first opening, which decodes them into the cache; opening them again; the memory beyond the mapped pages; and
+drawing a meta-batch of 16 tasks as uint8 from the warm cache, and normalized as training gets it. Run it with nothing
+else at work.
 """
 
 from __future__ import annotations
