@@ -70,8 +70,8 @@ class Tried:
         metric = self.report["floor"]["metric"]
         results = [_in_words(metric, one["mean"], one["ci95"]) for one in (self.report["floor"], self.result)]
         new = self.sample.new if isinstance(self.sample.new, str) else f"of {self.sample.folder}"
-        cells = [self.sample.folder, self.report["form"], self.sample.algorithm, results[0], f"{metric} {results[1]}", new,
-                 str(len(self.predictions)), f"{self.seconds:.0f}"]
+        cells = [self.sample.folder, self.report["form"], self.sample.algorithm, results[0], f"{metric} {results[1]}",
+                 new, str(len(self.predictions)), f"{self.seconds:.0f}"]
         return f"| {' | '.join(cells)} |"
 
 

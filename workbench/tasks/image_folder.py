@@ -62,7 +62,10 @@ class ImageFolder(OwnClasses):
     def recognize(cls, listing: Listing) -> Recognition | None:
         """Pictures, whatever lies beside them."""
         pictures = [file for file in listing.files if is_picture(file.name)]
-        if not pictures or listing.is_file:
+        if pictures and listing.is_file:
+            raise DataError(f"{listing.path(pictures[0])} is one picture; name the folder that holds a folder of "
+                            "pictures for each class")
+        if not pictures:
             return None
         if lists := lists_of(listing):
             names = " and ".join(file.name for file in lists[:3])

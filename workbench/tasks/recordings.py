@@ -65,7 +65,10 @@ class Recordings(OwnClasses):
     def recognize(cls, listing: Listing) -> Recognition | None:
         """Recordings in folders, whatever lies beside them."""
         count = len(listing.having(SUFFIXES))
-        if not count or listing.is_file:
+        if count and listing.is_file:
+            raise DataError(f"{listing.path(listing.files[0])} is one recording; name the folder that holds a folder "
+                            "of recordings for each class")
+        if not count:
             return None
         many, share = len(layout_of(listing, SUFFIXES, NOUN).classes), count / len(listing.files)
         place = "1 folder" if many == 1 else f"{many:,} folders"

@@ -93,7 +93,8 @@ class TimeSeries(OwnClasses):
         if many < 2 or listing.is_file or all(split_called(one.name) for one in layout.classes):
             return None  # folders that are called as splits hold something else than a class each
         if not _is_series(listing, layout.classes[0].files[0]):
-            return None
+            # Its reader says what is wrong with them, unless somebody else has a use for them.
+            return Recognition("unknown", f"files lie in {many:,} folders, and the first is no series", 0.05)
         count = sum(len(one.files) for one in layout.classes)
         return Recognition(FORM, f"{count:,} files lie in {many:,} folders and hold a series each",
                            0.92 * count / len(listing.files))
