@@ -24,7 +24,7 @@ ROWS = "".join(f"{n}.5,{n % 7},kind {n % 4}\n" for n in range(80))
      "line 5: a quotation mark opens there that is never closed"),
     ("a.csv", bytes(range(256)) * 20, "is no text in UTF-8, UTF-16 or Windows-1252"),
     ("a.csv", b"PK\x03\x04" + bytes(99), "is a spreadsheet or a zip, whatever its name says"),
-    ("a.csv", b"a,kind\n" + b"".join(b",k%d\n" % (n % 4) for n in range(80)), "has no column of numbers or of few values"),
+    ("a.csv", b"a,kind\n" + b"".join(b",k%d\n" % (n % 4) for n in range(80)), "no column of numbers or of few values"),
     ("a.csv", b"name,kind\n" + b"".join(b"n%d,k%d\n" % (n, n) for n in range(80)), "no column whose values repeat"),
     ("a.jsonl", b'{"text": "a b", "label": "x"}\n{"text": \n', "has no column of texts that are mostly different"),
     ("a.png", b"", "is one picture; name the folder that holds a folder of pictures for each class"),
@@ -72,7 +72,7 @@ def test_labels_that_exist_only_in_test_are_said(tmp_path: Path, class_folders: 
     report = check_data(tmp_path)
     assert report["usable"]
     assert "there is no train folder, so the classes were split anew" in report["facts"]
-    assert report["problems"][0].startswith("1 pictures lie in no class folder and were left out: train/who.png")
+    assert report["problems"][0].startswith("1 picture lies in no class folder and was left out: train/who.png")
 
 
 def test_names_of_any_letters_are_no_trouble(tmp_path: Path, class_folders: Folders) -> None:
