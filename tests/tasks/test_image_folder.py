@@ -257,7 +257,7 @@ def test_dirt_is_named_file_by_file_and_left_out(tmp_path: Path, class_folders: 
     problems = "\n".join(opened("image_folder", path=tmp_path).overview().problems)
     parts = ("class 03/00.png is empty", "class 04/07.png is no picture",
              "1 file is no picture and left out: class 05/notes.txt",
-             "lie in no class folder and were left out: montage.png",
+             "1 picture lies in no class folder and was left out: montage.png",
              "the class small has 2 readable pictures and 1 + 5 shots and queries take 6")
     for part in parts:
         assert part in problems

@@ -153,7 +153,7 @@ def test_bad_files_are_named_and_left_out(calls: Path, opened: Opener) -> None:
     assert sum(source.overview().examples.values()) == 90
     said = [one.removeprefix(f"{NAMES[3]}/") for one in problems]
     assert said[0] == "1 file is no recording and left out: notes.txt"
-    assert said[1].startswith("1 recordings lie in no class folder and were left out: loose.wav")
+    assert said[1].startswith("1 recording lies in no class folder and was left out: loose.wav")
     assert said[2] == "a empty.wav is empty (0 bytes); replace or delete it"
     assert said[3].startswith("b cut.wav is cut off (0.0597 of 0.3 seconds are there)")
     assert said[4].startswith("c header.wav is cut off within its header")

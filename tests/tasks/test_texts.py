@@ -169,7 +169,7 @@ def test_folders_with_what_cannot_be_read(tmp_path: Path, opened: Opener) -> Non
     source = opened("texts", path=root, **SMALL)
     assert found(source).counts.sum() == 61
     said = "\n".join(source.overview().problems)
-    assert "1 texts lie in no class folder and were left out: loose.txt" in said
+    assert "1 text lies in no class folder and was left out: loose.txt" in said
     assert "empty.txt is empty; write something into it or delete it" in said
     assert "binary.txt holds bytes that are no text; save it as plain text in UTF-8" in said
     assert "old.txt is not in UTF-8 and was read as Windows-1252" in said

@@ -14,7 +14,7 @@ from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Recognition
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Files, Listing, check_is_folder, list_files
-from workbench.tasks.files.pictures import Color, is_picture, read_pictures, usual_side
+from workbench.tasks.files.pictures import Color, is_picture, read_squares
 from workbench.tasks.files.words import named, shown
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, groups_of
 from workbench.tasks.own.classes import Collection, OwnClasses
@@ -60,7 +60,10 @@ class ImageFolder(OwnClasses):
     def recognize(cls, listing: Listing) -> Recognition | None:
         """Pictures, whatever lies beside them."""
         pictures = [file for file in listing.files if is_picture(file.name)]
-        if not pictures or listing.is_file:
+        if pictures and listing.is_file:
+            raise DataError(f"{listing.path(pictures[0])} is one picture; name the folder that holds a folder of "
+                            "pictures for each class")
+        if not pictures:
             return None
         if lists := lists_of(listing):
             names = " and ".join(file.name for file in lists[:3])
@@ -93,8 +96,7 @@ class ImageFolder(OwnClasses):
                             f"into it{more}")
         paths = Files(root, files)
 
-        side = config.size or usual_side(paths)
-        read = read_pictures(paths, side, side, config.color, paths.stamp)
+        read = read_squares(paths, config.size, config.color, paths.stamp)
         kept = read.kept
         owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
         broken = [f"{shown(files[i].name)} {why}" for i, why in read.broken.items()]

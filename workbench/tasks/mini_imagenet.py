@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -15,7 +14,7 @@ from workbench.experiment.fields import field
 from workbench.tasks.base import Recognition
 from workbench.tasks.benchmarks.base import Benchmark, BenchmarkConfig
 from workbench.tasks.files.errors import DataError, FileError
-from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.listing import FileEntry, Files, Listing, walk
 from workbench.tasks.files.numbers import read_cells
 from workbench.tasks.files.pictures import is_picture, read_pictures
 from workbench.tasks.files.words import listed, named, shown
@@ -163,9 +162,8 @@ def read_mini_imagenet(images: Path, lists: dict[str, Path]) -> Labelled:
     if not present:
         raise DataError(f"{images} holds none of the {len(rows):,} pictures that {', '.join(SPLITS.values())} name, "
                         f"such as {rows[0].filename}; put them there")
-    paths = [there[row.filename] for row in present]
-    key = [str(images.resolve()), [[row.filename, *_stamp(path)] for row, path in zip(present, paths, strict=True)]]
-    read = read_pictures(paths, _SIDE, _SIDE, "rgb", key)
+    files = Files(images, [there[row.filename] for row in present])
+    read = read_pictures(files, _SIDE, _SIDE, "rgb", files.stamp)
     kept = [present[i] for i in read.kept]
     counts = Counter(row.label for row in kept)  # in the order of the lists, hence sorted by split and class
     problems = named([f"{shown(present[i].filename)} {why}" for i, why in read.broken.items()],
@@ -184,20 +182,10 @@ def read_mini_imagenet(images: Path, lists: dict[str, Path]) -> Labelled:
                     tuple(problems))
 
 
-def _pictures(images: Path) -> dict[str, Path]:
+def _pictures(images: Path) -> dict[str, FileEntry]:
     """Every picture in the folder and in those below it, by its name; of several the first in order of their paths."""
-    found: dict[str, Path] = {}
-    for folder, _, names in sorted(os.walk(images)):
-        for name in names:
-            if is_picture(name):
-                found.setdefault(name, Path(folder, name))
+    found: dict[str, FileEntry] = {}
+    for file in sorted(walk(images)[0], key=lambda file: (file.folder, file.name)):
+        if is_picture(file.name):
+            found.setdefault(file.name.rpartition("/")[2], file)
     return found
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Bytes and time of a picture; one that has vanished is left to whoever reads it."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return 0, 0
-    return stat.st_size, stat.st_mtime_ns

@@ -15,7 +15,7 @@ from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Recognition
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
-from workbench.tasks.files.pictures import Color, is_picture, read_pictures, usual_side
+from workbench.tasks.files.pictures import Color, is_picture, read_squares
 from workbench.tasks.files.words import listed, named, shown
 from workbench.tasks.own.fields import color_of_pictures, side_of_pictures
 from workbench.tasks.own.ready_made import NOT_LABELLED, Place, placed_at, whole_tasks
@@ -95,8 +95,7 @@ class PictureTasks(OwnTasks):
             raise DataError(f"{config.path} holds no pictures in task/support/class and task/query/class; make a "
                             "folder for each task and these folders in it")
         paths = Files(listing.root, files)
-        side = config.size or usual_side(paths)
-        read = read_pictures(paths, side, side, config.color, paths.stamp)
+        read = read_squares(paths, config.size, config.color, paths.stamp)
         kept = read.kept
         places = ((row, placed_at(files[int(number)])) for row, number in enumerate(kept))
         members, overlaps = without_overlap(_members((row, place) for row, place in places if place), "pictures")

@@ -16,7 +16,7 @@ from workbench.tasks.base import NewGuess, NewTask, Overview, Recognition, Spec
 from workbench.tasks.files.cache import cached
 from workbench.tasks.files.each import read_each
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses
@@ -61,7 +61,10 @@ class Recordings(OwnClasses):
     def recognize(cls, listing: Listing) -> Recognition | None:
         """Recordings in folders, whatever lies beside them."""
         count = len(listing.having(SUFFIXES))
-        if not count or listing.is_file:
+        if count and listing.is_file:
+            raise DataError(f"{listing.path(listing.files[0])} is one recording; name the folder that holds a folder "
+                            "of recordings for each class")
+        if not count:
             return None
         many, share = len(layout_of(listing, SUFFIXES, NOUN).classes), count / len(listing.files)
         place = "1 folder" if many == 1 else f"{many:,} folders"
@@ -87,7 +90,7 @@ class Recordings(OwnClasses):
             return read.inputs, {"kept": list(read.kept), "broken": list(read.broken), "is_lasting": read.is_lasting}
 
         # Some wav files, too, are read by the package alone: with it more is readable than the cache may hold.
-        key = [str(listing.root.resolve()), files, config.rate, config.seconds, config.mels, has_package()]
+        key = [Files(listing.root, files).stamp, config.rate, config.seconds, config.mels, has_package()]
         inputs, about, notices = cached("recordings", key, decode, is_kept=lambda about: about["is_lasting"])
         read = Read(inputs, about["kept"], about["broken"])
         if not read.kept:

@@ -17,7 +17,7 @@ from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.cache import cached
 from workbench.tasks.files.each import read_each
 from workbench.tasks.files.errors import DataError, FileError, PassingError
-from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.files.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
 from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, ordered, read_series
 from workbench.tasks.files.series_rows import FEWEST_STEPS, Rows, look_at, read_rows
@@ -88,7 +88,8 @@ class TimeSeries(OwnClasses):
         if many < 2 or listing.is_file or all(split_called(one.name) for one in layout.classes):
             return None  # folders that are called as splits hold something else than a class each
         if not _is_series(listing, layout.classes[0].files[0]):
-            return None
+            # Its reader says what is wrong with them, unless somebody else has a use for them.
+            return Recognition("unknown", f"files lie in {many:,} folders, and the first is no series", 0.05)
         count = sum(len(one.files) for one in layout.classes)
         return Recognition(FORM, f"{count:,} files lie in {many:,} folders and hold a series each",
                            0.92 * count / len(listing.files))
@@ -202,7 +203,7 @@ def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
                  "is_lasting": found.is_lasting}
         return brought(found.series, length, config.fit), about
 
-    key = [str(listing.root.resolve()), files, config.label, config.group, config.length, config.fit]
+    key = [Files(listing.root, files).stamp, config.label, config.group, config.length, config.fit]
     inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     placed = sorted_by_label(about["labels"], about["splits"], NOUN)
     problems = (*listing.problems, *named(about["problems"], "{} more lines were left out"), *placed.problems)
@@ -270,7 +271,7 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
         return inputs, {"kept": list(kept), "broken": sorted((broken | odd).items()), "names": names, "facts": facts,
                         "is_lasting": is_lasting}
 
-    key = [str(listing.root.resolve()), files, config.length, config.fit]
+    key = [Files(listing.root, files).stamp, config.length, config.fit]
     inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     return collected(layout, files, Read(inputs, about["kept"], about["broken"]), form=FORM, noun=NOUN,
                      facts=(*about["facts"], *notices), reading=_reading(inputs, about["names"], config),

@@ -68,7 +68,7 @@ class OneTable(OwnClasses):
             return Recognition("unknown", f"{file.name} is a table, and in none of its columns values repeat as "
                                "those of a class do", 0.1)
         if not any(kind_of(table, name) in ("numeric", "categorical") for name in table.columns if name != label):
-            return None
+            return Recognition("unknown", f"{file.name} is a table without numbers or columns of few values", 0.05)
         many = len(set(table.texts(label)) - {""})
         return Recognition(FORM, f"the column {label} of {file.name} has {many:,} values in {len(table):,} rows", 0.5,
                            {"label": label})

@@ -185,7 +185,8 @@ def _recognized(path: Path) -> Recognition | None:
     embeddings, text = guess_embeddings(table), guess_text(table)
     label = guess_label(table, {*embeddings, text or ""})
     if label is None or not (embeddings or text):
-        return None
+        is_ours = path.suffix.lower() in JSON_LINES_SUFFIXES  # so its reader says what is missing
+        return Recognition("unknown", f"{path.name} lacks a column of texts or of labels", 0.1) if is_ours else None
     settings = {"label": label} if embeddings else {"label": label, "text": text}
     many = len(set(table.texts(label)) - {""})
     what = f"columns {embeddings[0]} to {embeddings[-1]} are embeddings" if len(embeddings) > 1 else \

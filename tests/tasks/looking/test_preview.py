@@ -16,19 +16,21 @@ from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import Description, Examples, Overview, Spec, Stream, TaskBatch, TaskSource
 from workbench.tasks.files.watching import GivenUpError, watched
-from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.check import check_data, experiment_on
 from workbench.tasks.looking.preview import counts_of, examples, floors_of, preview, sorted_counts, tasks, whole_task
+from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 Opener = Callable[..., TaskSource]
 
 
 
-@pytest.mark.parametrize("folder", ["shapes", "alphabets"])
+@pytest.mark.parametrize("folder", ["shapes", "alphabets", "knots", "ready_made", "minerals", "machines", "stations",
+                                    "assays", "arrays", "calls", "messages", "gestures"])
 def test_it_agrees_with_the_report(folder: str) -> None:
     path = sample_tasks() / folder
     report = check_data(path)
-    experiment = resolve({"dataset": {"name": report["dataset"], **report["settings"]}})
+    experiment = experiment_on(recognize_data(path))
     source = find("dataset", report["dataset"])(experiment, torch.device("cpu"))
     seen = preview(source, experiment)
     assert seen.form == report["form"]
@@ -36,7 +38,8 @@ def test_it_agrees_with_the_report(folder: str) -> None:
     assert seen.problems == tuple(report["problems"])
     assert {name: {"classes": classes, "examples": count} for name, (classes, count) in seen.splits.items()
             } == report["splits"]
-    assert len(seen.counts) == report["classes"]
+    assert seen.facts == report["facts"]
+    assert report["tasks"] or len(seen.counts) == report["classes"]
     assert sum(one.examples for one in seen.counts) == report["examples"]
     for name, split in report["splits"].items():
         assert sum(one.examples for one in seen.counts if one.split == name) == split["examples"]

@@ -153,24 +153,27 @@ def _text(raw: bytes, form: str) -> tuple[str, str]:
     raise FileError(f"is no text in UTF-8, UTF-16 or Windows-1252; save it as {form} in UTF-8")
 
 
-def parted(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def parted(text: str, delimiter: str, *, is_whole: bool = True) -> Iterator[tuple[int, list[str]]]:
     """The line on which each row begins and its cells; rows without any letter are passed over.
 
     Raises:
-        FileError: A quotation mark is never closed.
+        FileError: A quotation mark is never closed, unless the text is only the beginning of one.
     """
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, skipinitialspace=True)
-    before = 0
+    before, began = 0, 0
     while True:
         try:
             row = next(reader, None)
         except csv.Error as error:  # a cell of more than 128 kB is one that swallowed the rows behind it
             raise FileError(f"line {before + 1}: {error}; close the quotation mark that opens there") from error
         if row is None:
+            if is_whole and before - began > 1 and text.count('"') % 2:
+                raise FileError(f"line {began + 1}: a quotation mark opens there that is never closed, and all rows "
+                                "behind it would be one cell; close or delete it")
             return
         if any(cell.strip() for cell in row):
             yield before + 1, [cell.strip() for cell in row]
-        before = reader.line_num
+        before, began = reader.line_num, before
 
 
 def _without_empty_end(rows: list[tuple[int, list[str]]]) -> list[tuple[int, list[str]]]:
@@ -187,7 +190,7 @@ def _delimiter(text: str, path: Path) -> str:
     beginning = "".join(islice(io.StringIO(text), 2 * _LOOKED_AT))
     for delimiter in _DELIMITERS:
         try:
-            widths = Counter(len(row) for _, row in islice(parted(beginning, delimiter), _LOOKED_AT))
+            widths = Counter(len(row) for _, row in islice(parted(beginning, delimiter, is_whole=False), _LOOKED_AT))
         except FileError:  # `read_rows` names the cell if this is what parts them
             continue
         width, count = max(widths.items(), key=lambda one: one[1], default=(1, 0))

@@ -7,11 +7,13 @@ import os
 import shutil
 import tempfile
 import zipfile
+from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple, TypeVar, overload
 
@@ -29,6 +31,7 @@ C = TypeVar("C", bound=Choice)
 _LARGEST, _MOST_TIMES = 4_000_000_000, 100
 _UNPACKED = 8  # archives that stay unpacked
 _CLUTTER = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir"})
+_BY_NAME = attrgetter("name")
 
 
 class FileEntry(NamedTuple):
@@ -42,7 +45,10 @@ class FileEntry(NamedTuple):
     @property
     def suffix(self) -> str:
         """Its suffix in lower case, with the dot."""
-        return PurePosixPath(self.name).suffix.lower()
+        # As of a path, which takes five times as long to make.
+        base = self.name[self.name.rfind("/") + 1 :]
+        dot = base.rfind(".")
+        return base[dot:].lower() if 0 < dot < len(base) - 1 else ""
 
     @property
     def folder(self) -> str:
@@ -76,9 +82,14 @@ class Files(Sequence[Path]):
         return self.root / self.entries[index].name
 
     @property
-    def stamp(self) -> list[list[str | int]]:
-        """Plain values that tell these files from others, and from what they were before a change."""
-        return [[str(self.root.resolve())], *(list(column) for column in zip(*self.entries, strict=True))]
+    def stamp(self) -> str:
+        """Letters that tell these files from others, and from what they were before a change."""
+        names = "\0".join([str(self.root.resolve()), *(entry.name for entry in self.entries)])
+        digest = hashlib.sha256(names.encode(errors="surrogatepass"))
+        for column in ([entry.size for entry in self.entries], [entry.changed for entry in self.entries],
+                       [entry.mode for entry in self.entries]):
+            digest.update(array("q", column).tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)
@@ -227,7 +238,8 @@ def _walk(root: Path) -> _Walk:
             if not below:
                 seen = {_identity(parent) for parent in root.resolve().parents}
             seen.add(own)
-            entries = sorted((e for e in os.scandir(root / below) if not is_clutter(e.name)), key=lambda e: e.name)
+            with os.scandir(root / below) as found:
+                entries = sorted((e for e in found if not is_clutter(e.name)), key=_BY_NAME)
         except OSError as error:
             if not below:
                 raise DataError(f"{root} cannot be opened ({error.strerror}); give yourself the right to read it"
@@ -237,16 +249,16 @@ def _walk(root: Path) -> _Walk:
         for entry in entries:
             name = f"{below}/{entry.name}" if below else entry.name
             try:
-                if entry.is_dir():
-                    (links if entry.is_symlink() else waiting).append(name)
-                elif entry.is_file():
+                if entry.is_file():
                     stat = entry.stat()
                     files.append(FileEntry(name, stat.st_size, stat.st_mtime_ns, stat.st_mode))
+                elif entry.is_dir():
+                    (links if entry.is_symlink() else waiting).append(name)
                 else:
                     problems.append(f"{shown(name)} is a link to nothing or no file at all; delete or mend it")
             except OSError as error:  # it vanished meanwhile, or links go round in a circle
                 problems.append(f"{shown(name)} cannot be reached ({error.strerror}); delete or mend it")
-    return tuple(sorted(files)), tuple(problems)
+    return tuple(sorted(files, key=_BY_NAME)), tuple(problems)
 
 
 def _identity(folder: Path) -> tuple[int, int]:

@@ -26,14 +26,15 @@ def read_cells(path: Path, most: int | None = None) -> list[tuple[int, list[str]
         FileError: It cannot be read, is empty, or is no text.
     """
     data = content(path)
-    if most is not None and len(data) > most:
+    is_whole = most is None or len(data) <= most
+    if not is_whole:
         data = data[:most].rpartition(b"\n")[0] or data[:most]
     text, is_guess = decoded(data)
     if is_guess:
         raise FileError("is not in UTF-8; save it as CSV in UTF-8, or delete it")
     lines = text.splitlines()
     sign = _sign(next((line for line in lines if line.strip()), ""))
-    found = list(parted(text, sign)) if sign != _SPACES else [
+    found = list(parted(text, sign, is_whole=is_whole)) if sign != _SPACES else [
         (number, cells) for number, line in enumerate(lines, 1) if (cells := line.split())]
     if not found:
         raise FileError("holds nothing but empty lines; replace or delete it")

@@ -198,17 +198,37 @@ def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color, 
     if key is None:
         return _in_memory(paths, height, width, color, "")
     place = cache.place("folder", [key, height, width, color])
-    if (stored := cache.load(place)) is not None:
-        tensors, about = stored
-        return Decoded(tensors["pixels"], tensors["moments"], {int(i): why for i, why in about["broken"]})
+    return _stored(place) or _made(paths, (height, width), color, place)
+
+
+def read_squares(paths: Sequence[Path], side: int | None, color: Color, key: Any) -> Decoded:
+    """The same with a side in pixels, or the usual one, which is not looked for again while the files are the same."""
+    place = cache.place("folder", [key, side, side, color])
+    if (stored := _stored(place)) is not None:
+        return stored
+    found = side or usual_side(paths)
+    return _made(paths, (found, found), color, place)
+
+
+def _stored(place: Path) -> Decoded | None:
+    """What was decoded earlier."""
+    stored = cache.load(place)
+    if stored is None:
+        return None
+    tensors, about = stored
+    return Decoded(tensors["pixels"], tensors["moments"], {int(i): why for i, why in about["broken"]})
+
+
+def _made(paths: Sequence[Path], size: tuple[int, int], color: Color, place: Path) -> Decoded:
+    """Decode into the cache, or into memory where it cannot be written."""
     try:
         part = cache.new_part(place)
     except OSError as error:
-        return _in_memory(paths, height, width, color, cache.not_kept(error))
+        return _in_memory(paths, *size, color, cache.not_kept(error))
     try:
-        return _on_disk(paths, (height, width), color, part, place)
+        return _on_disk(paths, size, color, part, place)
     except OSError as error:
-        return _in_memory(paths, height, width, color, cache.not_kept(error))
+        return _in_memory(paths, *size, color, cache.not_kept(error))
     finally:
         with suppress(OSError):  # Windows keeps what is still mapped; `forget_old` takes it away another time
             part.unlink(missing_ok=True)

@@ -37,4 +37,4 @@ def split_called(name: str) -> str:
 
 def shown(name: str) -> str:
     """A file's name as text that can be written anywhere, whatever bytes the file system holds."""
-    return name.encode("utf8", "replace").decode("utf8")
+    return name if name.isascii() else name.encode("utf8", "replace").decode("utf8")

@@ -43,7 +43,12 @@ def recognized(listing: Listing, wanted: Kind) -> Recognition | None:
             read_arrays(listing.path(listing.files[0]) if listing.is_file else listing.root)
         return None
     (x, dtype), y = shapes["x"], shapes["y"][0] if "y" in shapes else None
-    if kind_of(x, dtype, y) != wanted and listing.said.get("form") != wanted:
+    found = kind_of(x, dtype, y)
+    if (found is None or dtype.kind not in "iufb") and wanted == "arrays":
+        what = f"holds x of shape {list(x)} and type {dtype}" + ("" if y is not None else " and no y")
+        raise DataError(f"{listing.root / listing.files[0].name} {what}; save numbers [examples, ...] as x and a label "
+                        "for each as y")
+    if found != wanted and listing.said.get("form") != wanted:
         return None
     files = [file for own in named_arrays(listing).values() for _, file in own]
     what = f" and y {list(y)}" if y is not None else ""

@@ -137,8 +137,10 @@ def recognize(found: Found, noun: str = "pictures", level: Level = "auto", group
             loose += folders.pop(parts)
         folders = dict(folders)
     if loose:
-        problems.append(f"{len(loose):,} {noun} lie in no class folder and were left out: "
-                        f"{listed([shown(file.name) for file in loose], 5)}; move them into the folder of their class")
+        lie = f"1 {noun.removesuffix('s')} lies" if len(loose) == 1 else f"{len(loose):,} {noun} lie"
+        problems.append(f"{lie} in no class folder and {'was' if len(loose) == 1 else 'were'} left out: "
+                        f"{listed([shown(file.name) for file in loose], 5)}; move them "
+                        "into the folder of their class")
     classes = [_class(parts, files, splits[parts] if is_split else "") for parts, files in folders.items()]
     groups = {} if group == "auto" else {files[0].folder: _group(parts[1:] if is_split else parts, group)
                                          for parts, files in folders.items()}

@@ -273,14 +273,16 @@ class ClassTasks(TaskSource):
 
         Examples are ordered by label: shots (or queries) of label 0, then of label 1, and so on.
         """
-        shape = self.shapes[stream]
+        shots, rows = self.shapes[stream].shots, self.rows(stream, indices, include)
+        parts = [rows[..., :shots], rows[..., shots:]]
+        inputs = self._inputs(np.concatenate([part.ravel() for part in parts]))
+        return TaskBatch(*(self._examples(part, rows.shape[:2])
+                           for part in torch.split(inputs, [part.size for part in parts])))
+
+    def rows(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> NDArray[np.int64]:
+        """Rows [tasks, ways, shots + queries] of all examples, as `gather` takes them, in the order of labels."""
         classes, members = self._identities(stream, indices, include)
-        turns = (classes % self.rotations)[..., None]
-        parts = [slice(None, shape.shots), slice(shape.shots, None)]
-        rows = turns * len(self.labelled.inputs) + members
-        inputs = self._inputs(np.concatenate([rows[..., part].ravel() for part in parts]))
-        sizes = [members[..., part].size for part in parts]
-        return TaskBatch(*(self._examples(part, members.shape[:2]) for part in torch.split(inputs, sizes)))
+        return (classes % self.rotations)[..., None] * len(self.labelled.inputs) + members
 
     @cached_property
     def _all(self) -> Tensor:
