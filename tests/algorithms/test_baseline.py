@@ -56,7 +56,7 @@ def test_the_linear_head_walks_as_sgd_of_torch_does_on_frozen_features(kind):
     algorithm, meta = make("baseline", about, inner_steps=7, inner_lr=RATE, inner_batch=100, weight_decay=DECAY)
     task, ctx = batch.task(0), context(keys, 7, about.outputs)
     net = PlainMLP(about.classes or about.outputs, meta.params)
-    fresh = algorithm.start(meta, task.support, ctx).head
+    fresh = algorithm.start(meta, task.support, ctx).head.params
     head = nn.Linear(5, about.outputs).double()
     with torch.no_grad():
         head.weight.copy_(fresh["weight"])
@@ -67,7 +67,7 @@ def test_the_linear_head_walks_as_sgd_of_torch_does_on_frozen_features(kind):
         loss_of(about, head(net.body(task.support.inputs).detach()), task.support.targets).backward()
         optimizer.step()
     state = adapt(algorithm, meta, task.support, ctx)
-    assert_equal(state.head, {"weight": head.weight.detach(), "bias": head.bias.detach()})
+    assert_equal(state.head.params, {"weight": head.weight.detach(), "bias": head.bias.detach()})
     torch.testing.assert_close(algorithm.predict(meta, state, task.query.inputs, ctx.adapted),
                                head(net.body(task.query.inputs)).detach(), rtol=1e-10, atol=1e-10)
 
@@ -82,7 +82,7 @@ def test_the_cosine_head_walks_as_sgd_of_torch_does_with_weight_normalization():
     def features(x: Tensor) -> Tensor:
         return torch.tanh(F.linear(torch.tanh(F.linear(x, *weights[:2])), *weights[2:4]))
 
-    fresh = algorithm.start(meta, task.support, ctx).head
+    fresh = algorithm.start(meta, task.support, ctx).head.params
     head = PlainCosine(fresh["direction"], fresh["norm"], 2.0)
     # The first head is one that weight normalization has not touched: w = v.
     torch.testing.assert_close(head.layer.weight.detach(), fresh["direction"], rtol=1e-12, atol=1e-12)
@@ -103,14 +103,14 @@ def test_a_mini_batch_is_drawn_from_the_key_without_repeating_an_example(name):
     task, ctx = batch.task(0), context(keys, 1, 3)
     algorithm, meta = make(name, about, inner_steps=1, inner_batch=2)
     whole, _ = make(name, about, inner_steps=1, inner_batch=2)
-    ours = adapt(algorithm, meta, task.support, ctx).head
+    ours = adapt(algorithm, meta, task.support, ctx).head.params
     matches = 0
     for chosen in combinations(range(6), 2):
         some = Examples(*(part[list(chosen)] for part in task.support))
-        theirs = adapt(whole, meta, some, ctx).head
+        theirs = adapt(whole, meta, some, ctx).head.params
         matches += all(torch.allclose(ours[key], theirs[key], rtol=1e-9, atol=1e-12) for key in ours)
     assert matches == 1
-    other = adapt(algorithm, meta, task.support, context(keys + 1, 1, 3)).head
+    other = adapt(algorithm, meta, task.support, context(keys + 1, 1, 3)).head.params
     assert not any(torch.equal(ours[key], other[key]) for key in ours)
 
 

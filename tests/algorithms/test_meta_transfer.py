@@ -43,14 +43,17 @@ def plain_conv(params: dict[str, Tensor], x: Tensor) -> Tensor:
     return x.flatten(1)
 
 
-def unrolled(features, params: dict[str, Tensor], about, task: Task, steps: int, exact: bool) -> dict[str, Tensor]:
+def unrolled(features, params: dict[str, Tensor], about, task: Task, steps: int, exact: bool, momentum: float = 0.0
+             ) -> dict[str, Tensor]:
     """The meta-gradient by autograd through every step of the head."""
     own = {name: value.clone().requires_grad_() for name, value in params.items()}
     weight, bias = own["head.weight"], own["head.bias"]
     support = features(own, task.support.inputs)
+    slope = shift = torch.zeros(())
     for _ in range(steps):
         loss = loss_of(about, F.linear(support, weight, bias), task.support.targets)
-        slope, shift = torch.autograd.grad(loss, (weight, bias), create_graph=exact, retain_graph=True)
+        gradient = torch.autograd.grad(loss, (weight, bias), create_graph=exact, retain_graph=True)
+        slope, shift = momentum * slope + gradient[0], momentum * shift + gradient[1]
         weight, bias = weight - RATE * slope, bias - RATE * shift
     loss = loss_of(about, F.linear(features(own, task.query.inputs), weight, bias), task.query.targets)
     found = torch.autograd.grad(loss, list(own.values()), materialize_grads=True, allow_unused=True)
@@ -59,19 +62,23 @@ def unrolled(features, params: dict[str, Tensor], about, task: Task, steps: int,
 
 @pytest.mark.parametrize("how", ["vectorized", "threads"])
 @pytest.mark.parametrize("order", [1, 2])
-@pytest.mark.parametrize(("kind", "picture"), [("classification", False), ("regression", False),
-                                               ("classification", True)])
+@pytest.mark.parametrize(("kind", "picture", "optimizer"), [
+    ("classification", False, "sgd"), ("regression", False, "sgd"), ("classification", True, "sgd"),
+    ("classification", False, "momentum")])
 def test_the_meta_gradient_is_that_of_an_unrolled_loop_over_the_head_of_a_scaled_and_shifted_network(
-        kind, picture, order, how):
+        kind, picture, optimizer, order, how):
     about = spec(kind, 3, picture)
     batch, keys = noise_tasks(about, tasks=2, ways=3, shots=2, queries=3)
-    algorithm, meta = make("meta_transfer", about, inner_steps=4, inner_lr=RATE, order=order)
+    algorithm, meta = make("meta_transfer", about, inner_steps=4, inner_lr=RATE, order=order,
+                           inner_optimizer=optimizer)
     meta = moved(meta)
     runner = executor(how, algorithm)
     ours = runner.gradient(meta, batch, keys, setting(algorithm, about)).total
     runner.close()
     features = plain_conv if picture else plain_mlp
-    theirs = [unrolled(features, meta.params, about, batch.task(i), 4, exact=order == 2) for i in range(2)]
+    momentum = 0.9 if optimizer == "momentum" else 0.0
+    theirs = [unrolled(features, meta.params, about, batch.task(i), 4, exact=order == 2, momentum=momentum)
+              for i in range(2)]
     assert_equal(ours, {name: theirs[0][name] + theirs[1][name] for name in ours})
     assert ours["scale/backbone." + ("convolutions.1.weight" if picture else "layers.0.weight")].abs().max() > 1e-4
 

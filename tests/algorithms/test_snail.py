@@ -12,6 +12,9 @@ from torch import Tensor
 from tests.algorithms.sequences import SEEN, check_against, linear
 from tests.problems import make, noise_tasks, spec
 from workbench.algorithms.base import Context, adapt
+from workbench.engine.session import build, settled
+from workbench.experiment.mistakes import ExperimentError
+from workbench.experiment.resolve import resolve, with_settings
 
 
 @pytest.mark.parametrize("kind", ["classification", "regression"])
@@ -75,3 +78,23 @@ def test_it_looks_at_what_is_alike_before_it_has_learned_anything():
     assert len(names) == 3
     for name in names:
         assert torch.equal(meta.params[name], meta.params[name.replace("query", "key")])
+
+
+@pytest.mark.parametrize(("settings", "examples"), [
+    ((), 6), (("task.shots=5",), 26), (("task.ways=20",), 21), (("training.shots=5",), 26),
+    (("training.shots=2", "task.shots=3"), 16), (("algorithm.length=40",), 40),
+    (("dataset=sinusoids", "task.shots=10"), 11)])
+def test_the_blocks_are_as_deep_as_the_longest_task_asks_for_unless_a_length_is_said(settings, examples):
+    experiment = resolve(with_settings({}, ["algorithm=snail", *settings]))
+    assert settled(experiment).algorithm.length == examples
+    kind = "regression" if "dataset=sinusoids" in settings else "classification"
+    _, algorithm = build(experiment, spec(kind, experiment.task.ways, picture=kind == "classification"))
+    layers = [name for name, _ in algorithm.network.module.named_parameters() if name.endswith("before.weight")]
+    assert len(layers) == 2 * math.ceil(math.log2(examples))
+
+
+def test_a_length_that_a_training_task_does_not_fit_into_is_refused_with_the_remedy():
+    for settings, wanted in ((("task.shots=5",), 26), (("training.shots=3", "task.shots=1"), 16)):
+        with pytest.raises(ExperimentError, match=rf"algorithm.length: .*{wanted} examples.*leave it empty"):
+            resolve(with_settings({}, ["algorithm=snail", "algorithm.length=8", *settings]))
+    assert resolve(with_settings({}, ["algorithm=snail", "algorithm.length=6"])).algorithm.length == 6

@@ -10,9 +10,10 @@ from torch import Tensor
 from tests.algorithms.oracles import assert_equal
 from tests.backbones.networks import backbone, check_that_blocks_can_be_modulated, learner, maml_gradients, normal
 from tests.problems import executor, noise_tasks, setting
-from workbench.backbones.base import Normalize
+from workbench.backbones.normalization import Normalize
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import find, found
-from workbench.experiment.resolve import ExperimentError, resolve
+from workbench.experiment.resolve import resolve
 from workbench.tasks.base import Spec
 
 SMALL = Spec("classification", "series", (2, 16), outputs=3, classes=7)

@@ -2,7 +2,7 @@
 
 `python -m tests.benchmarks.learning` runs every cell that has no result yet, each in a process and on a core of its
 own, as many side by side as there are cores; it may be interrupted at any time and goes on where it was. `--table`
-prints what there is, `--gates` says which methods miss what is asked of them. Omniglot is found through
+prints what there is and draws it, `--gates` says which methods miss what is asked of them. Omniglot is found through
 WORKBENCH_OMNIGLOT.
 """
 
@@ -24,6 +24,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 
+from tests.benchmarks.learning_chart import draw
 from workbench.engine.events import Evaluation, Failed, Started, Steps
 from workbench.engine.trainer import train
 from workbench.engine.work import cores
@@ -31,8 +32,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import find, found
 from workbench.experiment.resolve import resolve, with_settings
 
-RESULTS = Path(__file__).parent / "results" / "learning"
-TABLE = RESULTS.parent / "learning.md"
+RESULTS = Path(__file__).parent / "results"
 PROBLEMS: dict[str, tuple[str, ...]] = {
     "sinusoids": ("dataset=sinusoids", "task.shots=10"),
     "omniglot-5w1s": ("dataset=omniglot", "task.ways=5", "task.shots=1", "task.queries=5"),
@@ -43,8 +43,10 @@ USUAL = ("sinusoids", "omniglot-5w1s")
 SECONDS = {"sinusoids": 60.0, "omniglot-5w1s": 480.0, "omniglot-5w5s": 480.0, "omniglot-20w1s": 480.0}
 # Half the filters of most papers: four times as many tasks are seen in the same time, which is worth more.
 NETWORK = ("backbone=conv4", "backbone.downsampling=stride", "backbone.filters=32")
-VALIDATIONS = 4
-COMMON = ("device=cpu", "evaluation.tasks=1000", "evaluation.probe_tasks=1", "training.validation_tasks=60")
+# As many validations as this where they are quick, for the chart; slow ones may take this share of the seconds.
+VALIDATIONS, FEWEST, VALIDATING = 8, 2, 0.2
+TEST_TASKS = 1000
+COMMON = ("device=cpu", "evaluation.probe_tasks=1", "training.validation_tasks=60")
 CALIBRATION_SECONDS = 5.0
 # After this share of the steps their pace is held against the calibration; a run that is further off begins again.
 CHECKED, TOLERATED, RESTARTS = 0.1, 0.15, 2
@@ -63,6 +65,7 @@ _ABOUT = (
     "for `meta_nas`, which finds a network of its own, and are normalized by the pictures at hand; the context of",
     "`cavia` enters the head, and `mann` and `meta_rnn` begin as memories, as their help pages say.", "",
 )
+_CHART = ("![What every method reaches against the seconds of its training](learning.svg)", "")
 
 
 def cells(problems: tuple[str, ...], seeds: int) -> Iterator[tuple[str, str, int]]:
@@ -75,14 +78,15 @@ def cells(problems: tuple[str, ...], seeds: int) -> Iterator[tuple[str, str, int
                     yield problem, name, seed
 
 
-def experiment(problem: str, name: str, seed: int, iterations: int, validations: int = VALIDATIONS) -> Experiment:
+def experiment(problem: str, name: str, seed: int, iterations: int, validations: int = VALIDATIONS,
+               tasks: int = TEST_TASKS) -> Experiment:
     """The experiment of a cell: the method's own suggestions, and what is the same for all.
 
     Controls keep their recipe too. Five inner steps are tested at least where a method iterates, so that the table can
     show the first and the fifth.
     """
     settings = [f"algorithm={name}", *PROBLEMS[problem], *COMMON, f"seed={seed}", f"training.iterations={iterations}",
-                f"training.validate_every={max(1, iterations // validations)}",
+                f"evaluation.tasks={tasks}", f"training.validate_every={-(-iterations // validations)}",
                 f"training.checkpoint_every={iterations}"]
     if problem != "sinusoids" and not find("algorithm", name).searches:
         settings += NETWORK
@@ -142,16 +146,25 @@ class OffPaceError(Exception):
 
 
 class Trained(NamedTuple):
-    """A run from beginning to end: its start, its test, and the seconds of its training."""
+    """A run from beginning to end.
+
+    Attributes:
+        started: Its start.
+        test: Its test.
+        seconds: Its training, validations included.
+        validations: Each with the seconds of training before it.
+    """
 
     started: Started
     test: Evaluation
     seconds: float
+    validations: list[tuple[float, Evaluation]]
 
 
 def trained(made: Experiment, of_step: float | None) -> Trained:
     """Run an experiment, and raise OffPaceError early on where a step does not take the seconds given."""
     started, test, seconds, taken = None, None, 0.0, 0
+    validations: list[tuple[float, Evaluation]] = []
     for event in train(made):
         if isinstance(event, Started):
             started = event
@@ -162,32 +175,39 @@ def trained(made: Experiment, of_step: float | None) -> Trained:
                 raise OffPaceError(seconds / taken)
         elif isinstance(event, Evaluation) and event.split == "test":
             test = event
+        elif isinstance(event, Evaluation):
+            validations.append((seconds, event))
         elif isinstance(event, Failed):
             raise RuntimeError(event.message)
     if started is None or test is None:
         raise RuntimeError("the run did not finish")
-    return Trained(started, test, seconds)
+    return Trained(started, test, seconds, validations)
 
 
-def run_cell(problem: str, name: str, seed: int, seconds: float) -> dict[str, Any]:
-    """Train for so many seconds and test."""
+def run_cell(problem: str, name: str, seed: int, seconds: float, tasks: int = TEST_TASKS) -> dict[str, Any]:
+    """Train for so many seconds and test on so many tasks."""
     of_step, of_validation, is_even = cost(problem, name, seed)
     checks = RESTARTS if is_even else 0
+    # One more is made before the first step.
+    validations = min(VALIDATIONS, max(FEWEST, int(VALIDATING * seconds / of_validation) - 1))
     while True:
-        iterations = max(VALIDATIONS, int((seconds - (VALIDATIONS + 1) * of_validation) / of_step))
-        made = experiment(problem, name, seed, iterations)
+        iterations = max(validations, int((seconds - (validations + 1) * of_validation) / of_step))
+        made = experiment(problem, name, seed, iterations, validations, tasks)
         before = time.perf_counter()
         try:
-            started, test, took = trained(made, of_step if checks else None)
+            started, test, took, validated = trained(made, of_step if checks else None)
             break
         except OffPaceError as pace:
             of_step, checks = pace.of_step, checks - 1
     by_step = [{"mean": score.mean, "ci95": score.ci95} for score in test.by_step]
+    curve = [{"seconds": round(at, 1), "step": one.step, "mean": one.score.mean, "ci95": one.score.ci95}
+             for at, one in validated]
     return {
         "problem": problem, "algorithm": name, "seed": seed, "iterations": iterations,
         "tasks_seen": iterations * started.meta_batch, "training_seconds": round(took, 1),
         "seconds": round(time.perf_counter() - before, 1), "metric": test.metric, "mean": test.score.mean,
         "ci95": test.score.ci95, "test_tasks": test.tasks, "step": test.step, "by_step": by_step,
+        "validation": curve,
         "modes": {mode: {"mean": score.mean, "ci95": score.ci95} for mode, score in test.modes.items()},
         "parameters": started.parameters, "executor": started.executor, "threads": started.threads,
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
@@ -196,16 +216,16 @@ def run_cell(problem: str, name: str, seed: int, seconds: float) -> dict[str, An
     }
 
 
-def path_of(problem: str, name: str, seed: int) -> Path:
-    """Where the result of a cell is kept."""
-    return RESULTS / problem / f"{name}-{seed}.json"
+def path_of(place: Path, problem: str, name: str, seed: int) -> Path:
+    """Where below a folder of results that of a cell is kept."""
+    return place / "learning" / problem / f"{name}-{seed}.json"
 
 
-def run_missing(wanted: list[tuple[str, str, int]], seconds: dict[str, float], together: int) -> int:
+def run_missing(wanted: list[tuple[str, str, int]], said: argparse.Namespace) -> int:
     """Run every cell without a result, so many side by side, each in a process on its own core; how many failed."""
-    missing = [cell for cell in wanted if not path_of(*cell).exists()]
+    missing = [cell for cell in wanted if not path_of(said.results, *cell).exists()]
     free: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for core in _cores()[:together]:
+    for core in _cores()[: said.together]:
         free.put(core)
 
     def run(cell: tuple[str, str, int]) -> bool:
@@ -213,7 +233,8 @@ def run_missing(wanted: list[tuple[str, str, int]], seconds: dict[str, float], t
         problem, name, seed = cell
         try:
             done = subprocess.run([sys.executable, "-m", __spec__.name, "--cell", problem, name, str(seed), "--core",
-                                   str(core), "--seconds", str(seconds[problem])], check=False, capture_output=True,
+                                   str(core), "--seconds", str(said.seconds or SECONDS[problem]), "--tasks",
+                                   str(said.tasks), "--results", str(said.results)], check=False, capture_output=True,
                                   text=True)
         finally:
             free.put(core)
@@ -222,7 +243,7 @@ def run_missing(wanted: list[tuple[str, str, int]], seconds: dict[str, float], t
         return done.returncode == 0
 
     print(f"{len(missing)} cells to run", flush=True)
-    with ThreadPoolExecutor(together) as pool:
+    with ThreadPoolExecutor(said.together) as pool:
         return list(pool.map(run, missing)).count(False)
 
 
@@ -231,14 +252,14 @@ def _cores() -> list[int]:
     return sorted(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else list(range(os.cpu_count() or 1))
 
 
-def results() -> list[dict[str, Any]]:
-    """Every result that there is."""
-    return [json.loads(path.read_text(encoding="utf8")) for path in sorted(RESULTS.glob("*/*.json"))]
+def results(place: Path = RESULTS) -> list[dict[str, Any]]:
+    """Every result below a folder."""
+    return [json.loads(path.read_text(encoding="utf8")) for path in sorted(place.glob("learning/*/*.json"))]
 
 
 def table(known: list[dict[str, Any]]) -> str:
     """The results as Markdown."""
-    lines = [*_ABOUT]
+    lines = [*_ABOUT, *(_CHART if any(one.get("validation") for one in known) else ())]
     for problem in PROBLEMS:
         rows = sorted((one for one in known if one["problem"] == problem), key=_rank)
         if rows:
@@ -310,35 +331,44 @@ def main() -> int:
     parser.add_argument("--core", type=int, help="with --cell: the core to stay on")
     parser.add_argument("--together", type=int, default=cores(), help="cells side by side, as many as cores by default")
     parser.add_argument("--seconds", type=float, help="training seconds of a cell instead of the usual")
+    parser.add_argument("--tasks", type=int, default=TEST_TASKS, help="test tasks of a cell instead of the usual")
     parser.add_argument("--problems", nargs="+", default=USUAL, choices=PROBLEMS)
     parser.add_argument("--algorithms", nargs="+", help="only these")
     parser.add_argument("--seeds", type=int, default=1)
-    parser.add_argument("--table", action="store_true", help=f"write {TABLE.name} from what there is and print it")
+    parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of results instead of the usual")
+    parser.add_argument("--table", action="store_true", help="write table and chart from what there is and print it")
     parser.add_argument("--gates", action="store_true", help="exit with 1 where a method misses its gate")
     said = parser.parse_args()
-    seconds = {problem: said.seconds or usual for problem, usual in SECONDS.items()}
     if said.cell:
-        problem, name, seed = said.cell[0], said.cell[1], int(said.cell[2])
-        if said.core is not None and hasattr(os, "sched_setaffinity"):
-            os.sched_setaffinity(0, {said.core})
-        result = run_cell(problem, name, seed, seconds[problem])
-        path = path_of(problem, name, seed)
-        path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf8")
-        print(_share(result) if result["metric"] == "accuracy" else _error(result))
+        _run_here(said)
         return 0
     if said.gates:
-        wanting = missed(results())
+        wanting = missed(results(said.results))
         print("\n".join(wanting) or "every method that has a result reaches its gate")
         return 1 if wanting else 0
     failed = 0
     if not said.table:
         wanted = [cell for cell in cells(tuple(said.problems), said.seeds)
                   if not said.algorithms or cell[1] in said.algorithms]
-        failed = run_missing(wanted, seconds, said.together)
-    TABLE.write_text(table(results()), encoding="utf8")
-    print(TABLE.read_text(encoding="utf8"))
+        failed = run_missing(wanted, said)
+    known = results(said.results)
+    text = table(known)
+    (said.results / "learning.md").write_text(text, encoding="utf8")
+    draw(known, list(PROBLEMS), said.results / "learning.svg")
+    print(text)
     return 1 if failed else 0
+
+
+def _run_here(said: argparse.Namespace) -> None:
+    """Run the cell that was named, keep its result and print it."""
+    problem, name, seed = said.cell[0], said.cell[1], int(said.cell[2])
+    if said.core is not None and hasattr(os, "sched_setaffinity"):
+        os.sched_setaffinity(0, {said.core})
+    result = run_cell(problem, name, seed, said.seconds or SECONDS[problem], said.tasks)
+    path = path_of(said.results, problem, name, seed)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(result, indent=1) + "\n", encoding="utf8")
+    print(_share(result) if result["metric"] == "accuracy" else _error(result))
 
 
 if __name__ == "__main__":

@@ -127,3 +127,12 @@ def test_adapting_to_a_function_predicts_values(runs: Path, tmp_path: Path) -> N
     assert len(said.table["predictions"]) == 40
     assert to.read_text(encoding="utf8").startswith("file,value\n")
     assert say("adapt", RUN, sample_tasks() / "new_wave", "--to", to, "--runs", runs).status == 0
+
+
+def test_a_network_whose_depth_followed_the_shots_is_judged_with_others(tmp_path: Path) -> None:
+    assert say("run", "--set", "algorithm=snail", "--set", "dataset=sinusoids", "--set", "task.shots=3", "--set",
+               "training.iterations=2", "--set", "evaluation.tasks=4", "--runs", tmp_path).status == 0
+    run = "snail-sinusoids-0001"
+    for length in ("algorithm.length=", "algorithm.length=4"):
+        table = say("evaluate", run, "--runs", tmp_path, "--set", "task.shots=20", "--set", length, "--json").table
+        assert table["evaluation"]["tasks"] == 4

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Meta
-from workbench.engine.executors import Threads
+from workbench.engine.executors import EXECUTORS, Threads
 from workbench.engine.session import trace_task
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, TaskBatch
@@ -45,11 +45,16 @@ def test_batched_equals_looped(case, ways, shots, queries, steps, tasks, picture
     batch, keys = noise_tasks(about, tasks=tasks, ways=ways, shots=shots, queries=queries, seed=seed)
     chosen = setting(algorithm, about, inductive=inductive, examples=len(batch.support.inputs[0]), progress=progress)
     found = {}
-    for how in ("vectorized", "threads"):
+    for how in EXECUTORS:
         runner = executor(how, algorithm)
         found[how] = runner.gradient(meta, batch, keys, chosen), runner.map(trace_task, meta, batch, keys, chosen)
         runner.close()
-    (batched, batched_trace), (looped, looped_trace) = found["vectorized"], found["threads"]
+    for how in ("vectorized", "portions"):
+        assert_same(found[how], found["threads"])
+
+
+def assert_same(found, expected):
+    (batched, batched_trace), (looped, looped_trace) = found, expected
     assert batched.total.keys() == looped.total.keys()
     # A gradient that should be nothing, such as that of a bias before batch normalization, is rounding of the others.
     size = max(1.0, *(value.norm().item() for value in looped.total.values()))

@@ -15,6 +15,7 @@ from workbench.engine.session import Session
 from workbench.engine.state import Outer, TrainState
 from workbench.engine.trainer import train
 from workbench.engine.work import measure
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.exports.learner import LearnerError, of_run, open_session
 from workbench.exports.predictions import predict_folder
@@ -180,9 +181,13 @@ def test_a_score_over_examples_is_that_of_the_classifier_on_held_out_ones():
 
 
 def test_supervised_learning_on_classes_that_are_held_out_is_refused_before_the_first_event():
-    experiment = tiny(*PICTURES, "algorithm=supervised", "dataset.held_out=classes")
+    said = (*PICTURES, "algorithm=supervised", "dataset.held_out=classes")
+    with pytest.raises(ExperimentError, match=r"dataset\.held_out: .*tells the training classes apart.*to examples"):
+        tiny(*said)
+    experiment = tiny(*PICTURES, "algorithm=supervised")
+    dataset = experiment.dataset.model_copy(update={"held_out": "classes"})
     with pytest.raises(DataError, match=r"tells the training classes apart.*dataset\.held_out to examples"):
-        next(train(experiment))
+        next(train(experiment.model_copy(update={"dataset": dataset})))
 
 
 def test_supervised_learning_holds_out_examples_where_nothing_else_is_said():

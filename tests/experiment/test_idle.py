@@ -34,6 +34,9 @@ def said(*settings_: str):
     (["algorithm=meta_transfer", "algorithm.pretraining=0"], "algorithm.example_batch", "nothing is pretrained"),
     (["algorithm=meta_nas", "dataset=sinusoids"], "backbone.normalization", "vectors"),
     (["algorithm=baseline"], "training.shots", "on no tasks"),
+    (["algorithm=baseline"], "training.ways", "on no tasks"),
+    (["algorithm=supervised", "training.ways=20"], "training.ways", "on no tasks"),
+    (["algorithm=supervised"], "task.shots", "other examples of its training classes"),
     (["dataset=sinusoids"], "training.ways", "Sinusoids is regression"),
     (["dataset=sinusoids"], "task.ways", "Sinusoids is regression"),
     (["algorithm=maml"], "training.ways", "one output a way"),
@@ -53,6 +56,7 @@ def test_a_field_without_effect_has_a_reason(settings_, field, reason):
     (["algorithm=meta_transfer"], "algorithm.hard_tasks"),
     (["algorithm=protonet"], "training.ways"),
     (["algorithm=baseline", "dataset=sinusoids"], "training.shots"),
+    (["algorithm=baseline"], "task.shots"),
 ])
 def test_a_field_with_an_effect_is_not_idle(settings_, field):
     assert field not in idle(said(*settings_))

@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 
 from workbench.experiment.experiment import TrainingConfig
 from workbench.experiment.fields import parameters
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.presets import find_preset, presets
 from workbench.experiment.registry import ROLES, UnknownNameError, find, found
 from workbench.experiment.resolve import (
-    ExperimentError,
     command_line,
     defaults,
     misfit,
@@ -130,7 +130,6 @@ def test_picks_that_do_not_fit_are_refused_with_the_reason():
 
 def test_more_ways_in_training_need_an_algorithm_without_a_head():
     assert "MAML has one output a way" in message("training.ways=20")
-    assert "Supervised tells all classes apart" in message("algorithm=supervised", "training.ways=20")
     assert said("algorithm=protonet", "training.ways=20").training_task().ways == 20
 
 

@@ -85,6 +85,16 @@ def test_where_there_is_nothing_it_says_what_will_appear() -> None:
     assert heat(older, "rates", 0, 0, 0).is_empty
 
 
+def test_what_has_not_moved_anywhere_says_so_rather_than_showing_one_colour() -> None:
+    still = drawn()
+    for probe in still.probes:
+        assert probe.shown is not None
+        probe.shown.drawn["rates"][:] = 0
+    found = heat(still, "rates", 0, 0, 1)
+    assert found.is_empty
+    assert found.note == "Every number here is still zero. Look at them."
+
+
 def test_the_numbers_are_a_table_with_names() -> None:
     head, *rows = csv.reader(io.StringIO(heat_to_csv(heat(drawn(), "rates", 0, 0, 0))))
     assert head == ["layer \\ entry: rate", "1", "2", "3", "4"]

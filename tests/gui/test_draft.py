@@ -8,6 +8,7 @@ import pytest
 
 from tests.gui.helpers import SHORT
 from workbench.experiment.presets import presets
+from workbench.experiment.registry import Role
 from workbench.experiment.resolve import read_toml, resolve, with_settings
 from workbench.gui.form.draft import Draft
 
@@ -69,6 +70,31 @@ def test_unfitting_picks_come_with_their_reason() -> None:
     assert "image" in draft.unfitting("backbone")["conv4"]
     assert "classification" in draft.unfitting("algorithm")["protonet"]
     assert draft.unfitting("dataset") == {}
+
+
+@pytest.mark.parametrize(("dataset", "role", "name", "words"), [
+    ("sinusoids", "algorithm", "relation_net", "classification"),
+    ("harmonics", "algorithm", "baseline_pp", "regression"),
+    ("pendulum", "algorithm", "protonet", "regression"), ("sinusoids", "backbone", "resnet12", "image"),
+    ("glyphs", "backbone", "conv1d", "series"), ("omniglot", "backbone", "conv1d", "series")])
+def test_a_pick_that_cannot_work_on_the_data_is_grey_with_the_reason(dataset: str, role: Role, name: str, words: str
+                                                                     ) -> None:
+    draft = Draft()
+    draft.pick("dataset", dataset)
+    assert words in draft.unfitting(role)[name]
+
+
+@pytest.mark.parametrize(("algorithm", "dotted", "value", "words"), [
+    ("snail", "algorithm.length", 3, "6 examples with the query"), ("maml", "training.ways", 20, "one output a way"),
+    ("supervised", "dataset.held_out", "classes", "cannot be tested on others")])
+def test_a_value_that_cannot_work_is_told_under_its_field(algorithm: str, dotted: str, value: object, words: str
+                                                          ) -> None:
+    draft = Draft()
+    draft.pick("algorithm", algorithm)
+    draft.set(dotted, value)
+    (problem,) = draft.problems()
+    assert problem.field == dotted
+    assert words in problem.message
 
 
 def test_ways_are_idle_for_regression() -> None:

@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.experiment.resolve import ExperimentError
+from workbench.experiment.mistakes import ExperimentError
 from workbench.places import sample_tasks
 from workbench.tasks.base import Spec, TaskSource
 from workbench.tasks.files.errors import DataError

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
-from torch import Tensor
-from torch.func import grad
-
-from workbench.algorithms.base import Context, Meta, OnFeatures
-from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
-from workbench.backbones.base import Params, only
+from workbench.algorithms.heads import HeadLearner
+from workbench.algorithms.inner import AnyInnerLoop
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import Examples
 
 
 class ANILConfig(AnyInnerLoop):
@@ -26,14 +21,7 @@ class ANILConfig(AnyInnerLoop):
                             gt=0, le=1000, log=True, source="Raghu et al. 2020")
 
 
-class HeadOnFeatures(NamedTuple):
-    """The adapting head, and the support set's features, which no inner step changes."""
-
-    head: Fast
-    features: Tensor
-
-
-class ANIL(OnFeatures[ANILConfig]):
+class ANIL(HeadLearner[ANILConfig]):
     """MAML whose inner loop adapts the head alone. The features are reused from task to task and learned by the outer
     loop only. They are computed once a task, so an inner step costs no more than a matrix product.
 
@@ -58,24 +46,3 @@ class ANIL(OnFeatures[ANILConfig]):
         if kind == "classification":
             return {"algorithm.inner_lr": 0.1, "training.meta_batch": 8, "training.outer_lr": 0.003}
         return {"algorithm.inner_lr": 0.02}
-
-    def inner_loop(self) -> dict[str, Any]:
-        """On the head."""
-        return {"adapts": "the weights of the head", **super().inner_loop()}
-
-    def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
-        """The learned head, and the support set's features."""
-        return HeadOnFeatures(begin(self.config.inner_optimizer, only(meta.params, "head")),
-                              self.features(meta.params, support.inputs))
-
-    def step(self, meta: Meta, state: HeadOnFeatures, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
-        """One gradient step of the head."""
-        def loss(head: Params) -> Tensor:
-            return self.loss(self.network.part("head", head, state.features), support.targets)
-
-        return state._replace(head=descend(self.config.inner_optimizer, state.head, grad(loss)(state.head.params),
-                                           self.config.inner_lr))
-
-    def respond(self, meta: Meta, state: HeadOnFeatures, features: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
-        """The adapted head."""
-        return self.network.part("head", state.head.params, features)

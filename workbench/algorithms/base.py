@@ -10,9 +10,10 @@ from typing import Any, ClassVar, Generic, Literal, NamedTuple, TypeVar
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.func import grad_and_value
 
+from workbench.algorithms.derivatives import grad_and_value
 from workbench.backbones.base import Backbone, Network, Params, WithHead
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Examples, Spec, Task
@@ -166,6 +167,11 @@ class Algorithm(Pluggable, Generic[C]):
         self.spec = spec
 
     @classmethod
+    def settled(cls, config: C, experiment: Experiment) -> C:  # noqa: ARG003 - for methods that leave something open
+        """The config with what a person left open and the shape of the tasks decides."""
+        return config
+
+    @classmethod
     def build(cls, config: C, backbone: Backbone, spec: Spec) -> nn.Module:  # noqa: ARG003 - for methods with more
         """The module whose parameters are meta-learned: the backbone and a linear head."""
         return WithHead(backbone, spec.outputs)
@@ -222,6 +228,11 @@ class Algorithm(Pluggable, Generic[C]):
     def sorting(self) -> str:
         """How `in_order` sorts, in words."""
         return "class by class" if self.spec.kind == "classification" else "by their first input"
+
+    @property
+    def kindred(self) -> str:
+        """Support examples that a query should look at, in words."""
+        return "the examples of its own class" if self.spec.kind == "classification" else "the points next to it"
 
     def found(self, meta: Meta) -> Found | None:  # noqa: ARG002 - for methods that search
         """The network that was found, read out of `meta` as it is, before any task; None where nothing is searched."""

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Mapping
-from typing import Any, Generic, Literal, NamedTuple, TypeVar
+from typing import Any, Generic, Literal, TypeVar
 
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
-from torch.func import grad
 
 from workbench.algorithms.base import Context, Meta, OnFeatures, Stage, noise
+from workbench.algorithms.derivatives import grad
+from workbench.algorithms.heads import HeadOnFeatures
+from workbench.algorithms.inner import Fast, begin
 from workbench.algorithms.pretraining import ExampleLearner, OverExamples, without_training_tasks
 from workbench.backbones.base import Params
 from workbench.experiment.experiment import Experiment
@@ -45,14 +47,6 @@ class BaselineConfig(FreshHead):
     """How the linear head is fitted."""
 
     name: Literal["baseline"] = "baseline"
-
-
-class HeadInTraining(NamedTuple):
-    """A fresh head, its velocity, and the support set's features, which no step changes."""
-
-    head: Params
-    velocity: Params
-    features: Tensor
 
 
 B = TypeVar("B", bound=FreshHead)
@@ -90,13 +84,12 @@ class Finetuning(OnFeatures[B], ExampleLearner[B], Generic[B]):
                 "momentum": self.config.momentum, "dampening": self.config.dampening,
                 "weight_decay": self.config.weight_decay, "batch": self.config.inner_batch}
 
-    def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadInTraining:
+    def start(self, meta: Meta, support: Examples, ctx: Context) -> HeadOnFeatures:
         """A fresh head at rest, and the support set's features."""
         features = self.features(meta.params, support.inputs)
-        head = self.fresh_head(features, ctx)
-        return HeadInTraining(head, {name: value.new_zeros(value.shape) for name, value in head.items()}, features)
+        return HeadOnFeatures(begin("momentum", self.fresh_head(features, ctx)), features)
 
-    def step(self, meta: Meta, state: HeadInTraining, support: Examples, ctx: Context) -> HeadInTraining:  # noqa: ARG002
+    def step(self, meta: Meta, state: HeadOnFeatures, support: Examples, ctx: Context) -> HeadOnFeatures:  # noqa: ARG002
         """One step of torch.optim.SGD on a mini-batch."""
         config, features, targets = self.config, state.features, support.targets
         if config.inner_batch < len(features):
@@ -106,16 +99,16 @@ class Finetuning(OnFeatures[B], ExampleLearner[B], Generic[B]):
         def loss(head: Params) -> Tensor:
             return self.loss(self.run_head(head, features), targets)
 
-        gradient = {name: value + config.weight_decay * state.head[name]
-                    for name, value in grad(loss)(state.head).items()}
+        before, velocity = state.head
+        gradient = {name: value + config.weight_decay * before[name] for name, value in grad(loss)(before).items()}
         fresh = 1.0 if ctx.step == 0 else 1 - config.dampening  # the first gradient is not dampened
-        velocity = {name: config.momentum * state.velocity[name] + fresh * value for name, value in gradient.items()}
-        head = {name: value - config.inner_lr * velocity[name] for name, value in state.head.items()}
-        return HeadInTraining(head, velocity, state.features)
+        velocity = {name: config.momentum * velocity[name] + fresh * value for name, value in gradient.items()}
+        head = {name: value - config.inner_lr * velocity[name] for name, value in before.items()}
+        return HeadOnFeatures(Fast(head, velocity), state.features)
 
-    def respond(self, meta: Meta, state: HeadInTraining, features: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
+    def respond(self, meta: Meta, state: HeadOnFeatures, features: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
         """The head as it is."""
-        return self.run_head(state.head, features)
+        return self.run_head(state.head.params, features)
 
 
 class Baseline(Finetuning[BaselineConfig]):

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from torch import Tensor
-from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Context, Meta
+from workbench.algorithms.derivatives import grad
 from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
 from workbench.backbones.base import Params
 from workbench.experiment.fields import field

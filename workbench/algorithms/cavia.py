@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 from pydantic import field_validator
 from torch import Tensor, nn
-from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, InnerLoop, Meta
+from workbench.algorithms.derivatives import grad
 from workbench.backbones.base import Backbone, Block, Network, Params, WithHead, modulated
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind

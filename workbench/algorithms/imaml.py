@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.func import grad, grad_and_value, vjp
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Meta, adapt
+from workbench.algorithms.derivatives import grad, grad_and_value, hessian_product
 from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
 from workbench.backbones.base import Params
 from workbench.experiment.fields import field
@@ -104,11 +104,10 @@ class IMAML(Algorithm[IMAMLConfig]):
             return self.loss(outputs, task.query.targets), outputs
 
         direct, (value, outputs) = grad_and_value(loss, has_aux=True)(adapted)
-        # The graph of one gradient is kept and differentiated again for every product.
-        hessian = vjp(grad(self.support_loss(task.support)), adapted)[1]
+        hessian = hessian_product(self.support_loss(task.support), adapted)
 
         def system(vector: Params) -> Params:
-            return _plus(vector, hessian(vector)[0], 1 / self.config.proximal, 1 + self.config.damping)
+            return _plus(vector, hessian(vector), 1 / self.config.proximal, 1 + self.config.damping)
 
         gradient = conjugate_gradient(system, direct, self.config.conjugate_steps)
         return gradient, self.aux(value, outputs, task, meta.buffers, ctx)

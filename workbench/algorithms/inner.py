@@ -44,11 +44,6 @@ class Fast(NamedTuple):
     moments: Params
 
 
-def stopped(gradient: Params) -> Params:
-    """A gradient that the outer loop takes for a constant, as first-order methods do."""
-    return {name: value.detach() for name, value in gradient.items()}
-
-
 def begin(kind: InnerOptimizer, params: Params) -> Fast:
     """Fast weights before the first step."""
     if kind == "sgd":

@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple, cast
 import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
-from torch.func import grad_and_value
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, InnerLoop, Meta
+from workbench.algorithms.derivatives import grad_and_value
 from workbench.algorithms.sequence import Cell
 from workbench.backbones.base import Backbone, Params, WithHead
 from workbench.experiment.fields import field
@@ -209,7 +209,7 @@ class LearnedOptimizer(Algorithm[LearnedOptimizerConfig]):
         def loss_at(weights: Tensor) -> Tensor:
             return self.loss(self.network(self._params(meta, weights), support.inputs), support.targets)
 
-        gradient, loss = (value.detach() for value in grad_and_value(loss_at)(state.weights.detach()))
+        gradient, loss = grad_and_value(loss_at, constant=True)(state.weights.detach())
         time = torch.full_like(loss, ctx.step)
         update, memory = cast("tuple[Tensor, Tensor]", self.network.part(
             "optimizer", meta.params, state.weights, gradient, loss, time, state.memory))

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from torch import Tensor
-from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Context, Meta
-from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend, stopped
+from workbench.algorithms.derivatives import grad
+from workbench.algorithms.inner import AnyInnerLoop, Fast, begin, descend
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
@@ -77,9 +77,7 @@ class MAML(Algorithm[MAMLConfig]):
 
     def step(self, meta: Meta, state: Fast, support: Examples, ctx: Context) -> Fast:  # noqa: ARG002
         """One step on the support loss."""
-        gradient = grad(self.support_loss(support))(state.params)
-        if self.config.order == 1:
-            gradient = stopped(gradient)
+        gradient = grad(self.support_loss(support), constant=self.config.order == 1)(state.params)
         return descend(self.config.inner_optimizer, state, gradient, self.config.inner_lr)
 
     def predict(self, meta: Meta, state: Fast, inputs: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002

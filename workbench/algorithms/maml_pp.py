@@ -7,10 +7,9 @@ from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor
-from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, InnerLoop, Meta, adapt
-from workbench.algorithms.inner import stopped
+from workbench.algorithms.derivatives import grad
 from workbench.backbones.base import Network, Params, WithHead
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
@@ -138,9 +137,8 @@ class MAMLPlusPlus(Algorithm[MAMLPlusPlusConfig]):
         def loss(params: Params) -> Tensor:
             return self.loss(self.network(self._at(meta, params, ctx.step), support.inputs), support.targets)
 
-        gradient = grad(loss)(state)
-        if self.config.order_annealing and ctx.progress < self.config.first_order_share:
-            gradient = stopped(gradient)
+        is_first_order = self.config.order_annealing and ctx.progress < self.config.first_order_share
+        gradient = grad(loss, constant=is_first_order)(state)
         return {name: value - self._rate(meta, name, ctx.step) * gradient[name] for name, value in state.items()}
 
     def predict(self, meta: Meta, state: Params, inputs: Tensor, ctx: Context) -> Tensor:

@@ -226,8 +226,8 @@ class MANN(OnFeatures[MANNConfig]):
 
     def drawings(self) -> dict[str, Drawing]:
         """Where the queries look."""
-        return {"reads": Drawing("Memory reads", "Each query should look at the rows that the examples of its class, "
-                                 f"or the points next to it, were written to; both are sorted {self.sorting}.", "query",
+        return {"reads": Drawing("Memory reads", f"Each query should look at the rows that {self.kindred} were written "
+                                 f"to; both are sorted {self.sorting}.", "query",
                                  "support example, and last the rows that hold none", "read weight, mean over heads")}
 
     def draw(self, meta: Meta, state: Recollection, task: Task, ctx: Context) -> Params:

@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta, noise
+from workbench.algorithms.sequence import remembered
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
@@ -171,7 +172,7 @@ class QueryContext(nn.Module):
 
 
 class LSTMCell(nn.Module):
-    """A step of a long short-term memory in plain operations, which may be mapped over tasks.
+    """A step of a long short-term memory whose output need not be what it recalls.
 
     Args:
         inputs: Features of an input.
@@ -185,6 +186,4 @@ class LSTMCell(nn.Module):
 
     def forward(self, inputs: Tensor, recalled: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
         """What it puts out, and its memory."""
-        into, keep, new, out = self.gates(torch.cat([inputs, recalled], -1)).chunk(4, -1)
-        memory = keep.sigmoid() * memory + into.sigmoid() * new.tanh()
-        return out.sigmoid() * memory.tanh(), memory
+        return remembered(self.gates(torch.cat([inputs, recalled], -1)), memory)

@@ -7,9 +7,9 @@ from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.func import grad, grad_and_value
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, Found, Meta, Stage, adapt, noise
+from workbench.algorithms.derivatives import grad, grad_and_value
 from workbench.algorithms.inner import AnyInnerLoop, Fast, InnerOptimizer, begin, descend, inner_optimizer
 from workbench.backbones.base import Backbone, Params
 from workbench.experiment.fields import field

@@ -8,9 +8,9 @@ from typing import Any, Literal, NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Drawing, InnerLoop, Meta, adapt
+from workbench.algorithms.derivatives import grad
 from workbench.backbones.base import Backbone, Block, Params, modulated
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta, State
+from workbench.algorithms.derivatives import grad
 from workbench.backbones.base import Params
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind

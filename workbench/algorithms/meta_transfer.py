@@ -3,25 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.func import grad
 
-from workbench.algorithms.base import Context, Drawing, InnerLoop, Meta, OnFeatures, Stage
-from workbench.algorithms.inner import stopped
+from workbench.algorithms.base import Context, Drawing, Meta, Stage
+from workbench.algorithms.heads import HeadLearner, HeadOnFeatures
+from workbench.algorithms.inner import AnyInnerLoop
 from workbench.algorithms.pretraining import ExampleLearner, OverExamples, WithClassifier, answers_in_all
-from workbench.backbones.base import Backbone, Network, Params, only
+from workbench.backbones.base import Backbone, Network, Params
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind, picked
-from workbench.tasks.base import Examples, Spec, Task
+from workbench.tasks.base import Spec, Task
 
 SCALE, SHIFT = "scale/", "shift/"
 
 
-class MetaTransferConfig(OverExamples, InnerLoop):
+class MetaTransferConfig(OverExamples, AnyInnerLoop):
     """Pretraining, the inner loop of the head, and the outer rate of scale and shift."""
 
     name: Literal["meta_transfer"] = "meta_transfer"
@@ -53,14 +53,7 @@ class Transfer(WithClassifier):
         self.head = nn.Linear(backbone.width, spec.outputs)
 
 
-class AdaptedHead(NamedTuple):
-    """The adapting head, and the support set's features, which no inner step changes."""
-
-    head: Params
-    features: Tensor
-
-
-class MetaTransfer(OnFeatures[MetaTransferConfig], ExampleLearner[MetaTransferConfig]):
+class MetaTransfer(HeadLearner[MetaTransferConfig], ExampleLearner[MetaTransferConfig]):
     """Pretrains the backbone to tell all training classes apart, and freezes it. Then a scale for every kernel, a shift
     for every bias and the initialization of the head are meta-learned, while each task adapts the head alone. Training
     comes back to the classes that went worst, as one practises what one cannot do yet.
@@ -87,6 +80,7 @@ class MetaTransfer(OnFeatures[MetaTransferConfig], ExampleLearner[MetaTransferCo
 
     def __init__(self, config: MetaTransferConfig, network: Network, spec: Spec) -> None:
         super().__init__(config, network, spec)
+        self.is_first_order = config.order == 1
         self.draws_hard_tasks = config.hard_tasks and spec.kind == "classification"
         self._names = tuple(name for name, _ in network.module.named_parameters() if name.startswith("backbone."))
 
@@ -155,38 +149,16 @@ class MetaTransfer(OnFeatures[MetaTransferConfig], ExampleLearner[MetaTransferCo
                    else params[name] * params[SCALE + name] for name in self._names}
         return self.network.part("backbone", changed, inputs, reference)
 
-    def inner_loop(self) -> dict[str, Any]:
-        """On the head."""
-        return {"adapts": "the weights of the head", "optimizer": "sgd", **super().inner_loop()}
-
-    def start(self, meta: Meta, support: Examples, ctx: Context) -> AdaptedHead:  # noqa: ARG002
-        """The learned head, and the support set's features."""
-        return AdaptedHead(only(meta.params, "head"), self.features(meta.params, support.inputs))
-
-    def step(self, meta: Meta, state: AdaptedHead, support: Examples, ctx: Context) -> AdaptedHead:  # noqa: ARG002
-        """One gradient step of the head."""
-        def loss(head: Params) -> Tensor:
-            return self.loss(self.network.part("head", head, state.features), support.targets)
-
-        gradient = grad(loss)(state.head)
-        if self.config.order == 1:
-            gradient = stopped(gradient)
-        return state._replace(head={name: value - self.config.inner_lr * gradient[name]
-                                    for name, value in state.head.items()})
-
-    def respond(self, meta: Meta, state: AdaptedHead, features: Tensor, ctx: Context) -> Tensor:  # noqa: ARG002
-        """The adapted head."""
-        return self.network.part("head", state.head, features)
-
     def drawings(self) -> dict[str, Drawing]:
         """How far every scale and shift has moved."""
         rows = tuple(f"{self._modulator(name).rstrip('/')} of {name.removeprefix('backbone.')}" for name in self._names)
         return {"transfer": Drawing(
-            "Learned scale and shift", "How far the frozen layers are changed to serve few-shot tasks: the distance of "
-            "scales from one and of shifts from zero.", "parameters", "over their entries", "distance",
+            "Learned scale and shift", "How far the frozen layers are changed to serve few-shot tasks, from the end of "
+            "the pretraining on: the distance of scales from one and of shifts from zero.", "parameters",
+            "over their entries", "distance",
             rows, ("mean", "largest"), per_task=False)}
 
-    def draw(self, meta: Meta, state: AdaptedHead, task: Task, ctx: Context) -> Params:  # noqa: ARG002
+    def draw(self, meta: Meta, state: HeadOnFeatures, task: Task, ctx: Context) -> Params:  # noqa: ARG002
         """Mean and largest distance [parameters, 2]."""
         rows = []
         for name in self._names:

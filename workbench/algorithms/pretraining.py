@@ -58,13 +58,24 @@ class ExampleLearner(Algorithm[E], Generic[E]):
         return self.network.part("classifier", meta.params, self.network.part("backbone", meta.params, inputs))
 
 
+_SHAPE = ("ways", "shots", "queries")
+
+
 def without_training_tasks(title: str, experiment: Experiment) -> dict[str, str]:
     """Fields of the training tasks of a method that never sees one, each with the reason."""
-    # A family of functions is sampled by tasks even so.
-    if "classification" not in picked(experiment, "dataset").task_kinds:
-        return {}
     reason = f"{title} is trained on examples of all training classes at once, and on no tasks"
-    return dict.fromkeys(("training.ways", "training.shots", "training.queries"), reason)
+    return {} if _comes_in_tasks(experiment) else {f"training.{name}": reason for name in _SHAPE}
+
+
+def without_test_tasks(title: str, experiment: Experiment) -> dict[str, str]:
+    """Fields of the tasks of a method that is never tested on one, each with the reason."""
+    reason = f"{title} is tested on other examples of its training classes, and on no tasks"
+    return {} if _comes_in_tasks(experiment) else {f"task.{name}": reason for name in _SHAPE}
+
+
+def _comes_in_tasks(experiment: Experiment) -> bool:
+    """Whether the data are a family of functions, whose examples too are sampled by tasks."""
+    return "classification" not in picked(experiment, "dataset").task_kinds
 
 
 def answers_in_all(spec: Spec) -> int:

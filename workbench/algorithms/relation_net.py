@@ -11,7 +11,9 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
-from workbench.backbones.base import Backbone, Normalization, Normalize, Params
+from workbench.backbones.base import Backbone, Params
+from workbench.backbones.convolution import Convolution
+from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, Spec, Task
@@ -126,7 +128,7 @@ class Relation(nn.Module):
         super().__init__()
         self.shape = shape
         is_map = len(shape) > 1
-        layer = partial(nn.Conv2d, kernel_size=3, padding=1) if is_map else nn.Linear
+        layer = partial(Convolution, kernel_size=3, padding=1) if is_map else nn.Linear
         # The first layer of the two side by side is the sum of a layer of each, of which each is done once for an
         # example rather than once for a pair.
         self.of_query = layer(shape[0], filters)

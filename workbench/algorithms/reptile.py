@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor
-from torch.func import grad
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Meta, adapt, noise
+from workbench.algorithms.derivatives import grad
 from workbench.algorithms.inner import AnyInnerLoop, Fast, InnerOptimizer, begin, descend, inner_optimizer
 from workbench.backbones.base import Params
 from workbench.experiment.fields import field

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import noise
-from workbench.backbones.base import Backbone, Network, Normalize, Params
+from workbench.backbones.base import Backbone, Network, Params
+from workbench.backbones.normalization import Normalize
 from workbench.experiment.fields import field
 from workbench.tasks.base import Spec
 
@@ -120,6 +121,11 @@ class Cell(nn.Module):
             candidate = (new + (reset + kept_reset).sigmoid() * kept_new).tanh()
             return torch.lerp(candidate, state, (update + kept_update).sigmoid())
         hidden, memory = state.chunk(2, -1)
-        write, keep, new, show = (self.input(inputs) + self.recurrent(hidden)).chunk(4, -1)
-        memory = keep.sigmoid() * memory + write.sigmoid() * new.tanh()
-        return torch.cat([show.sigmoid() * memory.tanh(), memory], -1)
+        return torch.cat(remembered(self.input(inputs) + self.recurrent(hidden), memory), -1)
+
+
+def remembered(gates: Tensor, memory: Tensor) -> tuple[Tensor, Tensor]:
+    """What a long short-term memory puts out [..., width] and holds after its gates [..., 4 width] were set."""
+    write, keep, new, show = gates.chunk(4, -1)
+    memory = keep.sigmoid() * memory + write.sigmoid() * new.tanh()
+    return show.sigmoid() * memory.tanh(), memory

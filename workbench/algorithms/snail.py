@@ -12,11 +12,14 @@ from torch import Tensor, nn
 from workbench.algorithms.base import Algorithm, Context, Drawing, Meta
 from workbench.algorithms.sequence import labels, reading_order, standardized
 from workbench.backbones.base import Backbone, Params
+from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.fields import Choice, field
-from workbench.experiment.registry import TaskKind
+from workbench.experiment.registry import TaskKind, picked
 from workbench.tasks.base import Examples, Spec, Task
 
 _ATTENTION = ((64, 32), (256, 128), (512, 256))
+# For a network that is built away from any experiment, whose tasks would tell.
+_USUAL_LENGTH = 16
 
 
 class SnailConfig(Choice):
@@ -27,9 +30,10 @@ class SnailConfig(Choice):
                            le=4096, source="Mishra et al. 2018, appendix")
     filters: int = field(128, label="Filters", help="Channels that every temporal convolution adds.", ge=1, le=4096,
                          source="Mishra et al. 2018, appendix")
-    length: int = field(16, label="Sequence length", unit="examples", help="A block of temporal convolutions has as "
-                        "many layers as this number can be halved, so that it looks this far back. Attention looks "
-                        "further.", ge=2, le=100_000, source="Mishra et al. 2018, 3")
+    length: int | None = field(None, label="Sequence length", unit="examples", help="A block of temporal convolutions "
+                               "has as many layers as this number can be halved, so that it looks this far back; empty "
+                               "for the support set and the query. Attention looks over all of them.", ge=2,
+                               le=100_000, source="Mishra et al. 2018, 3", advanced=True)
 
 
 class TemporalConvolution(nn.Module):
@@ -86,7 +90,7 @@ class SequenceNetwork(nn.Module):
     def __init__(self, config: SnailConfig, outputs: int) -> None:
         super().__init__()
         channels = config.embedding + outputs
-        depth = math.ceil(math.log2(config.length))
+        depth = math.ceil(math.log2(config.length or _USUAL_LENGTH))
         self.layers = nn.ModuleList()
         for is_last, (keys, values) in zip((False, False, True), _ATTENTION, strict=True):
             self.layers.append(CausalAttention(channels, keys, values))
@@ -148,8 +152,8 @@ class Snail(Algorithm[SnailConfig]):
     so that it looks at what is alike; behind a backbone with batch normalization the features are standardized over the
     batch before.
 
-    **Try.** A sequence length of the support set and one; more queries in training, which cost little beside the
-    support set; watching the attention of the queries settle on the right examples.
+    **Try.** More shots, whose sequences get deeper blocks by themselves; more queries in training, which cost little
+    beside the support set; watching the attention of the queries settle on the right examples.
 
     **Goes wrong.** For a while nothing is learned at all, until the loss falls suddenly: wait, or raise the outer rate.
     Trained at one number of shots it is worse at another.
@@ -164,7 +168,22 @@ class Snail(Algorithm[SnailConfig]):
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:
         """A large outer rate, a clipped gradient and a lighter network; for pictures small meta-batches."""
         outer = {"training.outer_lr": 2e-3, "training.clip": 1.0, "algorithm.filters": 32}
-        return outer | {"training.meta_batch": 8, "algorithm.length": 8} if kind == "classification" else outer
+        return outer | {"training.meta_batch": 8} if kind == "classification" else outer
+
+    @classmethod
+    def settled(cls, config: SnailConfig, experiment: Experiment) -> SnailConfig:
+        """With a length for the longest sequence that it is trained or tested on."""
+        shapes = experiment.training_task(), experiment.task
+        return config.model_copy(update={"length": config.length or max(_sequence(experiment, one) for one in shapes)})
+
+    @classmethod
+    def refused(cls, config: SnailConfig, experiment: Experiment) -> Mapping[str, str]:
+        """A length that a training task does not fit into."""
+        wanted = _sequence(experiment, experiment.training_task())
+        if config.length is None or config.length >= wanted:
+            return {}
+        return {"algorithm.length": f"convolutions that look back over {config.length} do not see a training task "
+                f"whole, which is {wanted} examples with the query; leave it empty, or say {wanted} or more"}
 
     @classmethod
     def build(cls, config: SnailConfig, backbone: Backbone, spec: Spec) -> nn.Module:
@@ -183,9 +202,9 @@ class Snail(Algorithm[SnailConfig]):
 
     def drawings(self) -> dict[str, Drawing]:
         """The attention of the queries."""
-        return {"attention": Drawing("Attention of the queries", "Each query should look at the examples of its own "
-                                     f"class, or at the points next to it; both are sorted {self.sorting}.", "query",
-                                     "support example, and last the query itself", "weight in the last attention")}
+        return {"attention": Drawing("Attention of the queries", f"Each query should look at {self.kindred}; both are "
+                                     f"sorted {self.sorting}.", "query", "support example, and last the query itself",
+                                     "weight in the last attention")}
 
     def draw(self, meta: Meta, state: Sequence, task: Task, ctx: Context) -> Params:
         """Weights [queries, examples + 1], both in order."""
@@ -201,3 +220,9 @@ class Snail(Algorithm[SnailConfig]):
         embedded = self._embedded(meta, inputs, ctx.reference)
         tokens = torch.cat([embedded, embedded.new_zeros(len(embedded), self.spec.outputs)], -1)
         return cast("tuple[Tensor, Tensor]", self.network.part("sequence", meta.params, state.tokens, tokens))
+
+
+def _sequence(experiment: Experiment, shape: TaskConfig) -> int:
+    """Examples that are read of a task, the query among them."""
+    ways = shape.ways if "classification" in picked(experiment, "dataset").task_kinds else 1
+    return ways * shape.shots + 1

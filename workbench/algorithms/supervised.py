@@ -8,7 +8,12 @@ from typing import Any, Literal
 from torch import Tensor
 
 from workbench.algorithms.base import Context, Meta, Stage
-from workbench.algorithms.pretraining import ExampleLearner, OverExamples, without_training_tasks
+from workbench.algorithms.pretraining import (
+    ExampleLearner,
+    OverExamples,
+    without_test_tasks,
+    without_training_tasks,
+)
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples
@@ -38,6 +43,7 @@ class Supervised(ExampleLearner[SupervisedConfig]):
 
     Config = SupervisedConfig
     title = "Supervised"
+    any_ways = True
     iterates = False
     tested_on = "examples"
 
@@ -50,8 +56,16 @@ class Supervised(ExampleLearner[SupervisedConfig]):
 
     @classmethod
     def idle(cls, config: SupervisedConfig, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
-        """The shape of training tasks."""
-        return without_training_tasks(cls.title, experiment)
+        """The shape of tasks."""
+        return without_training_tasks(cls.title, experiment) | without_test_tasks(cls.title, experiment)
+
+    @classmethod
+    def refused(cls, config: SupervisedConfig, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003
+        """To be tested on other classes."""
+        if getattr(experiment.dataset, "held_out", "examples") == "examples":
+            return {}
+        return {"dataset.held_out": f"{cls.title} tells the training classes apart and cannot be tested on others; set "
+                "it to examples"}
 
     def stage(self, progress: float) -> Stage:  # noqa: ARG002
         """Examples from the first step to the last."""

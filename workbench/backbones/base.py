@@ -3,21 +3,20 @@
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Collection
-from typing import Any, ClassVar, Literal, NamedTuple
+from collections.abc import Collection, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any, ClassVar, NamedTuple
 
 import torch
-import torch.nn.functional as F  # noqa: N812 - the name that everybody knows
 from torch import Tensor, nn
-from torch.func import functional_call
 
+from workbench.backbones.normalization import Normalize
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Spec
 
 Params = dict[str, Tensor]
-Normalization = Literal["transductive", "inductive", "group", "none"]
 
 def normalization_field(more: str = "") -> Any:
     """Declare the field of a backbone that normalizes; `more` is added to its help."""
@@ -132,42 +131,6 @@ class Backbone(nn.Module, Pluggable):
         return any(layer.kind == "inductive" for layer in self.normalizers.values())
 
 
-class Normalize(nn.Module):
-    """Batch, group or no normalization of [n, channels, height, width] or [n, channels, length], without running
-    statistics.
-
-    It keeps no state, so that it may be mapped over tasks and differentiated twice.
-
-    Args:
-        channels: Channels to scale and shift.
-        kind: Which one.
-        groups: Groups of group normalization; lowered to the nearest divisor of the channels.
-    """
-
-    epsilon: ClassVar[float] = 1e-5
-
-    def __init__(self, channels: int, kind: Normalization, groups: int = 8) -> None:
-        super().__init__()
-        self.kind = kind
-        self.groups = max(count for count in range(1, groups + 1) if channels % count == 0)
-        if kind != "none":
-            self.weight = nn.Parameter(torch.ones(channels))
-            self.bias = nn.Parameter(torch.zeros(channels))
-
-    def forward(self, x: Tensor, rows: int | None) -> Tensor:
-        """Normalize x, batch normalization with the statistics of its first `rows` rows (None for all)."""
-        if self.kind == "none":
-            return x
-        if self.kind == "group":
-            return F.group_norm(x, self.groups, self.weight, self.bias, self.epsilon)
-        if rows is None:
-            return F.batch_norm(x, None, None, self.weight, self.bias, training=True, eps=self.epsilon)
-        variance, mean = torch.var_mean(x[:rows], (0, *range(2, x.ndim)), correction=0)
-        scale = self.weight * torch.rsqrt(variance + self.epsilon)
-        along = (-1, *[1] * (x.ndim - 2))
-        return x * scale.view(along) + (self.bias - mean * scale).view(along)
-
-
 class WithHead(nn.Module):
     """A backbone and a linear head, the network of every method that has one output a way or target.
 
@@ -188,26 +151,43 @@ class WithHead(nn.Module):
 class Network:
     """A module called with parameters of one's own: `network(params, inputs, reference=None)`.
 
-    Swapping parameters inside a module is not safe across threads, so each worker thread has a network of its own
-    (`copy.deepcopy`).
+    While it runs the parameters stand in the module in place of its own, which is what `torch.func.functional_call`
+    does too, with so many checks that a small network takes longer to be called than to compute. Swapping is not safe
+    across threads, so each worker thread has a network of its own (`copy.deepcopy`).
     """
 
     def __init__(self, module: nn.Module) -> None:
         self.module = module.requires_grad_(False)
-        self._names = tuple(name for name, _ in module.named_parameters())
+        self._slots = tuple((f"{path}.{name}".lstrip("."), holder._parameters, name)
+                            for path, holder in module.named_modules()
+                            for name, value in holder._parameters.items() if value is not None)
 
     def own(self, params: Params) -> Params:
         """Those of the parameters that the module has, without what an algorithm keeps beside them."""
-        return {name: params[name] for name in self._names}
+        return {name: params[name] for name, _, _ in self._slots}
 
     def __call__(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
         """Run the whole module; parameters that it does not have are passed over."""
-        outputs: Tensor = functional_call(self.module, self.own(params), (inputs, reference))
+        with self._holding(params, self._slots):
+            outputs: Tensor = self.module(inputs, reference)
         return outputs
 
     def part(self, name: str, params: Params, *inputs: Tensor | None) -> Tensor:
         """Run one named child of the module with its share of the parameters, such as "backbone" or "head"."""
         prefix = f"{name}."
-        own = {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
-        outputs: Tensor = functional_call(getattr(self.module, name), own, inputs)
+        with self._holding(params, [slot for slot in self._slots if slot[0].startswith(prefix)]):
+            outputs: Tensor = getattr(self.module, name)(*inputs)
         return outputs
+
+    @contextmanager
+    def _holding(self, params: Params, slots: Iterable[tuple[str, Any, str]]) -> Iterator[None]:
+        """The module with these parameters in place of its own."""
+        before = []
+        try:
+            for name, holder, local in slots:
+                before.append((holder, local, holder[local]))
+                holder[local] = params[name]
+            yield
+        finally:
+            for holder, local, value in before:
+                holder[local] = value

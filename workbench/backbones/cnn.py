@@ -7,7 +7,9 @@ from typing import Literal
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
+from workbench.backbones.base import Backbone, Block, normalization_field
+from workbench.backbones.convolution import Convolution
+from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
 from workbench.tasks.files.errors import DataError
@@ -42,7 +44,7 @@ class CNN(Backbone):
         if min(height, width) < _POOLED:
             raise DataError(f"pictures of {height}×{width} are smaller than the {_POOLED}×{_POOLED} that the small CNN "
                             "pools to; enlarge them (dataset.size) or pick another backbone")
-        self.convolution = nn.Conv2d(channels, config.filters, 3, padding=1)
+        self.convolution = Convolution(channels, config.filters, 3, padding=1)
         self.normalization = Normalize(config.filters, config.normalization)
         self.hidden = nn.Linear(config.filters * _POOLED**2, config.hidden)
         self.width = config.hidden

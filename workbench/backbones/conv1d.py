@@ -7,7 +7,8 @@ from typing import Literal
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
+from workbench.backbones.base import Backbone, Block, normalization_field
+from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
 

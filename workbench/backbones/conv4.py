@@ -7,7 +7,9 @@ from typing import Literal
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
+from workbench.backbones.base import Backbone, Block, normalization_field
+from workbench.backbones.convolution import Convolution
+from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
 from workbench.tasks.files.errors import DataError
@@ -50,7 +52,7 @@ class Conv4(Backbone):
             raise DataError(f"pictures of {spec.input_shape[1]}×{spec.input_shape[2]} are too small to be halved "
                             f"{_BLOCKS} times; enlarge them (dataset.size) or set backbone.downsampling to stride")
         inputs = [channels] + [config.filters] * (_BLOCKS - 1)
-        self.convolutions = nn.ModuleList(nn.Conv2d(count, config.filters, 3, padding=1, stride=1 + self.strided)
+        self.convolutions = nn.ModuleList(Convolution(count, config.filters, 3, padding=1, stride=1 + self.strided)
                                           for count in inputs)
         self.normalizations = nn.ModuleList(Normalize(config.filters, config.normalization) for _ in inputs)
         self.map_shape = (config.filters, height, width)

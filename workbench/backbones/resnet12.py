@@ -8,7 +8,9 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
+from workbench.backbones.base import Backbone, Block, normalization_field
+from workbench.backbones.convolution import Convolution
+from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
 from workbench.tasks.files.errors import DataError
@@ -87,13 +89,13 @@ class _Residual(nn.Module):
         # A bias before batch normalization would be taken off again.
         has_bias = config.normalization == "none"
         counts = (inputs, *[filters] * (_CONVOLUTIONS - 1))
-        self.convolutions = nn.ModuleList(nn.Conv2d(count, filters, 3, padding=1, bias=has_bias) for count in counts)
+        self.convolutions = nn.ModuleList(Convolution(count, filters, 3, padding=1, bias=has_bias) for count in counts)
         self.normalizations = nn.ModuleList(Normalize(filters, config.normalization) for _ in counts)
-        self.shortcut = nn.Conv2d(inputs, filters, 1, bias=has_bias)
+        self.shortcut = Convolution(inputs, filters, 1, bias=has_bias)
         self.shortcut_normalization = Normalize(filters, config.normalization)
         self.slope = _SLOPES[config.activation]
         for convolution in (*self.convolutions, self.shortcut):
-            assert isinstance(convolution, nn.Conv2d)  # noqa: S101 - narrows for the type checker
+            assert isinstance(convolution, Convolution)  # noqa: S101 - narrows for the type checker
             nn.init.kaiming_normal_(convolution.weight, a=self.slope, mode="fan_out", nonlinearity="leaky_relu")
 
     def forward(self, inputs: Tensor, rows: int | None) -> Tensor:

@@ -9,7 +9,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.backbones.base import Backbone, Block, Normalization, Normalize, normalization_field
+from workbench.backbones.base import Backbone, Block, normalization_field
+from workbench.backbones.convolution import Convolution
+from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, picked
@@ -71,10 +73,10 @@ class PictureSlot(nn.Module):
     def __init__(self, inputs: int, filters: int, normalization: Normalization) -> None:
         super().__init__()
         self.filters = filters
-        self.narrow = nn.Conv2d(inputs, filters, 3, stride=2, padding=1, bias=False)
-        self.wide = nn.Conv2d(inputs, filters, 5, stride=2, padding=2, bias=False)
-        self.depthwise = nn.Conv2d(inputs, inputs, 3, stride=2, padding=1, groups=inputs, bias=False)
-        self.pointwise = nn.Conv2d(inputs, filters, 1, bias=False)
+        self.narrow = Convolution(inputs, filters, 3, stride=2, padding=1, bias=False)
+        self.wide = Convolution(inputs, filters, 5, stride=2, padding=2, bias=False)
+        self.depthwise = Convolution(inputs, inputs, 3, stride=2, padding=1, groups=inputs, bias=False)
+        self.pointwise = Convolution(inputs, filters, 1, bias=False)
         self.affine = Affine(filters) if normalization == "none" else Normalize(filters, normalization)
 
     def forward(self, x: Tensor, shares: Tensor, rows: int | None) -> Tensor:

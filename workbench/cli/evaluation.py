@@ -35,7 +35,10 @@ def evaluate(arguments: Namespace, output: Output) -> int:
     """Judge a learner, as it was tested or with other settings."""
     learner = open_learner(arguments)
     tasks = [f"evaluation.tasks={arguments.tasks}"] if arguments.tasks else []
-    experiment = resolve(with_settings(to_tables(learner.experiment), [*arguments.settings, *tasks]))
+    tables = to_tables(learner.experiment)
+    # What it is judged on changes nothing of what it was trained on.
+    tables["training"].setdefault("shots", learner.experiment.training_task().shots)
+    experiment = resolve(with_settings(tables, [*arguments.settings, *tasks]))
     begun = time.perf_counter()
     session = open_session(learner, experiment)
     note_what_is_idle(experiment, names(arguments.settings), output)

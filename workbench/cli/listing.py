@@ -12,9 +12,10 @@ from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output, aligned, duration, result_in_words
 from workbench.cli.training import store
 from workbench.experiment.fields import parameters
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.presets import presets
 from workbench.experiment.registry import ROLES, Pluggable, found
-from workbench.experiment.resolve import ExperimentError, read_toml, unnamed
+from workbench.experiment.resolve import read_toml, unnamed
 from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
 

@@ -12,8 +12,10 @@ from collections.abc import Callable, Sequence
 from workbench.cli.output import Output, UsageError
 from workbench.cli.parser import parse
 from workbench.cli.signals import give_up, interruptions
+from workbench.engine.launch import launch
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
+_SHARED = ("workbench.cli.training:run", "workbench.cli.training:resume")
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -26,7 +28,9 @@ def main(argv: Sequence[str] | None = None) -> int:
         0 on success, 1 when a run failed, 2 for bad input, 130 when interrupted.
     """
     words = list(sys.argv[1:] if argv is None else argv)
-    output = Output(is_json="--json" in words)
+    place = launch()
+    output = Output(is_json="--json" in words, is_silent=place is not None and not place.is_first,
+                    is_tried_again=place is not None and not place.is_last_try)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             # A terminal that lacks a character is no reason to give up.
@@ -46,6 +50,10 @@ def main(argv: Sequence[str] | None = None) -> int:
 def _run(words: list[str], output: Output) -> int:
     try:
         arguments = parse(words)
+        place = launch()
+        if place is not None and place.size > 1 and arguments.command not in _SHARED:
+            raise UsageError(f"only `workbench run` and `workbench resume` are shared by several processes, and "
+                             f"{place.size} were started; say this without torchrun")
         # A command's module brings torch along, which takes seconds: it is imported only when it is needed.
         module, _, name = arguments.command.partition(":")
         command: Callable[..., int] = getattr(importlib.import_module(module), name)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from workbench.engine.devices import DeviceError
+from workbench.engine.distributed import LostError, PeerError, WorldError
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import UnknownNameError
-from workbench.experiment.resolve import ExperimentError
 from workbench.exports.learner import LearnerError
 from workbench.runs.files import RunFileError
 from workbench.runs.store import RunBusyError
 from workbench.tasks.files.errors import DataError
 
-_SPOKEN = (ExperimentError, UnknownNameError, DataError, DeviceError, RunFileError, RunBusyError, LearnerError)
+_SPOKEN = (ExperimentError, UnknownNameError, DataError, DeviceError, RunFileError, RunBusyError, LearnerError,
+           PeerError, WorldError, LostError)
 
 
 def sentence(error: Exception) -> str:

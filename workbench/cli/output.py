@@ -20,13 +20,19 @@ class Output:
 
     Args:
         is_json: Whether standard output holds one JSON object and nothing else.
+        is_silent: Whether it says nothing, because another process speaks for all.
+        is_tried_again: Whether the command is started anew where it fails, so that an error is no result yet.
     """
 
-    def __init__(self, *, is_json: bool) -> None:
+    def __init__(self, *, is_json: bool, is_silent: bool = False, is_tried_again: bool = False) -> None:
         self.is_json = is_json
+        self.is_silent = is_silent
+        self.is_tried_again = is_tried_again
 
     def result(self, table: Mapping[str, Any], text: str) -> None:
         """Print the result: the table as one JSON object, or the text; a command does so once."""
+        if self.is_silent:
+            return
         # JSON is UTF-8; where standard output is written otherwise, ASCII is both.
         is_ascii = (getattr(sys.stdout, "encoding", None) or "utf-8").lower().replace("_", "-") not in ("utf-8", "utf8")
         sys.stdout.write((json.dumps(plain(table), ensure_ascii=is_ascii, indent=1) if self.is_json else text) + "\n")
@@ -34,6 +40,8 @@ class Output:
 
     def note(self, line: str) -> None:
         """Tell the person something while the command goes on."""
+        if self.is_silent:
+            return
         sys.stderr.write(line + "\n")
         sys.stderr.flush()
 
@@ -41,7 +49,7 @@ class Output:
         """Print why the command gives up, on one line."""
         sentence = " ".join(message.split())
         self.note(f"workbench: {sentence}")
-        if self.is_json:
+        if self.is_json and not self.is_tried_again:
             self.result({"error": sentence}, "")
 
 

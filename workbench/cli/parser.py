@@ -123,7 +123,8 @@ def _add_list(commands: Any) -> None:
 
 def _add_run(commands: Any) -> None:
     parser = _add(commands, "run", "training:run", "train a new run, and test it at the end",
-                  "Ctrl-C stops it and keeps it; a second Ctrl-C aborts at once.")
+                  "Ctrl-C stops it and keeps it; a second Ctrl-C aborts at once. Several GPUs or machines train one "
+                  "run together where torchrun starts it: see `workbench help more-machines`.")
     parser.add_argument("config", metavar="CONFIG.toml", type=Path, nargs="?", help="an experiment file")
     parser.add_argument("--preset", metavar="NAME", help="a named experiment; see `workbench list presets`")
     _add_settings(parser)

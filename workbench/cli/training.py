@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Iterable
-from dataclasses import asdict
+from collections.abc import Callable, Iterable
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from workbench.cli.output import Output, UsageError, duration, result_in_words
 from workbench.cli.progress import Progress
 from workbench.cli.signals import give_up, interruptions
 from workbench.engine.control import Control
+from workbench.engine.distributed import LostError, World, joined
 from workbench.engine.events import Evaluation, Event, Failed, Started, Steps
+from workbench.engine.launch import Launch, launch
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
 from workbench.experiment.idle import changed, said_in_vain
@@ -22,8 +24,10 @@ from workbench.experiment.metrics import as_error, is_share
 from workbench.experiment.presets import find_preset
 from workbench.experiment.registry import ROLES
 from workbench.experiment.resolve import read_toml, resolve, with_settings
-from workbench.runs.recording import recorded
+from workbench.runs.recording import followed, recorded
 from workbench.runs.store import Run, RunStore
+
+_STATUS = {"finished": SUCCESS, "failed": FAILURE, "stopped": INTERRUPTED, "interrupted": INTERRUPTED}
 
 
 def store(arguments: Namespace) -> RunStore:
@@ -39,8 +43,29 @@ def find_run(runs: RunStore, name: str) -> Run:
     return runs.find(name)
 
 
+@dataclass
+class _Begun:
+    """A run that is about to be trained.
+
+    Attributes:
+        run: The run.
+        resume: Whether it is gone on with.
+        step: From which checkpoint; None for the latest.
+        status: How the command ends where there is nothing left to do; else None.
+    """
+
+    run: Run
+    resume: bool
+    step: int | None = None
+    status: int | None = None
+
+
 def run(arguments: Namespace, output: Output) -> int:
-    """Train a new run."""
+    """Train a new run, or where processes were started anew go on with the one that they were training."""
+    return _by_all(lambda: _begin(arguments, output), output)
+
+
+def _begin(arguments: Namespace, output: Output) -> _Begun:
     if arguments.config and arguments.preset:
         raise UsageError("name either a file or a preset, not both; the rest can be given with --set")
     said = find_preset(arguments.preset).tables if arguments.preset else {}
@@ -48,8 +73,26 @@ def run(arguments: Namespace, output: Output) -> int:
         said = read_toml(arguments.config)
     device = [f"device={arguments.device}"] if arguments.device else []
     experiment = _with_absolute_paths(resolve(with_settings(said, [*arguments.settings, *device])))
+    runs, place = store(arguments), launch()
+    if place and (found := _of_launch(runs, place, experiment)):
+        return found
     note_what_is_idle(experiment, [*names(arguments.settings), *sorted(changed(experiment))], output)
-    return _train(store(arguments).create(experiment), output, resume=False)
+    return _Begun(runs.create(experiment, place.name if place else ""), resume=False)
+
+
+def _of_launch(runs: RunStore, place: Launch, experiment: Experiment) -> _Begun | None:
+    """The run that this launch was training when a process was lost; None where it is to begin one."""
+    found = runs.launched(place.name)
+    if found is None or found.experiment() != experiment:
+        return None
+    status = found.summary().status
+    if status == "interrupted" and not found.kept():  # it was lost before there was anything to go on from
+        found.delete()
+        return None
+    if status == "interrupted":
+        return _Begun(found, resume=True)
+    # What ended while processes were started anew has ended; a later launch of the same name is another run.
+    return _Begun(found, resume=True, status=_STATUS.get(status, INTERRUPTED)) if place.restarts else None
 
 
 def note_what_is_idle(experiment: Experiment, said: Iterable[str], output: Output) -> None:
@@ -77,29 +120,80 @@ def _with_absolute_paths(experiment: Experiment) -> Experiment:
 
 def resume(arguments: Namespace, output: Output) -> int:
     """Go on with a run."""
-    found = find_run(store(arguments), arguments.learner)
+    return _by_all(lambda: _go_on(arguments), output)
+
+
+def _go_on(arguments: Namespace) -> _Begun:
+    found, place = find_run(store(arguments), arguments.learner), launch()
     found.experiment()  # one that is damaged must be told of before anything is forgotten
-    if found.summary().status == "finished" and arguments.checkpoint is None:
-        output.note(f"{found.id} is finished already; there is nothing left to do")
-        _report(found, output)
-        return SUCCESS
-    return _train(found, output, resume=True, step=arguments.checkpoint)
+    # Where processes were started anew, what they did since the checkpoint that the person named is not forgotten.
+    step = None if place and place.restarts else arguments.checkpoint
+    ended = found.summary().status == "finished" and step is None
+    return _Begun(found, resume=True, step=step, status=SUCCESS if ended else None)
 
 
-def _train(found: Run, output: Output, *, resume: bool, step: int | None = None) -> int:
-    """Train to the end, or to where the person interrupts, and print how it ended."""
+def _by_all(begin: Callable[[], _Begun], output: Output) -> int:
+    """Train a run, with the other processes where there are some: the first one opens it, writes it and speaks."""
+    try:
+        with joined() as world:
+            with world.together():
+                begun = begin() if world.is_first else None
+            ended = world.told((begun.status,) if begun else None)[0]
+            if begun is None:
+                return _follow(world) if ended is None else ended
+            return _train(begun, output, world) if ended is None else _ended(begun, ended, output)
+    except LostError as error:
+        place = launch()
+        if place is None or place.is_last_try:
+            raise
+        output.note(f"workbench: {error}; waiting to be started anew")
+        return FAILURE
+
+
+def _ended(begun: _Begun, status: int, output: Output) -> int:
+    """Tell of a run that has nothing left to do."""
+    ended = "is finished" if status == SUCCESS else "has ended"
+    output.note(f"{begun.run.id} {ended} already; there is nothing left to do")
+    if status == SUCCESS:
+        _report(begun.run, output)
+    return status
+
+
+def _follow(world: World) -> int:
+    """Train along with the process that writes and speaks."""
     control = Control()
+    ended: Event | None = None
+    with interruptions(_stopping(control)):
+        for event in followed(control, world):
+            ended = event
+    return _STATUS["failed" if isinstance(ended, Failed) else getattr(ended, "status", "stopped")]
 
+
+def _stopping(control: Control) -> Callable[[], None]:
+    """What an interruption does: the first asks to stop, the second gives up."""
     def interrupt() -> None:
         if control.is_stopping:
             give_up()
         control.stop()
 
-    with interruptions(interrupt), _Teller(found, output) as teller:
+    return interrupt
+
+
+def _train(begun: _Begun, output: Output, world: World) -> int:
+    """Train to the end, or to where the person interrupts, and print how it ended."""
+    found, control = begun.run, Control()
+    with interruptions(_stopping(control)), _Teller(found, output) as teller:
         try:
-            for event in recorded(found, control, resume=resume, step=step):
+            for event in recorded(found, control, resume=begun.resume, step=begun.step, world=world):
                 teller.tell(event)
-            status = {"finished": SUCCESS, "failed": FAILURE}.get(found.summary().status, INTERRUPTED)
+            status = _STATUS[found.summary().status]
+        except LostError as error:
+            place = launch()
+            if not found.record.exists() or (place and not place.is_last_try):
+                raise
+            output.note(f"workbench: {error}; go on from the last checkpoint with `workbench resume {found.id}`, and "
+                        "next time have torchrun do so by itself (--max-restarts)")
+            status = FAILURE
         except (KeyboardInterrupt, OSError) as error:
             # Before its first event a new run has left nothing behind; after it, the last checkpoint is kept.
             if not found.record.exists():

@@ -51,6 +51,6 @@ class Control:
         """Let a paused engine go on."""
         self._go.set()
 
-    def wait(self) -> None:
-        """Block while paused."""
-        self._go.wait()
+    def wait(self, seconds: float | None = None) -> None:
+        """Block while paused, for so many seconds at most."""
+        self._go.wait(seconds)

@@ -36,14 +36,16 @@ def metrics(session: Session, meta: Meta, stream: Stream, tasks: int, *, both_mo
     """
     stage = session.algorithm.tested_on
     setting = session.setting(training=False, stage=stage)
-    chunk = session.test_chunk
+    world = session.world
+    chunk = session.test_chunk * world.size
     for start in range(0, tasks, chunk):
-        batch, keys = session.batch(stream, range(start, min(start + chunk, tasks)), stage)
+        share = world.share(range(start, min(start + chunk, tasks)))
+        batch, keys = session.batch(stream, share.run, stage)
         if both_modes:
             found = session.executor.map(judged_both_ways, meta, batch, keys, setting)
         else:
             found = (session.trace(meta, batch, keys, setting).metric,)
-        yield tuple(values.cpu().double().numpy() for values in found)
+        yield tuple(world.gathered(values, share).cpu().double().numpy() for values in found)
 
 
 def judged_both_ways(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Tensor]:

@@ -1,14 +1,18 @@
-"""How a batch of tasks is run: at once over a task axis, or task by task on threads. Both give the same numbers."""
+"""How a batch of tasks is run: at once over a task axis, task by task on threads, or a portion at once on each thread.
+
+All give the same numbers.
+"""
 
 from __future__ import annotations
 
 import copy
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from itertools import pairwise
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -19,6 +23,7 @@ from workbench.algorithms.base import Algorithm, Aux, Context, Meta, Stage
 from workbench.backbones.base import Params
 from workbench.tasks.base import Examples, Task, TaskBatch
 
+R = TypeVar("R")
 TaskFunction = Callable[[Algorithm[Any], Meta, Task, Context], Any]
 """A pure function of one task that returns a tree of tensors."""
 
@@ -85,33 +90,30 @@ class Vectorized(Executor):
             return self._mapped(function, meta, batch, keys, setting)
 
     def _mapped(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
-        def one(support: Examples, query: Examples, key: Tensor) -> Any:
+        def one(own: Meta, support: Examples, query: Examples, key: Tensor) -> Any:
             task = Task(support, query)
-            return function(self.algorithm, meta, task, setting.context(task, key))
+            return function(self.algorithm, own, task, setting.context(task, key))
 
-        return vmap(one)(batch.support, batch.query, keys)
+        # Every task has meta-parameters of its own, all at one place in memory: what differentiates a task needs them.
+        own = pytree.tree_map(lambda value: value.expand(len(batch), *value.shape), meta)
+        return vmap(one)(own, batch.support, batch.query, keys)
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
-        iterates = setting.steps > 0 and setting.stage == "tasks" and not self.algorithm.keeps_features
-        if _is_usual(self.algorithm) and not iterates:
+        if _is_usual(self.algorithm):
             params = _leaves(meta)
             with torch.enable_grad():
                 losses, aux = self._mapped(_meta_loss, meta._replace(params=params), batch, keys, setting)
             return Gradient(*_pulled_back(losses.sum(), aux, params))
-        # Inner steps through the features differentiate batch normalization twice, which torch does wrongly outside a
-        # map (seen in 2.13). Inside, every task has gradients of its own, which are added up afterwards.
         gradients, aux = self.map(_meta_gradient, meta, batch, keys, setting)
         return Gradient({name: value.sum(0) for name, value in gradients.items()}, aux)
 
 
-class Threads(Executor):
-    """Task by task, on as many threads as there are cores, one compute thread each.
+class Pooled(Executor):
+    """Runs parts of a batch on as many threads as there are cores, one compute thread each.
 
-    Gradients are added in the order of the tasks, so that the sum depends on neither threads nor chunks.
+    What the parts give is put together in their order, so that a sum does not depend on which thread is faster.
     """
-
-    name = "threads"
 
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         super().__init__(algorithm, threads)
@@ -122,39 +124,77 @@ class Threads(Executor):
         torch.set_num_threads(1)
         self._local.algorithm = copy.deepcopy(self.algorithm)
 
-    def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
-        """See Executor."""
-        return _stacked(list(self._each(function, meta, batch, keys, setting)))
-
-    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
-        """See Executor."""
-        total: Params = {}
-        auxes = []
-        function = _backward if _is_usual(self.algorithm) else _meta_gradient
-        for gradient, aux in self._each(function, meta, batch, keys, setting):
-            total = {name: total[name] + value if total else value for name, value in gradient.items()}
-            auxes.append(aux)
-        return Gradient(total, cast("Aux", _stacked(auxes)))
-
-    def _each(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting
-              ) -> Iterator[Any]:
-        def one(index: int) -> Any:
-            task = batch.task(index)
-            with torch.no_grad():
-                return function(self._local.algorithm, meta, task, setting.context(task, keys[index]))
-
-        return self._pool.map(one, range(len(batch)))
+    def _each(self, one: Callable[[Algorithm[Any], Any], R], parts: Iterable[Any]) -> Iterator[R]:
+        """What a function of a thread's own algorithm gives for every part, in their order."""
+        return self._pool.map(lambda part: one(self._local.algorithm, part), parts)
 
     def close(self) -> None:
         """Wait for the threads and give them back."""
         self._pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _stacked(results: list[Any]) -> Any:
-    """Trees of tensors of one shape as one tree, with an axis for the tasks in front."""
-    leaves = [pytree.tree_flatten(result) for result in results]
-    columns = zip(*(values for values, _ in leaves), strict=True)
-    return pytree.tree_unflatten([torch.stack(column) for column in columns], leaves[0][1])
+class Threads(Pooled):
+    """Task by task. The sum depends on neither threads nor chunks."""
+
+    name = "threads"
+
+    def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
+        """See Executor."""
+        return _joined(torch.stack, list(self._tasks(function, meta, batch, keys, setting)))
+
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+        """See Executor."""
+        function = _backward if _is_usual(self.algorithm) else _meta_gradient
+        found = list(self._tasks(function, meta, batch, keys, setting))
+        return Gradient(_summed(gradient for gradient, _ in found), _joined(torch.stack, [aux for _, aux in found]))
+
+    def _tasks(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting
+               ) -> Iterator[Any]:
+        def one(algorithm: Algorithm[Any], index: int) -> Any:
+            task = batch.task(index)
+            with torch.no_grad():
+                return function(algorithm, meta, task, setting.context(task, keys[index]))
+
+        return self._each(one, range(len(batch)))
+
+
+class Portions(Pooled):
+    """A portion of the tasks on each thread, at once over a task axis."""
+
+    name = "portions"
+
+    def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
+        """See Executor."""
+        def one(algorithm: Algorithm[Any], part: slice) -> Any:
+            return Vectorized(algorithm, 1).map(function, meta, batch.part(part.start, part.stop), keys[part], setting)
+
+        return _joined(torch.cat, list(self._each(one, self._parts(len(batch)))))
+
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+        """See Executor."""
+        def one(algorithm: Algorithm[Any], part: slice) -> Gradient:
+            return Vectorized(algorithm, 1).gradient(meta, batch.part(part.start, part.stop), keys[part], setting)
+
+        found = list(self._each(one, self._parts(len(batch))))
+        return Gradient(_summed(part.total for part in found), _joined(torch.cat, [part.aux for part in found]))
+
+    def _parts(self, tasks: int) -> Iterator[slice]:
+        """Tasks shared out as evenly as they go."""
+        cuts = [tasks * index // self.threads for index in range(self.threads + 1)]
+        return (slice(start, stop) for start, stop in pairwise(cuts) if stop > start)
+
+
+def _summed(gradients: Iterable[Params]) -> Params:
+    """The sum of gradients, added in their order."""
+    total: Params = {}
+    for gradient in gradients:
+        total = {name: total[name] + value if total else value for name, value in gradient.items()}
+    return total
+
+
+def _joined(join: Callable[[list[Tensor]], Tensor], results: list[Any]) -> Any:
+    """Trees of tensors as one tree, each tensor joined along the axis of the tasks."""
+    return pytree.tree_map(lambda *values: join(list(values)), *results)
 
 
 def _meta_gradient(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Params, Aux]:
@@ -188,4 +228,4 @@ def _pulled_back(loss: Tensor, aux: Aux, params: Params) -> tuple[Params, Aux]:
     return dict(zip(params, gradient, strict=True)), pytree.tree_map(torch.Tensor.detach, aux)
 
 
-EXECUTORS: dict[str, type[Executor]] = {kind.name: kind for kind in (Vectorized, Threads)}
+EXECUTORS: dict[str, type[Executor]] = {kind.name: kind for kind in (Vectorized, Threads, Portions)}

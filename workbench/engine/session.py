@@ -10,9 +10,11 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor
 
+import workbench
 from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import devices
+from workbench.engine.distributed import ALONE, World
 from workbench.engine.executors import EXECUTORS, Executor, Setting
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
@@ -40,12 +42,14 @@ class Session:
         executor: What runs it.
         metric: What the tasks are judged by.
         chunk, test_chunk: Tasks run at once in training and in testing.
+        world: The processes that it is run by.
     """
 
-    def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0,
-                 classes: int | None = None) -> None:
+    def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0, *,
+                 classes: int | None = None, world: World = ALONE) -> None:
         self.experiment = experiment
-        self.device = devices.choose(experiment.device)
+        self.world = world
+        self.device = devices.choose(world.device(experiment.device))
         self.source = open_source(experiment, self.device)
         self.spec = self.source.spec if classes is None else replace(self.source.spec, classes=classes)
         self.metric: Metric = self.spec.metric
@@ -53,11 +57,11 @@ class Session:
         self._check_examples()
         work, testing = (self._work(training) for training in (True, False))
         chosen = executor or experiment.training.executor
-        chosen = work.executor() if chosen == "auto" else chosen
+        chosen = world.told(work.executor() if chosen == "auto" else chosen)
         threads = threads or work.threads(chosen, experiment.training.meta_batch)
         self.executor: Executor = EXECUTORS[chosen](self.algorithm, threads)
-        self.chunk = chunk or work.chunk(chosen, threads)
-        self.test_chunk = testing.chunk(chosen, threads)
+        self.chunk, self.test_chunk = world.told((chunk or work.chunk(chosen, threads),
+                                                  testing.chunk(chosen, threads)))
 
     def _check_examples(self) -> None:
         """Raise DataError where the algorithm wants examples of a stream that has none, rather than hours later."""
@@ -84,7 +88,7 @@ class Session:
     def init(self) -> Meta:
         """The first meta-parameters, on the device."""
         generator = torch.Generator().manual_seed(self.experiment.seed)
-        return to_device(self.algorithm.init(generator), self.device)
+        return to_device(self.world.told(self.algorithm.init(generator)), self.device)
 
     def batch(self, stream: Stream, indices: range, stage: Stage = "tasks", include: Sequence[int] = ()
               ) -> tuple[TaskBatch, Tensor]:
@@ -100,6 +104,20 @@ class Session:
         if stage == "examples":
             return self.source.examples(stream, indices, self.algorithm.example_batch), keys
         return self.source.sample(stream, indices, *([include] if include else [])), keys
+
+    def facts(self) -> dict[str, Any]:
+        """What must be the same wherever this experiment is run by several processes, by name."""
+        overview = self.source.overview()
+        stages: dict[Stream, Stage] = {"train": self.algorithm.stage(0.0), "validation": self.algorithm.tested_on,
+                                       "test": self.algorithm.tested_on}
+        sizes = {f"mean square of the first {stream} inputs": self.batch(stream, range(1), stage)[0].query.inputs
+                 .cpu().double().square().mean().item() for stream, stage in stages.items()}
+        return {
+            "version of the workbench": workbench.__version__, "version of torch": torch.__version__.split("+")[0],
+            "kind of device": self.device.type,
+            "data": (overview.form, overview.facts, overview.classes, overview.examples, overview.tasks),
+            **sizes,
+        }
 
     def setting(self, *, training: bool, progress: float = 1.0, stage: Stage = "tasks") -> Setting:
         """What is the same for every task."""
@@ -121,7 +139,7 @@ class Session:
     def running(self) -> Iterator[None]:
         """Give this thread the compute threads of the executor, and everything back afterwards."""
         before = torch.get_num_threads()
-        torch.set_num_threads(1 if self.executor.name == "threads" else self.executor.threads)
+        torch.set_num_threads(self.executor.threads if self.executor.name == "vectorized" else 1)
         try:
             yield
         finally:
@@ -140,15 +158,22 @@ def open_source(experiment: Experiment, device: torch.device) -> TaskSource:
     return cast("type[TaskSource]", find("dataset", experiment.dataset.name))(experiment, device)
 
 
+def settled(experiment: Experiment) -> Experiment:
+    """The experiment with what its algorithm lets the shape of the tasks decide said in so many numbers."""
+    kind = cast("type[Algorithm[Any]]", find("algorithm", experiment.algorithm.name))
+    return experiment.model_copy(update={"algorithm": kind.settled(experiment.algorithm, experiment)})
+
+
 def build(experiment: Experiment, spec: Spec) -> tuple[Backbone, Algorithm[Any]]:
     """Backbone and algorithm for tasks of this kind; their tensors are `Algorithm.init`'s to draw."""
     kind = cast("type[Algorithm[Any]]", find("algorithm", experiment.algorithm.name))
+    config = settled(experiment).algorithm
     # Modules draw initial values that the algorithm may use: they follow the seed and leave the global state alone.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         backbone = cast("type[Backbone]", find("backbone", experiment.backbone.name))(experiment.backbone, spec)
-        network = Network(kind.build(experiment.algorithm, backbone, spec))
-    return backbone, kind(experiment.algorithm, network, spec)
+        network = Network(kind.build(config, backbone, spec))
+    return backbone, kind(config, network, spec)
 
 
 def to_device(meta: Meta, device: torch.device) -> Meta:

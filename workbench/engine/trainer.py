@@ -19,6 +19,7 @@ import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
 from workbench.engine.control import Control, StopRequestedError
+from workbench.engine.distributed import ALONE, LostError, Share, World, in_words
 from workbench.engine.evaluation import evaluate
 from workbench.engine.events import (
     Adaptation,
@@ -54,7 +55,8 @@ class DivergedError(ArithmeticError):
     """The meta-loss or its gradient is no longer a number."""
 
 
-def train(experiment: Experiment, control: Control | None = None, state: TrainState | None = None) -> Iterator[Event]:
+def train(experiment: Experiment, control: Control | None = None, state: TrainState | None = None,
+          world: World = ALONE) -> Iterator[Event]:
     """Run an experiment, or go on with one.
 
     A step depends on (experiment, step number, state) alone, so a run that was interrupted ends as one that never was.
@@ -64,14 +66,22 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
         experiment: What to run.
         control: Through which it may be stopped and paused.
         state: Where to go on; None to begin.
+        world: The processes that train together. Each says the same events, but for times and for the curves of
+            tasks, which are whole in the first alone.
 
     Raises:
         DataError, DeviceError: The experiment cannot be run here.
+        PeerError, WorldError: Nor by another process, or not by them together.
+        LostError: Another process is gone. This is no end of the run, which can be gone on with.
     """
-    as_before = (state.executor, state.chunk, state.threads) if state else ()
-    session = Session(experiment, *as_before)
+    as_before = (state.executor, state.chunk, state.threads if world.size == 1 else 0) if state else ()
+    with world.together():
+        session = Session(experiment, *as_before, world=world)
+        if world.size > 1:
+            world.check_alike(session.facts())
     with session.running():
-        training = _Training(session, control or Control(), state)
+        with world.together():
+            training = _Training(session, control or Control(), state)
         del state  # its tensors were copied; a resumed run should not hold them twice
         yield from training.events()
 
@@ -101,7 +111,8 @@ class _Training:
 
     def __init__(self, session: Session, control: Control, state: TrainState | None) -> None:
         self.session = session
-        self.control = control
+        self.world = session.world
+        self.control = self.world.control(control)
         self.config = session.experiment.training
         start = to_device(state.meta, session.device) if state else session.init()
         self.meta = start
@@ -140,9 +151,12 @@ class _Training:
                 yield from self._flush()
                 yield self._checkpoint()
                 status = "stopped"
+            self.world.meet()
             yield Finished(self.step, "finished" if status == "finished" else "stopped", self._elapsed())
+        except LostError:
+            raise
         except Exception as error:  # noqa: BLE001 - whatever it was, the record must say so
-            yield Failed(self.step, _sentence(error), traceback.format_exc())
+            yield Failed(self.step, in_words(self.world.agreed(error)), traceback.format_exc())
 
     def _outer_loop(self) -> Talk[None]:
         if not self.is_settled:
@@ -164,20 +178,27 @@ class _Training:
         """Mean meta-gradient of this step's tasks, chunk by chunk."""
         tasks, chunk, stage = self.config.meta_batch, self.session.chunk, self.stage
         indices = range(self.step * tasks, (self.step + 1) * tasks)
-        batch, keys = self.session.batch("train", indices, stage, self.hardest)
+        share = self.world.share(indices)
+        batch, keys = self.session.batch("train", share.run, stage, self._wanted(share))
         self._batch = (batch, keys) if stage == "tasks" else None
         setting = self.session.setting(training=True, progress=self._progress(), stage=stage)
         parts = []
-        for start in range(0, tasks, chunk):
+        for start in range(0, len(batch), chunk):
             yield from self._breathe()
-            stop = min(start + chunk, tasks)
+            stop = min(start + chunk, len(batch))
             parts.append(self.session.executor.gradient(self.meta, batch.part(start, stop), keys[start:stop], setting))
         total = parts[0].total
         for part in parts[1:]:
             total = {name: value + part.total[name] for name, value in total.items()}
         aux = pytree.tree_map(lambda *values: torch.cat(values), parts[0].aux, *(part.aux for part in parts[1:]))
+        total, aux = self.world.combined(Gradient(total, aux), share)
         self.hardest = self._hardest(aux, indices)
         return Gradient({name: value / tasks for name, value in total.items()}, aux)
+
+    def _wanted(self, share: Share) -> tuple[int, ...]:
+        """Numbers of the classes that the tasks of this share must have."""
+        begin = share.run.start - self.step * self.config.meta_batch
+        return self.hardest[begin : begin + len(share.run)]
 
     def _hardest(self, aux: Aux, indices: range) -> tuple[int, ...]:
         """Numbers of the classes that the next tasks must have: the worst of these, unless these were chosen so."""
@@ -229,7 +250,8 @@ class _Training:
     def _adaptation(self) -> Adaptation | None:
         """Curves of the current meta-batch, about once a second and never for more than a few per cent of the time."""
         now = time.perf_counter()
-        if self._batch is None or now < self._next_adaptation or self.control.is_stopping:
+        is_wanted = self.world.is_first and now >= self._next_adaptation and not self.control.is_stopping
+        if self._batch is None or not is_wanted:
             return None
         batch, keys = self._batch
         shown = min(ADAPTATION_TASKS, len(batch), self.session.test_chunk)
@@ -265,6 +287,9 @@ class _Training:
         return self.step >= self.config.iterations
 
     def _probe(self) -> Talk[None]:
+        yield from self._breathe()
+        if not self.world.is_first:  # there are few of them, and they are for looking at
+            return
         tasks, chunk = self.session.experiment.evaluation.probe_tasks, self.session.test_chunk
         stage = self.session.algorithm.tested_on
         batch, keys = self.session.batch("probe", range(tasks), stage)
@@ -358,9 +383,3 @@ def _is_probe_step(step: int) -> bool:
 
 def _curves(trace: Trace) -> Adaptation:
     return Adaptation(*(values.cpu().double().numpy() for values in trace))
-
-
-def _sentence(error: BaseException) -> str:
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return "the device has too little memory; lower training.meta_batch, the inner steps or the backbone's size"
-    return str(error).strip().split("\n")[0] or type(error).__name__

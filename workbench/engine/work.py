@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm
+from workbench.engine.launch import launch
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import Spec
 
@@ -44,8 +45,8 @@ class Work:
     device: torch.device
 
     def executor(self) -> str:
-        """The faster executor: several CPU cores convolve sooner each on its own, all else gains from the task axis."""
-        return "threads" if self.convolves and self.device.type == "cpu" and cores() > 1 else "vectorized"
+        """The faster executor: all gain from the task axis, and CPU cores convolve sooner each on its own portion."""
+        return "portions" if self.convolves and self.device.type == "cpu" and cores() > 1 else "vectorized"
 
     def threads(self, executor: str, tasks: int) -> int:
         """Compute threads for a meta-batch of so many tasks."""
@@ -59,7 +60,7 @@ class Work:
 
         is_cpu = self.device.type == "cpu"
         tasks = within(_RATE_OF_A_CORE * threads if is_cpu else _RATE_OF_A_GPU, MOST_TASKS_AT_ONCE)
-        if executor == "threads":
+        if executor != "vectorized":
             return max(threads, tasks // threads * threads)
         return max(1, tasks, within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
 
@@ -114,5 +115,7 @@ def multiplications(module: nn.Module, spec: Spec) -> float:
 
 
 def cores() -> int:
-    """Cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    """Cores that this process may use; the processes that train together on a machine share them."""
+    count = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    place = launch()
+    return count if place is None else max(1, count // place.local_size)

@@ -50,10 +50,12 @@ class TrainingConfig(Config):
                                          "stops.", ge=1, advanced=True)
     keep_checkpoints: int = field(2, label="Checkpoints kept", help="Latest checkpoints kept beside the best one.",
                                   ge=1, le=1000, advanced=True)
-    executor: Literal["auto", "vectorized", "threads"] = field(
-        "auto", label="Executor", help="How a batch of tasks is run: all at once over a task axis, or task by task on "
-        "as many threads as cores. Both give the same numbers; automatic takes the faster for the network and device.",
-        choices={"auto": "Automatic", "vectorized": "Vectorized over tasks", "threads": "Task by task on threads"},
+    executor: Literal["auto", "vectorized", "threads", "portions"] = field(
+        "auto", label="Executor", help="How a batch of tasks is run: all at once over a task axis, task by task on as "
+        "many threads as cores, or a portion at once on each thread. All give the same numbers; automatic takes the "
+        "fastest for the network and device.",
+        choices={"auto": "Automatic", "vectorized": "Vectorized over tasks", "threads": "Task by task on threads",
+                 "portions": "Portions of tasks on threads"},
         advanced=True)
 
 

@@ -69,11 +69,7 @@ class Pluggable:
     @classmethod
     def fixed_ways(cls) -> str:
         """Why an algorithm takes no training ways of its own, as the rest of a sentence about it; empty if it does."""
-        if cls.any_ways:
-            return ""
-        if cls.tested_on == "examples":
-            return "tells all classes apart at once, in training and in testing, so it has no use for training ways"
-        return "has one output a way, so it trains with the ways that it is tested with"
+        return "" if cls.any_ways else "has one output a way, so it trains with the ways that it is tested with"
 
     @classmethod
     def idle(cls, config: Any, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003 - for those that have some
@@ -81,6 +77,18 @@ class Pluggable:
 
         What depends on other fields of the same table alone is declared there, as `needs`. A reason is a sentence
         without its full stop; names of fields in it are dotted, and the form shows their labels.
+
+        Args:
+            config: Its own config in the experiment.
+            experiment: All of it.
+        """
+        return {}
+
+    @classmethod
+    def refused(cls, config: Any, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003 - for those that refuse
+        """Dotted names of fields whose values cannot work in an experiment with this pick, each with reason and remedy.
+
+        What is wrong whatever the rest of the experiment says is refused by the config itself.
 
         Args:
             config: Its own config in the experiment.

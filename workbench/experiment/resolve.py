@@ -6,17 +6,16 @@ import json
 import shlex
 import tomllib
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import tomli_w
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
 
 from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskConfig, TrainingConfig
-from workbench.experiment.fields import TAKES, Config, FieldError, Parameter, parameters
-from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find, found, nearest, picked
+from workbench.experiment.fields import Config, parameters
+from workbench.experiment.mistakes import ExperimentError, Problem, spoken
+from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameError, find, found, picked
 
 Tables = dict[str, Any]
 """The experiment as nested plain values, complete or not: `{"dataset": {"name": ...}, "seed": 0, ...}`."""
@@ -27,26 +26,6 @@ _TOP = ("seed", "device")
 # The algorithm may ask for a backbone, and both follow the dataset.
 _PICKED: tuple[Role, ...] = ("dataset", "algorithm", "backbone")
 _FIRST_PICKS = {"dataset": "glyphs", "backbone": "conv4", "algorithm": "maml"}
-
-
-@dataclass(frozen=True)
-class Problem:
-    """Something wrong with an experiment: the dotted name of the field and a sentence for the person."""
-
-    field: str
-    message: str
-
-    def __str__(self) -> str:
-        """Both in one line."""
-        return f"{self.field}: {self.message}"
-
-
-class ExperimentError(ValueError):
-    """An experiment that cannot be run, with every problem found."""
-
-    def __init__(self, problems: Iterable[Problem]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("; ".join(str(problem) for problem in self.problems))
 
 
 def resolve(said: Mapping[str, Any]) -> Experiment:
@@ -72,13 +51,13 @@ def resolve(said: Mapping[str, Any]) -> Experiment:
         try:
             values[name] = config.model_validate(own)
         except ValidationError as error:
-            problems += _spoken(error, name, config)
+            problems += spoken(error, name, config)
     if problems:
         raise ExperimentError(problems)
     try:
         experiment = Experiment(**values)
     except ValidationError as error:
-        raise ExperimentError(_spoken(error, "", Experiment)) from error
+        raise ExperimentError(spoken(error, "", Experiment)) from error
     misfits = fit(experiment)
     if misfits:
         raise ExperimentError(misfits)
@@ -109,7 +88,7 @@ def tentative(said: Mapping[str, Any]) -> Experiment:
         try:
             values[name] = config.model_validate(own)
         except ValidationError as error:
-            wrong = {problem.field.rpartition(".")[2] for problem in _spoken(error, name, config)}
+            wrong = {problem.field.rpartition(".")[2] for problem in spoken(error, name, config)}
             mended = {one: usual[name].get(one) if one in wrong else value for one, value in own.items()}
             try:
                 values[name] = config.model_validate(mended)
@@ -131,6 +110,9 @@ def fit(experiment: Experiment) -> list[Problem]:
     ways, reason = experiment.training.ways, algorithm.fixed_ways()
     if "classification" in dataset.task_kinds and reason and ways not in (None, experiment.task.ways):
         problems.append(Problem("training.ways", f"{algorithm.title} {reason}; leave training.ways empty"))
+    for role in ROLES:
+        refused = picked(experiment, role).refused(getattr(experiment, role), experiment)
+        problems += [Problem(name, reason) for name, reason in refused.items()]
     return problems
 
 
@@ -215,49 +197,6 @@ def _unknown_tables(said: Mapping[str, Any]) -> Iterable[Problem]:
             yield Problem(name, str(UnknownNameError("table or field", name, known)))
         elif name in _ORDER and not isinstance(value, Mapping):
             yield Problem(name, f"is a table; write [{name}] and its fields below it")
-
-
-def _spoken(error: ValidationError, table: str, config: type[Config]) -> list[Problem]:
-    """Pydantic's findings as sentences that name the field, the value and the remedy."""
-    declared = {parameter.name: parameter for parameter in parameters(config)}
-    problems = []
-    for finding in error.errors():
-        cause = finding.get("ctx", {}).get("error")
-        name = cause.name if isinstance(cause, FieldError) else str(finding["loc"][0]) if finding["loc"] else ""
-        dotted = ".".join(part for part in (table, name) if part)
-        if finding["type"] == "extra_forbidden":
-            near = nearest(name, {one: declared[one].label if one in declared else one for one in config.model_fields})
-            hint = f"did you mean '{table}.{near}'?" if near else f"there are: {', '.join(config.model_fields)}"
-            problems.append(Problem(dotted, f"there is no such field; {hint}"))
-            continue
-        # What a validator of the whole table finds is no matter of one value.
-        message = _finding_in_words(finding, declared.get(name)) if finding["loc"] else str(cause or finding["msg"])
-        problems.append(Problem(dotted, message))
-    return problems
-
-
-def _finding_in_words(finding: ErrorDetails, parameter: Parameter | None) -> str:
-    """What is wrong with one value, and what would do."""
-    said, message = finding["input"], finding["msg"].removeprefix("Value error, ")
-    choices = ", ".join(str(value) for value, _ in parameter.choices) if parameter else ""
-    remedy = f"; choose one of: {choices}" if choices else ""
-    takes = _takes(parameter) if parameter else ""
-    if said is None or said == "":
-        return f"may not be empty{remedy or f'; it takes {takes}'}"
-    if takes and finding["type"].endswith(("_type", "_parsing", "_from_float")):
-        message = f"takes {takes}"
-    return f"{message[:1].lower()}{message[1:]}, not {_spelled(said)}{remedy}"
-
-
-def _takes(parameter: Parameter) -> str:
-    """What a field takes, numbers in a row with an example."""
-    example = f", such as {_spelled(parameter.default).strip('[]')}" if parameter.shape == "integers" else ""
-    return TAKES[parameter.shape] + example
-
-
-def _spelled(value: Any) -> str:
-    """A value as a person writes it."""
-    return json.dumps(value) if isinstance(value, bool | list | tuple) else repr(value)
 
 
 def with_settings(tables: Mapping[str, Any], settings: Iterable[str]) -> Tables:

@@ -19,8 +19,7 @@ Form = Literal["map", "bars across", "bars up", "line"]
 MOST_BARS = 60
 NOBODY = ("What is special about a method is drawn here, such as learned rates, attention or a memory, while a run of "
           "such a method is looked at.")
-NOTHING = ("This method keeps nothing special to draw. What it makes of a task, inner step by inner step, is in the "
-           "tab Task.")
+NOTHING = "This method keeps nothing special to draw. What it makes of a task is in the tab Task."
 
 
 @dataclass(frozen=True)
@@ -104,6 +103,8 @@ def heat(history: History, name: str, task: int, step: int, moment: int) -> Heat
     if shown is None or name not in shown.drawn or not shown.drawn[name].size:
         return Heat(about.title, note=f"{about.title} will be drawn here with the first probe of this run. "
                                       f"{about.about}")
+    if not any(np.any(table) for table in found):
+        return Heat(about.title, note=f"Every number here is still zero. {about.about}")
     values = shown.drawn[name]
     task, step = task if about.per_task else 0, min(step, values.shape[1] - 1)
     facts = [f"task {task + 1}"] if about.per_task else []  # by its number, for its title may be a line long

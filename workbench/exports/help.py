@@ -12,7 +12,7 @@ from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameErr
 from workbench.places import resources
 
 _FIRST = ("index", "first-look", "your-own-data", "evaluation", "take-it-home", "command-line", "runs-on-disk",
-          "writing-an-algorithm")
+          "more-machines", "writing-an-algorithm")
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ def pick_page(role: Role, name: str) -> str:
     if role == "algorithm":
         lines += [f"- For {_words(kind.task_kinds)}.",
                   f"- {_adapting(kind)}",
-                  f"- It {kind.fixed_ways() or 'may be trained and tested with different numbers of classes'}.", ""]
+                  f"- It {_ways(kind)}.", ""]
     declared = parameters(kind.Config)
     if declared:
         lines += ["| field | default | what it does | source |", "|---|---|---|---|",
@@ -105,6 +105,13 @@ def _adapting(kind: type[Pluggable]) -> str:
     if steps is not None and steps.default == 0:
         return "Adapts in one go; inner steps may be added."
     return "Adapts in inner steps."
+
+
+def _ways(kind: type[Pluggable]) -> str:
+    """What an algorithm makes of the number of classes, as the rest of a sentence about it."""
+    if kind.tested_on == "examples":
+        return "tells all classes apart at once, in training and in testing"
+    return kind.fixed_ways() or "may be trained and tested with different numbers of classes"
 
 
 def _words(kinds: frozenset[str]) -> str:

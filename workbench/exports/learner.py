@@ -11,7 +11,7 @@ import torch
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine import devices
 from workbench.engine.events import Started
-from workbench.engine.session import Session, open_source
+from workbench.engine.session import Session, open_source, settled
 from workbench.experiment.experiment import Experiment
 from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
@@ -81,6 +81,9 @@ def open_session(learner: Learner, experiment: Experiment) -> Session:
             classes that it was trained on.
         DataError, DeviceError: The experiment cannot be run here.
     """
+    if experiment.algorithm == learner.experiment.algorithm:
+        # Other tasks are judged with the network that the trained ones decided on.
+        experiment = experiment.model_copy(update={"algorithm": settled(learner.experiment).algorithm})
     session = Session(experiment, classes=learner.spec.classes)
     try:
         check_fit(learner, session.algorithm, session.spec)

@@ -67,6 +67,8 @@ COMMANDS = (
     Command("theme_dark", "Dark", "Always dark.", is_switch=True),
     Command("show_form", "Experiment form", "Show or hide the form.", "Ctrl+1", is_switch=True),
     Command("show_lower", "Runs and log", "Show or hide the lower pane.", "Ctrl+2", is_switch=True),
+    Command("show_developer", "Developer panel", "Show what the window costs: how late it is, what plots take, and the "
+            "rate of the training.", "Ctrl+3", is_switch=True),
     Command("go_to_form", "Go to the form", "Put the keyboard into the form.", "F6"),
     Command("go_to_runs", "Go to the runs", "Put the keyboard into the run table.", "F7"),
     Command("go_to_log", "Go to the log", "Show the log.", "F8"),
@@ -84,8 +86,8 @@ MENUS: dict[str, tuple[str, ...]] = {
                     "dataset_details"),
     "&Run": ("resume", SEPARATOR, "draw", "load_run", "copy_run_command", "show_folder", SEPARATOR, "export",
              SEPARATOR, "delete"),
-    "&View": ("colors", SEPARATOR, "show_form", "show_lower", SEPARATOR,
-              "go_to_form", "go_to_runs", "go_to_log", SEPARATOR, "reset_layout"),
+    "&View": ("colors", SEPARATOR, "show_form", "show_lower", "show_developer",
+              SEPARATOR, "go_to_form", "go_to_runs", "go_to_log", SEPARATOR, "reset_layout"),
     "&Help": ("help", SEPARATOR, "add_to_menu", SEPARATOR, "about"),
 }
 RUN_MENU = MENUS["&Run"]
@@ -93,10 +95,10 @@ OPEN_MENU = ("open_folder", "open_file", SEPARATOR, "open_samples")
 """What the dataset's card offers to open."""
 
 
-def _do(handler: Callable[..., object], is_switch: bool, is_on: bool = False) -> None:
-    """Qt tells every action whether it is on; only a switch wants to know."""
-    if is_switch:
-        handler(is_on)
+def _do(handler: Callable[..., object], action: QAction) -> None:
+    """Only a switch is told whether it is on, which Qt does not say to a function that could do without."""
+    if action.isCheckable():
+        handler(action.isChecked())
     else:
         handler()
 
@@ -121,7 +123,7 @@ class Actions(QObject):
                 action.setShortcut(QKeySequence(command.shortcut))
             if command.id == "quit":
                 action.setMenuRole(QAction.MenuRole.QuitRole)
-            action.triggered.connect(partial(_do, handlers[command.id], command.is_switch))
+            action.triggered.connect(partial(_do, handlers[command.id], action))
             self._actions[command.id] = action
 
     def __getitem__(self, name: str) -> QAction:

@@ -2,39 +2,37 @@
 
 from __future__ import annotations
 
+import gc
+import importlib
 import logging
 import signal
 import sys
 import threading
-import time
 import traceback
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING
 
 if sys.platform == "win32":
     # There, torch's libraries fail to load once Qt's are in the process (pytorch issue 166628).
     import torch  # noqa: F401
 
 from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QColor, QFont, QPainter, QPixmap
-from PySide6.QtWidgets import QApplication, QSplashScreen
+from PySide6.QtWidgets import QApplication
 
 from workbench import places
 from workbench.engine.control import ending_signals
 from workbench.gui import settings
 from workbench.gui.icons import app_icon
 from workbench.gui.style import PINS, ThemeKeeper
-from workbench.gui.theme import Theme
 from workbench.gui.way_back import knock
-
-if TYPE_CHECKING:
-    from workbench.gui.window import MainWindow
+from workbench.gui.window import MainWindow
 
 _log = logging.getLogger(__name__)
 
-_SPLASH_SECONDS = 0.5
+SWITCH_SECONDS = 0.0005
+"""How long Python code goes on where another thread waits. Painting hands over to training dozens of times, and would
+wait as long each time before it goes on; Python's own choice is ten times that."""
 
 
 def run_window(runs: Path | None = None) -> int:
@@ -53,25 +51,25 @@ def run_window(runs: Path | None = None) -> int:
     keeper = ThemeKeeper(app, app)
     pinned = settings.load().theme
     keeper.set_pin(next((pin for pin in PINS if pin == pinned), "system"))
-    splash = _splash(keeper.theme)
-    splash.show()
-    _wait_until_painted(app, splash)
-    # Torch and every module that needs it take seconds to import: the splash is on the screen meanwhile.
-    from workbench.gui.window import MainWindow  # noqa: PLC0415
-
     # Raised amid one of Qt's calls, an interruption would make shiboken drop references that it does not own.
     asked: list[int] = []
     for one in ending_signals():
         signal.signal(one, lambda number, _: asked.append(number))
-    window = MainWindow(keeper, runs)
+    sys.setswitchinterval(SWITCH_SECONDS)
+    window = MainWindow(keeper, runs, is_furnished=False)
+    window.show()
+    _load_behind(window)
+    if not window.isVisible():  # closed before there was anything in it
+        return 0
+    window.furnish()
+    # What is there now stays. Looking for garbage among it would hold up training and window for a tenth of a second.
+    gc.freeze()
     mishaps = Mishaps(window)
     mishaps.install()
     window.left.connect(app.quit)
     _leave_on_signals(window)
     if asked:
         QTimer.singleShot(0, window.closing.stop_and_leave)
-    window.show()
-    splash.finish(window)
     try:
         return app.exec()
     finally:
@@ -91,36 +89,30 @@ def application() -> QApplication:
     return app
 
 
-def _splash(theme: Theme) -> QSplashScreen:
-    """What is on the screen while torch loads."""
-    ratio = QApplication.primaryScreen().devicePixelRatio()
-    picture = QPixmap(round(380 * ratio), round(150 * ratio))
-    picture.setDevicePixelRatio(ratio)
-    picture.fill(QColor(theme.panel))
-    painter = QPainter(picture)
-    painter.drawPixmap(24, 39, app_icon().pixmap(72, 72))
-    painter.setPen(QColor(theme.text))
-    font = QFont(painter.font())
-    font.setPointSizeF(font.pointSizeF() * 1.3)
-    font.setBold(True)
-    painter.setFont(font)
-    painter.drawText(116, 72, "Meta-Learning Workbench")
-    painter.setFont(QFont())
-    painter.setPen(QColor(theme.muted))
-    painter.drawText(116, 98, "Opening …")
-    painter.setPen(QColor(theme.line))
-    painter.drawRect(0, 0, 379, 149)
-    painter.end()
-    return QSplashScreen(picture)
+def _load_behind(window: MainWindow) -> None:
+    """Import torch and what needs it on a thread of its own, while the window can be moved and closed.
 
+    Qt's own classes are left to the window's thread.
+    """
+    failed: list[BaseException] = []
 
-def _wait_until_painted(app: QApplication, splash: QSplashScreen) -> None:
-    """Let the window system show the splash, for nothing is painted while modules are imported."""
-    handle, since = splash.windowHandle(), time.monotonic()
-    while handle is not None and not handle.isExposed() and time.monotonic() - since < _SPLASH_SECONDS:
-        app.processEvents(QEventLoop.ProcessEventsFlag.AllEvents, 20)
-    splash.repaint()
-    app.processEvents()
+    def load() -> None:
+        try:
+            for name in ("workbench.runs.recording", "workbench.exports.figures", "workbench.experiment.presets"):
+                importlib.import_module(name)
+        except BaseException as error:  # noqa: BLE001 - raised again where somebody sees it
+            failed.append(error)
+
+    loading = threading.Thread(target=load, name="loading")
+    loading.start()
+    loop, look = QEventLoop(), QTimer(window)
+    look.timeout.connect(lambda: None if loading.is_alive() else loop.quit())
+    look.start(10)
+    loop.exec()
+    look.stop()
+    loading.join()  # the loop ends early where the window is closed
+    if failed:
+        raise failed[0]
 
 
 def _leave_on_signals(window: MainWindow) -> None:

@@ -19,8 +19,8 @@ from workbench.engine.control import Control
 from workbench.engine.devices import DeviceError
 from workbench.engine.events import Event, Paused, Steps
 from workbench.experiment.experiment import Experiment
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import UnknownNameError
-from workbench.experiment.resolve import ExperimentError
 from workbench.gui.run_rows import has_trained
 from workbench.runs.files import RunFileError
 from workbench.runs.history import History
@@ -144,6 +144,7 @@ class TrainingController(QObject):
         run_started(Run): A thread works on a run.
         event_arrived(object): An event other than a block of steps, or a `Noted`.
         progressed(): Something arrived since the last tick.
+        drained(int): A tick took in so many events.
         test_began(int): The run is tested from now on, on so many tasks.
         run_ended(str): The run of this name is no longer trained; everything that it said has arrived.
         run_refused(Refused): It could not begin; comes before `run_ended`.
@@ -153,6 +154,7 @@ class TrainingController(QObject):
     run_started = Signal(object)
     event_arrived = Signal(object)
     progressed = Signal()
+    drained = Signal(int)
     test_began = Signal(int)
     run_ended = Signal(str)
     run_refused = Signal(object)
@@ -251,16 +253,17 @@ class TrainingController(QObject):
         worker = self._worker
         if worker is None:
             return
-        arrived = False
+        arrived = 0
         while True:
             try:
                 said = worker.said.get_nowait()
             except Empty:
                 break
-            arrived = True
+            arrived += 1
             self._take(said)
         if arrived:
             self._look_for_test()
+        self.drained.emit(arrived)
         if arrived or self.is_testing:  # nothing arrives while a run is tested, but time passes
             self.progressed.emit()
 

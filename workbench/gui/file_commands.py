@@ -7,7 +7,8 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from workbench.experiment.resolve import ExperimentError, read_toml, resolve, to_toml
+from workbench.experiment.mistakes import ExperimentError
+from workbench.experiment.resolve import read_toml, resolve, to_toml
 from workbench.gui.desk import RunDesk
 from workbench.gui.form.form import ExperimentForm
 from workbench.gui.saving_place import SavingPlace

@@ -29,6 +29,7 @@ class Settings:
         plots: State of the plots.
         columns: Qt's own words for the columns of the run table.
         tab: Number of the lower tab.
+        developer: Whether the developer panel is open.
         runs_folder: Folder of runs; empty for the usual one.
         last_folder: Where the last folder was picked.
         saving_folder: Where something was saved the last time.
@@ -45,6 +46,7 @@ class Settings:
     plots: dict[str, Any] = field(default_factory=dict)
     columns: str = ""
     tab: int = 0
+    developer: bool = False
     runs_folder: str = ""
     last_folder: str = ""
     saving_folder: str = ""

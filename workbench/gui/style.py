@@ -214,6 +214,7 @@ QPlainTextEdit {{ border: none; background: {theme.canvas}; padding: 4px 8px; }}
 def _frames(theme: Theme) -> str:
     """Panes, cards and the bars at the edge of the window."""
     return f"""
+QMainWindow::separator {{ background: {theme.line}; width: 1px; height: 1px; }}
 QSplitter::handle {{ background: {theme.line}; }}
 QStatusBar {{ background: {theme.window}; border-top: 1px solid {theme.line}; }}
 QStatusBar::item {{ border: none; }}

@@ -1,10 +1,15 @@
-"""The main window: form, plots, runs and log, and the wires between them."""
+"""The main window: form, plots, runs and log, and the wires between them.
+
+Most of what it is made of needs torch, which takes seconds to load. It is imported where the window is furnished, so
+that an empty window can be on the screen meanwhile.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal, Slot
 from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
@@ -12,31 +17,25 @@ from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QTabWidget,
 
 from workbench import places
 from workbench.gui import settings
-from workbench.gui.actions import OPEN_MENU, RUN_MENU, Actions
-from workbench.gui.closing import Closing
-from workbench.gui.controller import TICK_MILLISECONDS
-from workbench.gui.data_desk import DataDesk
-from workbench.gui.desk import RunDesk
-from workbench.gui.dialogs import AboutDialog, HelpDialog, Notice
-from workbench.gui.file_commands import FileCommands
-from workbench.gui.form.panel import FormPanel
+from workbench.gui.actions import MENUS, OPEN_MENU, RUN_MENU, Actions
 from workbench.gui.icons import app_icon
-from workbench.gui.jobs import Jobs
 from workbench.gui.launcher import LauncherError, add_to_menu
 from workbench.gui.panes import LogPane
-from workbench.gui.plots.area import PlotArea
-from workbench.gui.preview.desk import PreviewDesk
-from workbench.gui.run_commands import RunCommands
-from workbench.gui.run_pane import RunPane
 from workbench.gui.saving_place import SavingPlace
-from workbench.gui.status import StatusBar
+from workbench.gui.sketch import FORM_WIDTH, LOWER_HEIGHT, Sketch
 from workbench.gui.style import PINS, Pin, ThemeKeeper
 from workbench.gui.theme import Theme
-from workbench.gui.training_commands import TrainingCommands
-from workbench.runs.store import RunStore
-from workbench.tasks.files.dataset_toml import NAME as DATASET_TOML
 
-_FORM_WIDTH, _LOWER_HEIGHT = 326, 240
+if TYPE_CHECKING:
+    from workbench.gui.closing import Closing
+    from workbench.gui.desk import RunDesk
+    from workbench.gui.form.panel import FormPanel
+    from workbench.gui.plots.area import PlotArea
+    from workbench.gui.preview.desk import PreviewDesk
+    from workbench.gui.run_pane import RunPane
+    from workbench.gui.training_commands import TrainingCommands
+
+DATASET_TOML = "dataset.toml"
 
 
 class MainWindow(QMainWindow):
@@ -50,6 +49,7 @@ class MainWindow(QMainWindow):
         desk: The runs at hand.
         closing: What happens when the window is to go.
         training: Start, pause, stop and discard.
+        is_furnished: Whether all of that is there yet.
 
     Signals:
         left(): The window is gone for good and everything is on the disk.
@@ -57,23 +57,63 @@ class MainWindow(QMainWindow):
 
     left = Signal()
 
-    def __init__(self, keeper: ThemeKeeper, runs_folder: Path | None = None) -> None:
+    desk: RunDesk
+    panel: FormPanel
+    plots: PlotArea
+    runs: RunPane
+    preview: PreviewDesk
+    closing: Closing
+    training: TrainingCommands
+
+    def __init__(self, keeper: ThemeKeeper, runs_folder: Path | None = None, *, is_furnished: bool = True) -> None:
         super().__init__()
         self.setObjectName("mainWindow")
         self.setWindowTitle("Meta-Learning Workbench")
         self.setWindowIcon(app_icon())
-        self.setAcceptDrops(True)
         self.setMinimumSize(760, 480)
         self._keeper = keeper
         self._settings = settings.load()
-        theme = keeper.theme
+        self._runs_folder = runs_folder or Path(self._settings.runs_folder or places.default_runs())
+        self.is_furnished = False
+        self._is_at_usual_size = not (self._settings.geometry and self.restoreGeometry(_bytes(self._settings.geometry)))
+        if self._is_at_usual_size:
+            # The title bar and the frame, whose sizes nobody knows before the window is shown, must fit too.
+            room = self.screen().availableGeometry().size() - QSize(16, 56)
+            self.resize(QSize(1440, 900).boundedTo(room))
+        if is_furnished:
+            self.furnish()
+        else:
+            for title in MENUS:
+                self.menuBar().addMenu(title).setEnabled(False)
+            self.setCentralWidget(Sketch(keeper.theme))
+
+    def furnish(self) -> None:
+        """Put everything in; it imports torch, unless that was done meanwhile."""
+        from workbench.gui.closing import Closing
+        from workbench.gui.controller import TICK_MILLISECONDS
+        from workbench.gui.data_desk import DataDesk
+        from workbench.gui.desk import RunDesk
+        from workbench.gui.developer_panel import DeveloperPanel
+        from workbench.gui.file_commands import FileCommands
+        from workbench.gui.form.panel import FormPanel
+        from workbench.gui.jobs import Jobs
+        from workbench.gui.plots.area import PlotArea
+        from workbench.gui.preview.desk import PreviewDesk
+        from workbench.gui.run_commands import RunCommands
+        from workbench.gui.run_pane import RunPane
+        from workbench.gui.status import StatusBar
+        from workbench.gui.training_commands import TrainingCommands
+        from workbench.gui.watchdog import Watchdog
+        from workbench.runs.store import RunStore
+
+        theme = self._keeper.theme
         self._jobs = Jobs(self)
-        folder = runs_folder or Path(self._settings.runs_folder or places.default_runs())
-        self.desk = RunDesk(RunStore(folder), theme, self._jobs, self)
+        self.desk = RunDesk(RunStore(self._runs_folder), theme, self._jobs, self)
         self.panel = FormPanel(theme)
         self.plots = PlotArea(theme)
         self.runs = RunPane(self.desk.model)
         self.log = LogPane(theme)
+        self._developer = DeveloperPanel(theme, self)
         self._status = StatusBar(theme, self)
         self._drop_hint = QLabel(self)
         self._lay_out()
@@ -82,8 +122,22 @@ class MainWindow(QMainWindow):
         self.preview = PreviewDesk(self.panel.form, self._jobs, theme, self)
         self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self._place, self)
         self.closing = Closing(self.desk.controller, self)
+        self._watchdog = Watchdog(self.desk.controller, self)
         self.training = TrainingCommands(self.desk, self.panel, self._status, self)
         self._files = FileCommands(self.desk, self.panel.form, self._place, self)
+        self._ticker = QTimer(self)
+        self._ticker.setInterval(TICK_MILLISECONDS)
+        self._ticker.timeout.connect(self.plots.tick)
+        self._fill_menus()
+        self._connect()
+        self._draw_for(theme)
+        self._restore()
+        self.setAcceptDrops(True)
+        self.is_furnished = True
+        self._ticker.start()
+
+    def _fill_menus(self) -> None:
+        self.menuBar().clear()
         self.actions_ = Actions(self._handlers(), self)
         self.actions_["open_samples"].setMenu(self._data.sample_menu)
         self.actions_.fill(self.menuBar())
@@ -91,17 +145,12 @@ class MainWindow(QMainWindow):
         self.actions_.fill_menu(open_menu, OPEN_MENU)
         self.panel.form.card.set_open_menu(open_menu)
         self.addActions(self.actions_.all())
-        self._ticker = QTimer(self)
-        self._ticker.setInterval(TICK_MILLISECONDS)
-        self._ticker.timeout.connect(self.plots.tick)
-        self._connect()
-        self._draw_for(theme)
-        self._restore()
-        self._ticker.start()
 
     # Layout
 
     def _lay_out(self) -> None:
+        from workbench.gui.dialogs import Notice
+
         self._lower = QTabWidget()
         self._lower.setObjectName("lower")
         self._lower.setDocumentMode(True)
@@ -127,6 +176,8 @@ class MainWindow(QMainWindow):
             splitter.setHandleWidth(1)
             splitter.setChildrenCollapsible(False)
         self.setCentralWidget(self._sides)
+        self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._developer)
+        self._developer.hide()
         self.setStatusBar(self._status)
         self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
@@ -137,8 +188,9 @@ class MainWindow(QMainWindow):
     def _reset_layout(self) -> None:
         self.panel.show()
         self._lower.show()
-        self._sides.setSizes([_FORM_WIDTH, max(600, self.width() - _FORM_WIDTH)])
-        lower = min(_LOWER_HEIGHT, round(0.3 * self.height()))
+        self._developer.hide()
+        self._sides.setSizes([FORM_WIDTH, max(600, self.width() - FORM_WIDTH)])
+        lower = min(LOWER_HEIGHT, round(0.3 * self.height()))
         self._centre.setSizes([self.height() - lower, lower])
         self.runs.reset_columns()
 
@@ -155,7 +207,8 @@ class MainWindow(QMainWindow):
             "draw": self.runs.toggle_focused, "load_run": commands.load_run, "show_folder": commands.show_folder,
             "copy_run_command": commands.copy_run_command, "export": commands.export, "delete": commands.delete,
             **{f"theme_{pin}": partial(self._pin_theme, pin) for pin in PINS},
-            "show_form": self.panel.setVisible, "show_lower": self._lower.setVisible, "go_to_form": self._go_to_form,
+            "show_form": self.panel.setVisible, "show_lower": self._lower.setVisible,
+            "show_developer": self._developer.setVisible, "go_to_form": self._go_to_form,
             "go_to_runs": partial(self._go_to_lower, self.runs), "go_to_log": partial(self._go_to_lower, self.log),
             "reset_layout": self._reset_layout, "help": self._show_help, "add_to_menu": self._add_to_menu,
             "about": self._show_about,
@@ -168,7 +221,7 @@ class MainWindow(QMainWindow):
         self.panel.form.help_wanted.connect(self._show_page)
         self.panel.form.card.preview_requested.connect(self.preview.open)
         self.runs.sample_requested.connect(self._data.open_named_sample)
-        for teller in (self._data, self._run_commands, self._files, self.closing, self.training):
+        for teller in (self._data, self._run_commands, self._files, self.closing, self.training, self._watchdog):
             teller.said.connect(self.say)
         self._files.folder_picked.connect(self._runs_folder_picked)
         self.training.changed.connect(self._show_what_can_be_done)
@@ -185,6 +238,15 @@ class MainWindow(QMainWindow):
         self.desk.unreadable.connect(self._tell_bad)
         self.desk.model.dataChanged.connect(self._show_what_can_be_done)
         self._keeper.theme_changed.connect(self._set_theme)
+        self.desk.controller.run_started.connect(self._ticker.stop)
+        # While a run is trained, one timer takes in and repaints: Python changes threads each time that it wakes Qt.
+        self.desk.controller.drained.connect(self.plots.tick)
+        self.desk.controller.run_ended.connect(self._tick_on)
+        self.plots.repainted.connect(self._watchdog.note_repaint)
+        self._watchdog.saw.connect(self._developer.show_second)
+        self._developer.opened.connect(self._watchdog.read_along)
+        self._developer.visibilityChanged.connect(self._tick_developer)
+        self.training.began.connect(self._developer.begin_anew)
 
     # What is shown
 
@@ -256,6 +318,14 @@ class MainWindow(QMainWindow):
         self.actions_.fill_menu(menu, RUN_MENU)
         menu.popup(place)
 
+    @Slot()
+    def _tick_on(self) -> None:
+        self._ticker.start()
+
+    @Slot(bool)
+    def _tick_developer(self, _: bool) -> None:
+        self.actions_["show_developer"].setChecked(not self._developer.isHidden())
+
     def _pin_theme(self, pin: Pin, _: bool = True) -> None:
         self._keeper.set_pin(pin)
         self._settings.theme = pin
@@ -270,6 +340,7 @@ class MainWindow(QMainWindow):
         self.log.set_theme(theme)
         self.preview.set_theme(theme)
         self._status.set_theme(theme)
+        self._developer.set_theme(theme)
         self._draw_for(theme)
 
     def _draw_for(self, theme: Theme) -> None:
@@ -295,6 +366,8 @@ class MainWindow(QMainWindow):
     @Slot(str)
     def _show_page(self, name: str) -> None:
         """Show a page of the help, in the window of the help that is open where one is."""
+        from workbench.gui.dialogs import HelpDialog
+
         dialog = self.findChild(HelpDialog)
         if dialog is None:
             dialog = HelpDialog(self, name)
@@ -306,6 +379,8 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _show_about(self) -> None:
+        from workbench.gui.dialogs import AboutDialog
+
         AboutDialog(self).open()
 
     # Dropping
@@ -344,10 +419,7 @@ class MainWindow(QMainWindow):
         known = self._settings
         pin: Pin = next((one for one in PINS if one == known.theme), "system")
         self._pin_theme(pin)
-        if not (known.geometry and self.restoreGeometry(_bytes(known.geometry))):
-            # The title bar and the frame, whose sizes nobody knows before the window is shown, must fit too.
-            room = self.screen().availableGeometry().size() - QSize(16, 56)
-            self.resize(QSize(1440, 900).boundedTo(room))
+        if self._is_at_usual_size:
             self._reset_layout()
         for splitter in (self._sides, self._centre):
             splitter.restoreState(_bytes(known.splitters.get(splitter.objectName(), "")))
@@ -355,6 +427,7 @@ class MainWindow(QMainWindow):
         self.panel.form.restore(known.form, known.folds)
         self._data.last_folder = known.last_folder
         self._lower.setCurrentIndex(known.tab)
+        self._developer.setVisible(known.developer)
         self.plots.restore_state(known.plots)
         ticked, colors = ({name: color for name, color in one.items() if isinstance(color, int) and color >= 0}
                           for one in (known.ticked, known.colors))
@@ -378,13 +451,16 @@ class MainWindow(QMainWindow):
                         if self.desk.model.row_of(name) is not None}
         known.focused = self.desk.focused
         known.plots = self.plots.save_state()
+        known.developer = not self._developer.isHidden()
         known.columns, known.tab = self.runs.columns_state(), self._lower.currentIndex()
         known.last_folder, known.saving_folder = self._data.last_folder, self._place.folder
         settings.save(known)
 
     def closeEvent(self, event: QCloseEvent) -> None:
         """Go, or ask first where a run is under way."""
-        if self.closing.may_close():
+        if not self.is_furnished:  # nothing has begun; who furnishes it sees that it is no longer there
+            event.accept()
+        elif self.closing.may_close():
             self._leave()
             event.accept()
         else:
@@ -396,10 +472,11 @@ class MainWindow(QMainWindow):
         if not self.closing.is_away:  # it was remembered then, and another window may have written since
             self.remember()
         self.closing.shut()
-        self._ticker.stop()
+        self._watchdog.stop()
         self.desk.close()
         self._data.close()
         self.desk.controller.wait()
+        self._ticker.stop()
         self._jobs.close()
         self.hide()
         self.left.emit()

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import shutil
 import time
+import tomllib
 from collections.abc import Iterator
+from contextlib import ExitStack
 
 from workbench.engine.control import Control
+from workbench.engine.distributed import ALONE, World
 from workbench.engine.events import Checkpoint, Event, Steps
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
+from workbench.experiment.resolve import resolve, to_toml
 from workbench.runs import record
 from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
 from workbench.runs.summary import Summary
 
 
-def recorded(run: Run, control: Control | None = None, *, resume: bool = False, step: int | None = None
-             ) -> Iterator[Event]:
+def recorded(run: Run, control: Control | None = None, *, resume: bool = False, step: int | None = None,
+             world: World = ALONE) -> Iterator[Event]:
     """Train a run, each event written before it is passed on.
 
     Args:
@@ -25,6 +29,7 @@ def recorded(run: Run, control: Control | None = None, *, resume: bool = False, 
         control: Through which it may be stopped and paused.
         resume: Go on from a checkpoint; what was recorded after it is forgotten.
         step: Which checkpoint; by default the latest.
+        world: The processes that train together; this is the first of them, and on the others `followed` trains along.
 
     Raises:
         DataError, DeviceError: The experiment cannot be run here; a new run leaves no folder behind.
@@ -33,10 +38,15 @@ def recorded(run: Run, control: Control | None = None, *, resume: bool = False, 
     """
     is_ours = False
     try:
-        with run.busy():
-            is_ours = True
-            state = _gone_back(run, step) if resume else None
-            events = train(run.experiment(), control, state)
+        with ExitStack() as held:
+            with world.together():
+                held.enter_context(run.busy())
+                is_ours = True
+                state = _gone_back(run, step) if resume else None
+                experiment = run.experiment()
+            world.told((to_toml(experiment), state))
+            world.meet()  # by now the others have understood it
+            events = train(experiment, control, state, world)
             del state  # the trainer has its own copy
             first = next(events)
             yield from _written(run, first, events)
@@ -44,6 +54,20 @@ def recorded(run: Run, control: Control | None = None, *, resume: bool = False, 
         # Nothing was said: the data or the device would not do, and an empty run is of no use to anybody.
         if is_ours and not resume and not run.record.exists():
             shutil.rmtree(run.folder, ignore_errors=True)
+
+
+def followed(control: Control, world: World) -> Iterator[Event]:
+    """Train along with the process that records, which says what and from where; this one keeps nothing.
+
+    Raises:
+        PeerError, WorldError, LostError: As `train` does.
+    """
+    world.meet()  # by now the first one has opened the run
+    said: tuple[str, TrainState | None] = world.told(None)
+    text, state = said
+    with world.together():
+        experiment = resolve(tomllib.loads(text))
+    yield from train(experiment, control, state, world)
 
 
 def _gone_back(run: Run, step: int | None) -> TrainState:

@@ -56,6 +56,14 @@ class Run:
         """The meta-parameters that were best on validation."""
         return self.folder / "best.safetensors"
 
+    @property
+    def launch(self) -> str:
+        """The name of the launch of several processes that trains or trained it; empty where there was none."""
+        try:
+            return (self.folder / "launch").read_text(encoding="utf8")
+        except OSError:
+            return ""
+
     def experiment(self) -> Experiment:
         """What was run.
 
@@ -216,8 +224,17 @@ class RunStore:
                 return Run(folder.resolve())
         raise UnknownNameError(f"run in {self.folder}", name, [run.id for run in self.runs()])
 
-    def create(self, experiment: Experiment) -> Run:
-        """Open a folder for a new run; it is named after the algorithm, the dataset and a number of its own."""
+    def launched(self, launch: str) -> Run | None:
+        """The latest run of a launch; None where it has none here."""
+        return next((run for run in reversed(self.runs()) if launch and run.launch == launch), None)
+
+    def create(self, experiment: Experiment, launch: str = "") -> Run:
+        """Open a folder for a new run; it is named after the algorithm, the dataset and a number of its own.
+
+        Args:
+            experiment: What will be run.
+            launch: The name of the launch of several processes, by which `launched` finds it again.
+        """
         self.folder.mkdir(parents=True, exist_ok=True)
         number = max((_number(run.name) for run in self.folder.iterdir()), default=0) + 1
         while True:
@@ -230,6 +247,8 @@ class RunStore:
         (folder / "checkpoints").mkdir()
         run = Run(folder)
         run.write_summary(Summary(iterations=experiment.training.iterations))
+        if launch:
+            write_text(folder / "launch", launch)
         write_text(folder / "experiment.toml", to_toml(experiment))
         return run
 

@@ -15,8 +15,9 @@ import torch
 
 from tests.serving import CONTENT, MD5, FileServer, never
 from workbench import places
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import find
-from workbench.experiment.resolve import ExperimentError, resolve
+from workbench.experiment.resolve import resolve
 from workbench.tasks.base import TaskSource
 from workbench.tasks.benchmarks.ten_classes import IdxTasks, read_idx, split_of_ten
 from workbench.tasks.files.download import OfficialFile

@@ -10,19 +10,10 @@ from typing import Any, get_args
 from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskConfig, TrainingConfig
 from workbench.experiment.fields import Config, Parameter, parameters
 from workbench.experiment.idle import idle
+from workbench.experiment.mistakes import ExperimentError, Problem
 from workbench.experiment.presets import Preset, presets
 from workbench.experiment.registry import ROLES, Pluggable, Role, find, found
-from workbench.experiment.resolve import (
-    ExperimentError,
-    Problem,
-    Tables,
-    clash,
-    command_line,
-    defaults,
-    misfit,
-    resolve,
-    tentative,
-)
+from workbench.experiment.resolve import Tables, clash, command_line, defaults, misfit, resolve, tentative
 
 TABLES = ("dataset", "task", "backbone", "algorithm", "training", "evaluation")
 _PLAIN: dict[str, type[Config]] = {"task": TaskConfig, "training": TrainingConfig, "evaluation": EvaluationConfig}

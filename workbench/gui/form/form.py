@@ -13,9 +13,9 @@ from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QToolButton, QV
 from workbench.engine.devices import devices
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Parameter, parameters
+from workbench.experiment.mistakes import ExperimentError, Problem
 from workbench.experiment.presets import presets
 from workbench.experiment.registry import ROLES, Role, found
-from workbench.experiment.resolve import ExperimentError, Problem
 from workbench.gui.form.dataset_card import DatasetCard
 from workbench.gui.form.draft import TABLES, Draft
 from workbench.gui.form.entries import Combo, Entry, entry_for

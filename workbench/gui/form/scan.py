@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 
 from workbench.engine.session import open_source
 from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import ROLES, find
-from workbench.experiment.resolve import ExperimentError, resolve
+from workbench.experiment.resolve import resolve
 from workbench.tasks.base import Floor, Overview, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import walked_once

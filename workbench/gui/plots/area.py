@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QShowEvent
 from PySide6.QtWidgets import QTabWidget, QVBoxLayout, QWidget
 
@@ -29,7 +30,12 @@ class PlotArea(QWidget):
         inside: What is special to a method: learned rates, attention, a memory.
         compare: Results side by side.
         tabs: The tabs.
+
+    Signals:
+        repainted(str, float): A plot of this name was painted because it had changed, in so many seconds.
     """
+
+    repainted = Signal(str, float)
 
     def __init__(self, theme: Theme, parent: QWidget | None = None) -> None:
         super().__init__(parent)
@@ -46,7 +52,7 @@ class PlotArea(QWidget):
         for title, tab in self._named_tabs.items():
             tab.setObjectName(f"{title.lower()}Tab")
             self.tabs.addTab(tab, title)
-        self._rota = Rota()
+        self._rota = Rota(told=self.repainted.emit)
         layout = QVBoxLayout(self)
         layout.setContentsMargins(0, 0, 0, 0)
         layout.addWidget(self.tabs)
@@ -65,6 +71,7 @@ class PlotArea(QWidget):
             tab.set_runs(shown, found)
         self._draw_current()
 
+    @Slot()
     def tick(self) -> None:
         """Repaint at most one plot of the tab in view, if what it shows has changed."""
         if self.isVisible():

@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
+import pyqtgraph as pg
 from PySide6.QtCore import QPointF, Qt
 from PySide6.QtWidgets import QWidget
 
@@ -73,6 +74,14 @@ class Canvas(Surface):
         self._refresh()
         self._readout.refresh(figure, self._shown_marks())
         self._place()
+        self._settle()
+
+    def _settle(self) -> None:
+        """Move what follows the view now: left to the painting, it would move amid it and be painted a second time."""
+        self.scene().prepareForPaint()
+        for item in self._plot.items:
+            if isinstance(item, pg.InfiniteLine):
+                item.boundingRect()
 
     def _label_axes(self, figure: Figure) -> None:
         label_axis(self._axes["left"], figure.y_label, self._view.height())

@@ -12,6 +12,7 @@ from workbench.exports.figures import Figure
 from workbench.gui.plots.canvas import Canvas
 from workbench.gui.plots.saving import Saver
 from workbench.gui.plots.style import LOOKS, font, series_color, series_dash
+from workbench.gui.plots.surface import Surface
 from workbench.gui.plots.widgets import ElidedLabel, EmptyNote, Entry, Legend, named
 from workbench.gui.theme import Theme
 
@@ -103,6 +104,11 @@ class Card(QFrame):
     def note(self) -> str:
         """What will appear; empty where something is shown."""
         return self._note.words if self._stack.currentIndex() else ""
+
+    @property
+    def painting_seconds(self) -> float:
+        """What it took Qt to paint the body the last time; 0 where nobody has looked at the clock."""
+        return self.body.painting_seconds if isinstance(self.body, Surface) else 0.0
 
     def set_row_shown(self, is_shown: bool) -> None:
         """Show or hide the row of legend and controls; there is none where there is nothing to show."""

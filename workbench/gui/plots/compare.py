@@ -43,6 +43,16 @@ class ResultsPane:
         self._painted = self._state()
         self._paint()
 
+    @property
+    def painting_seconds(self) -> float:
+        """What Qt took for it the last time."""
+        return self._card.painting_seconds
+
+    @property
+    def name(self) -> str:
+        """The card's title."""
+        return self._card.accessibleName()
+
 
 class CompareTab(CardTab):
     """Validation results laid over each other, adaptation at test, and the table of results.

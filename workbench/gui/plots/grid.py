@@ -39,6 +39,16 @@ class FigurePane:
         self._painted = self._state()
         self.card.show_figure(self._figure())
 
+    @property
+    def painting_seconds(self) -> float:
+        """What Qt took for it the last time."""
+        return self.card.painting_seconds
+
+    @property
+    def name(self) -> str:
+        """The card's title."""
+        return self.card.accessibleName()
+
 
 class CardTab(QWidget):
     """Cards in a grid.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from PySide6.QtWidgets import QComboBox
-
 from workbench.algorithms.base import Drawing
 from workbench.exports.heat import Heat, empty, heat, moments, varies
+from workbench.gui.combos import ElidedCombo
 from workbench.gui.plots.heat import HeatCard
 from workbench.gui.plots.looking import Look, prepare
 from workbench.gui.plots.task import LookTab
@@ -18,7 +17,7 @@ class InsideTab(LookTab):
 
     def __init__(self, theme: Theme, look: Look) -> None:
         super().__init__(theme, look, "inside")
-        self._choice = named(QComboBox(), "drawingChoice", "Drawing", "Which of the method's drawings to look at")
+        self._choice = named(ElidedCombo(), "drawingChoice", "Drawing", "Which of the method's drawings to look at")
         prepare(self._choice)
         self._choice.currentIndexChanged.connect(self.paint)
         self._choice_group = self.bar.add("&Draw", self._choice, stretch=4, at=0)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from PySide6.QtCore import Qt, Signal
 from PySide6.QtWidgets import QComboBox, QHBoxLayout, QLabel, QSlider, QWidget
 
+from workbench.gui.combos import ElidedCombo
 from workbench.gui.plots.style import font
 from workbench.gui.plots.widgets import named
 
@@ -56,7 +57,7 @@ class LookBar(QWidget):
         super().__init__()
         self._look = look
         self._prefix = prefix
-        self.choice = named(QComboBox(), self._name("taskChoice"), "Task", "Which of the probe tasks to look at")
+        self.choice = named(ElidedCombo(), self._name("taskChoice"), "Task", "Which of the probe tasks to look at")
         self.inner = self._slider("innerStep", "Inner step", "How far the learner has adapted to this task")
         self.moment = self._slider("trainingMoment", "Moment of training",
                                    "When in training to look at the learner; at the right end it follows training")

@@ -7,19 +7,27 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 LONGEST_GAP = 0.45
-SHORTEST_GAP = 0.15
-# A plot may take this share of the window's thread, which training needs to hand over to as seldom as can be.
-LARGEST_SHARE = 0.05
+SHORTEST_GAP = 0.2
+# A plot may take this share of the window's thread, to which training has to hand over meanwhile.
+LARGEST_SHARE = 0.01
 
 
 class Pane(Protocol):
     """Something that is painted."""
 
+    @property
+    def name(self) -> str:
+        """What it is called."""
+
     def is_stale(self) -> bool:
         """Whether what it shows has changed since it was painted."""
 
     def paint(self) -> None:
-        """Paint it now."""
+        """Give it its new numbers."""
+
+    @property
+    def painting_seconds(self) -> float:
+        """What Qt, whose turn comes when it is painted, took the last time."""
 
 
 class Rota:
@@ -27,10 +35,12 @@ class Rota:
 
     Args:
         clock: Seconds.
+        told: Is told which pane was painted and what that took, in seconds.
     """
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
-        self._clock = clock
+    def __init__(self, clock: Callable[[], float] = time.monotonic,
+                 told: Callable[[str, float], object] = lambda _, __: None) -> None:
+        self._clock, self._told = clock, told
         self._painted: dict[int, tuple[float, float]] = {}
 
     def turn(self, panes: Sequence[Pane]) -> Pane | None:
@@ -47,7 +57,9 @@ class Rota:
         """Paint one at once, whoever's turn it is."""
         begun = self._clock()
         pane.paint()
-        self._painted[id(pane)] = (begun, self._clock() - begun)
+        cost = self._clock() - begun + pane.painting_seconds
+        self._painted[id(pane)] = (begun, cost)
+        self._told(pane.name, cost)
 
     def _due(self, pane: Pane) -> float:
         if id(pane) not in self._painted:

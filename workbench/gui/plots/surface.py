@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
-from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QMouseEvent, QResizeEvent
+from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QMouseEvent, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import QFrame, QToolButton, QWidget
 
 from workbench.gui.plots.style import font, pen
@@ -37,6 +38,7 @@ class Surface(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
 
     Attributes:
         reading_keys: What a key moves the crosshair by, (down, to the right).
+        painting_seconds: What it took to paint it the last time.
 
     Signals:
         menu_asked: The person wants the menu, at a global point.
@@ -45,6 +47,7 @@ class Surface(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
 
     menu_asked = Signal(object)
     focus_changed = Signal(bool)
+    painting_seconds = 0.0
     reading_keys: ClassVar[Mapping[Qt.Key, tuple[int, int]]]
     _is_begun = False
 
@@ -137,6 +140,12 @@ class Surface(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self._view.translateBy(x=x * (right - left), y=up * y * (high - low))
 
     # What Qt calls: nothing here may raise, for shiboken would drop references that it does not own.
+
+    def paintEvent(self, event: QPaintEvent) -> None:
+        """Paint, by the clock."""
+        begun = time.perf_counter()
+        super().paintEvent(event)
+        self.painting_seconds = time.perf_counter() - begun
 
     def resizeEvent(self, event: QResizeEvent) -> None:
         """Fit to the new size; closing lays out once more, when there is no plot left."""

@@ -61,6 +61,16 @@ class LookTab(CardTab):
         self._painted = self._state()
         self.show_look()
 
+    @property
+    def painting_seconds(self) -> float:
+        """What Qt took for the card in view the last time."""
+        return sum(card.painting_seconds for card in self._cards if not card.isHidden())
+
+    @property
+    def name(self) -> str:
+        """The title of the card in view."""
+        return next((card.accessibleName() for card in self._cards if not card.isHidden()), "")
+
     def fill(self) -> None:
         """Bring the controls' ranges up to date; at the right end the moment follows training."""
         started = self.focused.history.started if self.focused else None

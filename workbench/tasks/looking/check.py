@@ -11,8 +11,9 @@ from typing import Any, cast
 import torch
 
 from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import find
-from workbench.experiment.resolve import ExperimentError, resolve
+from workbench.experiment.resolve import resolve
 from workbench.tasks.base import Overview, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import list_files, walked_once

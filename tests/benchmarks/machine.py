@@ -1,0 +1,32 @@
+"""What measurements were made on, and what to run the program in so that it finds nothing of the person's own."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import version
+from pathlib import Path
+
+import psutil
+
+PACKAGES = ("torch", "PySide6-Essentials", "pyqtgraph", "numpy")
+
+
+def about() -> dict[str, object]:
+    """Processor, cores, memory, system and versions."""
+    info = Path("/proc/cpuinfo")
+    names = [line.partition(":")[2].strip() for line in info.read_text(encoding="utf8").splitlines()
+             if line.startswith("model name")] if info.exists() else []
+    return {"processor": names[0] if names else platform.processor() or platform.machine(),
+            "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+            "memory_gib": round(psutil.virtual_memory().total / 2**30, 1), "system": platform.platform(),
+            "load_average": [round(one, 2) for one in psutil.getloadavg()], "python": platform.python_version(),
+            **{name: version(name) for name in PACKAGES}}
+
+
+def environment(folder: Path) -> dict[str, str]:
+    """Settings, data and cache below a folder; offscreen where there is no screen."""
+    own = {f"XDG_{kind}_HOME": str(folder / kind.lower()) for kind in ("CONFIG", "DATA", "CACHE")}
+    has_screen = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
+    screen = {} if has_screen or os.name == "nt" else {"QT_QPA_PLATFORM": "offscreen"}
+    return screen | dict(os.environ) | own

@@ -1,0 +1,77 @@
+"""Ours, through the engine: the session, the executor's gradient and the outer optimizer, as training runs them."""
+
+from __future__ import annotations
+
+from contextlib import AbstractContextManager
+from dataclasses import replace
+
+from torch import Tensor
+
+from tests.benchmarks.peers.candidate import Candidate
+from tests.benchmarks.peers.problem import Problem, experiment_of
+from workbench.algorithms.base import Meta
+from workbench.engine.executors import EXECUTORS
+from workbench.engine.session import Session
+from workbench.engine.state import Outer
+from workbench.tasks.base import Examples, TaskBatch
+
+
+def ways() -> tuple[str, ...]:
+    """Every executor that the engine has."""
+    return tuple(EXECUTORS)
+
+
+def is_compiled(way: str) -> bool:
+    """Whether an executor compiles or captures the meta-step, rather than running it operation by operation."""
+    return "compile" in way or "graph" in way
+
+
+def chosen(settings: tuple[str, ...], device: str) -> str:
+    """The executor that the engine takes for an experiment where nobody says which."""
+    session = Session(experiment_of((*settings, f"device={device}")))
+    session.close()
+    return session.executor.name
+
+
+class Ours(Candidate):
+    """One executor of the engine."""
+
+    def __init__(self, problem: Problem, way: str) -> None:
+        device = problem.keys.device
+        self.session = Session(experiment_of((*problem.about.settings, f"device={device}")), executor=way)
+        meta = self.session.init()
+        self.meta = Meta({name: value.clone() for name, value in problem.params.items()}, meta.buffers)
+        config = self.session.experiment.training
+        self.outer = Outer(self.meta.params, self.session.algorithm.outer_rate, config.optimizer)
+        self.batch = TaskBatch(Examples(*problem.support), Examples(*problem.query))
+        self.keys, self.rate, self.clip = problem.keys, config.outer_lr, config.clip
+        self.setting = replace(self.session.setting(training=True), progress=0.0)
+        self.losses: list[Tensor] = []
+
+    def step(self) -> None:
+        """What the trainer does between two looks at the clock."""
+        tasks, chunk = len(self.batch), self.session.chunk
+        parts = []
+        for start in range(0, tasks, chunk):
+            stop = min(start + chunk, tasks)
+            parts.append(self.session.executor.gradient(self.meta, self.batch.part(start, stop),
+                                                        self.keys[start:stop], self.setting))
+        total = parts[0].total
+        for part in parts[1:]:
+            total = {name: value + part.total[name] for name, value in total.items()}
+        self.outer.update({name: value / tasks for name, value in total.items()}, self.rate, self.clip)
+        self.losses = [part.aux.loss for part in parts]
+
+    def gradient(self) -> list[Tensor]:
+        """What the outer optimizer was given."""
+        gradients = [value.grad for value in self.meta.params.values()]
+        return [value for value in gradients if value is not None]
+
+    def running(self) -> AbstractContextManager[None]:
+        """With the threads that a run would have."""
+        return self.session.running()
+
+
+def make(problem: Problem, way: str) -> Candidate:
+    """One executor on a problem."""
+    return Ours(problem, way)

@@ -1,0 +1,141 @@
+"""Convolution with weights of each task's own, mapped over tasks as one grouped convolution.
+
+A convolution and its two derivatives are three bilinear maps, and the derivatives of each are the other two. So three
+functions, each with a rule for the task axis, are closed under differentiation of any order. Without them a second
+derivative goes through transposed and dilated convolutions for which no processor has a fast path.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple, cast
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor, nn
+from torch.autograd import Function
+
+from workbench.backbones.mapping import apart, beside, call, laid_out, stacked, unstacked
+
+
+class Geometry(NamedTuple):
+    """What a convolution is beside its tensors, pairs as (vertical, horizontal)."""
+
+    stride: tuple[int, ...]
+    padding: tuple[int, ...]
+    dilation: tuple[int, ...]
+    groups: int
+
+    def of(self, tasks: int) -> Geometry:
+        """The same for so many tasks beside each other."""
+        return self._replace(groups=self.groups * tasks)
+
+
+def _backward(gradient: Tensor, inputs: Tensor, weight: Tensor, how: Geometry, wanted: list[bool]) -> list[Tensor]:
+    """Those of the gradients of (inputs, weight, bias) that are wanted."""
+    found: list[Tensor] = torch.ops.aten.convolution_backward(
+        gradient, inputs, weight, None, how.stride, how.padding, how.dilation, False, [0, 0], how.groups, wanted)
+    return found
+
+
+class _Convolution(Function):
+    """[n, in, h, w], [out, in / groups, kh, kw], [out] or None → [n, out, h', w']."""
+
+    @staticmethod
+    def forward(inputs: Tensor, weight: Tensor, bias: Tensor | None, how: Geometry) -> Tensor:
+        return F.conv2d(laid_out(inputs), weight, bias, *how)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+        ctx.how = inputs[3]
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, weight = ctx.saved_tensors
+        wants_inputs, wants_weight, wants_bias, _ = ctx.needs_input_grad
+        return (
+            call(_InputGradient, gradient, weight, inputs.shape, ctx.how) if wants_inputs else None,
+            call(_WeightGradient, inputs, gradient, weight.shape, ctx.how) if wants_weight else None,
+            gradient.sum((0, 2, 3)) if wants_bias else None,
+            None,
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], inputs: Tensor, weight: Tensor, bias: Tensor | None, how: Geometry
+             ) -> tuple[Tensor, int]:
+        tasks = info.batch_size
+        shift = None if bias is None else stacked(bias, in_dims[2], tasks)
+        return apart(call(_Convolution, beside(inputs, in_dims[0], tasks), stacked(weight, in_dims[1], tasks), shift,
+                                        how.of(tasks)), tasks), 1
+
+
+class _InputGradient(Function):
+    """[n, out, h', w'], [out, in / groups, kh, kw] → [n, in, h, w]."""
+
+    @staticmethod
+    def forward(gradient: Tensor, weight: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
+        inputs = torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=torch.channels_last)
+        return _backward(laid_out(gradient), inputs, weight, how, [True, False, False])[0]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+        ctx.how = inputs[3]
+
+    @staticmethod
+    def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
+        gradient, weight = ctx.saved_tensors
+        return (
+            call(_Convolution, direction, weight, None, ctx.how) if ctx.needs_input_grad[0] else None,
+            call(_WeightGradient, direction, gradient, weight.shape, ctx.how) if ctx.needs_input_grad[1] else None,
+            None, None,
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], gradient: Tensor, weight: Tensor, shape: tuple[int, ...],
+             how: Geometry) -> tuple[Tensor, int]:
+        tasks = info.batch_size
+        whole = (shape[0], tasks * shape[1], *shape[2:])
+        return apart(call(_InputGradient, beside(gradient, in_dims[0], tasks), stacked(weight, in_dims[1], tasks),
+                                          whole, how.of(tasks)), tasks), 1
+
+
+class _WeightGradient(Function):
+    """[n, in, h, w], [n, out, h', w'] → [out, in / groups, kh, kw]."""
+
+    @staticmethod
+    def forward(inputs: Tensor, gradient: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
+        weight = torch.empty(shape, dtype=inputs.dtype, device=inputs.device, memory_format=torch.channels_last)
+        return _backward(laid_out(gradient), laid_out(inputs), weight, how, [False, True, False])[1]
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
+        ctx.save_for_backward(*inputs[:2])
+        ctx.how = inputs[3]
+
+    @staticmethod
+    def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
+        inputs, gradient = ctx.saved_tensors
+        return (
+            call(_InputGradient, gradient, direction, inputs.shape, ctx.how) if ctx.needs_input_grad[0] else None,
+            call(_Convolution, inputs, direction, None, ctx.how) if ctx.needs_input_grad[1] else None,
+            None, None,
+        )
+
+    @staticmethod
+    def vmap(info: Any, in_dims: tuple[Any, ...], inputs: Tensor, gradient: Tensor, shape: tuple[int, ...],
+             how: Geometry) -> tuple[Tensor, int]:
+        tasks = info.batch_size
+        found = call(_WeightGradient, beside(inputs, in_dims[0], tasks), beside(gradient, in_dims[1], tasks),
+                                      (tasks * shape[0], *shape[1:]), how.of(tasks))
+        return unstacked(found, tasks), 0
+
+
+class Convolution(nn.Conv2d):
+    """`torch.nn.Conv2d`, fast when it is mapped over tasks."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[n, out, h', w'] of [n, in, h, w]."""
+        how = Geometry(self.stride, cast("tuple[int, ...]", self.padding), self.dilation, self.groups)
+        outputs: Tensor = call(_Convolution, inputs, self.weight, self.bias, how)
+        return outputs

@@ -1,0 +1,87 @@
+"""Calling functions that have a rule of their own for a map over tasks, and where the task axis lies in memory.
+
+Between pictures and channels, [n, tasks · channels, height, width], is where grouped convolutions and batch
+normalization take it as it is; on a CPU with the channels last. So nothing is copied between two layers.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch._C import _functorch as levels
+from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
+from torch.autograd import Function
+
+
+class _Info(NamedTuple):
+    batch_size: int
+    randomness: str
+
+
+def is_mapped() -> bool:
+    """Whether `torch.func` maps or differentiates around this call."""
+    return bool(torch._C._are_functorch_transforms_active())
+
+
+def call(function: Any, *values: Any) -> Any:
+    """What `function.apply(*values)` gives, for an autograd function; under a map from its own `vmap`, and directly.
+
+    The usual way there costs a thousand calls in Python, which is longer than a small convolution takes.
+    """
+    if not is_mapped():
+        # Less a look at the signature, which only `torch.func` needs.
+        return super(Function, function).apply(*values)
+    interpreter: Any = retrieve_current_functorch_interpreter()
+    if interpreter.key() != levels.TransformType.Vmap:
+        return function.apply(*values)
+    level = interpreter.level()
+    pairs = [_unwrapped(value, level) for value in values]
+    inner, dims = [value for value, _ in pairs], tuple(at for _, at in pairs)
+    with interpreter.lower():
+        if all(at is None for at in dims):
+            return call(function, *inner)
+        info = _Info(interpreter.batch_size(), interpreter.randomness())
+        outputs, out_dims = function.vmap(info, dims, *inner)
+    if isinstance(outputs, Tensor):
+        return levels._add_batch_dim(outputs, out_dims, level)
+    return tuple(levels._add_batch_dim(value, at, level) for value, at in zip(outputs, out_dims, strict=True))
+
+
+def _unwrapped(value: Any, level: int) -> tuple[Any, int | None]:
+    is_of_level = (isinstance(value, Tensor) and levels.is_batchedtensor(value)
+                   and levels.maybe_get_level(value) == level)
+    return (levels.get_unwrapped(value), levels.maybe_get_bdim(value)) if is_of_level else (value, None)
+
+
+def laid_out(value: Tensor) -> Tensor:
+    """The same map [n, channels, …] as convolutions and normalization like it best: pictures on a CPU channels last."""
+    if value.device.type != "cpu" or value.dim() != 4:
+        return value.contiguous()
+    value = value.contiguous(memory_format=torch.channels_last)
+    _, channels, height, width = value.shape
+    # One channel lies both ways, and torch would take it for the other.
+    return value.as_strided(value.shape, (height * width, 1, width, 1)) if channels == 1 else value
+
+
+def beside(value: Tensor, at: int | None, tasks: int) -> Tensor:
+    """[n, tasks · channels, …] of [n, channels, …] with a task axis at `at`, or the same for every task."""
+    spread = value.unsqueeze(1).expand(-1, tasks, *value.shape[1:]) if at is None else value.movedim(at, 1)
+    return laid_out(spread.flatten(1, 2))
+
+
+def apart(value: Tensor, tasks: int) -> Tensor:
+    """[n, tasks, channels, …] of [n, tasks · channels, …]."""
+    return value.reshape(value.shape[0], tasks, -1, *value.shape[2:])
+
+
+def stacked(value: Tensor, at: int | None, tasks: int) -> Tensor:
+    """[tasks · rows, …] of parameters [rows, …] with a task axis at `at`, or the same for every task."""
+    spread = value.expand(tasks, *value.shape) if at is None else value.movedim(at, 0)
+    return spread.flatten(0, 1)
+
+
+def unstacked(value: Tensor, tasks: int) -> Tensor:
+    """[tasks, rows, …] of [tasks · rows, …]."""
+    return value.reshape(tasks, -1, *value.shape[1:])

@@ -1,0 +1,111 @@
+"""Watches the window's event loop: it asks to be woken every few milliseconds, and notes how late that happens."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
+
+from workbench.gui.controller import TrainingController
+from workbench.gui.lateness import Ledger, Second, append
+from workbench.runs.store import Run
+
+LOOK_MILLISECONDS = 25
+"""Often enough to see what a person could feel, and so seldom that training does not."""
+
+
+class Watchdog(QObject):
+    """Looks while a run is trained, and keeps what it saw with the run, or while somebody reads along.
+
+    Signals:
+        saw(Second): What the last second was like; it is on the disk where a run is trained.
+        said(str, str): What a whole run was like, in a sentence, and its tone.
+    """
+
+    saw = Signal(object)
+    said = Signal(str, str)
+
+    def __init__(self, controller: TrainingController, parent: QObject | None = None) -> None:
+        super().__init__(parent)
+        self.setObjectName("watchdog")
+        self._controller = controller
+        self._ledger = Ledger()
+        self._folder: Path | None = None
+        self._is_read = False
+        self._due = 0.0
+        self._timer = QTimer(self)
+        self._timer.setTimerType(Qt.TimerType.PreciseTimer)
+        self._timer.setInterval(LOOK_MILLISECONDS)
+        self._timer.timeout.connect(self._look)
+        self._pace = QTimer(self)
+        self._pace.setInterval(1000)
+        self._pace.timeout.connect(self._close_second)
+        controller.run_started.connect(self._run_started)
+        controller.run_ended.connect(self._run_ended)
+        controller.drained.connect(self._drained)
+
+    def read_along(self, is_read: bool) -> None:
+        """Look although nothing is trained, or only while something is."""
+        self._is_read = is_read
+        self._run_or_rest()
+
+    @property
+    def is_looking(self) -> bool:
+        """Whether it looks now."""
+        return self._timer.isActive()
+
+    def stop(self) -> None:
+        """Look no longer; for the end of the program."""
+        self._timer.stop()
+        self._pace.stop()
+
+    def _run_or_rest(self) -> None:
+        is_wanted = self._is_read or self._folder is not None
+        if is_wanted and not self._timer.isActive():
+            self._due = time.perf_counter() + LOOK_MILLISECONDS / 1000
+            self._timer.start()
+            self._pace.start()
+        elif not is_wanted:
+            self.stop()
+
+    @Slot(object)
+    def _run_started(self, run: Run) -> None:
+        self._folder, self._ledger = run.folder, Ledger()
+        self._run_or_rest()
+
+    @Slot(str)
+    def _run_ended(self, run_id: str) -> None:
+        second = self._close_second()
+        if second.whole_worst:
+            self.said.emit(f"{run_id}: meanwhile an event of the window waited {second.whole:.1f} ms at the 99th "
+                           f"percentile and {second.whole_worst:.1f} ms at worst", "muted")
+        self._folder, self._ledger = None, Ledger()
+        self._run_or_rest()
+
+    @Slot()
+    def _look(self) -> None:
+        now, interval = time.perf_counter(), LOOK_MILLISECONDS / 1000
+        late = max(now - self._due, 0.0)
+        self._ledger.looked(1000 * late, LOOK_MILLISECONDS)
+        # As Qt reckons: after a beat that was missed altogether, the measure begins anew.
+        self._due = self._due + interval if late < interval else now + interval
+
+    @Slot(int)
+    def _drained(self, events: int) -> None:
+        self._ledger.drained(events)
+
+    @Slot(str, float)
+    def note_repaint(self, name: str, seconds: float) -> None:
+        """A plot was repainted."""
+        self._ledger.repainted(name, seconds)
+
+    @Slot()
+    def _close_second(self) -> Second:
+        history = self._controller.history
+        is_stepping = self._controller.is_training and not (history.is_paused or self._controller.is_testing)
+        second = self._ledger.close_second(history.tasks_per_second() if is_stepping else 0.0)
+        if self._folder is not None:
+            append(self._folder, second)
+        self.saw.emit(second)
+        return second
