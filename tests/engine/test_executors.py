@@ -70,7 +70,8 @@ def test_batched_equals_looped_in_single_precision_to_one_in_ten_thousand():
     for (name, kind), picture in product(CASES, (False, True)):
         about = spec(kind, 3, picture)
         algorithm, meta = make(name, about, **config_for(name, picture))
-        batch, keys = noise_tasks(about, tasks=4, ways=3, shots=2, queries=3)
+        # Six pictures whose last maps are single pixels have channels that hardly vary: any rounding is blown up there.
+        batch, keys = noise_tasks(about, tasks=4, ways=3, shots=4, queries=3)
         meta = Meta(*({key: value.float() for key, value in table.items()} for table in meta))
         batch = TaskBatch(*(Examples(part.inputs.float(), part.targets if kind == "classification"
                                      else part.targets.float()) for part in (batch.support, batch.query)))

@@ -74,12 +74,14 @@ def test_a_run_resumed_from_any_checkpoint_ends_bit_equal_to_one_never_interrupt
         assert of(Evaluation, resumed)[-1] == of(Evaluation, whole)[-1]
 
 
-def test_convolutions_on_threads_resume_bit_equal_too():
+@pytest.mark.parametrize("executor", ["threads", "portions"])
+def test_convolutions_on_threads_resume_bit_equal_too(executor):
     experiment = resolve(with_settings({}, ["training.iterations=3", "training.meta_batch=3", "backbone.filters=4",
                                             "training.validation_tasks=2", "evaluation.tasks=2", "device=cpu",
-                                            "evaluation.probe_tasks=1", "training.checkpoint_every=1"]))
+                                            "evaluation.probe_tasks=1", "training.checkpoint_every=1",
+                                            f"training.executor={executor}"]))
     whole = list(train(experiment))
-    assert whole[0].executor == "threads"
+    assert whole[0].executor == executor
     first = next(event for event in of(Checkpoint, whole) if event.step == 1)
     final, again = (of(Checkpoint, events)[-1].state for events in (whole, train(experiment, None, first.state)))
     assert all(torch.equal(value, again.tensors()[name]) for name, value in final.tensors().items())

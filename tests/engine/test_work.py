@@ -25,8 +25,8 @@ def test_multiplications_are_counted_by_hand():
     assert multiplications(net, spec) == 16 * 4 * 9 + 64 * 3
 
 
-def test_convolutions_on_a_cpu_run_on_threads_and_small_networks_at_once_on_one():
-    assert opened().executor.name == "threads"
+def test_convolutions_on_a_cpu_run_in_portions_and_small_networks_at_once_on_one():
+    assert opened().executor.name == "portions"
     small = opened("dataset=sinusoids")
     assert (small.executor.name, small.executor.threads) == ("vectorized", 1)
     assert opened("training.executor=vectorized").executor.name == "vectorized"

@@ -76,16 +76,19 @@ class Ridge(Algorithm[RidgeConfig]):
 
     def start(self, meta: Meta, support: Examples, ctx: Context) -> dict[str, Tensor]:
         """The solved head [width + 1, outputs]."""
-        x = with_one(self.network(meta.params, support.inputs))
-        y = support.targets
+        features = with_one(self.network(meta.params, support.inputs))
+        x, y = in_double(features), support.targets
         if self.spec.kind == "classification":
-            y = (y.unsqueeze(-1) == torch.arange(ctx.ways, device=y.device)).to(x.dtype)
+            y = y.unsqueeze(-1) == torch.arange(ctx.ways, device=y.device)
+        y = y.to(x.dtype)
         examples, width = x.shape
-        regularization = meta.params["ridge/log_regularization"].exp()
+        regularization = meta.params["ridge/log_regularization"].to(x.dtype).exp()
         # Both are the same matrix; whichever system is the smaller is solved.
         if examples <= width:
-            return {"head": x.T @ torch.linalg.solve(x @ x.T + regularization * identity(examples, x), y)}
-        return {"head": torch.linalg.solve(x.T @ x + regularization * identity(width, x), x.T @ y)}
+            head = x.T @ torch.linalg.solve(x @ x.T + regularization * identity(examples, x), y)
+        else:
+            head = torch.linalg.solve(x.T @ x + regularization * identity(width, x), x.T @ y)
+        return {"head": head.to(features.dtype)}
 
     def predict(self, meta: Meta, state: dict[str, Tensor], inputs: Tensor, ctx: Context) -> Tensor:
         """The head on the features of the inputs, scaled and shifted."""
@@ -96,6 +99,11 @@ class Ridge(Algorithm[RidgeConfig]):
 def with_one(features: Tensor) -> Tensor:
     """Features [n, width + 1] of which the last is 1, so that a head on them has a bias."""
     return F.pad(features, (0, 1), value=1.0)
+
+
+def in_double(features: Tensor) -> Tensor:
+    """The same in double precision, where the device has it: with little regularization single loses four digits."""
+    return features if features.device.type == "mps" else features.double()
 
 
 def identity(size: int, like: Tensor) -> Tensor:
