@@ -7,7 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header
-from workbench.tasks.files.listing import FileEntry
+from workbench.tasks.files.listing import FileEntry, walk
 from workbench.tasks.files.tables import Table, read_table, stacked, with_column
 from workbench.tasks.files.words import split_called
 from workbench.tasks.own.new_task import UNLABELLED
@@ -73,15 +73,15 @@ def part_of_task(folder: Path, name: str, header: Header, column: str) -> Table 
         if (path := folder / f"{name}{suffix}").is_file():
             return read_table(path, header)
     names = ("support",) if name == "support" else UNLABELLED
-    own = [part for part in sorted(folder.iterdir()) if part.is_dir() and part.name.lower() in names]
-    found = [(part, file) for part in own for file in sorted(part.rglob("*")) if file.suffix.lower() in TABLE_SUFFIXES]
-    tables = [_labelled(read_table(file, header), column, file.parent.relative_to(part).as_posix(), name)
-              for part, file in found]
+    found = [file for file in walk(folder)[0] if file.suffix in TABLE_SUFFIXES
+             and file.folder.partition("/")[0].lower() in names]
+    tables = [_labelled(read_table(folder / file.name, header), column, file.folder.partition("/")[2], name)
+              for file in found]
     return stacked(tables) if tables else None
 
 
 def _labelled(table: Table, column: str, class_name: str, part: str) -> Table:
-    is_said = part == "support" and class_name != "."
+    is_said = part == "support" and class_name
     return with_column(table, column, class_name) if is_said and column not in table.columns else table
 
 
