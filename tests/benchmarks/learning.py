@@ -14,6 +14,7 @@ import os
 import platform
 import queue
 import resource
+import string
 import subprocess
 import sys
 import time
@@ -25,6 +26,7 @@ from typing import Any, NamedTuple, cast
 import torch
 
 from tests.benchmarks.learning_chart import draw
+from tests.benchmarks.machine import processor
 from workbench.engine.events import Evaluation, Failed, Started, Steps
 from workbench.engine.trainer import train
 from workbench.engine.work import cores
@@ -211,7 +213,7 @@ def run_cell(problem: str, name: str, seed: int, seconds: float, tasks: int = TE
         "modes": {mode: {"mean": score.mean, "ci95": score.ci95} for mode, score in test.modes.items()},
         "parameters": started.parameters, "executor": started.executor, "threads": started.threads,
         "peak_memory_mb": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024),
-        "hardware": f"{cores()} of {os.cpu_count()} cores, {platform.machine()}", "torch": torch.__version__,
+        "hardware": f"{cores()} of {os.cpu_count()} cores, {processor()}", "torch": torch.__version__,
         "python": platform.python_version(), "experiment": made.model_dump(mode="json", exclude={"dataset": {"path"}}),
     }
 
@@ -263,37 +265,45 @@ def table(known: list[dict[str, Any]]) -> str:
     for problem in PROBLEMS:
         rows = sorted((one for one in known if one["problem"] == problem), key=_rank)
         if rows:
-            lines += [f"## {problem}", "", *(_sinusoids(rows) if problem == "sinusoids" else _accuracies(rows)), ""]
-    machines = sorted({f"{one['hardware']}, torch {one['torch']}, Python {one['python']}" for one in known})
-    return "\n".join([*lines, *machines]) + "\n"
+            lines += [f"## {problem}", "", *(_sinusoids if problem == "sinusoids" else _accuracies)(rows, _machines(known)), ""]
+    return "\n".join([*lines, *(f"{mark}: {machine}" for machine, mark in _machines(known).items())]) + "\n"
+
+
+def _machines(known: list[dict[str, Any]]) -> dict[str, str]:
+    """A letter for every machine that cells ran on: the same seconds are not the same work on another."""
+    return dict(zip(sorted({_machine(one) for one in known}), string.ascii_uppercase, strict=False))
+
+
+def _machine(one: dict[str, Any]) -> str:
+    return f"{one['hardware']}, torch {one['torch']}, Python {one['python']}"
 
 
 def _rank(one: dict[str, Any]) -> float:
     return cast("float", one["mean"] if one["metric"] == "mse" else -one["mean"])
 
 
-def _sinusoids(rows: list[dict[str, Any]]) -> list[str]:
-    lines = ["| method | seed | MSE before | after 1 step | after 5 steps | adapted (steps) | seconds | tasks seen |",
-             "|---|---|---|---|---|---|---|---|"]
+def _sinusoids(rows: list[dict[str, Any]], machines: dict[str, str]) -> list[str]:
+    lines = ["| method | seed | MSE before | after 1 step | after 5 steps | adapted (steps) | seconds | tasks seen | "
+             "machine |", "|---|---|---|---|---|---|---|---|---|"]
     for one in rows:
         steps = one["by_step"]
         shown = [_error(steps[at]) if len(steps) > max(at, 1) else "" for at in (0, 1, 5)]
         lines.append(f"| {one['algorithm']} | {one['seed']} | {' | '.join(shown)} | {_error(one)} ({len(steps) - 1}) | "
-                     f"{one['training_seconds']:.0f} | {one['tasks_seen']:,} |")
+                     f"{one['training_seconds']:.0f} | {one['tasks_seen']:,} | {machines[_machine(one)]} |")
     return lines
 
 
-def _accuracies(rows: list[dict[str, Any]]) -> list[str]:
+def _accuracies(rows: list[dict[str, Any]], machines: dict[str, str]) -> list[str]:
     best = {one["seed"]: one["mean"] for one in rows if one["algorithm"] == "baseline_pp"}
     lines = ["| method | seed | accuracy | above baseline_pp | inductive | before adapting | seconds | peak memory | "
-             "tasks seen |", "|---|---|---|---|---|---|---|---|---|"]
+             "tasks seen | machine |", "|---|---|---|---|---|---|---|---|---|---|"]
     for one in rows:
         inductive = one["modes"].get("inductive")
         above = f"{100 * (one['mean'] - best[one['seed']]):+.1f}" if one["seed"] in best else ""
         before = _share(one["by_step"][0]) if len(one["by_step"]) > 1 else ""
         lines.append(f"| {one['algorithm']} | {one['seed']} | {_share(one)} | {above} | "
                      f"{_share(inductive) if inductive else ''} | {before} | {one['training_seconds']:.0f} | "
-                     f"{one['peak_memory_mb']:,} MB | {one['tasks_seen']:,} |")
+                     f"{one['peak_memory_mb']:,} MB | {one['tasks_seen']:,} | {machines[_machine(one)]} |")
     return lines
 
 

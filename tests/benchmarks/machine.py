@@ -12,12 +12,17 @@ import psutil
 PACKAGES = ("torch", "PySide6-Essentials", "pyqtgraph", "numpy")
 
 
-def about() -> dict[str, object]:
-    """Processor, cores, memory, system and versions."""
+def processor() -> str:
+    """The processor's name, or where nothing tells it its kind."""
     info = Path("/proc/cpuinfo")
     names = [line.partition(":")[2].strip() for line in info.read_text(encoding="utf8").splitlines()
              if line.startswith("model name")] if info.exists() else []
-    return {"processor": names[0] if names else platform.processor() or platform.machine(),
+    return names[0] if names else platform.processor() or platform.machine()
+
+
+def about() -> dict[str, object]:
+    """Processor, cores, memory, system and versions."""
+    return {"processor": processor(),
             "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
             "memory_gib": round(psutil.virtual_memory().total / 2**30, 1), "system": platform.platform(),
             "load_average": [round(one, 2) for one in psutil.getloadavg()], "python": platform.python_version(),

@@ -21,6 +21,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
+from tests.benchmarks.machine import processor
 from tests.benchmarks.peers import floor, ours
 from tests.benchmarks.peers.candidate import OURS, PEERS
 from tests.benchmarks.peers.problem import Problem
@@ -267,18 +268,8 @@ def machine(device: str) -> dict[str, Any]:
     for peer in PEERS:
         if peer.name not in missing_peers():
             versions[peer.distribution] = peer.version
-    hardware = {"processor": _processor(), "cores": cores(), "memory_gib": round(psutil.virtual_memory().total / 2**30),
+    hardware = {"processor": processor(), "cores": cores(), "memory_gib": round(psutil.virtual_memory().total / 2**30),
                 "system": platform.system()}
     if device == "cuda":
         hardware["gpu"] = torch.cuda.get_device_name()
     return {**hardware, "versions": versions}
-
-
-def _processor() -> str:
-    listing = Path("/proc/cpuinfo")
-    if listing.exists():
-        names = [line.split(":", 1)[1].strip() for line in listing.read_text(encoding="utf8").splitlines()
-                 if line.startswith("model name")]
-        if names:
-            return names[0]
-    return platform.processor() or platform.machine()
