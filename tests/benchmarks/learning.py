@@ -265,7 +265,8 @@ def table(known: list[dict[str, Any]]) -> str:
     for problem in PROBLEMS:
         rows = sorted((one for one in known if one["problem"] == problem), key=_rank)
         if rows:
-            lines += [f"## {problem}", "", *(_sinusoids if problem == "sinusoids" else _accuracies)(rows, _machines(known)), ""]
+            table = _sinusoids if problem == "sinusoids" else _accuracies
+            lines += [f"## {problem}", "", *table(rows, _machines(known)), ""]
     return "\n".join([*lines, *(f"{mark}: {machine}" for machine, mark in _machines(known).items())]) + "\n"
 
 
