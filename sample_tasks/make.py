@@ -6,6 +6,7 @@ import colorsys
 import math
 import random
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
 
 from PIL import Image, ImageDraw
@@ -293,6 +294,33 @@ def make_alphabets() -> None:
                 write(small, HERE / "alphabets" / alphabet / f"character{character + 1:02}" / f"{hand + 1:02}.png")
 
 
+def knot(across: int, down: int, phase: float, t: float) -> Point:
+    """A place on a looped line, of two swings of these frequencies."""
+    return math.sin(math.tau * across * t + phase), math.sin(math.tau * down * t)
+
+
+def make_knots() -> None:
+    """Pictures that lists name: looped lines whose two frequencies and phase are the class, in any small turn."""
+    chance = random.Random(4)  # noqa: S311 - drawings, no secrets
+    folder = HERE / "knots"
+    kinds = [(across, down, phase) for across, down in ((1, 2), (1, 3), (2, 3), (1, 4), (3, 4), (2, 5), (3, 5))
+             for phase in (0.0, 0.8, 1.6)][:20]
+    chance.shuffle(kinds)
+    for split, first, last in (("train", 0, 10), ("val", 10, 15), ("test", 15, 20)):
+        rows = ["filename,label"]
+        for number in range(first, last):
+            loop = curve(partial(knot, *kinds[number]), 120)
+            for i in range(6):
+                pen = Pen(chance, (255, 255, 255), (0, 0, 0), turn=25)
+                pen.stroke(loop, 0.16)
+                small = pen.image.convert("L").resize((24, 24), Image.Resampling.LANCZOS).convert(
+                    "1", dither=Image.Dither.NONE)
+                name = f"knot_{number + 1:02}_{i + 1}.png"
+                write(small, folder / "images" / name)
+                rows.append(f"{name},knot {number + 1:02}")
+        (folder / f"{split}.csv").write_text("\n".join([*rows, ""]), encoding="utf8")
+
+
 def make_wave() -> None:
     """Ten points of a sine wave, and forty places to predict it at."""
     chance = random.Random(3)  # noqa: S311 - points, no secrets
@@ -308,4 +336,5 @@ def make_wave() -> None:
 if __name__ == "__main__":
     make_shapes()
     make_alphabets()
+    make_knots()
     make_wave()

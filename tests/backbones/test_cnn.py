@@ -9,7 +9,8 @@ from torch import Tensor
 
 from tests.algorithms.oracles import assert_equal
 from tests.backbones.networks import backbone, check_that_blocks_can_be_modulated, maml_gradients, normal
-from workbench.tasks.base import DataError, Spec
+from workbench.tasks.base import Spec
+from workbench.tasks.files.errors import DataError
 
 SMALL = Spec("classification", "image", (2, 14, 14), outputs=3, classes=7)
 KINDS = ("transductive", "inductive", "group", "none")

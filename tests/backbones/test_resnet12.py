@@ -13,7 +13,8 @@ from tests.backbones.networks import backbone, check_that_blocks_can_be_modulate
 from tests.problems import algorithms_for, executor, noise_tasks, setting
 from workbench.backbones.resnet12 import ResNet12Config
 from workbench.experiment.registry import find
-from workbench.tasks.base import DataError, Spec
+from workbench.tasks.base import Spec
+from workbench.tasks.files.errors import DataError
 
 WIDTHS = (3, 4, 5, 6)
 SMALL = Spec("classification", "image", (2, 16, 16), outputs=3, classes=7)

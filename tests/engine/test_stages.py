@@ -22,7 +22,7 @@ from workbench.exports.predictions import predict_folder
 from workbench.places import sample_tasks
 from workbench.runs.recording import recorded
 from workbench.runs.store import RunStore
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 
 TINY = ("training.iterations=6", "training.meta_batch=2", "training.validation_tasks=2", "evaluation.tasks=3",
         "evaluation.probe_tasks=2", "device=cpu", "training.validate_every=3", "training.checkpoint_every=1",

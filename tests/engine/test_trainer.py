@@ -16,7 +16,7 @@ from workbench.engine.session import Session
 from workbench.engine.trainer import outer_lr, train
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.places import sample_tasks
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 
 TINY = ("dataset=sinusoids", "training.iterations=12", "training.meta_batch=4", "training.validation_tasks=6",
         "evaluation.tasks=8", "evaluation.probe_tasks=3", "device=cpu", "training.validate_every=4",

@@ -27,8 +27,7 @@ from workbench.places import sample_tasks
 from workbench.runs.files import read_tensors, write_tensors
 from workbench.runs.recording import recorded
 from workbench.runs.store import Run, RunStore
-from workbench.tasks.base import Examples
-from workbench.tasks.new_task import NewTask
+from workbench.tasks.base import Examples, NewTask
 
 _NO_WORKBENCH = "import sys; sys.modules['workbench'] = None\n"
 _BEFORE = "from safetensors.torch import load_file, save_file\nglobals().update(load_file('task.safetensors'))\n"

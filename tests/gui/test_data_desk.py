@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from workbench.gui.data_desk import _FILES
-from workbench.tasks.delimited import TABLE_SUFFIXES
-from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.files.delimited import TABLE_SUFFIXES
+from workbench.tasks.looking.recognizer import recognize_data
 
 OFFERED = re.findall(r"\*(\.[a-z.]+)", _FILES[0])
 

@@ -23,9 +23,9 @@ from workbench.gui.samples import samples
 from workbench.gui.theme import DARK, LIGHT
 from workbench.gui.window import MainWindow
 from workbench.places import sample_tasks
-from workbench.tasks import pictures as reading
 from workbench.tasks.base import Count
-from workbench.tasks.check import check_data
+from workbench.tasks.files import pictures as reading
+from workbench.tasks.looking.check import check_data
 
 
 def settled(window: MainWindow) -> bool:

@@ -22,7 +22,7 @@ from workbench.runs.files import RunFileError, read_tensors, write_tensors, writ
 from workbench.runs.history import History
 from workbench.runs.recording import recorded
 from workbench.runs.store import Run, RunBusyError, RunStore
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 
 TINY = ["dataset=sinusoids", "training.iterations=12", "training.meta_batch=3", "training.validation_tasks=4",
         "evaluation.tasks=6", "evaluation.probe_tasks=2", "device=cpu", "training.validate_every=4",

@@ -14,10 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.experiment.resolve import resolve
-from workbench.tasks.array_files import as_pictures, as_series, kind_of
-from workbench.tasks.base import STREAMS, DataError, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.base import STREAMS, TaskSource
+from workbench.tasks.files.array_files import as_pictures, as_series, kind_of
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
 
 Opener = Callable[..., TaskSource]
 place = np.random.default_rng(0)

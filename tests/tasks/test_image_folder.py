@@ -17,12 +17,13 @@ from PIL import Image
 
 from workbench import places
 from workbench.experiment.experiment import TaskConfig
-from workbench.tasks.base import DataError, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.classes import ClassTasks, Labelled
-from workbench.tasks.folders import ClassFolder, Shares, share_out
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.image_folder import ImageFolderConfig
-from workbench.tasks.own_classes import Shapes, plan_splits
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.own.class_splits import Shapes, plan_splits
+from workbench.tasks.own.folders import ClassFolder, Shares, share_out
+from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 Folders = Callable[..., Path]
 Writer = Callable[..., Path]
@@ -85,23 +86,38 @@ def test_nothing_that_was_trained_on_is_tested_on_with_other_shots_queries_or_se
     write_picture(tmp_path / "small 3" / "another.png")
     for seed, task in ((0, {"shots": 3}), (7, {}), (3, {"shots": 1, "queries": 7})):
         source = opened("image_folder", path=tmp_path, seed=seed, task=task)
-        assert sides(source) == trained
+        assert {name: side for name, side in sides(source).items() if side} == {
+            name: trained[name] for name, side in sides(source).items() if side}
         for name in source.describe("test", 0).class_names:
             assert trained[name] == "test"
         some_are_small = bool(task)
         assert any("the class small" in problem for problem in source.overview().problems) == some_are_small
 
 
-def test_a_class_with_too_few_pictures_keeps_its_place_but_takes_no_part(tmp_path: Path, class_folders: Folders,
-                                                                         opened: Opener) -> None:
+def test_a_class_with_too_few_pictures_takes_no_part_and_is_not_counted(tmp_path: Path, class_folders: Folders,
+                                                                        opened: Opener) -> None:
     class_folders(tmp_path, [*NAMES, *(f"small {i}" for i in range(30))], pictures=6)
     for path in tmp_path.glob("small*/0[2-5].png"):
         path.unlink()
     source = opened("image_folder", path=tmp_path, task={"ways": 2})
     found = sides(source)
-    assert {side for name, side in found.items() if name.startswith("small")} == {"train", "validation", "test"}
+    assert {side for name, side in found.items() if name.startswith("small")} == {""}
+    overview = source.overview()
+    assert sum(overview.classes.values()) == len(NAMES)
+    assert sum(overview.examples.values()) == 6 * len(NAMES)
+    assert any("the class small 0 has 2 readable pictures" in problem for problem in overview.problems)
     drawn = {name for index in range(50) for name in source.describe("test", index).class_names}
     assert drawn == {name for name, side in found.items() if side == "test" and name in NAMES}
+
+
+def test_classes_with_too_few_pictures_give_their_places_up_to_those_with_enough(
+        tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    for small in range(0, 40, 8):
+        root = class_folders(tmp_path / str(small), NAMES[:15])
+        class_folders(root, [f"small {i}" for i in range(small)], pictures=3)
+        overview = opened("image_folder", path=root).overview()
+        assert overview.classes == {"train": 5, "validation": 5, "test": 5}
+        assert ("gave their places up" in overview.facts) == bool(small)
 
 
 def test_smaller_shares_are_proposed_where_they_leave_too_few_classes_for_train(
@@ -241,7 +257,7 @@ def test_dirt_is_named_file_by_file_and_left_out(tmp_path: Path, class_folders: 
     problems = "\n".join(opened("image_folder", path=tmp_path).overview().problems)
     parts = ("class 03/00.png is empty", "class 04/07.png is no picture",
              "1 file is no picture and left out: class 05/notes.txt",
-             "lie in no class folder and were left out: montage.png",
+             "1 picture lies in no class folder and was left out: montage.png",
              "the class small has 2 readable pictures and 1 + 5 shots and queries take 6")
     for part in parts:
         assert part in problems
@@ -396,7 +412,8 @@ def test_no_class_changes_sides_with_shots_queries_pictures_or_the_order_of_fold
             plan = plan_splits(order, counts, config, Shapes(data.draw(shape), data.draw(shape)), "pictures")
         except DataError:
             continue
-        found.append({one.name: side for one, side in zip(order, plan.split, strict=True)})
+        if "classes with too few pictures gave their places up" not in plan.notes:
+            found.append({one.name: side for one, side in zip(order, plan.split, strict=True)})
     assert all(other == found[0] for other in found)
 
 

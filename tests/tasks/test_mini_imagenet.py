@@ -12,11 +12,12 @@ import torch
 from PIL import Image
 
 from workbench import places
-from workbench.tasks.base import DataError, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.classes import ClassTasks
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.mini_imagenet import MiniImagenet
-from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.sampling.classes import ClassTasks
 
 Opener = Callable[..., TaskSource]
 Maker = Callable[..., Path]
@@ -122,7 +123,7 @@ def test_pictures_that_are_missing_or_damaged_are_named_and_left_out(
 
 @pytest.mark.parametrize(("text", "message"), [
     ("file,class\na.png,n1\n", r"test\.csv begins with the columns file, class and takes filename,label"),
-    ("", r"begins with the columns of nothing and takes filename,label"),
+    ("", r"test\.csv is empty"),
     ("filename,label\n", r"test\.csv names no pictures"),
     ("filename,label\nn0000001200000001.png,\n", r"test\.csv, line 2: a filename or a label is missing"),
     ("filename,label\nn0000001200000001.png,n00000012\nn0000001300000001.png\n", "line 3: a filename or a label"),
@@ -142,7 +143,7 @@ def test_a_list_in_another_encoding_is_refused_and_a_mark_of_utf_8_is_not(
     path.write_bytes(b"\xef\xbb\xbf" + content)
     opened("mini_imagenet", path=tmp_path, task=FEW)
     path.write_bytes(content + b"\xff\xfe.png,n\xe9\n")
-    with pytest.raises(DataError, match=r"test\.csv is no list of files"):
+    with pytest.raises(DataError, match=r"test\.csv is not in UTF-8"):
         opened("mini_imagenet", path=tmp_path)
 
 

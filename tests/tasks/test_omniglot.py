@@ -16,9 +16,10 @@ import torch
 from PIL import Image
 
 from workbench import places
-from workbench.tasks.base import DataError, TaskSource
-from workbench.tasks.classes import ClassTasks
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.omniglot import VALIDATION_ALPHABETS, find_halves, read_omniglot
+from workbench.tasks.sampling.classes import ClassTasks
 
 Opener = Callable[..., TaskSource]
 Maker = Callable[[Path], Path]

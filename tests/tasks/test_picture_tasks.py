@@ -8,12 +8,14 @@ from pathlib import Path
 import pytest
 import torch
 
-from workbench.tasks.base import STREAMS, DataError, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.listing import FileEntry, Listing
-from workbench.tasks.new_task import read_new_task
-from workbench.tasks.picture_tasks import PictureTasks, Place, placed_at
-from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.base import STREAMS, TaskSource
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import FileEntry, Listing
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.new_task import read_new_task
+from workbench.tasks.own.ready_made import Place, placed_at
+from workbench.tasks.picture_tasks import PictureTasks
 
 Folders = Callable[..., Path]
 Writer = Callable[..., Path]
@@ -34,7 +36,8 @@ def ready_made(root: Path, class_folders: Folders, tasks: int = 6, queries: int 
     ("t/query/cat/1.png", Place("t", "", False, "cat")),
     ("train/t/Support/big cat/1.png", Place("t", "train", True, "big cat")),
     ("mine/t/query/a/b/1.png", Place("mine/t", "", False, "a/b")),
-    ("support/cat/1.png", None), ("t/support/1.png", None), ("t/query/1.png", None), ("cat/1.png", None)])
+    ("t/support/1.png", Place("t", "", True, "")), ("t/unlabelled/1.png", Place("t", "", False, "")),
+    ("support/cat/1.png", None), ("query/1.png", None), ("cat/1.png", None)])
 def test_a_picture_stands_where_its_folders_say(name: str, place: Place | None) -> None:
     assert placed_at(FileEntry(name, 0, 0, 0)) == place
 
@@ -108,6 +111,27 @@ def test_unlabelled_queries_cannot_be_trained_on_and_are_named(tmp_path: Path, c
     assert "the task task 1 has 2 queries of stranger and no support of it; left out" in told
     assert "task 2/support/a2/broken.png is empty" in told
     assert recognize_data(root / "lonely").form == "new task"  # which a learner can adapt to
+
+
+def test_where_no_query_is_labelled_both_parts_are_drawn_from_the_supports(
+        tmp_path: Path, class_folders: Folders, write_picture: Writer, opened: Opener) -> None:
+    for task in range(6):
+        class_folders(tmp_path / f"t{task}" / "support", [f"a{task}", f"b{task}"], pictures=4)
+        write_picture(tmp_path / f"t{task}" / "query" / "who.png")
+    report = check_data(tmp_path)
+    assert (report["form"], report["classes"], report["examples"]) == ("ready-made picture tasks", 12, 48)
+    assert [one.split(",")[0] for one in report["problems"]] == ["the queries of no task are labelled"]
+    source = opened("picture_tasks", path=tmp_path, task={"ways": 2, "shots": 2, "queries": 2})
+    said = source.describe("test", 0)
+    assert set(said.support_files).isdisjoint(said.query_files)
+    assert {file.split("/")[1] for file in (*said.support_files, *said.query_files)} == {"support"}
+
+
+def test_one_ready_made_task_is_no_folder_of_classes(tmp_path: Path, class_folders: Folders) -> None:
+    report = check_data(ready_made(tmp_path, class_folders, tasks=1))
+    assert (report["form"], report["dataset"], report["usable"]) == ("ready-made picture tasks", "picture_tasks", False)
+    assert "holds one task" in report["problems"][0]
+    assert report["problems"][0].endswith(f"or adapt a trained learner to {tmp_path}/task 0 itself")
 
 
 def test_a_task_without_labels_is_a_new_task_for_its_learner(tmp_path: Path, class_folders: Folders,

@@ -14,10 +14,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.tasks.base import DataError, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.class_files import FileError
-from workbench.tasks.sound import Spectrograms, log_mel, loudest, mel_filters, read_sound, resampled
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError, FileError
+from workbench.tasks.files.sound import Spectrograms, log_mel, loudest, mel_filters, read_sound, resampled
+from workbench.tasks.looking.check import check_data
 
 Opener = Callable[..., TaskSource]
 NAMES = [f"sound {i:02}" for i in range(15)]
@@ -153,7 +153,7 @@ def test_bad_files_are_named_and_left_out(calls: Path, opened: Opener) -> None:
     assert sum(source.overview().examples.values()) == 90
     said = [one.removeprefix(f"{NAMES[3]}/") for one in problems]
     assert said[0] == "1 file is no recording and left out: notes.txt"
-    assert said[1].startswith("1 recordings lie in no class folder and were left out: loose.wav")
+    assert said[1].startswith("1 recording lies in no class folder and was left out: loose.wav")
     assert said[2] == "a empty.wav is empty (0 bytes); replace or delete it"
     assert said[3].startswith("b cut.wav is cut off (0.0597 of 0.3 seconds are there)")
     assert said[4].startswith("c header.wav is cut off within its header")
@@ -210,6 +210,14 @@ def test_given_splits_and_speakers_are_honoured(tmp_path: Path, opened: Opener) 
                 write_wav(tmp_path / split / f"{split} word {number}" / f"{take}.wav", tone(300 + 100 * number))
     source = opened("recordings", path=tmp_path)
     assert source.names("test") == {f"test word {number}" for number in range(5)}
+
+
+def test_a_cache_that_cannot_be_written_is_said(calls: Path, tmp_path: Path, opened: Opener,
+                                                monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    assert "not kept in the cache (" in opened("recordings", path=calls).overview().facts
+    assert "not kept in the cache (" in check_data(calls)["facts"]
 
 
 def test_the_spectrogram_is_its_formula_in_float64() -> None:

@@ -10,15 +10,16 @@ import torch
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import STREAMS, Spec, TaskSource
-from workbench.tasks.check import check_data
 from workbench.tasks.image_folder import ImageFolder
-from workbench.tasks.new_task import read_new_task
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.own.new_task import read_new_task
 
 Opener = Callable[..., TaskSource]
 
 
 @pytest.mark.parametrize(("folder", "form", "classes"), [
-    ("shapes", "pictures by class", 20), ("alphabets", "alphabets of characters", 20)])
+    ("shapes", "pictures by class", 20), ("alphabets", "alphabets of characters", 20),
+    ("knots", "pictures with a list", 20)])
 def test_it_gives_tasks_with_the_default_settings(opened: Opener, folder: str, form: str, classes: int) -> None:
     source = opened("image_folder", path=sample_tasks() / folder, algorithm="maml")
     overview = source.overview()
@@ -37,7 +38,7 @@ def test_they_suit_what_the_algorithms_suggest(algorithm: str) -> None:
         assert ImageFolder(resolve(said), torch.device("cpu")).sample("train", [0])
 
 
-@pytest.mark.parametrize("folder", ["shapes", "alphabets", "new_shapes", "new_wave"])
+@pytest.mark.parametrize("folder", ["shapes", "alphabets", "knots", "new_shapes", "new_wave"])
 def test_its_report_finds_nothing_wrong(folder: str) -> None:
     report = check_data(sample_tasks() / folder)
     assert report["usable"]
@@ -63,4 +64,4 @@ def test_the_new_wave_is_one_that_a_learner_of_sine_waves_could_meet() -> None:
 
 
 def test_they_are_small_enough_to_travel_with_the_program() -> None:
-    assert sum(path.stat().st_size for path in sample_tasks().rglob("*") if path.is_file()) < 800_000
+    assert sum(path.stat().st_size for path in sample_tasks().rglob("*") if path.is_file()) < 850_000

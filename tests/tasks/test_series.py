@@ -13,15 +13,15 @@ from hypothesis import strategies as st
 
 from workbench.experiment.registry import found
 from workbench.experiment.resolve import resolve
-from workbench.tasks.base import DataError, TaskSource
-from workbench.tasks.by_label import sorted_by_label
-from workbench.tasks.check import check_data
-from workbench.tasks.class_files import FileError
-from workbench.tasks.classes import ClassTasks
-from workbench.tasks.recognizer import recognize_data
-from workbench.tasks.resampling import filled, fitted, trimmed, usual_length
-from workbench.tasks.series_files import read_series
-from workbench.tasks.series_rows import read_rows
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError, FileError
+from workbench.tasks.files.resampling import filled, fitted, trimmed, usual_length
+from workbench.tasks.files.series_files import read_series
+from workbench.tasks.files.series_rows import read_rows
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.by_label import sorted_by_label
+from workbench.tasks.sampling.classes import ClassTasks
 
 Opener = Callable[..., TaskSource]
 NAMES = [f"motion {i:02}" for i in range(15)]
@@ -56,6 +56,15 @@ def write_files(root: Path, channels: int = 2, header: str = "x,y\n") -> Path:
 def inputs(source: TaskSource) -> torch.Tensor:
     assert isinstance(source, ClassTasks)
     return source.labelled.inputs
+
+
+def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, opened: Opener, monkeypatch: pytest.MonkeyPatch
+                                                ) -> None:
+    (tmp_path / "file").write_text("no folder")
+    (tmp_path / "rows.csv").write_text(rows_text())
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    for place in (tmp_path / "rows.csv", write_files(tmp_path / "files")):
+        assert "not kept in the cache (" in opened("series", path=place).overview().facts
 
 
 @pytest.mark.parametrize(("sign", "suffix"), [(",", "csv"), ("\t", "tsv"), (";", "csv")])
@@ -187,7 +196,7 @@ def test_bad_files_are_named_and_left_out(tmp_path: Path, opened: Opener) -> Non
         "has 'four' in line 3, column 2, which is no number; correct it or delete the line",
         "has 1 cells in line 3 and 2 in the first; give every line as many",
         "has 1 channels where most have 2; give it as many, or delete it",
-        "is no plain text; save it as CSV in UTF-8, or delete it",
+        "is no text in UTF-8, UTF-16 or Windows-1252; save it as CSV in UTF-8",
         "holds a header and no rows; write a row for each step, or delete it",
         "a channel has no value at all; fill it in or delete it"]
     assert problems[7].startswith("is no array of plain numbers")

@@ -12,7 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from workbench.experiment.resolve import resolve
-from workbench.tasks.base import DataError, TaskSource
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.sinusoids import Sinusoids
 
 Opener = Callable[..., TaskSource]

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import random
+import statistics
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -16,11 +19,12 @@ from hypothesis import strategies as st
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
-from workbench.tasks.base import DataError, Spec, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.classes import ClassTasks, Labelled
-from workbench.tasks.new_task import read_new_task
-from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.base import Spec, TaskSource
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.new_task import read_new_task
+from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 Opener = Callable[..., TaskSource]
 SMALL = {"task": {"ways": 2, "shots": 1, "queries": 2}}
@@ -138,7 +142,6 @@ def test_groups_stay_on_one_side_and_are_no_feature(tmp_path: Path, opened: Open
         side = sides(opened("table", path=path, group="site", split_seed=seed, **SMALL))
         assert all(side[f"kind {one:02}"] == side[f"kind {one + 1:02}"] for one in range(0, 12, 2))
     assert opened("table", path=path, group="site", **SMALL).spec.input_shape == (3,)
-    assert opened("table", path=path, **SMALL).spec.input_shape == (9,)
 
 
 def test_groups_that_share_a_class_stay_together(tmp_path: Path, opened: Opener) -> None:
@@ -149,16 +152,49 @@ def test_groups_that_share_a_class_stay_together(tmp_path: Path, opened: Opener)
     assert all(len({side[f"kind {3 * group + i:02}"] for i in range(3)}) == 1 for group in range(4))
 
 
-def test_groups_that_link_all_classes_are_named(tmp_path: Path, opened: Opener) -> None:
-    path = write(tmp_path / "data.csv", each=20, extra={"person": lambda _, place: f"person {place}"})
-    source = opened("table", path=path, group="person", **SMALL)
-    assert source.overview().problems == (
-        "the column person links all classes with one another, so no group can be kept on one side of the split; "
-        "choose a column each of whose values belongs to some classes only",)
-    held = opened("table", path=path, group="person", held_out="examples", **SMALL)
-    assert held.overview().problems == (
-        "examples are held out of every class, so groups of person cannot be kept on one side; set dataset.held_out to "
-        "classes",)
+@pytest.mark.parametrize("held_out", ["classes", "examples"])
+def test_groups_that_cut_across_classes_are_held_out_all_the_same(tmp_path: Path, opened: Opener, held_out: str
+                                                                  ) -> None:
+    path = write(tmp_path / "data.csv", each=20, extra={"person": lambda _, place: f"person {place % 10}"})
+    person = {f"data.csv, line {2 + row}": f"person {row // 12 % 10}" for row in range(240)}
+    source = opened("table", path=path, group="person", held_out=held_out, **SMALL)
+    drawn = {split: {(name, person[file]) for index in range(60) for said in (source.describe(split, index),)
+                     for files in (said.support_files, said.query_files)
+                     for name, file in zip(np.repeat(said.class_names, len(files) // 2), files, strict=True)}
+             for split in ("train", "validation", "test")}
+    for one, other in itertools.combinations(drawn, 2):
+        assert {person for _, person in drawn[one]}.isdisjoint(person for _, person in drawn[other])
+        assert {name for name, _ in drawn[one]}.isdisjoint(name for name, _ in drawn[other]) == (held_out == "classes")
+    overview = source.overview()
+    assert "10 groups by the column person kept on one side each" in overview.facts
+    assert sum(overview.examples.values()) == (8 * 12 + 2 * 4 + 2 * 4 if held_out == "classes" else 240)
+    assert overview.problems == ()
+
+
+def test_groups_that_leave_too_little_are_named_with_what_would_help(tmp_path: Path, opened: Opener) -> None:
+    path = write(tmp_path / "data.csv", extra={"person": lambda _, place: f"person {place % 4}",
+                                               "hand": lambda _, place: ["left", "right"][place % 2]})
+    with pytest.raises(DataError, match=r"the column person cuts across the classes, so each split has only the rows "
+                                        r"of its own groups, and the validation split holds 0 usable classes .* Set "
+                                        r"task\.queries to 1, name another group"):
+        opened("table", path=path, group="person", **SMALL)
+    with pytest.raises(DataError, match=r"the column hand has 2 values, and training, validation and testing need one"):
+        opened("table", path=path, group="hand", **SMALL)
+
+
+def test_what_columns_tell_is_told_by_the_rows_of_training_alone(tmp_path: Path, opened: Opener) -> None:
+    path = write(tmp_path / "data.csv", extra={"site": lambda one, _: f"site {one}"})
+    source = opened("table", path=path, **SMALL)
+    train = {f"site {name.removeprefix('kind ').lstrip('0') or '0'}" for name in source.names("train")}
+    coded = {one["name"]: one for one in source.spec.reading["columns"]}
+    assert set(coded["site"]["values"]) == train
+    lines = path.read_text(encoding="utf-8").splitlines()
+    masses = [float(line.split(",")[0]) for line in lines[1:] if line.split(",")[2] in train]
+    path.write_text("\n".join([*lines, *[f",red,,{min(source.names('test'))}" for _ in range(3)]]) + "\n",
+                    encoding="utf-8")
+    mass = opened("table", path=path, **SMALL).spec.reading["columns"][0]
+    assert mass["median"] == pytest.approx(statistics.median(masses))
+    assert not mass["marks_missing"]
 
 
 def test_rows_without_a_label_are_left_out_and_named(tmp_path: Path, opened: Opener) -> None:

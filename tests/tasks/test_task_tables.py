@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import itertools
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,14 +15,15 @@ import torch
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
-from workbench.tasks.base import STREAMS, DataError, TaskSource
-from workbench.tasks.check import check_data, experiment_on
-from workbench.tasks.listing import list_files
-from workbench.tasks.new_task import read_new_task
-from workbench.tasks.recognizer import recognize_data
+from workbench.tasks.base import STREAMS, TaskSource
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import list_files
+from workbench.tasks.files.watching import GivenUpError, watched
+from workbench.tasks.looking.check import check_data, experiment_on
+from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.new_task import read_new_task
 from workbench.tasks.table import OneTable
 from workbench.tasks.task_tables import ClassTaskTables, TaskTables
-from workbench.tasks.watching import GivenUpError, watched
 
 Cells = list[list[Any]]
 
@@ -269,8 +271,8 @@ def test_ready_made_tables_are_used_as_they_are(tmp_path: Path) -> None:
     source = opened_as_found(tmp_path)
     about = source.describe("train", 0)
     assert len(about.support_files) == 5
-    assert {file.split(",")[0] for file in about.support_files} == {"support.csv"}
-    assert {file.split(",")[0] for file in about.query_files} == {"query.csv"}
+    assert {file.split(",")[0] for file in about.support_files} == {f"{about.title}/support.csv"}
+    assert {file.split(",")[0] for file in about.query_files} == {f"{about.title}/query.csv"}
     assert report["problems"] == []
 
 
@@ -284,6 +286,112 @@ def test_a_ready_made_task_without_targets_in_its_queries_is_left_out(tmp_path: 
     assert sum(report["tasks"].values()) == 5
     assert any("t2/query.csv has other columns than most tables" in one for one in report["problems"])
     assert any("t2 has a support or a query without the other" in one for one in report["problems"])
+
+
+@pytest.mark.parametrize("where", ["{part}/{one}/rows.csv", "{part}/{one}/{row}.csv", "{part}/rows.csv"])
+def test_tables_in_folders_of_support_and_query_are_ready_made_tasks(tmp_path: Path, where: str) -> None:
+    """The folder says the class, or a column of the table does."""
+    chance = np.random.default_rng(0)
+    is_named = "{one}" not in where
+    for task, (part, each) in itertools.product(range(6), (("support", 2), ("query", 3))):
+        rows: dict[Path, Cells] = {}
+        for one, row in itertools.product("abc", range(each)):
+            path = tmp_path / "all" / f"t{task}" / where.format(part=part, one=one, row=row)
+            rows.setdefault(path, []).append([f"{chance.normal():.3f}", f"{task}.5", *([one] if is_named else [])])
+        for path, cells in rows.items():
+            write(path, ["load", "room", *(["kind"] if is_named else [])], cells)
+    report = check_data(tmp_path / "all")
+    assert (report["form"], report["dataset"], report["problems"]) == (
+        "ready-made tasks in tables", "class_task_tables", [])
+    assert report["experiment"] == {"task.ways": 3, "task.shots": 2, "task.queries": 3}
+    source = opened_as_found(tmp_path / "all")
+    batch = source.sample("train", [0])
+    assert batch.support.targets[0].bincount().tolist() == [2, 2, 2]
+    assert batch.query.targets[0].bincount().tolist() == [3, 3, 3]
+    room = 1 if source.spec.input_shape == (2,) else None
+    assert room is not None
+    assert len(batch.query.inputs[0, :, room].unique()) == 1  # all of one task
+    new = read_new_task(tmp_path / "all" / "t3", source.spec)
+    assert new.class_names == ("a", "b", "c")
+    assert (len(new.support.inputs), len(new.query_inputs)) == (6, 9)
+
+
+def test_unlabelled_queries_leave_the_support_to_draw_from(tmp_path: Path) -> None:
+    for task, one in itertools.product(range(6), "ab"):
+        write(tmp_path / f"t{task}" / "support" / one / "rows.csv", ["load", "mode", "warmth"], points(6, task))
+        write(tmp_path / f"t{task}" / "query" / "rows.csv", ["load", "mode", "warmth"], points(9, task))
+    report = check_data(tmp_path)
+    assert (report["form"], report["examples"]) == ("ready-made tasks in tables", 72)
+    assert [one.split(",")[0] for one in report["problems"]] == ["the queries of no task are labelled"]
+    source = opened_as_found(tmp_path)
+    drawn = source.describe("train", 0)
+    assert set(drawn.support_files).isdisjoint(drawn.query_files)
+    assert source.distinct("train") is None
+    assert len(read_new_task(tmp_path / "t1", source.spec).query_inputs) == 9
+
+
+def test_one_ready_made_task_is_no_folder_of_classes(tmp_path: Path) -> None:
+    for part, one in itertools.product(("support", "query"), "abc"):
+        write(tmp_path / "only" / part / one / "rows.csv", ["load", "mode", "warmth"], points(3))
+    report = check_data(tmp_path)
+    assert (report["form"], report["usable"]) == ("ready-made tasks in tables", False)
+    assert report["problems"][0].endswith(f"or adapt a trained learner to {tmp_path}/only itself")
+
+
+def ratings(path: Path, header: Sequence[str], item: Callable[[int], Any], *, users: int = 12, items: int = 60,
+            number: Callable[[float], Any] = str) -> Path:
+    """What users think of items: each item is as good for all."""
+    chance = np.random.default_rng(5)
+    worth = chance.normal(0, 1, items)
+    rows = [[f"u{user}", item(one), number(round(float(worth[one] + chance.normal(0, 0.1)), 2))]
+            for user in range(users) for one in chance.choice(items, 30, replace=False).tolist()]
+    return write(path, header, rows)
+
+
+@pytest.mark.parametrize(("header", "item"), [
+    (["user", "item", "rating"], lambda one: f"film {one}"), (["userId", "movieId", "rating"], lambda one: 7 * one + 3),
+    (["reviewer", "book", "stars"], lambda one: f"The Book of {one}")])
+def test_names_of_items_are_hashed_and_say_what_each_is_like(tmp_path: Path, header: list[str],
+                                                             item: Callable[[int], Any]) -> None:
+    path = ratings(tmp_path / "ratings.csv", header, item)
+    report = check_data(path)
+    assert (report["form"], report["problems"]) == ("one long table with a task column", [])
+    assert f"{header[1]} hashed to 128 features, two for each value" in report["facts"]
+    source = opened_as_found(path)
+    assert source.spec.input_shape == (128,)
+    assert source.spec.mean == (0.0,) * 128
+    assert source.spec.deviation == (1.0,) * 128
+    train, test = (source.sample(stream, range(40)) for stream in ("train", "test"))  # type: ignore[arg-type]
+    assert set(train.support.inputs.unique().tolist()) == {0.0, 1.0}
+    assert train.support.inputs.sum(-1).max() == 2
+    x, y = (part.flatten(0, 1) for part in train.query)
+    weights = torch.linalg.solve(x.T @ x + 0.1 * torch.eye(128), x.T @ y)
+    # What users thought who were trained on says what others think, so a learner has something to find.
+    assert ((test.query.inputs @ weights - test.query.targets) ** 2).mean() < 0.5 * source.floors()[0].mean
+
+
+def test_a_number_that_names_few_things_is_a_feature_for_each(tmp_path: Path) -> None:
+    path = ratings(tmp_path / "r.csv", ["user", "store_id", "rating"], lambda one: one % 5)
+    assert opened_as_found(path).spec.input_shape == (5,)
+    amount = ratings(tmp_path / "amount.csv", ["user", "humid", "rating"], lambda one: one)
+    assert opened_as_found(amount).spec.input_shape == (1,)  # a word that ends with id is no name
+
+
+def test_assays_have_the_notation_of_compounds_or_are_told_that_they_lack_features(tmp_path: Path) -> None:
+    chance = np.random.default_rng(2)
+    parts = ["C", "c1ccccc1", "N", "O", "Cl", "C(=O)"]
+    rows = [[f"C{row:03}", "".join(chance.choice(parts, 5)),
+             *[int(chance.random() < 0.4) if chance.random() < 0.5 else "" for _ in range(6)]] for row in range(90)]
+    assays_called = [f"assay_{number}" for number in range(6)]
+    report = check_data(write(tmp_path / "a.csv", ["compound", "smiles", *assays_called], rows))
+    assert report["form"] == "one table, a task in each column"
+    assert "smiles hashed to 256 features, by runs of its letters" in report["facts"]
+    bare = check_data(write(tmp_path / "b" / "a.csv", ["compound", *assays_called],
+                            [[row[0], *row[2:]] for row in rows]))
+    assert (bare["usable"], bare["problems"]) == (False, [
+        f"{tmp_path / 'b' / 'a.csv'}: 6 columns, such as assay_0, hold targets for some of the rows each, and no other "
+        "column says anything that they could be predicted from; add columns of features, such as descriptors or the "
+        "SMILES of each compound"])
 
 
 def test_a_table_of_classes_is_left_to_its_own_dataset(tmp_path: Path) -> None:

@@ -15,14 +15,15 @@ from hypothesis import strategies as st
 
 from workbench.experiment.mistakes import ExperimentError
 from workbench.places import sample_tasks
-from workbench.tasks.base import DataError, Spec, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.classes import ClassTasks, Labelled
-from workbench.tasks.json_lines import read_json_lines
-from workbench.tasks.new_task import looks_like_new_task, read_new_task
-from workbench.tasks.recognizer import recognize_data
-from workbench.tasks.tables import read_table
-from workbench.tasks.text_features import TextFeatures, guess_embeddings, guess_text
+from workbench.tasks.base import Spec, TaskSource
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.json_lines import read_json_lines
+from workbench.tasks.files.tables import read_table
+from workbench.tasks.files.text_features import TextFeatures, guess_embeddings, guess_text
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.new_task import looks_like_new_task, read_new_task
+from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 Opener = Callable[..., TaskSource]
 SMALL = {"task": {"ways": 2, "shots": 1, "queries": 2}}
@@ -168,7 +169,7 @@ def test_folders_with_what_cannot_be_read(tmp_path: Path, opened: Opener) -> Non
     source = opened("texts", path=root, **SMALL)
     assert found(source).counts.sum() == 61
     said = "\n".join(source.overview().problems)
-    assert "1 texts lie in no class folder and were left out: loose.txt" in said
+    assert "1 text lies in no class folder and was left out: loose.txt" in said
     assert "empty.txt is empty; write something into it or delete it" in said
     assert "binary.txt holds bytes that are no text; save it as plain text in UTF-8" in said
     assert "old.txt is not in UTF-8 and was read as Windows-1252" in said

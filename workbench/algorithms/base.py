@@ -17,7 +17,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Examples, Spec, Task
-from workbench.tasks.judging import judged
+from workbench.tasks.sampling.judging import judged
 
 C = TypeVar("C", bound=Choice)
 State = Any

@@ -11,7 +11,8 @@ from workbench.backbones.base import Backbone, Block, normalization_field
 from workbench.backbones.convolution import Convolution
 from workbench.backbones.normalization import Normalization, Normalize
 from workbench.experiment.fields import Choice, field
-from workbench.tasks.base import DataError, Spec
+from workbench.tasks.base import Spec
+from workbench.tasks.files.errors import DataError
 
 _POOLED = 7
 

@@ -7,7 +7,7 @@ normalization take it as it is; on a CPU with the channels last. So nothing is c
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor

@@ -12,7 +12,7 @@ from workbench.cli.output import Output, result_in_words
 from workbench.cli.progress import Progress
 from workbench.experiment.registry import find
 from workbench.tasks.base import TaskSource
-from workbench.tasks.check import check_data
+from workbench.tasks.looking.check import check_data
 
 
 def check(arguments: Namespace, output: Output) -> int:

@@ -9,7 +9,7 @@ from workbench.experiment.registry import UnknownNameError
 from workbench.exports.learner import LearnerError
 from workbench.runs.files import RunFileError
 from workbench.runs.store import RunBusyError
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 
 _SPOKEN = (ExperimentError, UnknownNameError, DataError, DeviceError, RunFileError, RunBusyError, LearnerError,
            PeerError, WorldError, LostError)

@@ -14,7 +14,7 @@ from workbench.algorithms.base import Algorithm, Context, Meta
 from workbench.engine.events import Curve, Evaluation, Score
 from workbench.engine.session import Session, adapt_and_trace
 from workbench.tasks.base import Stream, Task
-from workbench.tasks.judging import by_task
+from workbench.tasks.sampling.judging import by_task
 
 MODES = ("transductive", "inductive")
 

@@ -21,7 +21,7 @@ from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
 from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
-from workbench.tasks.draws import Draws
+from workbench.tasks.sampling.draws import Draws
 
 
 class Trace(NamedTuple):

@@ -15,7 +15,8 @@ from workbench.engine.session import Session, open_source, settled
 from workbench.experiment.experiment import Experiment
 from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
-from workbench.tasks.base import DataError, Spec
+from workbench.tasks.base import Spec
+from workbench.tasks.files.errors import DataError
 
 _CPU = torch.device("cpu")
 

@@ -16,9 +16,9 @@ from workbench.engine.session import build, to_device
 from workbench.experiment.registry import find
 from workbench.exports.learner import Learner, LearnerError
 from workbench.runs.files import replace_file
-from workbench.tasks.base import Examples, Spec
-from workbench.tasks.draws import Draws
-from workbench.tasks.new_task import NewTask, read_new_task
+from workbench.tasks.base import Examples, NewTask, Spec
+from workbench.tasks.own.new_task import read_new_task
+from workbench.tasks.sampling.draws import Draws
 
 USUAL_NAME = "predictions.csv"
 _HEADERS = (b"file,predicted", b"file,value")

@@ -26,7 +26,7 @@ from workbench.runs.files import RunFileError
 from workbench.runs.history import History
 from workbench.runs.recording import recorded
 from workbench.runs.store import Run, RunBusyError, RunStore
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 
 TICK_MILLISECONDS = 50
 _STACK_BYTES = 16 * 2**20  # the system's own choice is too small for some linear algebra libraries

@@ -21,12 +21,12 @@ from workbench.gui.form.form import ExperimentForm
 from workbench.gui.form.scan import Look, Opened, look, open_data
 from workbench.gui.jobs import Done, Jobs
 from workbench.gui.samples import samples
-from workbench.tasks.array_files import SUFFIXES as ARRAYS
 from workbench.tasks.base import TaskSource
-from workbench.tasks.delimited import TABLE_SUFFIXES
-from workbench.tasks.json_lines import JSON_LINES_SUFFIXES
-from workbench.tasks.preview import floors_of
-from workbench.tasks.series_files import TABLES as SERIES_TABLES
+from workbench.tasks.files.array_files import SUFFIXES as ARRAYS
+from workbench.tasks.files.delimited import TABLE_SUFFIXES
+from workbench.tasks.files.json_lines import JSON_LINES_SUFFIXES
+from workbench.tasks.files.series_files import TABLES as SERIES_TABLES
+from workbench.tasks.looking.preview import floors_of
 
 _PROGRESS_MILLISECONDS = 200
 _PATIENCE_SECONDS = 1.0

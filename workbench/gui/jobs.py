@@ -13,7 +13,7 @@ from typing import Any
 
 from PySide6.QtCore import QObject, QRunnable, QThreadPool, Signal, Slot
 
-from workbench.tasks.watching import GivenUpError, watched
+from workbench.tasks.files.watching import GivenUpError, watched
 
 _log = logging.getLogger(__name__)
 _STACK_BYTES = 16 * 2**20

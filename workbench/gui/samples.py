@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from workbench import places
-from workbench.tasks.pictures import is_clutter
+from workbench.tasks.files.listing import is_clutter
 
 _ROW = re.compile(r"^\|\s*`([^`]+)`\s*\|\s*([^|]+?)\s*\|")
 _OWN = frozenset({".py", ".md"})

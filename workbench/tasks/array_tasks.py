@@ -11,13 +11,14 @@ import torch
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.array_files import read_arrays
-from workbench.tasks.arrays import FORM, recognized
-from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.folders import named
-from workbench.tasks.listing import Listing
-from workbench.tasks.own_tasks import OwnTasks, OwnValueTasksConfig
-from workbench.tasks.task_splits import OwnTask, TaskCollection
+from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
+from workbench.tasks.files.array_files import read_arrays
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.words import named
+from workbench.tasks.own.arrays import FORM, guess_new_arrays, read_new_arrays, recognized
+from workbench.tasks.own.task_splits import OwnTask, TaskCollection
+from workbench.tasks.own.tasks import OwnTasks, OwnValueTasksConfig
 
 
 class ArrayTasksConfig(OwnValueTasksConfig):
@@ -38,6 +39,7 @@ class ArrayTasks(OwnTasks):
 
     Config = ArrayTasksConfig
     title = "Arrays, tasks"
+    reading_form = FORM
     task_kinds = frozenset({"regression"})
 
     @classmethod
@@ -49,6 +51,16 @@ class ArrayTasks(OwnTasks):
     def recognize(cls, listing: Listing) -> Recognition | None:
         """Values with two axes beside inputs with three."""
         return recognized(listing, "array_tasks")
+
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """Arrays in `support.npz`, x and y, and in `query.npz`, x."""
+        return read_new_arrays(folder, spec)
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """Arrays whose shape is this dataset's."""
+        return guess_new_arrays(folder, "array_tasks")
 
     @classmethod
     def what_it_reads(cls) -> str:

@@ -13,42 +13,16 @@ from torch import Tensor
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.array_files import (
-    Array,
-    Kind,
-    as_pictures,
-    as_series,
-    kind_of,
-    labels_of,
-    named_arrays,
-    read_arrays,
-    shapes_of,
-    whole_rows,
-)
-from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.by_label import sorted_by_label
-from workbench.tasks.folders import named
-from workbench.tasks.listing import Listing
-from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
-
-FORM = "arrays"
-
-
-def recognized(listing: Listing, wanted: Kind) -> Recognition | None:
-    """Arrays that are recognized as of one kind, going by their names, shapes and types."""
-    shapes = shapes_of(listing)
-    if "x" not in shapes:
-        if listing.files and all(file.suffix in (".npz", ".npy") for file in listing.files):
-            # Nothing else reads such files, so whoever named them is told what they lack.
-            read_arrays(listing.path(listing.files[0]) if listing.is_file else listing.root)
-        return None
-    (x, dtype), y = shapes["x"], shapes["y"][0] if "y" in shapes else None
-    if kind_of(x, dtype, y) != wanted and listing.said.get("form") != wanted:
-        return None
-    files = [file for own in named_arrays(listing).values() for _, file in own]
-    what = f" and y {list(y)}" if y is not None else ""
-    share = len(files) / len(listing.files)
-    return Recognition(FORM, f"{files[0].name} holds an array x {list(x)}{what}", 0.95 * share)
+from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
+from workbench.tasks.files.array_files import Array, Kind, as_pictures, as_series, labels_of, read_arrays, whole_rows
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.words import named
+from workbench.tasks.own.arrays import FORM, guess_new_arrays, read_new_arrays, recognized
+from workbench.tasks.own.by_label import sorted_by_label
+from workbench.tasks.own.class_splits import OwnClassesConfig
+from workbench.tasks.own.classes import Collection, OwnClasses
+from workbench.tasks.own.fields import rotations_of_pictures
 
 
 class ArraysConfig(OwnClassesConfig):
@@ -67,6 +41,7 @@ class _ArrayClasses(OwnClasses):
         noun: What an example is called, in the plural.
     """
 
+    reading_form = FORM
     kind: ClassVar[Kind]
     noun: ClassVar[str]
 
@@ -74,6 +49,16 @@ class _ArrayClasses(OwnClasses):
     def recognize(cls, listing: Listing) -> Recognition | None:
         """Arrays whose shape is this dataset's."""
         return recognized(listing, cls.kind)
+
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """Arrays in `support.npz`, x and y, and in `query.npz`, x."""
+        return read_new_arrays(folder, spec)
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """Arrays whose shape is this dataset's."""
+        return guess_new_arrays(folder, cls.kind)
 
     @classmethod
     def what_it_reads(cls) -> str:
@@ -182,8 +167,7 @@ class ArrayPicturesConfig(OwnClassesConfig):
     path: Path | None = field(None, label="Data", help="File .npz with x [examples, height, width], with channels "
                               "first or last where there are any, y [examples] and perhaps split; or folder with x.npy "
                               "and y.npy.")
-    rotations: bool = field(False, label="Rotations", help="Count every class turned by 90°, 180° and 270° as a class "
-                            "of its own, on the same side of the split; for things that have an upright.")
+    rotations: bool = rotations_of_pictures()
 
 
 class ArrayPictures(_ArrayClasses):

@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal, NamedTuple, cast
+from typing import Any, ClassVar, Literal, NamedTuple, cast
 
 import numpy as np
 import torch
@@ -16,23 +16,15 @@ from torch import Tensor
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import InputKind, Pluggable, Role, TaskKind
-
-if TYPE_CHECKING:
-    from workbench.tasks.listing import Listing
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import Listing
 
 Stream = Literal["train", "validation", "test", "probe"]
 Background = Literal["dark", "as is"]
 # Stands for the metric that is usual for the kind of task, until a spec is made.
 _USUAL_METRIC = cast("Metric", "")
 STREAMS: tuple[Stream, ...] = ("train", "validation", "test", "probe")
-
-
-class DataError(ValueError):
-    """Data that cannot be turned into tasks; the message names the file or folder and the remedy."""
-
-
-class MeantDataError(DataError):
-    """Raised in recognition by a dataset that the data are certainly meant for, so that no other may claim them."""
+SPLIT_NAMES = ("train", "validation", "test")
 
 
 class Examples(NamedTuple):
@@ -180,6 +172,34 @@ class Recognition:
 
 
 @dataclass(frozen=True)
+class NewTask:
+    """Labelled examples to adapt to and inputs to predict.
+
+    Attributes:
+        class_names: Name of each label; empty for regression.
+        support: Inputs [n, *input_shape] as the learner takes them, and labels [n] int64 or values [n, outputs].
+        query_inputs: Inputs [m, *input_shape] as the learner takes them.
+        query_names: The file, or the line of query.csv, of each of them.
+        problems: What was left out, and why.
+        inverted: Whether drawings on a bright ground were inverted, because the learner knows light ink on black.
+    """
+
+    class_names: tuple[str, ...]
+    support: Examples
+    query_inputs: Tensor
+    query_names: tuple[str, ...]
+    problems: tuple[str, ...] = ()
+    inverted: bool = False
+
+
+class NewGuess(NamedTuple):
+    """How sure a dataset is, from 0 to 1, that a new task is one of its kind, and the spec of a learner for it."""
+
+    certainty: float
+    spec: Spec
+
+
+@dataclass(frozen=True)
 class Floor:
     """What a simple method reaches without any learning, which a learner must beat.
 
@@ -214,12 +234,15 @@ class TaskSource(Pluggable):
 
     Attributes:
         downloadable: Whether `download` can fetch it from its official place.
+        reading_form: What `form` in `Spec.reading` says where new tasks are read by `read_new`; empty where they are
+            pictures or points as everybody has them.
         spec: What a network and an algorithm need to know of its tasks.
         holds_out_examples: Whether the splits have the same classes and other examples.
     """
 
     role: ClassVar[Role] = "dataset"
     downloadable: ClassVar[bool] = False
+    reading_form: ClassVar[str] = ""
     holds_out_examples: bool = False
     spec: Spec
 
@@ -249,6 +272,24 @@ class TaskSource(Pluggable):
     @classmethod
     def recognize(cls, listing: Listing) -> Recognition | None:  # noqa: ARG003 - for datasets of a person's own
         """What this dataset takes some files for; None where they are nothing that it reads."""
+        return None
+
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:  # noqa: ARG003 - for datasets with a `reading_form`
+        """A folder as a new task for a learner whose `spec.reading` has this dataset's form.
+
+        Raises:
+            DataError: It is no such task, with the file and the remedy.
+        """
+        raise DataError(f"{cls.title} cannot read a new task from a folder; take a learner of other data")
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:  # noqa: ARG003 - for datasets with a `reading_form`
+        """What a learner for the new task in a folder would be made for; None where this dataset reads no such task.
+
+        Raises:
+            DataError: It looks like one and cannot be read.
+        """
         return None
 
     @abstractmethod

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 
 from workbench.experiment.experiment import Experiment
-from workbench.tasks.base import DataError
-from workbench.tasks.classes import ClassTasksConfig, Labelled
-from workbench.tasks.ten_classes import TenClasses
+from workbench.tasks.benchmarks.ten_classes import TenClasses
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.sampling.classes import ClassTasksConfig, Labelled
 
 _ENLARGED, _BORDER, _LEVELS = 3, 2, 16
 

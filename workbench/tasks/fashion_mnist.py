@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from workbench.tasks.benchmarks import BenchmarkConfig
-from workbench.tasks.ten_classes import IdxTasks, official_files
+from workbench.tasks.benchmarks.base import BenchmarkConfig
+from workbench.tasks.benchmarks.ten_classes import IdxTasks, official_files
 
 
 class FashionMnistConfig(BenchmarkConfig):

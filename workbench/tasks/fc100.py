@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
-from workbench.tasks.benchmarks import BenchmarkConfig
-from workbench.tasks.cifar100 import Cifar100Tasks
+from workbench.tasks.benchmarks.base import BenchmarkConfig
+from workbench.tasks.benchmarks.cifar100 import Cifar100Tasks
 
 VALIDATION = frozenset({
     "large_carnivores", "large_omnivores_and_herbivores", "non-insect_invertebrates", "small_mammals"})

@@ -10,8 +10,9 @@ import torch
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.places import resources
-from workbench.tasks.base import DataError
-from workbench.tasks.classes import SPLIT_NAMES, ClassTasks, ClassTasksConfig, Labelled
+from workbench.tasks.base import SPLIT_NAMES
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.sampling.classes import ClassTasks, ClassTasksConfig, Labelled
 
 
 class GlyphsConfig(ClassTasksConfig):

@@ -12,8 +12,8 @@ from torch import Tensor
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Overview, Spec, Stream
-from workbench.tasks.draws import Draws
-from workbench.tasks.functions import FunctionTasks, FunctionTasksConfig, held_out
+from workbench.tasks.sampling.draws import Draws
+from workbench.tasks.sampling.functions import FunctionTasks, FunctionTasksConfig, held_out
 
 _SLOW, _FAST = (0.3, 0.9), (0.9, 1.5)
 

@@ -11,35 +11,29 @@ import numpy as np
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.folders import Layout, Level, check_is_folder, found_among, named, recognize
-from workbench.tasks.listing import Files, Listing, list_files
-from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.picture_lists import FORM as LIST_FORM
-from workbench.tasks.picture_lists import layout_of_lists, lists_of
-from workbench.tasks.pictures import is_picture, read_pictures, shown, usual_side
+from workbench.tasks.base import Recognition
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import Files, Listing, check_is_folder, list_files
+from workbench.tasks.files.pictures import Color, is_picture, read_squares
+from workbench.tasks.files.words import named, shown
+from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, groups_of
+from workbench.tasks.own.classes import Collection, OwnClasses
+from workbench.tasks.own.fields import color_of_pictures, rotations_of_pictures, side_of_pictures
+from workbench.tasks.own.folders import Layout, found_among, recognize
+from workbench.tasks.own.picture_lists import FORM as LIST_FORM
+from workbench.tasks.own.picture_lists import layout_of_lists, lists_of
 
 
-class ImageFolderConfig(OwnClassesConfig):
+class ImageFolderConfig(ClassFoldersConfig):
     """Where the pictures lie and how they are brought to one shape."""
 
     name: Literal["image_folder"] = "image_folder"
     path: Path | None = field(None, label="Folder", help="Folder with a folder of pictures for each class; or train, "
                               "val and test with such folders in each; or alphabets of characters; or with "
                               "a folder of pictures and a list train.csv, val.csv and test.csv of files and labels.")
-    size: int | None = field(None, label="Side", unit="pixels", help="Every picture is scaled until its shorter side "
-                             "has this size and cropped to a square about its centre; empty for the median shorter "
-                             "side, at least 16 and at most 84.", ge=8, le=512)
-    color: Literal["auto", "grey", "rgb"] = field(
-        "auto", label="Colour", help="Automatic keeps colour where any picture has some.",
-        choices={"auto": "Automatic", "grey": "Grey", "rgb": "Colour"})
-    class_folder: Level = field(
-        "auto", label="Class folder", help="Which folder is the class of a picture. Automatic takes the one that holds "
-        "it, or the top ones where some lie deeper than others; top folders keep what was sorted further, such as by "
-        "session, together.", choices={"auto": "Automatic", "top": "Top folder", "deepest": "Deepest folder"},
-        advanced=True)
-    rotations: bool = field(False, label="Rotations", help="Count every class turned by 90°, 180° and 270° as a class "
-                            "of its own, on the same side of the split; for things that have an upright.")
+    size: int | None = side_of_pictures()
+    color: Color = color_of_pictures()
+    rotations: bool = rotations_of_pictures()
 
 
 class ImageFolder(OwnClasses):
@@ -66,7 +60,10 @@ class ImageFolder(OwnClasses):
     def recognize(cls, listing: Listing) -> Recognition | None:
         """Pictures, whatever lies beside them."""
         pictures = [file for file in listing.files if is_picture(file.name)]
-        if not pictures or listing.is_file:
+        if pictures and listing.is_file:
+            raise DataError(f"{listing.path(pictures[0])} is one picture; name the folder that holds a folder of "
+                            "pictures for each class")
+        if not pictures:
             return None
         if lists := lists_of(listing):
             names = " and ".join(file.name for file in lists[:3])
@@ -91,7 +88,7 @@ class ImageFolder(OwnClasses):
         if config.path.suffix.lower() != ".zip":
             check_is_folder(config.path.expanduser())
         listing = list_files(config.path)
-        root, layout = listing.root, _layout(listing, config.class_folder)
+        root, layout = listing.root, _layout(listing, config)
         files = [file for one in layout.classes for file in one.files]
         if not files:
             more = f". {layout.problems[0]}" if layout.problems else ""
@@ -99,8 +96,7 @@ class ImageFolder(OwnClasses):
                             f"into it{more}")
         paths = Files(root, files)
 
-        side = config.size or usual_side(paths)
-        read = read_pictures(paths, side, side, config.color, paths.stamp)
+        read = read_squares(paths, config.size, config.color, paths.stamp)
         kept = read.kept
         owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
         broken = [f"{shown(files[i].name)} {why}" for i, why in read.broken.items()]
@@ -108,14 +104,18 @@ class ImageFolder(OwnClasses):
         height, width = pixels.shape[2:]
         tone = "grey" if pixels.shape[1] == 1 else "colour"
         problems = (*layout.problems, *named(broken, "{} more pictures cannot be read and were left out"))
-        return Collection(layout.classes, pixels, owners, [files[i].name for i in kept], layout.form, "pictures",
+        own = [files[i] for i in kept]
+        return Collection(layout.classes, pixels, owners, [file.name for file in own], layout.form, "pictures",
                           (f"{height}×{width} {tone}", *layout.notes, *([read.notice] if read.notice else [])),
-                          problems, moments=read.moments)
+                          problems, moments=read.moments, groups=groups_of(layout, own),
+                          grouped_by=GROUPED_BY[config.group_folder])
 
 
-def _layout(listing: Listing, level: Level = "auto") -> Layout:
+def _layout(listing: Listing, config: ImageFolderConfig | None = None) -> Layout:
     """The classes of a folder: those that lists in it give, else those of its folders."""
     lists = lists_of(listing)
     if lists:
         return layout_of_lists(listing, lists)
-    return recognize(found_among(listing.files, listing.problems, is_picture, "picture"), level=level)
+    found = found_among(listing.files, listing.problems, is_picture, "picture")
+    levels = (config.class_folder, config.group_folder) if config is not None else ("auto", "auto")
+    return recognize(found, "pictures", *levels)

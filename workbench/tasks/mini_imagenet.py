@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import os
 import re
 from collections import Counter
 from pathlib import Path
@@ -13,12 +11,14 @@ import numpy as np
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
-from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.benchmarks import Benchmark, BenchmarkConfig
-from workbench.tasks.classes import Labelled
-from workbench.tasks.folders import listed, named
-from workbench.tasks.listing import Listing
-from workbench.tasks.pictures import is_picture, read_pictures, shown
+from workbench.tasks.base import Recognition
+from workbench.tasks.benchmarks.base import Benchmark, BenchmarkConfig
+from workbench.tasks.files.errors import DataError, FileError
+from workbench.tasks.files.listing import FileEntry, Files, Listing, walk
+from workbench.tasks.files.numbers import read_cells
+from workbench.tasks.files.pictures import is_picture, read_pictures
+from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.sampling.classes import Labelled
 
 SPLITS = {"train": "train.csv", "validation": "val.csv", "test": "test.csv"}
 _OFFICIAL = {"train": 64, "validation": 16, "test": 20}
@@ -123,20 +123,17 @@ def read_list(path: Path) -> list[Row]:
         DataError: It cannot be read, or has no columns filename and label.
     """
     try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            lines = csv.DictReader(file)
-            columns = [name.strip() for name in lines.fieldnames or ()]
-            lines.fieldnames = columns
-            if not {"filename", "label"} <= set(columns):
-                raise DataError(f"{path} begins with the columns {listed(columns, 5) or 'of nothing'} and takes "
-                                "filename,label; take the list of Ravi and Larochelle")
-            rows = [Row((line["filename"] or "").strip(), (line["label"] or "").strip()) for line in lines]
-    except OSError as error:
-        raise DataError(f"{path} cannot be read ({error.strerror}); give yourself the right to read it") from error
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise DataError(f"{path} is no list of files ({error}); take the list of Ravi and Larochelle") from error
-    for number, row in enumerate(rows, 2):
-        if not row.filename or not row.label:
+        (_, columns), *lines = read_cells(path)
+    except FileError as error:
+        raise DataError(f"{path} {error}, or take the list of Ravi and Larochelle") from error
+    if not {"filename", "label"} <= set(columns):
+        raise DataError(f"{path} begins with the columns {listed(columns, 5)} and takes filename,label; take the list "
+                        "of Ravi and Larochelle")
+    rows = []
+    for number, cells in lines:
+        line = dict(zip(columns, cells, strict=False))
+        rows.append(Row(line.get("filename", ""), line.get("label", "")))
+        if not all(rows[-1]):
             raise DataError(f"{path}, line {number}: a filename or a label is missing; take the list of Ravi and "
                             "Larochelle, or delete the line")
     if not rows:
@@ -165,9 +162,8 @@ def read_mini_imagenet(images: Path, lists: dict[str, Path]) -> Labelled:
     if not present:
         raise DataError(f"{images} holds none of the {len(rows):,} pictures that {', '.join(SPLITS.values())} name, "
                         f"such as {rows[0].filename}; put them there")
-    paths = [there[row.filename] for row in present]
-    key = [str(images.resolve()), [[row.filename, *_stamp(path)] for row, path in zip(present, paths, strict=True)]]
-    read = read_pictures(paths, _SIDE, _SIDE, "rgb", key)
+    files = Files(images, [there[row.filename] for row in present])
+    read = read_pictures(files, _SIDE, _SIDE, "rgb", files.stamp)
     kept = [present[i] for i in read.kept]
     counts = Counter(row.label for row in kept)  # in the order of the lists, hence sorted by split and class
     problems = named([f"{shown(present[i].filename)} {why}" for i, why in read.broken.items()],
@@ -186,20 +182,10 @@ def read_mini_imagenet(images: Path, lists: dict[str, Path]) -> Labelled:
                     tuple(problems))
 
 
-def _pictures(images: Path) -> dict[str, Path]:
+def _pictures(images: Path) -> dict[str, FileEntry]:
     """Every picture in the folder and in those below it, by its name; of several the first in order of their paths."""
-    found: dict[str, Path] = {}
-    for folder, _, names in sorted(os.walk(images)):
-        for name in names:
-            if is_picture(name):
-                found.setdefault(name, Path(folder, name))
+    found: dict[str, FileEntry] = {}
+    for file in sorted(walk(images)[0], key=lambda file: (file.folder, file.name)):
+        if is_picture(file.name):
+            found.setdefault(file.name.rpartition("/")[2], file)
     return found
-
-
-def _stamp(path: Path) -> tuple[int, int]:
-    """Bytes and time of a picture; one that has vanished is left to whoever reads it."""
-    try:
-        stat = path.stat()
-    except OSError:
-        return 0, 0
-    return stat.st_size, stat.st_mtime_ns

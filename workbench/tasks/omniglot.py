@@ -23,13 +23,13 @@ from workbench import places
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.cache import cached
-from workbench.tasks.classes import ClassTasks, ClassTasksConfig, Labelled
-from workbench.tasks.download import Cancelled, OfficialFile, Progress, fetch_all
-from workbench.tasks.draws import Draws
-from workbench.tasks.listing import Listing
-from workbench.tasks.pictures import is_clutter
+from workbench.tasks.base import Recognition
+from workbench.tasks.files.cache import cached
+from workbench.tasks.files.download import Cancelled, OfficialFile, Progress, fetch_all
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import Listing, is_clutter
+from workbench.tasks.sampling.classes import ClassTasks, ClassTasksConfig, Labelled
+from workbench.tasks.sampling.draws import Draws
 
 HALVES = ("images_background", "images_evaluation")
 VALIDATION_ALPHABETS = (
@@ -162,7 +162,7 @@ def read_omniglot(path: Path | None, split: Literal["lake", "finn"]) -> Labelled
             "or Download… beside the dataset in the window, or put images_background.zip and images_evaluation.zip "
             "from the folder python of github.com/brendenlake/omniglot there, or name their folder in dataset.path")
     sources = [_source(half, halves[half]) for half in HALVES]
-    pixels, about = cached("omniglot", [source.key for source in sources], lambda: _decode(sources))
+    pixels, about, notices = cached("omniglot", [source.key for source in sources], lambda: _decode(sources))
     characters = [tuple(character) for character in about["characters"]]
     counts = np.array(about["counts"], dtype=np.int64)
     names = tuple(f"{alphabet}/{character}".replace("_", " ") for _, alphabet, character in characters)
@@ -172,7 +172,8 @@ def read_omniglot(path: Path | None, split: Literal["lake", "finn"]) -> Labelled
     problems = () if len(counts) == _CHARACTERS else (incomplete,)
     sides = _lake(characters) if split == "lake" else _finn(len(characters))
     return Labelled(pixels, counts, names, sides, tuple(about["files"]), "omniglot",
-                    f"{len(counts):,} characters · {drawings} · {_SIDE}×{_SIDE}", problems)
+                    f"{len(counts):,} characters · {drawings} · {_SIDE}×{_SIDE}" +
+                    "".join(f" · {notice}" for notice in notices), problems)
 
 
 def _lake(characters: list[tuple[str, ...]]) -> tuple[str, ...]:

@@ -13,8 +13,8 @@ from torch import Tensor
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Overview, Spec, Stream
-from workbench.tasks.draws import Draws
-from workbench.tasks.functions import FunctionTasks, FunctionTasksConfig, held_out
+from workbench.tasks.sampling.draws import Draws
+from workbench.tasks.sampling.functions import FunctionTasks, FunctionTasksConfig, held_out
 
 _GRAVITY = 9.81
 _CART = 1.0  # kg

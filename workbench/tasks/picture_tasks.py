@@ -5,23 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 import numpy as np
 
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.folders import listed, named, split_called
-from workbench.tasks.listing import FileEntry, Files, Listing, list_files
-from workbench.tasks.new_task import UNLABELLED
-from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks
-from workbench.tasks.pictures import is_picture, read_pictures, shown, usual_side
-from workbench.tasks.task_splits import OwnTask, TaskCollection, fitting_shape, without_overlap
+from workbench.tasks.base import Recognition
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
+from workbench.tasks.files.pictures import Color, is_picture, read_squares
+from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.own.fields import color_of_pictures, side_of_pictures
+from workbench.tasks.own.ready_made import NOT_LABELLED, Place, placed_at, whole_tasks
+from workbench.tasks.own.task_splits import OwnTask, TaskCollection, fitting_shape, without_overlap
+from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks
 
 FORM = "ready-made picture tasks"
-_QUERIES = frozenset(UNLABELLED)
 
 
 class PictureTasksConfig(OwnClassTasksConfig):
@@ -30,21 +31,8 @@ class PictureTasksConfig(OwnClassTasksConfig):
     name: Literal["picture_tasks"] = "picture_tasks"
     path: Path | None = field(None, label="Folder", help="Folder with a folder for each task, in which there are "
                               "support and query with a folder of pictures for each class.")
-    size: int | None = field(None, label="Side", unit="pixels", help="Every picture is scaled until its shorter side "
-                             "has this size and cropped to a square about its centre; empty for the median shorter "
-                             "side, at least 16 and at most 84.", ge=8, le=512)
-    color: Literal["auto", "grey", "rgb"] = field(
-        "auto", label="Colour", help="Automatic keeps colour where any picture has some.",
-        choices={"auto": "Automatic", "grey": "Grey", "rgb": "Colour"})
-
-
-class Place(NamedTuple):
-    """Where a picture stands: its task (below the split), the split, the part of the task, and its class."""
-
-    task: str
-    split: str
-    is_support: bool
-    class_name: str
+    size: int | None = side_of_pictures()
+    color: Color = color_of_pictures()
 
 
 _Members = dict[tuple[str, str], list[tuple[int, Place]]]
@@ -56,7 +44,7 @@ class PictureTasks(OwnTasks):
     `task/support/class/picture` and `task/query/class/picture`.
 
     Tasks may lie in folders called train, val and test. Queries that lie in no class folder are not labelled, so they
-    cannot be trained on and are left out.
+    cannot be trained on and are left out; where no task has others, both parts are drawn from the supports.
     """
 
     Config = PictureTasksConfig
@@ -86,15 +74,14 @@ class PictureTasks(OwnTasks):
         """Most pictures lie in a folder below a support or a query."""
         pictures = [file for file in listing.files if is_picture(file.name)]
         placed = [place for file in pictures if (place := placed_at(file)) is not None]
-        parts: dict[tuple[str, str], set[bool]] = {}
-        for place in placed:
-            parts.setdefault((place.split, place.task), set()).add(place.is_support)
-        whole = sum(len(own) == 2 for own in parts.values())
-        if whole < 2 or 2 * len(placed) < len(listing.files):
+        whole = len(whole_tasks(placed))
+        if not whole or 2 * len(placed) < len(listing.files):
             return None
-        tasks = _tasks(without_overlap(_members(enumerate(placed)), "pictures")[0])
+        labelled = ((row, place) for row, place in enumerate(placed) if place.class_name)
+        tasks, _ = _tasks(without_overlap(_members(labelled), "pictures")[0])
         shape = fitting_shape(tasks, TaskConfig()) if tasks else TaskConfig()
-        return Recognition(FORM, f"{whole:,} folders hold support and query", 0.9,
+        folders = "1 folder holds" if whole == 1 else f"{whole:,} folders hold"
+        return Recognition(FORM, f"{folders} support and query", 0.9,
                            experiment={f"task.{name}": getattr(shape, name) for name in ("ways", "shots", "queries")})
 
     @classmethod
@@ -103,18 +90,18 @@ class PictureTasks(OwnTasks):
         assert config.path is not None  # noqa: S101 - the caller has checked
         listing = list_files(config.path)
         pictures = [file for file in listing.files if is_picture(file.name)]
-        files = [file for file in pictures if placed_at(file) is not None]
+        files = [file for file in pictures if (place := placed_at(file)) is not None and place.class_name]
         if not files:
             raise DataError(f"{config.path} holds no pictures in task/support/class and task/query/class; make a "
                             "folder for each task and these folders in it")
         paths = Files(listing.root, files)
-        side = config.size or usual_side(paths)
-        read = read_pictures(paths, side, side, config.color, paths.stamp)
+        read = read_squares(paths, config.size, config.color, paths.stamp)
         kept = read.kept
         places = ((row, placed_at(files[int(number)])) for row, number in enumerate(kept))
         members, overlaps = without_overlap(_members((row, place) for row, place in places if place), "pictures")
-        tasks = _tasks(members)
-        problems = [*listing.problems, *_without_class(pictures), *overlaps, *_lacking(members, tasks)]
+        tasks, is_judged = _tasks(members)
+        problems = [*listing.problems, *(_without_class(pictures) if is_judged else [NOT_LABELLED]), *overlaps,
+                    *_lacking(members, tasks)]
         problems += named([f"{shown(files[i].name)} {why}" for i, why in read.broken.items()],
                           "{} more pictures cannot be read and were left out")
         if not tasks:
@@ -127,18 +114,6 @@ class PictureTasks(OwnTasks):
                               raw="pixels / 255")
 
 
-def placed_at(file: FileEntry) -> Place | None:
-    """Where a labelled picture stands by the folders above it; None where it is not labelled or in no task."""
-    parts = file.name.split("/")[:-1]
-    for at in range(1, len(parts) - 1):
-        part = parts[at].lower()
-        if part == "support" or part in _QUERIES:
-            split = split_called(parts[0]) if at > 1 else ""
-            task = "/".join(parts[1 if split else 0 : at])
-            return Place(task, split, part == "support", "/".join(parts[at + 1 :]))
-    return None
-
-
 def _members(placed: Iterable[tuple[int, Place]]) -> _Members:
     members: _Members = {}
     for row, place in placed:
@@ -146,24 +121,26 @@ def _members(placed: Iterable[tuple[int, Place]]) -> _Members:
     return members
 
 
-def _tasks(members: _Members) -> tuple[OwnTask, ...]:
-    """The tasks with two classes or more in their support."""
+def _tasks(members: _Members) -> tuple[tuple[OwnTask, ...], bool]:
+    """The tasks with two classes or more in their support, and whether they have queries that can be judged; where none
+    has any, they have no part for each of their examples, so that both are drawn from the support."""
     tasks = []
+    is_judged = any(not place.is_support for own in members.values() for _, place in own)
     for (split, name), own in sorted(members.items()):
         classes = tuple(sorted({place.class_name for _, place in own if place.is_support}))
         known = [(row, place) for row, place in own if place.class_name in classes]
-        if len(classes) < 2 or all(place.is_support for _, place in known):
+        if len(classes) < 2 or (is_judged and all(place.is_support for _, place in known)):
             continue
         tasks.append(OwnTask(
             name, np.array([row for row, _ in known], dtype=np.int64),
             np.array([classes.index(place.class_name) for _, place in known], dtype=np.int64), classes, split,
-            support=np.array([place.is_support for _, place in known])))
-    return tuple(tasks)
+            support=np.array([place.is_support for _, place in known]) if is_judged else None))
+    return tuple(tasks), is_judged
 
 
 def _without_class(pictures: Sequence[FileEntry]) -> list[str]:
     """A sentence on the pictures that no class folder holds."""
-    loose = [shown(file.name) for file in pictures if placed_at(file) is None]
+    loose = [shown(file.name) for file in pictures if (place := placed_at(file)) is None or not place.class_name]
     if not loose:
         return []
     return [f"{len(loose):,} {'picture lies' if len(loose) == 1 else 'pictures lie'} in no class folder of a support "

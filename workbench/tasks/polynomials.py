@@ -11,8 +11,8 @@ from torch import Tensor
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Overview, Spec, Stream
-from workbench.tasks.draws import Draws
-from workbench.tasks.functions import FunctionTasks, FunctionTasksConfig, held_out
+from workbench.tasks.sampling.draws import Draws
+from workbench.tasks.sampling.functions import FunctionTasks, FunctionTasksConfig, held_out
 
 # Each term has a share of its own in what the functions differ by, and the sizes are those of the usual sine waves.
 _LARGEST = (1.0, 0.5, 0.2, 0.04)

@@ -12,17 +12,20 @@ from torch import Tensor
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Overview, Recognition
-from workbench.tasks.cache import cached
-from workbench.tasks.class_files import Read, collected, files_of, layout_of, read_each
-from workbench.tasks.listing import FileEntry, Listing, list_files
-from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
+from workbench.tasks.base import NewGuess, NewTask, Overview, Recognition, Spec
+from workbench.tasks.files.cache import cached
+from workbench.tasks.files.each import read_each
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
+from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
+from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
+from workbench.tasks.own.classes import Collection, OwnClasses
+from workbench.tasks.own.new_files import read_new_files
 
 FORM, NOUN = "recordings", "recording"
 
 
-class RecordingsConfig(OwnClassesConfig):
+class RecordingsConfig(ClassFoldersConfig):
     """Where the recordings lie and how they become pictures of sound."""
 
     name: Literal["recordings"] = "recordings"
@@ -46,6 +49,7 @@ class Recordings(OwnClasses):
 
     Config = RecordingsConfig
     title = "Recordings"
+    reading_form = FORM
     raw = f"mel energies in decibels below the largest, {QUIETEST:g} to 0, rows from high to low frequency"
 
     @classmethod
@@ -57,7 +61,10 @@ class Recordings(OwnClasses):
     def recognize(cls, listing: Listing) -> Recognition | None:
         """Recordings in folders, whatever lies beside them."""
         count = len(listing.having(SUFFIXES))
-        if not count or listing.is_file:
+        if count and listing.is_file:
+            raise DataError(f"{listing.path(listing.files[0])} is one recording; name the folder that holds a folder "
+                            "of recordings for each class")
+        if not count:
             return None
         many, share = len(layout_of(listing, SUFFIXES, NOUN).classes), count / len(listing.files)
         place = "1 folder" if many == 1 else f"{many:,} folders"
@@ -74,7 +81,7 @@ class Recordings(OwnClasses):
         """Decode every recording of the folder."""
         assert config.path is not None  # noqa: S101 - the caller has checked
         listing = readable(list_files(config.path))
-        layout = layout_of(listing, SUFFIXES, NOUN)
+        layout = layout_of(listing, SUFFIXES, NOUN, config)
         files = files_of(layout, config.path, NOUN)
         look = Spectrograms(config.rate, config.seconds, config.mels)
 
@@ -83,15 +90,32 @@ class Recordings(OwnClasses):
             return read.inputs, {"kept": list(read.kept), "broken": list(read.broken), "is_lasting": read.is_lasting}
 
         # Some wav files, too, are read by the package alone: with it more is readable than the cache may hold.
-        key = [str(listing.root.resolve()), files, config.rate, config.seconds, config.mels, has_package()]
-        inputs, about = cached("recordings", key, decode, is_kept=lambda about: about["is_lasting"])
+        key = [Files(listing.root, files).stamp, config.rate, config.seconds, config.mels, has_package()]
+        inputs, about, notices = cached("recordings", key, decode, is_kept=lambda about: about["is_lasting"])
         read = Read(inputs, about["kept"], about["broken"])
         if not read.kept:
             raise DataError(f"{config.path}: none of the {len(files):,} recordings can be read: {files[0].name} "
                             f"{read.broken[0][1]}")
         return collected(layout, files, read, form=FORM, noun=NOUN, facts=(
-            f"{config.seconds:g} s at {config.rate:,} samples a second", f"{config.mels} mel bands"),
-            reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels})
+            f"{config.seconds:g} s at {config.rate:,} samples a second", f"{config.mels} mel bands", *notices),
+            reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels},
+            grouped_by=GROUPED_BY[config.group_folder])
+
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """Class folders of labelled recordings, and others in a folder `unlabelled`."""
+        return read_new_files(readable(list_files(folder)), spec, SUFFIXES, NOUN, Spectrograms.of(spec.reading).read)
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """Recordings, where most of the files are some."""
+        listing = list_files(folder)
+        if len(listing.having(SUFFIXES)) * 2 <= len(listing.files):
+            return None
+        usual = RecordingsConfig()
+        look = Spectrograms(usual.rate, usual.seconds, usual.mels)
+        return NewGuess(0.8, Spec("classification", "image", look.shape, 5, raw="log-mel", reading={
+            "form": FORM, "rate": look.rate, "seconds": look.seconds, "mels": look.mels}))
 
     def overview(self) -> Overview:
         """As of every dataset of classes, with a dozen spectrograms to look at."""

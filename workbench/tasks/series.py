@@ -13,24 +13,28 @@ from torch import Tensor
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Recognition
-from workbench.tasks.by_label import plain_labels, sorted_by_label
-from workbench.tasks.cache import cached
-from workbench.tasks.class_files import FileError, PassingError, Read, collected, files_of, layout_of, read_each
-from workbench.tasks.folders import named, split_called
-from workbench.tasks.listing import FileEntry, Listing, list_files
-from workbench.tasks.own_classes import Collection, OwnClasses, OwnClassesConfig
-from workbench.tasks.pictures import shown
-from workbench.tasks.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
-from workbench.tasks.series_files import ARRAYS, TABLES, alike, read_series
-from workbench.tasks.series_rows import FEWEST_STEPS, look_at, read_rows
-from workbench.tasks.watching import tell
+from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
+from workbench.tasks.files.cache import cached
+from workbench.tasks.files.each import read_each
+from workbench.tasks.files.errors import DataError, FileError, PassingError
+from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
+from workbench.tasks.files.resampling import LONGEST, SHORTEST, Fit, Values, fitted, usual_length
+from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, ordered, read_series
+from workbench.tasks.files.series_rows import FEWEST_STEPS, Rows, look_at, read_rows
+from workbench.tasks.files.watching import tell
+from workbench.tasks.files.words import named, shown, split_called
+from workbench.tasks.own.by_label import plain_labels, sorted_by_label
+from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
+from workbench.tasks.own.classes import Collection, OwnClasses
+from workbench.tasks.own.new_files import among, new_task, read_new_files
 
 FORM, NOUN = "time series", "series"
+SUPPORT, QUERY = "support.csv", "query.csv"
+_SURE = 0.5
 _FILES = TABLES | ARRAYS
 
 
-class SeriesConfig(OwnClassesConfig):
+class SeriesConfig(ClassFoldersConfig):
     """Where the series lie and how they are brought to one length."""
 
     name: Literal["series"] = "series"
@@ -39,6 +43,9 @@ class SeriesConfig(OwnClassesConfig):
                               "channel, or npy.")
     label: str | None = field(None, label="Label column", help="Name of the column that holds the class of a row, or "
                               "its number from 1; empty to find it.")
+    group: str | None = field(None, label="Group column", help="Of a table with a series in every row the name of a "
+                              "column such as subject or session, or its number from 1: what shares a value of it "
+                              "stays on one side of the split.")
     length: int | None = field(None, label="Length", unit="steps", help="Every series is brought to so many steps; "
                                f"empty for the median, at least {SHORTEST} and at most {LONGEST}.", ge=8, le=8192)
     fit: Fit = field("resample", label="Unequal lengths", help="Resampling puts values on the straight lines between "
@@ -56,6 +63,7 @@ class TimeSeries(OwnClasses):
 
     Config = SeriesConfig
     title = "Time series"
+    reading_form = FORM
     raw = "values as they are in the files, [channels, steps]"
     input_kinds = frozenset({"series"})
 
@@ -80,7 +88,8 @@ class TimeSeries(OwnClasses):
         if many < 2 or listing.is_file or all(split_called(one.name) for one in layout.classes):
             return None  # folders that are called as splits hold something else than a class each
         if not _is_series(listing, layout.classes[0].files[0]):
-            return None
+            # Its reader says what is wrong with them, unless somebody else has a use for them.
+            return Recognition("unknown", f"files lie in {many:,} folders, and the first is no series", 0.05)
         count = sum(len(one.files) for one in layout.classes)
         return Recognition(FORM, f"{count:,} files lie in {many:,} folders and hold a series each",
                            0.92 * count / len(listing.files))
@@ -96,6 +105,39 @@ class TimeSeries(OwnClasses):
         assert config.path is not None  # noqa: S101 - the caller has checked
         listing = list_files(config.path)
         return _of_rows(listing, config) if tables_of(listing) else _of_files(listing, config)
+
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """Tables with a series in every row, `support.csv` with labels and `query.csv`; or class folders of files with
+        a series each, and others in a folder `unlabelled`."""
+        channels, length = spec.input_shape
+        names, fit = tuple(spec.reading["names"]), spec.reading["fit"]
+        if (folder / SUPPORT).is_file() or (folder / QUERY).is_file():
+            return _new_rows(folder, spec)
+
+        def read(path: Path) -> Tensor:
+            one = ordered(read_series(path), names)
+            if len(one.values) != channels:
+                raise FileError(f"has {len(one.values)} channels and this learner knows {channels}; give it as many")
+            return brought([one.values], length, fit)[0]
+
+        return read_new_files(list_files(folder), spec, _FILES, NOUN, read)
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """Tables or files of series; None where there are none that can be read."""
+        if (folder / SUPPORT).is_file():
+            spec = _spec_of_rows(folder / SUPPORT)
+            return None if spec is None else NewGuess(0.7, spec)
+        listing = list_files(folder)
+        files = [file for file in listing.having(_FILES) if file.folder]
+        if any(file.folder.lower() == "support" for file in files):
+            return None  # a table in no folder of a class says the class of its rows itself
+        kept, names, _ = alike(read_each([listing.path(file) for file in files], read_series).good)
+        if not kept or np.median([one.values.shape[1] for one in kept.values()]) < FEWEST_STEPS:
+            return None  # a few rows are examples rather than steps in time
+        channels = len(next(iter(kept.values())).values)
+        return NewGuess(0.7, _spec_of_series([one.values.shape[1] for one in kept.values()], channels, names))
 
 
 def _is_series(listing: Listing, file: FileEntry) -> bool:
@@ -136,6 +178,7 @@ class _Tables(NamedTuple):
 
     labels: list[str]
     splits: list[str]
+    groups: list[str]
     series: list[Values]
     where: list[str]
     problems: list[str]
@@ -155,18 +198,20 @@ def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
         lengths = [one.shape[1] for one in found.series]
         length = config.length or usual_length(lengths)
         facts = _facts(len(found.series[0]), lengths, length, config.fit, found.gaps)
-        about = {"labels": plain_labels(found.labels), "splits": found.splits, "where": found.where, "facts": facts,
-                 "problems": found.problems, "names": found.names,
+        about = {"labels": plain_labels(found.labels), "splits": found.splits, "groups": found.groups,
+                 "where": found.where, "facts": facts, "problems": found.problems, "names": found.names,
                  "is_lasting": found.is_lasting}
         return brought(found.series, length, config.fit), about
 
-    key = [str(listing.root.resolve()), files, config.label, config.length, config.fit]
-    inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
+    key = [Files(listing.root, files).stamp, config.label, config.group, config.length, config.fit]
+    inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     placed = sorted_by_label(about["labels"], about["splits"], NOUN)
     problems = (*listing.problems, *named(about["problems"], "{} more lines were left out"), *placed.problems)
     return Collection(placed.classes, inputs[torch.from_numpy(placed.rows)], placed.owners,
-                      [about["where"][row] for row in placed.rows], FORM, NOUN, (*about["facts"], *placed.notes),
-                      problems, _reading(inputs, about["names"], config))
+                      [about["where"][row] for row in placed.rows], FORM, NOUN,
+                      (*about["facts"], *notices, *placed.notes), problems, _reading(inputs, about["names"], config),
+                      groups=[about["groups"][row] for row in placed.rows] if config.group else None,
+                      grouped_by=f"the column {config.group}")
 
 
 def _reading(inputs: Tensor, names: Sequence[str], config: SeriesConfig) -> dict[str, Any]:
@@ -176,13 +221,13 @@ def _reading(inputs: Tensor, names: Sequence[str], config: SeriesConfig) -> dict
 
 def _read_tables(listing: Listing, files: Sequence[FileEntry], config: SeriesConfig) -> _Tables:
     """Every row of every table; those whose channels are not the first one's are named and left out."""
-    found = _Tables([], [], [], [], [], (), 0, is_lasting=True)
+    found = _Tables([], [], [], [], [], [], (), 0, is_lasting=True)
     gaps, is_lasting = 0, True
     names: tuple[str, ...] = ()
     for done, file in enumerate(files):
         tell(done, len(files))
         try:
-            rows = read_rows(listing.path(file), config.label)
+            rows = read_rows(listing.path(file), config.label, config.group)
         except FileError as error:
             found.problems.append(f"{shown(file.name)} {error}")
             is_lasting &= not isinstance(error, PassingError)
@@ -194,6 +239,7 @@ def _read_tables(listing: Listing, files: Sequence[FileEntry], config: SeriesCon
             continue
         gaps, names = gaps + rows.gaps, names or rows.columns.names
         found.labels.extend(rows.labels)
+        found.groups.extend(rows.groups)
         found.splits.extend([_split_of(file)] * len(rows.series))
         found.series.extend(rows.series)
         found.where.extend(f"{file.name}, line {line}" for line in rows.lines)
@@ -208,7 +254,7 @@ def _split_of(file: FileEntry) -> str:
 
 def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
     assert config.path is not None  # noqa: S101 - the caller has checked
-    layout = layout_of(listing, _FILES, NOUN)
+    layout = layout_of(listing, _FILES, NOUN, config)
     files = files_of(layout, config.path, NOUN)
 
     def read() -> tuple[Tensor, Any]:
@@ -225,7 +271,57 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
         return inputs, {"kept": list(kept), "broken": sorted((broken | odd).items()), "names": names, "facts": facts,
                         "is_lasting": is_lasting}
 
-    key = [str(listing.root.resolve()), files, config.length, config.fit]
-    inputs, about = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
+    key = [Files(listing.root, files).stamp, config.length, config.fit]
+    inputs, about, notices = cached("series", key, read, is_kept=lambda about: about["is_lasting"])
     return collected(layout, files, Read(inputs, about["kept"], about["broken"]), form=FORM, noun=NOUN,
-                     facts=tuple(about["facts"]), reading=_reading(inputs, about["names"], config))
+                     facts=(*about["facts"], *notices), reading=_reading(inputs, about["names"], config),
+                     grouped_by=GROUPED_BY[config.group_folder])
+
+
+def _new_rows(folder: Path, spec: Spec) -> NewTask:
+    channels, length = spec.input_shape
+    tables = [_new_table(folder / name, is_labelled=name == SUPPORT) for name in (SUPPORT, QUERY)]
+    problems: list[str] = []
+    for name, rows in zip((SUPPORT, QUERY), tables, strict=True):
+        found = len(rows.columns.channels)
+        if found != channels:
+            raise DataError(f"{folder / name} has {found} channels and this learner knows {channels}; give it as many")
+        problems += [f"{name}, {problem}" for problem in rows.problems]
+        if not rows.series:
+            raise DataError(f"{folder / name} holds no series that can be read{among(problems)}")
+    support, query = tables
+    classes = sorted(set(support.labels))
+    if len(classes) < 2:
+        raise DataError(f"{folder / SUPPORT} holds series of {len(classes)} class and a task needs two or more; "
+                        "add labelled rows of others")
+    inputs, queries = (brought(rows.series, length, spec.reading["fit"]) for rows in tables)
+    return new_task(support.labels, inputs, queries, names=[f"{QUERY}, line {line}" for line in query.lines],
+                 problems=problems, spec=spec)
+
+
+def _new_table(path: Path, *, is_labelled: bool) -> Rows:
+    if not path.exists():
+        raise DataError(f"{path.parent} holds no {path.name}; a new task for this learner is a {SUPPORT} with a "
+                        f"series and its label in every row, and a {QUERY} with series alone")
+    try:
+        return read_rows(path, None, is_labelled=is_labelled)
+    except FileError as error:
+        raise DataError(f"{path} {error}") from error
+
+
+def _spec_of_rows(path: Path) -> Spec | None:
+    try:
+        if look_at(path, None).certainty < _SURE:
+            return None
+        rows = read_rows(path, None)
+    except FileError:
+        return None
+    if not rows.series:
+        return None
+    return _spec_of_series([one.shape[1] for one in rows.series], len(rows.columns.channels), ())
+
+
+def _spec_of_series(lengths: Sequence[int], channels: int, names: Sequence[str]) -> Spec:
+    length = usual_length(lengths)
+    return Spec("classification", "series", (channels, length), 5, raw="values", reading={
+        "form": FORM, "channels": channels, "length": length, "names": list(names), "fit": "resample"})

@@ -13,8 +13,8 @@ from torch import Tensor
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Floor, Overview, Spec, Stream
-from workbench.tasks.draws import Draws
-from workbench.tasks.functions import FunctionTasks, FunctionTasksConfig
+from workbench.tasks.sampling.draws import Draws
+from workbench.tasks.sampling.functions import FunctionTasks, FunctionTasksConfig
 
 
 class SinusoidsConfig(FunctionTasksConfig):

@@ -6,20 +6,24 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Examples, Recognition, Spec
-from workbench.tasks.folders import listed
-from workbench.tasks.listing import FileEntry, Listing, list_files
-from workbench.tasks.new_task import NewTask, normalized
-from workbench.tasks.own_classes import Collection, OwnClasses
-from workbench.tasks.rows import RowsConfig, by_class, find_columns, with_label
-from workbench.tasks.tables import TABLE_SUFFIXES, Encoder, Table, fitted, guess_label, kind_of, read_table
+from workbench.tasks.base import Examples, NewGuess, NewTask, Recognition, Spec
+from workbench.tasks.files.encoding import Encoded, Encoder, fitted, schema_of
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.tables import TABLE_SUFFIXES, guess_label, kind_of, read_table
+from workbench.tasks.own.classes import Collection, OwnClasses
+from workbench.tasks.own.new_tables import new_label, new_table, targets_of
+from workbench.tasks.own.new_task import normalized
+from workbench.tasks.own.ready_made import part_of_task
+from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label
 
 FORM = "one table, classes in a column"
-SUPPORT, QUERY = "support.csv", "query.csv"
 
 
 class TableConfig(RowsConfig):
@@ -34,12 +38,13 @@ class OneTable(OwnClasses):
     """N-way K-shot tasks from the rows of one csv or tsv file whose classes a column names.
 
     Numbers are taken as they are, with the median for a missing one and a feature that says so; a column of few values
-    becomes a feature for each. Names of the rows and long texts are left out. A column `split` is honoured. Inputs are
-    normalized with the mean and the deviation of the training examples.
+    becomes a feature for each, and one of many that come back is hashed. Names of the rows and long texts are left out.
+    A column `split` is honoured. Medians, values, mean and deviation are those of the training examples.
     """
 
     Config = TableConfig
     title = "Table"
+    reading_form = "table"
     raw = "numbers and one-hot values of the columns of a table"
     input_kinds = frozenset({"vector"})
 
@@ -63,7 +68,7 @@ class OneTable(OwnClasses):
             return Recognition("unknown", f"{file.name} is a table, and in none of its columns values repeat as "
                                "those of a class do", 0.1)
         if not any(kind_of(table, name) in ("numeric", "categorical") for name in table.columns if name != label):
-            return None
+            return Recognition("unknown", f"{file.name} is a table without numbers or columns of few values", 0.05)
         many = len(set(table.texts(label)) - {""})
         return Recognition(FORM, f"the column {label} of {file.name} has {many:,} values in {len(table):,} rows", 0.5,
                            {"label": label})
@@ -80,102 +85,52 @@ class OneTable(OwnClasses):
         table = read_table(table_file(config.path.expanduser()), config.header)
         columns = find_columns(table, config)
         labelled, unlabelled = with_label(table, columns.label)
-        found = fitted(labelled, columns.without)
-        rows = by_class(found.table, columns, config.held_out)
-        encoder = found.encoder
-        reading = {"form": "table", "label": columns.label, "header": config.header, **encoder.reading}
-        many = len(encoder.features)
-        return Collection(rows.classes, torch.from_numpy(encoder.encode(rows.table)), rows.owners,
+        schema = schema_of(labelled, columns.without)
+        rows = by_class(schema.table, columns, config.held_out)
+
+        def fit(training: NDArray[np.int64]) -> Encoded:
+            encoder = schema.fit(rows.table, training)
+            reading = {"form": cls.reading_form, "label": columns.label, "header": config.header, **encoder.reading}
+            return Encoded(torch.from_numpy(encoder.encode(rows.table)), reading, encoder.facts)
+
+        return Collection(rows.classes, torch.empty(len(rows.table), 0), rows.owners,
                           [rows.table.where(row) for row in range(len(rows.table))], FORM, "rows",
-                          (f"{many:,} feature{'s' * (many != 1)}", *found.notes, *rows.notes),
-                          (*table.problems, *unlabelled, *found.problems, *rows.problems), reading)
+                          (*schema.notes, *rows.notes),
+                          (*table.problems, *unlabelled, *schema.problems, *rows.problems), fit=fit,
+                          groups=rows.groups, grouped_by=f"the column {columns.group}")
 
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each feature over the training examples, but of names that were hashed."""
+        return Encoder.of(self.labelled.reading).scaled(*super().normalization())
 
-def only_table(listing: Listing, suffixes: frozenset[str]) -> FileEntry | None:
-    """The one table of a listing, where notes at most lie beside it."""
-    tables = listing.having(suffixes)
-    others = [file for file in listing.files if file.suffix not in (*suffixes, ".md", ".txt", ".pdf", ".html", "")]
-    return tables[0] if len(tables) == 1 and not others else None
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """`support.csv` with the columns that a learner was trained on and the label, and `query.csv` with the same
+        columns, with or without the label."""
+        encoder = Encoder.of(spec.reading)
+        column = str(spec.reading["label"])
+        needs = (f"a support.csv with the columns that it was trained on and the column {column}, and a query.csv with "
+                 "the same ones")
+        support, query = (new_table(folder, name, spec.reading["header"], column, needs)
+                          for name in ("support", "query"))
+        label = new_label(support, query, spec, encoder.columns)
+        support, problems = with_label(support, label)
+        names, targets = targets_of(support, label)
+        inputs, query_inputs = (torch.from_numpy(encoder.encode(table)) for table in (support, query))
+        return NewTask(names, Examples(normalized(inputs, spec), targets), normalized(query_inputs, spec),
+                       tuple(query.where(row) for row in range(len(query))),
+                       (*support.problems, *query.problems, *problems))
 
-
-def table_file(path: Path, suffixes: frozenset[str] = TABLE_SUFFIXES, what: str = "csv or tsv file") -> Path:
-    """The table at a path, or the only one below a folder or in a zip.
-
-    Raises:
-        DataError: There is none, or more than one.
-    """
-    listing = list_files(path)
-    tables = listing.files if listing.is_file else tuple(listing.having(suffixes))
-    if len(tables) == 1:
-        return listing.path(tables[0])
-    if not tables:
-        raise DataError(f"{path} holds no {what}; name the file itself")
-    raise DataError(f"{path} holds {len(tables):,} tables: {listed([file.name for file in tables], 5)}; name one of "
-                    "them in dataset.path")
-
-
-def read_new(folder: Path, spec: Spec) -> NewTask:
-    """A new task for a learner of tables: `support.csv` with the columns that it was trained on and the label, and
-    `query.csv` with the same columns, with or without the label.
-
-    Raises:
-        DataError: A file or a column is missing, or a cell is no number.
-    """
-    encoder = Encoder.of(spec.reading)
-    support, query = (new_table(folder, name, spec) for name in (SUPPORT, QUERY))
-    label = new_label(support, query, spec, encoder.columns)
-    support, problems = with_label(support, label)
-    names, targets = targets_of(support, label)
-    inputs, query_inputs = (torch.from_numpy(encoder.encode(table)) for table in (support, query))
-    return NewTask(names, Examples(normalized(inputs, spec), targets), normalized(query_inputs, spec),
-                   tuple(query.where(row) for row in range(len(query))),
-                   (*support.problems, *query.problems, *problems))
-
-
-def usual_spec(folder: Path) -> Spec | None:
-    """What a learner for this new task would be made for; None where its support has no column of classes."""
-    if not (folder / SUPPORT).is_file():
-        return None
-    support = read_table(folder / SUPPORT)
-    label = guess_label(support)
-    if label is None or kind_of(support, label) == "numeric":
-        return None
-    encoder = fitted(support, [label]).encoder
-    return Spec("classification", "vector", (len(encoder.features),), len(set(support.texts(label)) - {""}),
-                reading={"form": "table", "label": label, "header": "auto", **encoder.reading})
-
-
-def new_table(folder: Path, name: str, spec: Spec) -> Table:
-    """A table of a new task.
-
-    Raises:
-        DataError: It is not there or cannot be read.
-    """
-    if not (folder / name).exists():
-        raise DataError(f"{folder} holds no {name}; a new task for this learner is a {SUPPORT} with the columns that "
-                        f"it was trained on and the column {spec.reading['label']}, and a {QUERY} with the same ones")
-    return read_table(folder / name, spec.reading["header"])
-
-
-def new_label(support: Table, query: Table, spec: Spec, used: tuple[str, ...]) -> str:
-    """The column of the support that says the class: the one that it was in training, or the only one that is new.
-
-    Raises:
-        DataError: There is none, or it is not clear which.
-    """
-    label = str(spec.reading["label"])
-    if label in support.columns:
-        return label
-    new = [name for name in support.columns if name not in used]
-    guess = new[0] if len(new) == 1 else guess_label(support, {*used, *query.columns})
-    if guess is None:
-        raise DataError(f"{support.path} has no column {label}, which says the class of each row; its columns are "
-                        f"{listed(support.columns, 12)}")
-    return guess
-
-
-def targets_of(support: Table, label: str) -> tuple[tuple[str, ...], torch.Tensor]:
-    """Names of the classes and the number [rows] of each row's."""
-    cells = support.texts(label)
-    names = sorted(set(cells))
-    return tuple(names), torch.tensor([names.index(cell) for cell in cells])
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """A support whose rows belong to classes that a column names."""
+        support = part_of_task(folder, "support", "auto", "class")
+        if support is None:
+            return None
+        label = guess_label(support)
+        if label is None or kind_of(support, label) == "numeric":
+            return None
+        encoder = fitted(support, [label]).encoder
+        ways = len(set(support.texts(label)) - {""})
+        return NewGuess(0.4, Spec("classification", "vector", (len(encoder.features),), ways, reading={
+            "form": cls.reading_form, "label": label, "header": "auto", **encoder.reading}))

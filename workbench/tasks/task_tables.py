@@ -8,35 +8,35 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal
 
 import numpy as np
-import torch
+from numpy.typing import NDArray
 
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, found
-from workbench.tasks.base import DataError, Examples, MeantDataError, Recognition, Spec
-from workbench.tasks.listing import Listing, list_files, with_notes
-from workbench.tasks.new_task import NewTask
-from workbench.tasks.own_tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
-from workbench.tasks.pictures import is_picture
-from workbench.tasks.tables import Encoder, Table, fitted, guess_label, kind_of, read_table
-from workbench.tasks.task_forms import (
-    FORMS,
-    WEAK_NAMES,
-    Form,
-    Layout,
-    Said,
-    collected,
-    lay_out,
-)
-from workbench.tasks.task_splits import TaskCollection, fitting_shape
-from workbench.tasks.task_targets import CLASS_NAMES, in_order, is_of_classes
+from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
+from workbench.tasks.files.delimited import Header
+from workbench.tasks.files.encoding import Encoder
+from workbench.tasks.files.errors import DataError, MeantDataError
+from workbench.tasks.files.listing import Listing, list_files, with_notes
+from workbench.tasks.files.pictures import is_picture
+from workbench.tasks.files.tables import guess_label, kind_of
+from workbench.tasks.own.fields import header_of_tables, ignored_columns
+from workbench.tasks.own.new_tables import read_new_rows, spec_of_values
+from workbench.tasks.own.task_forms import FORMS, WEAK_NAMES, Form, Layout, Said, lay_out
+from workbench.tasks.own.task_rows import collected
+from workbench.tasks.own.task_splits import TaskCollection, fitting_shape
+from workbench.tasks.own.task_targets import CLASS_NAMES
+from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks, OwnValueTasksConfig
 
-_CERTAINTY: dict[Form, float] = {"ready": 0.9, "long": 0.85, "columns": 0.8, "files": 0.6}
+_CERTAINTY: dict[Form, float] = {"ready": 0.96, "long": 0.85, "columns": 0.8, "files": 0.6}
 
 
 class TaskTableColumns(Choice):
-    """Which columns are what; what is left empty is guessed."""
+    """Where the tables lie and which columns are what; what is left empty is guessed."""
 
+    path: Path | None = field(None, label="Tables", help="A table with a column that names the task of each row, or "
+                              "with a task in each column; or a folder with a table for each task, or with support.csv "
+                              "and query.csv in a folder for each task.")
     layout: Literal["auto", "long", "files", "columns", "ready"] = field(
         "auto", label="Layout", help="How tasks lie in the tables.",
         choices={"auto": "Automatic", "long": "A task column", "files": "A table a task",
@@ -49,29 +49,20 @@ class TaskTableColumns(Choice):
                                 "them, or what all their names begin with; empty for those with many missing cells.")
     group: str | None = field(None, label="Group", help="Column of what may lie on one side of the split only, such as "
                               "the patient or the compound; empty for none.")
-    ignore: str | None = field(None, label="Ignore", help="Columns to pass over, with commas between them; empty for "
-                               "none.")
-    header: Literal["auto", "yes", "no"] = field(
-        "auto", label="Header", help="Whether the first row names the columns.", advanced=True,
-        choices={"auto": "Automatic", "yes": "Yes", "no": "No"})
+    ignore: str | None = ignored_columns()
+    header: Header = header_of_tables()
 
 
 class TaskTablesConfig(TaskTableColumns, OwnValueTasksConfig):
-    """Where the tables lie and which columns are what."""
+    """For targets that are values."""
 
     name: Literal["task_tables"] = "task_tables"
-    path: Path | None = field(None, label="Tables", help="A table with a column that names the task of each row, or "
-                              "with a task in each column; or a folder with a table for each task, or with support.csv "
-                              "and query.csv in a folder for each task.")
 
 
 class ClassTaskTablesConfig(TaskTableColumns, OwnClassTasksConfig):
-    """The same for targets that are classes."""
+    """For targets that are classes."""
 
     name: Literal["class_task_tables"] = "class_task_tables"
-    path: Path | None = field(None, label="Tables", help="A table with a column that names the task of each row, or "
-                              "with a task in each column; or a folder with a table for each task, or with support.csv "
-                              "and query.csv in a folder for each task.")
 
 
 class TableTasks(OwnTasks):
@@ -79,6 +70,10 @@ class TableTasks(OwnTasks):
 
     has_classes: ClassVar[bool]
     input_kinds = frozenset({"vector"})
+
+    def normalization(self, training: NDArray[np.int64]) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each feature over the training rows, but of names that were hashed."""
+        return Encoder.of(self.found.reading).scaled(*super().normalization(training))
 
     @classmethod
     def what_it_reads(cls) -> str:
@@ -92,6 +87,7 @@ class TableTasks(OwnTasks):
             return None
         path = listing.root / listing.files[0].name if listing.is_file else listing.root
         is_asked_for = listing.said.get("form") == cls.name()
+        layout = None
         try:
             config = with_notes(cls.Config.model_validate({"path": path}))
             said = _said(config)
@@ -102,9 +98,19 @@ class TableTasks(OwnTasks):
         except DataError as error:
             if cls._is_meant(listing):
                 raise MeantDataError(str(error)) from error
+            if layout is not None and layout.form == "columns" and _lacks_features(layout):
+                raise MeantDataError(
+                    f"{layout.table.path}: {layout.why}, and no other column says anything that they could be "
+                    "predicted from; add columns of features, such as descriptors or the SMILES of each compound"
+                ) from error
             return None  # somebody else may read it; whoever names this dataset is told what is wrong
         return Recognition(FORMS[layout.form], layout.why, _certainty(layout, listing, said),
                            {"layout": layout.form, **_guessed(layout)}, cls._demanded(found))
+
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """`support.csv` with the columns of its data, and `query.csv` without the target."""
+        return read_new_rows(folder, spec)
 
     @classmethod
     def _is_meant(cls, listing: Listing) -> bool:
@@ -156,6 +162,7 @@ class TaskTables(TableTasks):
 
     Config = TaskTablesConfig
     title = "Tables of tasks"
+    reading_form = "task_tables"
     task_kinds = frozenset({"regression"})
     has_classes = False
 
@@ -163,6 +170,12 @@ class TaskTables(TableTasks):
     def suggest(cls, kind: TaskKind) -> Mapping[str, Any]:  # noqa: ARG003
         """A small network and ten points."""
         return {"backbone.name": "mlp", "task.shots": 10, "task.queries": 10, "training.iterations": 5000}
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """A support with a named target of numbers."""
+        spec = spec_of_values(folder)
+        return None if spec is None else NewGuess(0.5, spec)
 
 
 class ClassTaskTables(TableTasks):
@@ -175,6 +188,7 @@ class ClassTaskTables(TableTasks):
 
     Config = ClassTaskTablesConfig
     title = "Tables of tasks with classes"
+    reading_form = "class_task_tables"
     task_kinds = frozenset({"classification"})
     has_classes = True
 
@@ -222,101 +236,14 @@ def _is_of_a_class(layout: Layout) -> bool:
     return label is not None and not are_alike
 
 
+def _lacks_features(layout: Layout) -> bool:
+    """Whether sparse columns are all that a table has beside the names of its rows, so that nobody else reads it."""
+    return _has_gaps(layout) and all(kind_of(layout.table, name) in ("id", "empty") for name in layout.table.columns
+                                     if name not in layout.targets)
+
+
 def _has_gaps(layout: Layout) -> bool:
     """Whether most rows lack a column before one that they have, as series do not, which end early at the most."""
     present = np.stack([~layout.table.missing(name) for name in layout.targets], axis=1)
     before = np.minimum.accumulate(present, axis=1)
     return bool((present & ~before).any(1).mean() > 0.5)
-
-
-def read_new(folder: Path, spec: Spec) -> NewTask:
-    """A new task for a learner of tables: `support.csv` with the columns of its data, `query.csv` without the target.
-
-    The target is the column that is called as in training, else the last that is no input.
-
-    Raises:
-        DataError: A table is missing, or a column, or a number.
-    """
-    encoder, header = Encoder.of(spec.reading), spec.reading["header"]
-    support, query = (_read_part(folder, name, header) for name in ("support.csv", "query.csv"))
-    inputs = [_normalized(encoder, table, spec) for table in (support, query)]
-    targets = _targets(support, encoder, spec)
-    if spec.kind == "classification":
-        labels, names = _labels(support, targets[0], spec)
-        examples = Examples(inputs[0], torch.from_numpy(labels))
-    else:
-        examples, names = Examples(inputs[0], _scaled(support, targets, spec)), ()
-    return NewTask(names, examples, inputs[1], tuple(query.where(row) for row in range(len(query))),
-                   (*support.problems, *query.problems))
-
-
-def usual_spec(folder: Path) -> Spec | None:
-    """What a learner for a new task of values would be made for; None without a named target of numbers."""
-    if not all((folder / name).is_file() for name in ("support.csv", "query.csv")):
-        return None
-    support, query = (read_table(folder / name) for name in ("support.csv", "query.csv"))
-    targets = [name for name in support.columns if name not in query.columns]
-    if not support.has_header or not targets or any(
-            kind_of(support, name) != "numeric" or is_of_classes(support, name) for name in targets):
-        return None
-    encoder = fitted(support, targets).encoder
-    return Spec("regression", "vector", (len(encoder.features),), len(targets),
-                reading={"form": "task_tables", "targets": targets, "header": "yes", **encoder.reading})
-
-
-def _read_part(folder: Path, name: str, header: Any) -> Table:
-    path = folder / name
-    if not path.is_file():
-        raise DataError(f"{folder} holds no {name}; a new task for this learner is a support.csv with inputs and "
-                        "targets and a query.csv with inputs")
-    return read_table(path, header)
-
-
-def _normalized(encoder: Encoder, table: Table, spec: Spec) -> torch.Tensor:
-    return (torch.from_numpy(encoder.encode(table)) - torch.tensor(spec.mean)) / torch.tensor(spec.deviation)
-
-
-def _targets(support: Table, encoder: Encoder, spec: Spec) -> tuple[str, ...]:
-    known = tuple(spec.reading["targets"])
-    if known and set(known) <= set(support.columns):
-        return known
-    count = 1 if spec.kind == "classification" else spec.outputs
-    others = [name for name in support.columns if name not in encoder.columns]
-    if len(others) < count:
-        wanted = f", called {', '.join(known)}" if known else ""
-        raise DataError(f"{support.path} has no column of the target{wanted}; add it behind the inputs")
-    return tuple(others[-count:])
-
-
-def _labels(support: Table, target: str, spec: Spec) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[str, ...]]:
-    """Labels [rows], and the name of each: those of training where all tasks have the same."""
-    numbers = support.numbers(target)
-    texts = support.texts(target).tolist() if np.isnan(numbers).any() else [f"{one:.12g}" for one in numbers]
-    if "" in texts:
-        place = support.path.parent / support.where(texts.index(""))
-        raise DataError(f"{place}: the target {target} is empty; fill it in or delete the row")
-    known = tuple(spec.reading.get("classes", ()))
-    strange = next((row for row, one in enumerate(texts) if known and one not in known), None)
-    if strange is not None:
-        raise DataError(f"{support.path.parent / support.where(strange)}: {texts[strange]!r} in the target {target} is "
-                        f"none of the classes that the learner knows: {', '.join(known)}")
-    names = known or in_order(set(texts))
-    absent = [one for one in names if one not in texts]
-    if absent or len(names) < 2:
-        raise DataError(f"{support.path}: no row is of the class {absent[0]}; add one" if absent else
-                        f"{support.path}: all rows are of the class {names[0]}; add some of another")
-    return np.array([names.index(one) for one in texts], dtype=np.int64), names
-
-
-def _scaled(support: Table, targets: tuple[str, ...], spec: Spec) -> torch.Tensor:
-    """Target values [rows, outputs] as the learner takes them."""
-    values = np.stack([support.numbers(name) for name in targets], axis=1)
-    bad = np.argwhere(np.isnan(values))
-    if len(bad):
-        row, column = (int(one) for one in bad[0])
-        cell, name = support.frame[targets[column]].iloc[row], targets[column]
-        raise DataError(f"{support.path.parent / support.where(row)}: {cell!r} in the target {name} is no number; "
-                        "correct it or delete the line")
-    middle, spread = (np.array(spec.reading.get(name, usual)) for name, usual in
-                      (("target_mean", 0.0), ("target_deviation", 1.0)))
-    return torch.from_numpy((values - middle) / spread).float()

@@ -12,18 +12,13 @@ from pydantic import field_validator
 
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
-from workbench.tasks.base import DataError, Examples, Recognition, Spec
-from workbench.tasks.delimited import TABLE_SUFFIXES, Header, read_text
-from workbench.tasks.folders import Found, Layout, listed, named, recognize
-from workbench.tasks.json_lines import JSON_LINES_SUFFIXES, read_json_lines
-from workbench.tasks.listing import FileEntry, Listing, list_files
-from workbench.tasks.new_task import UNLABELLED, NewTask, normalized, sorted_out
-from workbench.tasks.own_classes import Collection, OwnClasses
-from workbench.tasks.pictures import shown
-from workbench.tasks.rows import RowsConfig, by_class, find_columns, with_label, without
-from workbench.tasks.table import new_label, only_table, table_file, targets_of
-from workbench.tasks.tables import Table, guess_label, kind_of, read_table
-from workbench.tasks.text_features import (
+from workbench.tasks.base import Examples, NewGuess, NewTask, Recognition, Spec
+from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_text
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.json_lines import JSON_LINES_SUFFIXES, read_json_lines
+from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table
+from workbench.tasks.files.text_features import (
     Ngrams,
     TextFeatures,
     dimensions,
@@ -31,6 +26,12 @@ from workbench.tasks.text_features import (
     guess_text,
     is_whole,
 )
+from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.own.classes import Collection, OwnClasses
+from workbench.tasks.own.folders import Found, Layout, recognize
+from workbench.tasks.own.new_tables import new_label, targets_of
+from workbench.tasks.own.new_task import UNLABELLED, normalized, sorted_out
+from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label, without
 
 IN_TABLE, IN_FOLDERS = "texts in a table", "texts by class"
 _TEXT_TABLES = TABLE_SUFFIXES | JSON_LINES_SUFFIXES
@@ -72,6 +73,7 @@ class Texts(OwnClasses):
 
     Config = TextsConfig
     title = "Texts"
+    reading_form = "texts"
     raw = "hashed counts of words or characters of length 1, or embeddings"
     input_kinds = frozenset({"vector"})
 
@@ -115,6 +117,55 @@ class Texts(OwnClasses):
         return _read_table(read_texts(table_file(path, _TEXT_TABLES, "csv, tsv or jsonl file and no .txt files"),
                                       config.header), config)
 
+    @classmethod
+    def read_new(cls, folder: Path, spec: Spec) -> NewTask:
+        """Either `support` and `query` as csv, tsv or jsonl with the columns that a learner was trained on, the label
+        in `support` at least; or a folder of .txt files for each class and more of them in `unlabelled`."""
+        features = TextFeatures.of(spec.reading)
+        if not any(_table_called(folder, name) for name in ("support", "query")):
+            return _new_of_folders(folder, spec, features)
+        tables = []
+        for name in ("support", "query"):
+            path = _table_called(folder, name)
+            if path is None:
+                raise DataError(f"{folder} holds no {name}.csv, .tsv or .jsonl; a new task is a support with texts and "
+                                "labels and a query with texts")
+            tables.append(read_texts(path, spec.reading["header"]))
+            tables[-1].check_has(features.columns, "which the learner was trained on")
+        label = new_label(tables[0], tables[1], spec, features.columns)
+        labelled, problems = with_label(tables[0], label)
+        (support, short), (query, lacking) = (_whole(table, features) for table in (labelled, tables[1]))
+        for table in (support, query):
+            if not len(table):
+                raise DataError(f"{table.path} holds no whole row in {listed(features.columns, 3)}; write some into it")
+        names, targets = targets_of(support, label)
+        inputs, query_inputs = (normalized(torch.from_numpy(features.encode(table)), spec)
+                                for table in (support, query))
+        return NewTask(names, Examples(inputs, targets), query_inputs,
+                       tuple(query.where(row) for row in range(len(query))),
+                       (*support.problems, *query.problems, *problems, *short, *lacking))
+
+    @classmethod
+    def guess_new(cls, folder: Path) -> NewGuess | None:
+        """Texts, in tables or in folders."""
+        path = _table_called(folder, "support")
+        if path is None:
+            listing = list_files(folder)
+            classes = {file.folder for file in listing.having(_PLAIN_TEXT)} - {"", *UNLABELLED}
+            if not listing.files or len(listing.having(_PLAIN_TEXT)) < len(listing.files):
+                return None
+            label, features, ways = "label", TextFeatures("text"), len(classes)
+        else:
+            support = read_texts(path, "auto")
+            text, embeddings = guess_text(support) or "", guess_embeddings(support)
+            found = guess_label(support, {text, *embeddings})
+            if found is None or not (text or embeddings):
+                return None
+            label, ways = found, len(set(support.texts(found)))
+            features = TextFeatures(text, embeddings, dimensions(support, embeddings) if embeddings else 256)
+        return NewGuess(0.6, Spec("classification", "vector", (features.features,), max(2, ways), reading={
+            "form": cls.reading_form, "label": label, "header": "auto", **features.reading}))
+
 
 def read_texts(path: Path, header: Header) -> Table:
     """A table of texts, whatever its form.
@@ -134,7 +185,8 @@ def _recognized(path: Path) -> Recognition | None:
     embeddings, text = guess_embeddings(table), guess_text(table)
     label = guess_label(table, {*embeddings, text or ""})
     if label is None or not (embeddings or text):
-        return None
+        is_ours = path.suffix.lower() in JSON_LINES_SUFFIXES  # so its reader says what is missing
+        return Recognition("unknown", f"{path.name} lacks a column of texts or of labels", 0.1) if is_ours else None
     settings = {"label": label} if embeddings else {"label": label, "text": text}
     many = len(set(table.texts(label)) - {""})
     what = f"columns {embeddings[0]} to {embeddings[-1]} are embeddings" if len(embeddings) > 1 else \
@@ -163,12 +215,13 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
     features = TextFeatures("" if embeddings else text, embeddings, size, config.ngrams)
     whole, lacking = _whole(labelled, features)
     rows = by_class(whole, columns, config.held_out)
-    reading = {"form": "texts", "label": columns.label, "header": config.header, **features.reading}
+    reading = {"form": Texts.reading_form, "label": columns.label, "header": config.header, **features.reading}
     what = f"embeddings of {size}" if embeddings else f"{config.ngrams} hashed to {size}"
     return Collection(rows.classes, torch.from_numpy(features.encode(rows.table)), rows.owners,
                       [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
                       (what, *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading,
-                      words=tuple(rows.table.texts(text)) if text else ())
+                      words=tuple(rows.table.texts(text)) if text else (), groups=rows.groups,
+                      grouped_by=f"the column {columns.group}")
 
 
 def _whole(table: Table, features: TextFeatures) -> tuple[Table, list[str]]:
@@ -194,7 +247,7 @@ def _read_folders(listing: Listing, config: TextsConfig) -> Collection:
         raise DataError(f"{listing.root} holds no texts in folders of their class; put the .txt files of each class "
                         f"into a folder{f'. {broken[0]}' if broken else ''}")
     features = TextFeatures("text", (), config.features, config.ngrams)
-    reading = {"form": "texts", "label": "label", "header": "auto", **features.reading}
+    reading = {"form": Texts.reading_form, "label": "label", "header": "auto", **features.reading}
     return Collection(layout.classes, torch.from_numpy(features.hashed(texts)),
                       np.array([files[i][0] for i in kept], dtype=np.int64), [files[i][1].name for i in kept],
                       IN_FOLDERS, "texts", (f"{config.ngrams} hashed to {config.features}", *layout.notes),
@@ -217,39 +270,6 @@ def _read_files(root: Path, files: Sequence[FileEntry]) -> tuple[list[str], list
         kept.append(number)
         problems += said
     return texts, kept, problems
-
-
-def read_new(folder: Path, spec: Spec) -> NewTask:
-    """A new task for a learner of texts.
-
-    Either `support` and `query` as csv, tsv or jsonl with the columns that it was trained on, the label in `support`
-    at least; or a folder of .txt files for each class and more of them in `unlabelled`.
-
-    Raises:
-        DataError: It is no such task, with what is missing.
-    """
-    features = TextFeatures.of(spec.reading)
-    if not any(_table_called(folder, name) for name in ("support", "query")):
-        return _new_of_folders(folder, spec, features)
-    tables = []
-    for name in ("support", "query"):
-        path = _table_called(folder, name)
-        if path is None:
-            raise DataError(f"{folder} holds no {name}.csv, .tsv or .jsonl; a new task is a support with texts and "
-                            "labels and a query with texts")
-        tables.append(read_texts(path, spec.reading["header"]))
-        tables[-1].check_has(features.columns, "which the learner was trained on")
-    label = new_label(tables[0], tables[1], spec, features.columns)
-    labelled, problems = with_label(tables[0], label)
-    (support, short), (query, lacking) = (_whole(table, features) for table in (labelled, tables[1]))
-    for table in (support, query):
-        if not len(table):
-            raise DataError(f"{table.path} holds no whole row in {listed(features.columns, 3)}; write some into it")
-    names, targets = targets_of(support, label)
-    inputs, query_inputs = (normalized(torch.from_numpy(features.encode(table)), spec) for table in (support, query))
-    return NewTask(names, Examples(inputs, targets), query_inputs,
-                   tuple(query.where(row) for row in range(len(query))),
-                   (*support.problems, *query.problems, *problems, *short, *lacking))
 
 
 def _new_of_folders(folder: Path, spec: Spec, features: TextFeatures) -> NewTask:
@@ -275,27 +295,6 @@ def _new_of_folders(folder: Path, spec: Spec, features: TextFeatures) -> NewTask
                    Examples(normalized(torch.from_numpy(inputs), spec), torch.from_numpy(labels)),
                    normalized(torch.from_numpy(features.hashed(texts)), spec),
                    tuple(shown(unlabelled[i].name) for i in kept), (*listing.problems, *problems, *said))
-
-
-def usual_spec(folder: Path) -> Spec | None:
-    """What a learner for this new task would be made for; None where it holds no texts."""
-    path = _table_called(folder, "support")
-    if path is None:
-        listing = list_files(folder)
-        classes = {file.folder for file in listing.having(_PLAIN_TEXT)} - {"", *UNLABELLED}
-        if not listing.files or len(listing.having(_PLAIN_TEXT)) < len(listing.files):
-            return None
-        label, features, ways = "label", TextFeatures("text"), len(classes)
-    else:
-        support = read_texts(path, "auto")
-        text, embeddings = guess_text(support) or "", guess_embeddings(support)
-        found = guess_label(support, {text, *embeddings})
-        if found is None or not (text or embeddings):
-            return None
-        label, ways = found, len(set(support.texts(found)))
-        features = TextFeatures(text, embeddings, dimensions(support, embeddings) if embeddings else 256)
-    return Spec("classification", "vector", (features.features,), max(2, ways),
-                reading={"form": "texts", "label": label, "header": "auto", **features.reading})
 
 
 def _table_called(folder: Path, name: str) -> Path | None:

@@ -16,10 +16,12 @@ from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import ROLES, find
 from workbench.experiment.resolve import resolve
-from workbench.tasks.base import DataError, Floor, Overview, TaskSource
-from workbench.tasks.check import check_data
-from workbench.tasks.preview import Example, Preview, examples, preview
-from workbench.tasks.recognizer import NEW_TASK, UNKNOWN
+from workbench.tasks.base import Floor, Overview, TaskSource
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.listing import walked_once
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.preview import Example, Preview, examples, preview
+from workbench.tasks.looking.recognizer import NEW_TASK, UNKNOWN
 
 MOST_SAMPLES = 12
 
@@ -110,8 +112,9 @@ def previewed(tables: Mapping[str, Any]) -> Previewed:
         ExperimentError: The experiment cannot be run.
     """
     experiment = resolve(tables)
-    source = open_source(experiment, torch.device("cpu"))
-    return Previewed(preview(source, experiment), source)
+    with walked_once():
+        source = open_source(experiment, torch.device("cpu"))
+        return Previewed(preview(source, experiment), source)
 
 
 def _unusable(blank: Look, reason: str, path: Any, task: TaskConfig) -> Look:

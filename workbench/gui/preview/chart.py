@@ -17,9 +17,8 @@ from workbench.gui.plots.style import brush, font, pen
 from workbench.gui.plots.surface import LEFT_WIDTH, Surface, label_axis
 from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme, blend
-from workbench.tasks.base import Count
-from workbench.tasks.classes import SPLIT_NAMES
-from workbench.tasks.preview import sorted_counts
+from workbench.tasks.base import SPLIT_NAMES, Count
+from workbench.tasks.looking.preview import sorted_counts
 
 MOST_NAMED, FEWEST = 20, 8
 LARGEST_NAME = 210

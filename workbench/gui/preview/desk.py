@@ -16,7 +16,7 @@ from workbench.gui.jobs import Done, Jobs
 from workbench.gui.preview.dialog import LOOKING, PreviewDialog
 from workbench.gui.theme import Theme
 from workbench.tasks.base import TaskSource
-from workbench.tasks.preview import examples, tasks
+from workbench.tasks.looking.preview import examples, tasks
 
 _PROGRESS_MILLISECONDS = 200
 _KEYS = ("preview", "preview examples", "preview tasks")

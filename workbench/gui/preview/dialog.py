@@ -28,7 +28,7 @@ from workbench.gui.preview.sentences import floor_sentence
 from workbench.gui.preview.tasks_view import TasksView
 from workbench.gui.style import set_tone
 from workbench.gui.theme import Theme
-from workbench.tasks.preview import Example, Preview, WholeTask
+from workbench.tasks.looking.preview import Example, Preview, WholeTask
 
 LOOKING = "Looking at the data …"
 _SIZE = QSize(880, 700)

@@ -12,7 +12,7 @@ from PySide6.QtGui import QColor, QImage, QPainter, QPen, QPolygonF
 
 from workbench.gui.plots.pictures import as_image
 from workbench.gui.theme import Theme
-from workbench.tasks.preview import Example
+from workbench.tasks.looking.preview import Example
 
 MOST_DEVIATIONS = 2.5
 BAR_PIXELS = 4

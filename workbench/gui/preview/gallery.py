@@ -22,7 +22,7 @@ from workbench.gui.plots.style import font
 from workbench.gui.plots.widgets import named
 from workbench.gui.preview.drawing import Painter
 from workbench.gui.theme import Theme
-from workbench.tasks.preview import Example, ExampleKind
+from workbench.tasks.looking.preview import Example, ExampleKind
 
 CELLS: dict[ExampleKind, QSize] = {"picture": QSize(96, 96), "spectrogram": QSize(144, 96), "series": QSize(168, 84),
                                    "points": QSize(204, 116), "row": QSize(168, 84), "text": QSize(240, 84)}

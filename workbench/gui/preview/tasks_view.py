@@ -13,7 +13,7 @@ from workbench.gui.plots.style import font
 from workbench.gui.plots.widgets import named
 from workbench.gui.preview.drawing import DOT, Painter, paint_points
 from workbench.gui.theme import Theme
-from workbench.tasks.preview import Example, ExampleKind, TaskRow, WholeTask
+from workbench.tasks.looking.preview import Example, ExampleKind, TaskRow, WholeTask
 
 CELLS: dict[ExampleKind, QSize] = {"picture": QSize(46, 46), "spectrogram": QSize(69, 46), "series": QSize(92, 46),
                                    "points": QSize(92, 46), "row": QSize(92, 46), "text": QSize(216, 60)}

@@ -1,0 +1,85 @@
+"""What is written beside the data goes before every guess about them, wherever the data lie."""
+
+from __future__ import annotations
+
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from workbench.tasks.base import TaskSource
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.recognizer import recognize_data
+
+Folders = Callable[..., Path]
+Opener = Callable[..., TaskSource]
+NAMES = [f"class {number:02}" for number in range(20)]
+
+
+def test_fields_of_the_file_count_also_where_they_decide_how_examples_are_split(
+        tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES[:4], pictures=10)
+    (tmp_path / "dataset.toml").write_text('held_out = "examples"\nrotations = true\n')
+    source = opened("image_folder", path=tmp_path, task={"ways": 2, "queries": 1})
+    assert source.holds_out_examples
+    assert source.spec.classes == 16
+
+
+def test_what_the_person_chose_otherwise_stays(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES)
+    (tmp_path / "dataset.toml").write_text("size = 24\n")
+    assert opened("image_folder", path=tmp_path).spec.input_shape == (3, 24, 24)
+    assert opened("image_folder", path=tmp_path, size=12).spec.input_shape == (3, 12, 12)
+
+
+@pytest.mark.parametrize(("text", "message"), [
+    ("sise = 24\n", "dataset.toml: no field is called 'sise'; did you mean 'size'"),
+    ("size = 2\n", "dataset.size: input should be greater than or equal to 8, not 2"),
+    ("size = = 2\n", "dataset.toml is no TOML"),
+    ('form = "nonsense"\n', "dataset.toml: form: no form is called 'nonsense'"),
+])
+def test_a_mistake_in_it_is_named_and_no_guess_takes_its_place(tmp_path: Path, class_folders: Folders, text: str,
+                                                              message: str) -> None:
+    class_folders(tmp_path, NAMES)
+    (tmp_path / "dataset.toml").write_text(text)
+    report = check_data(tmp_path)
+    assert not report["usable"]
+    assert message in report["problems"][0]
+
+
+def test_fields_that_one_form_alone_has_decide_between_two(tmp_path: Path) -> None:
+    rows = [f"{name},{value}.5,{value},{value % 3}" for value, name in enumerate(list("abcdefgh") * 12)]
+    (tmp_path / "data.csv").write_text("\n".join(["kind,width,depth,user", *rows]))
+    (tmp_path / "dataset.toml").write_text('label = "kind"\nignore = "user"\n')
+    found = recognize_data(tmp_path)
+    assert (found.dataset, found.settings["label"]) == ("table", "kind")
+
+
+def test_a_zip_is_read_as_its_folder_would_be_and_so_is_the_file_inside(
+        tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    folder = class_folders(tmp_path / "folder", NAMES)
+    (folder / "dataset.toml").write_text("size = 12\n")
+    archive = tmp_path / "pictures.zip"
+    with zipfile.ZipFile(archive, "w") as packed:
+        for file in sorted(folder.rglob("*")):
+            packed.write(file, file.relative_to(folder))
+    assert check_data(archive)["usable"]
+    source = opened("image_folder", path=archive)
+    assert source.spec.input_shape == (3, 12, 12)
+    assert source.overview().classes == opened("image_folder", path=folder).overview().classes
+
+
+@pytest.mark.parametrize("member", ["../out.png", "/abs.png"])
+def test_a_zip_that_names_files_outside_its_folder_is_refused(tmp_path: Path, member: str) -> None:
+    with zipfile.ZipFile(tmp_path / "bad.zip", "w") as packed:
+        packed.writestr(member, b"x")
+    with pytest.raises(DataError, match="lies outside its folder"):
+        recognize_data(tmp_path / "bad.zip")
+
+
+def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
+    (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04 torn")
+    (problem,) = check_data(tmp_path / "torn.zip")["problems"]
+    assert "is no whole zip" in problem

@@ -1,0 +1,81 @@
+"""Data of every kind that will not do: the report is a sentence with the place and the remedy, never a fault."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from workbench.tasks.looking.check import check_data
+
+Folders = Callable[..., Path]
+Writer = Callable[..., Path]
+ROWS = "".join(f"{n}.5,{n % 7},kind {n % 4}\n" for n in range(80))
+
+
+@pytest.mark.parametrize(("name", "content", "sentence"), [
+    ("a.csv", b"", "is empty; write a row with the names of the columns"),
+    ("a.csv", b"a,b,kind\n", "has a header and no rows"),
+    ("a.csv", ("a,b,kind\n" + ROWS.replace("kind 3", '"kind 3', 1)).encode(),
+     "line 5: a quotation mark opens there that is never closed"),
+    ("a.csv", bytes(range(256)) * 20, "is no text in UTF-8, UTF-16 or Windows-1252"),
+    ("a.csv", b"PK\x03\x04" + bytes(99), "is a spreadsheet or a zip, whatever its name says"),
+    ("a.csv", b"a,kind\n" + b"".join(b",k%d\n" % (n % 4) for n in range(80)), "no column of numbers or of few values"),
+    ("a.csv", b"name,kind\n" + b"".join(b"n%d,k%d\n" % (n, n) for n in range(80)), "no column whose values repeat"),
+    ("a.jsonl", b'{"text": "a b", "label": "x"}\n{"text": \n', "has no column of texts that are mostly different"),
+    ("a.png", b"", "is one picture; name the folder that holds a folder of pictures for each class"),
+    ("a.wav", b"RIFF", "is one recording; name the folder that holds a folder of recordings for each class"),
+    ("a.npz", b"PK\x03\x04junk", "cannot be read (File is not a zip file); save it again"),
+    ("a.zip", b"no zip", "is no whole zip (File is not a zip file); download or pack it again"),
+    ("a.json", b"[" * 5000, "no dataset reads these files, by their suffixes: .json (1)")])
+def test_a_file_that_will_not_do_has_its_sentence(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
+    (tmp_path / name).write_bytes(content)
+    report = check_data(tmp_path / name)
+    assert not report["usable"]
+    assert sentence in report["problems"][0]
+    assert name in report["problems"][0]
+    assert json.loads(json.dumps(report)) == report
+
+
+def test_arrays_of_objects_and_without_labels_are_named(tmp_path: Path) -> None:
+    np.savez(tmp_path / "objects.npz", x=np.array([{}] * 9, dtype=object), y=np.arange(9))
+    np.savez(tmp_path / "bare.npz", x=np.zeros((9, 2)))
+    assert "holds x of shape [9] and type object; save numbers" in check_data(tmp_path / "objects.npz")["problems"][0]
+    assert "holds x of shape [9, 2] and type float64 and no y" in check_data(tmp_path / "bare.npz")["problems"][0]
+
+
+def test_files_of_words_in_class_folders_are_no_series(tmp_path: Path) -> None:
+    for one in "abc":
+        (tmp_path / one).mkdir()
+        (tmp_path / one / "1.csv").write_text("x\n" + "word\n" * 20)
+    report = check_data(tmp_path)
+    assert (report["form"], report["usable"]) == ("unknown", False)
+    assert "a/1.csv has 'word' in line 2, column 1, which is no number" in report["problems"][0]
+
+
+def test_pipes_and_folders_that_are_called_as_files_are_passed_over(tmp_path: Path, class_folders: Folders) -> None:
+    class_folders(tmp_path, [f"class {i:02}" for i in range(15)])
+    os.mkfifo(tmp_path / "class 00" / "pipe.png")
+    (tmp_path / "class 01" / "folder.png").mkdir()
+    report = check_data(tmp_path)
+    assert (report["usable"], report["classes"], report["examples"]) == (True, 15, 90)
+    assert report["problems"] == ["class 00/pipe.png is a link to nothing or no file at all; delete or mend it"]
+
+
+def test_labels_that_exist_only_in_test_are_said(tmp_path: Path, class_folders: Folders, write_picture: Writer) -> None:
+    class_folders(tmp_path / "test", [f"class {i:02}" for i in range(15)])
+    write_picture(tmp_path / "train" / "who.png")
+    report = check_data(tmp_path)
+    assert report["usable"]
+    assert "there is no train folder, so the classes were split anew" in report["facts"]
+    assert report["problems"][0].startswith("1 picture lies in no class folder and was left out: train/who.png")
+
+
+def test_names_of_any_letters_are_no_trouble(tmp_path: Path, class_folders: Folders) -> None:
+    root = class_folders(tmp_path / 'a b [c] (d) \'e" 日本', [f"тест {i:02}\n" for i in range(15)])
+    report = check_data(root)
+    assert (report["usable"], report["classes"], report["problems"]) == (True, 15, [])

@@ -1,0 +1,1 @@
+"""Reads what people have: folders, zips, tables, pictures, recordings, arrays; knows of no classes and no tasks."""

@@ -1,0 +1,330 @@
+"""How rows of tables become numbers for a learner: which columns say something, and what training rows tell of them."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.tables import MOST_VALUES, Table, kind_of
+from workbench.tasks.files.words import listed
+
+CodingKind = Literal["numeric", "categorical", "hashed", "letters"]
+
+# Numbers in columns called so are names of things, not amounts: item 7 is no more than item 3.
+_NAMES_A_THING = re.compile(r"(?i:(.*[ _.-])?(id|uuid|guid)|item|movie|film|product|song|track|artist|book|article|"
+                            r"game|recipe|restaurant|dish|compound|molecule|drug)|.*[a-z]I[dD]")
+# Notations in which neighbouring letters say what a thing is made of.
+_NOTATIONS = re.compile(r"(.*[ _.-])?(smiles|selfies|inchi|sequence|peptide|protein)", re.IGNORECASE)
+_SIZES, _LETTERS = (16, 512), 256
+
+
+class Encoded(NamedTuple):
+    """Inputs that were made with what the training rows tell.
+
+    Attributes:
+        inputs: [rows, features] float32.
+        reading: As in `Spec`.
+        facts: What is to be said of the features.
+    """
+
+    inputs: Tensor
+    reading: Mapping[str, Any]
+    facts: tuple[str, ...]
+
+
+class Coding(NamedTuple):
+    """How a column becomes features.
+
+    Attributes:
+        name: The column.
+        kind: "numeric"; "categorical", a feature for each known value; "hashed", two of `size` features for each value,
+            known or not (Serrà and Karatzoglou 2017, Bloom embeddings); or "letters", counts of runs of up to three
+            letters, hashed to `size` features and scaled to length 1.
+        median: What stands for a missing number.
+        marks_missing: Whether a feature says where a number was missing.
+        values: Known values, each a feature that is 1 where the cell has it.
+        has_commas: Whether a comma parted decimals, and a point thousands.
+        size: Features that values are hashed to; 0 where they are not.
+    """
+
+    name: str
+    kind: CodingKind
+    median: float = 0.0
+    marks_missing: bool = False
+    values: tuple[str, ...] = ()
+    has_commas: bool = False
+    size: int = 0
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Names of the features."""
+        if self.kind == "numeric":
+            return (self.name, *([f"{self.name} is missing"] if self.marks_missing else []))
+        if self.kind == "categorical":
+            return tuple(f"{self.name} = {value}" for value in self.values)
+        return tuple(f"{self.name} # {place}" for place in range(self.size))
+
+    def encode(self, table: Table) -> NDArray[np.float64]:
+        """[rows, features] of the column.
+
+        Raises:
+            DataError: A cell of a column of numbers is neither a number nor missing.
+        """
+        make = {"numeric": _numeric, "categorical": _categorical, "hashed": _hashed, "letters": _letters}[self.kind]
+        return make(table, self)
+
+
+@dataclass(frozen=True)
+class Encoder:
+    """Turns the rows of tables with the same columns into the same features.
+
+    Attributes:
+        codings: How each column is turned, in order.
+    """
+
+    codings: tuple[Coding, ...]
+
+    @classmethod
+    def of(cls, reading: Mapping[str, Any]) -> Encoder:
+        """The encoder that was written as `reading`."""
+        return cls(tuple(Coding(**{**one, "values": tuple(one["values"])}) for one in reading["columns"]))
+
+    @property
+    def reading(self) -> dict[str, Any]:
+        """Plain values that `of` reads."""
+        return {"columns": [{**one._asdict(), "values": list(one.values)} for one in self.codings]}
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns that it reads."""
+        return tuple(one.name for one in self.codings)
+
+    @property
+    def features(self) -> tuple[str, ...]:
+        """Name of each feature."""
+        return tuple(name for one in self.codings for name in one.features)
+
+    @property
+    def facts(self) -> tuple[str, ...]:
+        """What is to be said of the features."""
+        many = len(self.features)
+        hashed = [f"{one.name} hashed to {one.size} features, "
+                  f"{'by runs of its letters' if one.kind == 'letters' else 'two for each value'}"
+                  for one in self.codings if one.size]
+        return (f"{many:,} feature{'s' * (many != 1)}", *hashed)
+
+    @property
+    def is_hashed(self) -> NDArray[np.bool_]:
+        """[features] whether a feature is one of many that a value was hashed to.
+
+        Those are nearly always zero, and over their small deviation they would weigh more than all else.
+        """
+        return np.array([bool(one.size) for one in self.codings for _ in one.features], dtype=np.bool_)
+
+    def scaled(self, mean: Sequence[float], deviation: Sequence[float]
+               ) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation that inputs are normalized with: those that were measured, but of hashed features none."""
+        return (tuple(np.where(self.is_hashed, 0.0, mean).tolist()),
+                tuple(np.where(self.is_hashed, 1.0, deviation).tolist()))
+
+    def encode(self, table: Table) -> NDArray[np.float32]:
+        """[rows, features] of a table; columns that it does not know are passed over, unknown values are all zero.
+
+        Raises:
+            DataError: A column is missing, or a cell of a column of numbers is neither a number nor missing.
+        """
+        table.check_has(self.columns, "which the learner was trained on")
+        if table.decimal != ".":  # else a new table of a few rows might show less than the one it was fitted on
+            known = {one.name for one in self.codings if one.has_commas}
+            table = replace(table, commas=table.commas | known)
+        return np.concatenate([one.encode(table) for one in self.codings], axis=1).astype(np.float32)
+
+
+def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
+    strays = np.flatnonzero(table.strays(coding.name)).tolist()
+    if strays:
+        cell = table.frame[coding.name].iloc[strays[0]]
+        raise DataError(f"{table.place(strays[0])}: {cell!r} in the column {coding.name} is "
+                        "no number; correct it or delete the line")
+    numbers = table.numbers(coding.name)
+    missing = np.isnan(numbers)
+    filled = np.where(missing, coding.median, numbers)
+    return np.stack([filled, missing], axis=1) if coding.marks_missing else filled[:, None]
+
+
+def _categorical(table: Table, coding: Coding) -> NDArray[np.float64]:
+    cells = table.texts(coding.name)
+    return np.stack([cells == value for value in coding.values], axis=1).astype(np.float64)
+
+
+def _hashed(table: Table, coding: Coding) -> NDArray[np.float64]:
+    cells, of_row = np.unique(table.texts(coding.name).astype(str), return_inverse=True)
+    codes = np.zeros((len(cells), coding.size))
+    for row, cell in enumerate(cells):
+        if cell:
+            digest = hashlib.blake2b(_plain(cell).encode(errors="surrogatepass"), digest_size=16).digest()
+            for half in (digest[:8], digest[8:]):
+                codes[row, int.from_bytes(half, "little") % coding.size] = 1
+    return codes[of_row]
+
+
+def _plain(cell: str) -> str:
+    """A name as it is written everywhere: whole numbers without the fraction that some programs add."""
+    head, point, tail = cell.partition(".")
+    return head if point and not tail.strip("0") and head.lstrip("-").isdigit() else cell
+
+
+def _letters(table: Table, coding: Coding) -> NDArray[np.float64]:
+    from sklearn.feature_extraction.text import HashingVectorizer  # noqa: PLC0415 - slow to import, seldom needed
+
+    counts = HashingVectorizer(n_features=coding.size, analyzer="char", ngram_range=(1, 3), lowercase=False, norm="l2")
+    found: NDArray[np.float64] = counts.transform(table.texts(coding.name).tolist()).toarray()
+    return found
+
+
+@dataclass(frozen=True)
+class Schema:
+    """What the columns of a table are, before any number is made of them.
+
+    Attributes:
+        table: The rows that have a number wherever one belongs.
+        codings: Every column that says something of an example, without what only training rows may tell.
+        notes: Columns that only name the rows and were left out, in words for the line of facts.
+        problems: Columns and rows that were left out, and why.
+    """
+
+    table: Table
+    codings: tuple[Coding, ...]
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+    def fit(self, table: Table, rows: NDArray[np.int64]) -> Encoder:
+        """The encoder whose medians and known values are those of some rows.
+
+        Args:
+            table: The rows of `table`, in any order.
+            rows: Which of them train.
+
+        Raises:
+            DataError: They say nothing in any column.
+        """
+        training = table.rows(rows)
+        found = (_told(training, one) for one in self.codings)
+        codings = tuple(one for one in found if one.features)
+        if not codings:
+            raise DataError(f"{self.table.path}: no column says anything in the {len(training):,} rows of training; "
+                            f"its columns are {listed(self.table.columns, 12)}")
+        return Encoder(codings)
+
+
+def _told(table: Table, coding: Coding) -> Coding:
+    """A coding with the median or the known values that these rows tell."""
+    if coding.kind == "categorical":
+        return coding._replace(values=tuple(sorted(set(table.texts(coding.name)) - {""})))
+    if coding.kind != "numeric":
+        return coding
+    numbers = table.numbers(coding.name)
+    missing = np.isnan(numbers)
+    return coding._replace(median=float(np.median(numbers[~missing])) if not missing.all() else 0.0,
+                           marks_missing=bool(missing.any()))
+
+
+def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
+    """What every column of a table is but those `without`, which are targets, groups and what is to be ignored.
+
+    Raises:
+        DataError: No column is left.
+    """
+    kinds = {name: kind_of(table, name) for name in table.columns if name not in without}
+    kept, problems = _without_strays(table, [name for name, kind in kinds.items() if kind == "numeric"])
+    codings = {name: coding for name in kinds if (coding := _coding(kept, name, kinds[name])) is not None}
+    ids = [name for name, kind in kinds.items() if kind == "id" and name not in codings]
+    for kind, why, remedy in (
+        ("text", "holds text of many values", "name it in dataset.ignore, or open the table as texts"),
+        ("empty", "is empty", "delete it or fill it in"),
+    ):
+        names = [name for name in kinds if kinds[name] == kind and name not in codings]
+        problems += [f"{table.path.name}: the column {name} {why} and was left out; {remedy}" for name in names]
+    if not codings:
+        raise DataError(f"{table.path} has no column of numbers or of few values that a learner could go by; its "
+                        f"columns are {listed(table.columns, 12)}")
+    notes = (f"{', '.join(ids)} left out, {'as it only names' if len(ids) == 1 else 'as they only name'} the rows",) \
+        if ids else ()
+    return Schema(kept, tuple(codings.values()), notes, tuple(problems))
+
+
+class Fitted(NamedTuple):
+    """An encoder, and the rows that it was fitted on.
+
+    Attributes:
+        table: As in `Schema`.
+        encoder: Of all columns that say something of an example.
+        notes, problems: As in `Schema`.
+    """
+
+    table: Table
+    encoder: Encoder
+    notes: tuple[str, ...]
+    problems: tuple[str, ...]
+
+
+def fitted(table: Table, without: Collection[str] = ()) -> Fitted:
+    """An encoder fitted on all rows of a table, for a task that is nothing but a support.
+
+    Raises:
+        DataError: No column is left.
+    """
+    schema = schema_of(table, without)
+    return Fitted(schema.table, schema.fit(schema.table, np.arange(len(schema.table))), schema.notes, schema.problems)
+
+
+def _without_strays(table: Table, numeric: Sequence[str]) -> tuple[Table, list[str]]:
+    """The rows that have numbers where numbers belong, and a sentence on the cells of each column that have none."""
+    problems: list[str] = []
+    bad = np.zeros(len(table), dtype=np.bool_)
+    for name in numeric:
+        strays = table.strays(name)
+        if strays.any():
+            cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in np.flatnonzero(strays).tolist()]
+            problems.append(f"in the column {name} these cells are no numbers, and their rows were left out: "
+                            f"{listed(cells, 5)}; correct them")
+            bad |= strays
+    return (table.rows(~bad), problems) if bad.any() else (table, problems)
+
+
+def _coding(table: Table, name: str, kind: str) -> Coding | None:
+    """How a column of some kind becomes features; None where it says nothing of an example."""
+    if kind == "numeric" and not _names_things(table, name):
+        return Coding(name, "numeric", has_commas=name in table.commas)
+    if kind in ("id", "text") and _NOTATIONS.fullmatch(name):
+        return Coding(name, "letters", size=_LETTERS)
+    distinct, present = _sizes(table, name)
+    if kind == "categorical" or (kind == "numeric" and distinct <= MOST_VALUES):
+        return Coding(name, "categorical")
+    if kind == "numeric" or (kind == "text" and present >= 2 * distinct):
+        least, most = _SIZES
+        return Coding(name, "hashed", size=int(np.clip(2 ** np.ceil(np.log2(2 * distinct)), least, most)))
+    return None
+
+
+def _names_things(table: Table, name: str) -> bool:
+    """Whether whole numbers in a column are names that come back, such as those of items that users rated."""
+    if not _NAMES_A_THING.fullmatch(name):
+        return False
+    numbers = table.numbers(name)
+    there = numbers[~np.isnan(numbers)]
+    return bool(len(there) and (there == np.round(there)).all() and len(there) >= 2 * len(np.unique(there)))
+
+
+def _sizes(table: Table, name: str) -> tuple[int, int]:
+    """How many different values a column has, and how many cells say something."""
+    cells = [cell for cell in table.texts(name) if cell]
+    return len(set(cells)), len(cells)

@@ -1,0 +1,71 @@
+"""Reads lists and files of numbers strictly: rows of cells that are parted by commas, semicolons, tabs or spaces."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from pathlib import Path
+
+from workbench.tasks.files.delimited import decoded, parted
+from workbench.tasks.files.each import content
+from workbench.tasks.files.errors import FileError
+
+_SPACES = ""
+
+
+def read_cells(path: Path, most: int | None = None) -> list[tuple[int, list[str]]]:
+    """The lines of a file that hold anything, as (number of the line, cells without spaces around them).
+
+    A comma is the sign of decimals where another sign parts the cells, and becomes a point there.
+
+    Args:
+        path: The file.
+        most: Bytes that are looked at, without the line that this cuts in two; None for all.
+
+    Raises:
+        FileError: It cannot be read, is empty, or is no text.
+    """
+    data = content(path)
+    is_whole = most is None or len(data) <= most
+    if not is_whole:
+        data = data[:most].rpartition(b"\n")[0] or data[:most]
+    text, is_guess = decoded(data)
+    if is_guess:
+        raise FileError("is not in UTF-8; save it as CSV in UTF-8, or delete it")
+    lines = text.splitlines()
+    sign = _sign(next((line for line in lines if line.strip()), ""))
+    found = list(parted(text, sign, is_whole=is_whole)) if sign != _SPACES else [
+        (number, cells) for number, line in enumerate(lines, 1) if (cells := line.split())]
+    if not found:
+        raise FileError("holds nothing but empty lines; replace or delete it")
+    return found if sign == "," else [(number, [_pointed(cell) for cell in row]) for number, row in found]
+
+
+def _sign(line: str) -> str:
+    return next((sign for sign in "\t;," if sign in line), _SPACES)
+
+
+def _pointed(cell: str) -> str:
+    return cell.replace(",", ".") if number(cell.replace(",", ".")) is not None else cell
+
+
+def number(cell: str) -> float | None:
+    """The number in a cell; a missing one (an empty cell, NA, nan, ?) is not a number, and None stands for words."""
+    if not cell or cell.lower() in ("na", "n/a", "nan", "null", "none", "?", "-"):
+        return math.nan
+    try:
+        return float(cell)
+    except ValueError:
+        return None
+
+
+def is_header(row: Sequence[str]) -> bool:
+    """Whether a first row names its columns: most of its cells are words."""
+    filled = [cell for cell in row if cell]
+    return 2 * sum(number(cell) is None for cell in filled) > len(filled)
+
+
+def counts_up(row: Sequence[str]) -> bool:
+    """Whether the cells are whole numbers that follow one another, as columns are numbered."""
+    values = [int(cell) if cell.isdigit() else -1 for cell in row]
+    return len(values) > 2 and values == list(range(values[0], values[0] + len(values))) and values[0] in (0, 1)

@@ -1,0 +1,293 @@
+"""Tables of a person's own: their cells, their columns, and what kind each is of."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property, lru_cache
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_rows
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.watching import tell
+from workbench.tasks.files.words import listed
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "kind_of", "read_table", "stacked", "table_of",
+           "with_column"]
+
+Kind = Literal["numeric", "categorical", "text", "id", "empty"]
+
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", ".", "missing"})
+"""Cells, in lower case, that say that there is no number."""
+_NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
+_ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|row|rownames|key|unnamed: ?\d+)\.?", re.IGNORECASE)
+_LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
+MOST_VALUES = 50
+"""Different values that a column of a few has at most."""
+_MOST_STRAY, _LARGEST, _FEWEST_OF_A_NUMBER = 0.02, 1e30, 5
+_DECIMALS = {",": ".", ";": ","}
+_COMMA = re.compile(r"[+\N{MINUS SIGN}-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][+-]?\d+)?")
+_COMMA_THOUSANDS = re.compile(r"[+\N{MINUS SIGN}-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
+_POINT_THOUSANDS = re.compile(r"[+\N{MINUS SIGN}-]?[1-9]\d{0,2}(\.\d{3})+")
+_POINTED = re.compile(r"[\d.,+\N{MINUS SIGN}-]*\d[\d.,+\N{MINUS SIGN}-]*")
+
+
+@dataclass(frozen=True)
+class Table:
+    """The cells of one file, or of several with the same columns.
+
+    Attributes:
+        paths: The files.
+        frame: A column of text for each column of the file, named differently each, without white space about cells.
+        lines: [rows] line of its file on which each row begins.
+        origins: [rows] index in `paths` of the file of each row.
+        decimal: "." where commas part the cells, "," where semicolons do and a comma in a number most likely parts
+            decimals, and empty where a column has to show it.
+        commas: Columns in which a comma parts decimals, and a point thousands.
+        has_header: Whether the file itself names its columns.
+        problems: What was wrong in reading, each naming the file.
+    """
+
+    paths: tuple[Path, ...]
+    frame: pd.DataFrame
+    lines: NDArray[np.int64]
+    origins: NDArray[np.int64]
+    decimal: str = "."
+    commas: frozenset[str] = frozenset()
+    has_header: bool = True
+    problems: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.lines)
+
+    @property
+    def path(self) -> Path:
+        """The file, or the first of them."""
+        return self.paths[0]
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Names of the columns."""
+        return tuple(map(str, self.frame.columns))
+
+    def where(self, row: int) -> str:
+        """The file and the line of a row, such as "iris.csv, line 7"."""
+        return f"{self._names[self.origins[row]]}, line {self.lines[row]}"
+
+    def place(self, row: int) -> str:
+        """The same with the whole path of the file."""
+        return f"{self.paths[self.origins[row]]}, line {self.lines[row]}"
+
+    @cached_property
+    def _names(self) -> tuple[str, ...]:
+        """What the files are called below the folder that they all lie in."""
+        common = Path(os.path.commonpath([path.parent for path in self.paths]))
+        return tuple(path.relative_to(common).as_posix() for path in self.paths)
+
+    def rows(self, kept: NDArray[Any]) -> Table:
+        """Some of the rows, by a mask or by numbers."""
+        return replace(self, frame=self.frame.iloc[np.arange(len(self))[kept]].reset_index(drop=True),
+                       lines=self.lines[kept], origins=self.origins[kept])
+
+    def check_has(self, names: Collection[str], what: str) -> None:
+        """Raise DataError where columns are missing; `what` says why they are needed, such as "dataset.label"."""
+        absent = [name for name in names if name not in self.columns]
+        if absent:
+            raise DataError(f"{self.path} has no column {listed([repr(name) for name in absent], 5)}, {what}; its "
+                            f"columns are {listed(self.columns, 12)}")
+
+    def texts(self, name: str) -> NDArray[np.object_]:
+        """[rows] cells of a column as text; empty where it says that there is nothing."""
+        cells = self.frame[name].to_numpy(dtype=object)
+        return np.array(["" if cell.lower() in _NO_NAME else cell for cell in cells], dtype=object)
+
+    def numbers(self, name: str) -> NDArray[np.float64]:
+        """[rows] finite numbers in a column; NaN where a cell is missing or is no number."""
+        import pandas as pd  # noqa: PLC0415 - slow to import, and most runs read no table
+
+        cells = self.frame[name]
+        values = np.array(pd.to_numeric(cells, errors="coerce"), dtype=np.float64)
+        is_other = np.isnan(values)
+        if name in self.commas:
+            is_other |= np.array([_POINT_THOUSANDS.fullmatch(cell) is not None for cell in cells], dtype=np.bool_)
+        others = np.flatnonzero(is_other)  # few, as a rule, and slow to read
+        if len(others):
+            plain = _plain(cells.iloc[others], "," if name in self.commas else ".")
+            values[others] = np.array(pd.to_numeric(plain, errors="coerce"), dtype=np.float64)
+        # Larger numbers are none that float32 could be reckoned with.
+        values[~(np.abs(values) < _LARGEST)] = np.nan
+        return values
+
+    def missing(self, name: str) -> NDArray[np.bool_]:
+        """[rows] whether a cell of a column of numbers says that there is none."""
+        return np.array([cell.lower() in MISSING for cell in self.frame[name]], dtype=np.bool_)
+
+    def strays(self, name: str) -> NDArray[np.bool_]:
+        """[rows] whether a cell is neither a number nor missing."""
+        return np.isnan(self.numbers(name)) & ~self.missing(name)
+
+
+def _plain(cells: pd.Series[str], decimal: str) -> pd.Series[str]:
+    """Cells with a point for decimals, a common minus, and nothing between thousands.
+
+    A sign that parts thousands parts three digits each, or it is none.
+    """
+    cells = cells.str.replace("\N{MINUS SIGN}", "-", regex=False)
+    if decimal == ",":
+        grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
+        return cells.where(~grouped, cells.str.replace(".", "", regex=False)).str.replace(",", ".", regex=False)
+    grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(,\d{3})+(\.\d*)?")
+    return cells.where(~grouped, cells.str.replace(",", "", regex=False))
+
+
+def _with_commas(frame: pd.DataFrame, decimal: str) -> frozenset[str]:
+    """The columns in which a comma parts decimals: those with such a number, and, in a table that has such columns,
+    those whose points can all part thousands."""
+    if decimal == ".":
+        return frozenset()
+    found = {name for name in frame.columns if _has_decimal_comma(set(frame[name]), decimal)}
+    others = {name for name in frame.columns if found and name not in found and _parts_thousands(set(frame[name]))}
+    return frozenset(map(str, found | others))
+
+
+def _has_decimal_comma(cells: Collection[str], decimal: str) -> bool:
+    """Whether a number has a comma that cannot part thousands; where it can in each of them, `decimal` decides."""
+    numbers = [cell for cell in cells if "," in cell and _POINTED.match(cell)]
+    grouped = [cell for cell in numbers if _COMMA_THOUSANDS.fullmatch(cell)]
+    if any(_COMMA.fullmatch(cell) for cell in set(numbers) - set(grouped)):
+        return True
+    return decimal == "," and bool(grouped) and all("." not in cell and cell.count(",") == 1 for cell in grouped)
+
+
+def _parts_thousands(cells: Collection[str]) -> bool:
+    """Whether there are numbers with points, and all of the points can part thousands."""
+    pointed = [cell for cell in cells if "." in cell and _POINTED.fullmatch(cell)]
+    return bool(pointed) and all(_POINT_THOUSANDS.fullmatch(cell) for cell in pointed)
+
+
+def read_table(path: Path, header: Header = "auto") -> Table:
+    """Read a csv or tsv file. Nothing may be changed in what comes back.
+
+    Raises:
+        DataError: It cannot be read, is no text, is empty, has no rows, or many rows are torn.
+        GivenUpError: Nobody wants it any more.
+    """
+    tell()
+    try:
+        stat = path.stat()
+    except OSError:
+        return _read_table(path, header, 0, 0)  # which says what is wrong
+    return _read_table(path, header, stat.st_size, stat.st_mtime_ns)
+
+
+@lru_cache(maxsize=2)
+def _read_table(path: Path, header: Header, size: int, changed: int) -> Table:  # noqa: ARG001 - they tell a new file
+    """Several datasets look at the same table before one of them reads it."""
+    found = read_rows(path, header)
+    return table_of(path, found.names, found.cells, found.lines, decimal=_DECIMALS.get(found.delimiter, ""),
+                    has_header=found.has_header, problems=found.problems)
+
+
+def table_of(path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[int], *,
+             decimal: str = ".", has_header: bool = True, problems: Sequence[str] = ()) -> Table:
+    """The table of one file with these columns, and rows of cells."""
+    import pandas as pd  # noqa: PLC0415 - slow to import, and most runs read no table
+
+    frame = pd.DataFrame(dict(zip(names, map(list, zip(*cells, strict=True)), strict=True)), dtype=object)
+    return Table((path,), frame, np.array(lines, dtype=np.int64), np.zeros(len(frame), dtype=np.int64), decimal,
+                 _with_commas(frame, decimal), has_header, tuple(problems))
+
+
+def stacked(tables: Sequence[Table]) -> Table:
+    """The rows of several tables under one another, in the columns of the first.
+
+    Raises:
+        DataError: A table lacks a column of the first.
+    """
+    import pandas as pd  # noqa: PLC0415 - slow to import, and most runs read no table
+
+    columns = list(tables[0].columns)
+    for table in tables:
+        table.check_has(columns, f"which {tables[0].path.name} has")
+        if table.decimal != tables[0].decimal and any(one.commas for one in tables):
+            raise DataError(f"{table.path} parts its cells otherwise than {tables[0].path.name}; save both in one way")
+    sizes = [len(table) for table in tables]
+    frame = pd.concat([table.frame[columns] for table in tables], ignore_index=True)
+    return replace(tables[0], paths=tuple(table.path for table in tables), frame=frame,
+                   commas=_with_commas(frame, tables[0].decimal),
+                   lines=np.concatenate([table.lines for table in tables]),
+                   origins=np.repeat(np.arange(len(tables)), sizes),
+                   problems=tuple(problem for table in tables for problem in table.problems))
+
+
+def with_column(table: Table, name: str, cell: str) -> Table:
+    """A table with one more column, which holds the same in every row."""
+    return replace(table, frame=table.frame.assign(**{name: cell}))
+
+
+def kind_of(table: Table, name: str) -> Kind:
+    """What kind of column it is.
+
+    Numbers, though up to 2 % of the cells (and one of ten or more) may be none; names for the rows (all different, and
+    called an id or no text of several words); at most 50 values that come twice on average; longer text; or nothing.
+    """
+    missing = table.missing(name)
+    present = int(np.count_nonzero(~missing))
+    if not present:
+        return "empty"
+    numbers = table.numbers(name)
+    strays = int(np.count_nonzero(np.isnan(numbers) & ~missing))
+    if strays <= max(_MOST_STRAY * present, min(1, (present - 1) // 10)):
+        values = numbers[~np.isnan(numbers)]
+        is_count = bool((values == np.round(values)).all()) and len(np.unique(values)) == len(values) > 2
+        # A first column without a name beside columns with one numbers the rows.
+        is_id = _ID.fullmatch(name) or (table.has_header and name == "column 1")
+        return "id" if is_count and is_id else "numeric"
+    cells = table.frame[name].to_numpy(dtype=object)[~missing]
+    distinct = len(set(cells))
+    if distinct <= min(MOST_VALUES, max(2, present / 2)):
+        return "categorical"
+    # Many scripts put no space between words, and names for rows are seldom written in them.
+    are_words = np.mean([" " in cell or not cell.isascii() for cell in cells]) > 0.5
+    return "id" if distinct == present and not are_words else "text"
+
+
+def guess_label(table: Table, without: Collection[str] = ()) -> str | None:
+    """The column that says the class of each row: one that is called so, else the last of few values, else one of few
+    whole numbers: the last, or the first where no column has a name; or None."""
+    free = [name for name in table.columns if name not in without]
+    for wanted in _LABELS:
+        named = [name for name in free if name.lower() == wanted and _repeats(table, name, 2)]
+        if named:
+            return named[0]
+    repeated = [name for name in free if kind_of(table, name) in ("categorical", "text") and _repeats(table, name, 3)]
+    if repeated:
+        return repeated[-1]
+    numbered = [name for name in (free[-1:] if table.has_header else [*free[-1:], *free[:1]]) if _is_few(table, name)]
+    return numbered[0] if numbered and len(free) > 1 else None
+
+
+def _is_few(table: Table, name: str) -> bool:
+    """Whether a column has a few whole numbers that come back as often as those of classes do."""
+    numbers = table.numbers(name)
+    there = numbers[~np.isnan(numbers)]
+    distinct = len(np.unique(there))
+    is_whole = bool((there == np.round(there)).all()) and not table.strays(name).any()
+    return (kind_of(table, name) == "numeric" and is_whole
+            and 2 <= distinct <= MOST_VALUES and len(there) >= _FEWEST_OF_A_NUMBER * distinct)
+
+
+def _repeats(table: Table, name: str, times: float) -> bool:
+    """Whether each value of a column comes so many times on average."""
+    cells = [cell for cell in table.texts(name) if cell]
+    return len(cells) >= times * len(set(cells)) > 0

@@ -1,0 +1,1 @@
+"""Looks at data before anybody trains on them: what they are, what they hold and what is wrong with them."""

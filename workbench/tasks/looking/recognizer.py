@@ -1,0 +1,114 @@
+"""Finds out what a folder, a zip or a file is, by asking every dataset what it takes it for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, cast
+
+from workbench.experiment.registry import UnknownNameError, find, found
+from workbench.tasks.base import Recognition, TaskSource
+from workbench.tasks.files.dataset_toml import NAME, overridden
+from workbench.tasks.files.errors import DataError, MeantDataError
+from workbench.tasks.files.listing import Listing, list_files
+from workbench.tasks.own.new_task import looks_like_new_task
+
+NEW_TASK, UNKNOWN = "new task", "unknown"
+
+
+@dataclass(frozen=True)
+class Recognized:
+    """What a person's data are.
+
+    Attributes:
+        path: The file or folder.
+        form: In words; "new task" for a single task that a learner can adapt to, "unknown" for nothing known.
+        dataset: Name of the dataset that reads it; empty where none does.
+        why: What shows it, as a sentence without its full stop.
+        settings: Fields of the dataset that were guessed, `path` among them.
+        problems: What lies there that cannot be opened.
+        experiment: Other fields of the experiment that the data demand, by their dotted names.
+    """
+
+    path: Path
+    form: str
+    dataset: str
+    why: str = ""
+    settings: dict[str, Any] = field(default_factory=dict)
+    problems: tuple[str, ...] = ()
+    experiment: dict[str, Any] = field(default_factory=dict)
+
+
+def recognize_data(path: Path) -> Recognized:
+    """Name the form of a folder, a zip or a file.
+
+    Raises:
+        DataError: It is not there, cannot be opened, is empty, or its `dataset.toml` names no form.
+    """
+    path = path.expanduser()
+    listing = list_files(path)
+    if not listing.files:
+        raise DataError(f"{path} is empty; put pictures, tables, recordings, texts or arrays into it" +
+                        (f". {listing.problems[0]}" if listing.problems else ""))
+    said = listing.said.get("form")
+    candidates, refusals = _candidates(listing)
+    if said is not None:
+        name, recognition = _named(str(said), candidates, path)
+        why = f"{NAME} says so"
+    elif not listing.is_file and looks_like_new_task(listing.root):
+        return Recognized(path, NEW_TASK, "", "it holds labelled examples and others to predict",
+                          problems=listing.problems)
+    elif candidates:
+        name, recognition = _surest(candidates, listing)
+        why = recognition.why
+    else:
+        kinds = ", ".join(sorted(f"{suffix or 'none'} ({len(files):,})" for suffix, files in listing.suffixes.items()))
+        why = refusals[0] if refusals else f"no dataset reads these files, by their suffixes: {kinds}"
+        return Recognized(path, UNKNOWN, "", why, problems=(*refusals[1:], *listing.problems))
+    own = {key: value for key, value in listing.said.items() if key != "form"}
+    return Recognized(path, recognition.form, name, why, {**recognition.settings, **own, "path": str(path)},
+                      listing.problems, dict(recognition.experiment))
+
+
+def _surest(candidates: dict[str, Recognition], listing: Listing) -> tuple[str, Recognition]:
+    """The dataset that is surest, among those that have the fields which `dataset.toml` speaks of.
+
+    Raises:
+        DataError: None has.
+    """
+    fields = set(listing.said) - {"form"}
+    fitting = {name: guess for name, guess in candidates.items()
+               if fields <= set(find("dataset", name).Config.model_fields)}
+    name, guess = max((fitting or candidates).items(), key=lambda one: one[1].certainty)
+    if not fitting:  # which says what is wrong
+        overridden(find("dataset", name).Config(name=name), listing.said, listing.root / NAME)
+    return name, guess
+
+
+def _candidates(listing: Listing) -> tuple[dict[str, Recognition], tuple[str, ...]]:
+    """What each dataset that reads these files takes them for, and why some that tried could not read them."""
+    guesses: dict[str, Recognition] = {}
+    refusals: list[str] = []
+    for name, kind in found("dataset").items():
+        try:
+            guess = cast("type[TaskSource]", kind).recognize(listing)
+        except MeantDataError:
+            raise
+        except DataError as error:
+            refusals.append(str(error))
+            continue
+        if guess is not None:
+            guesses[name] = guess
+    return guesses, tuple(dict.fromkeys(refusals))
+
+
+def _named(said: str, candidates: dict[str, Recognition], path: Path) -> tuple[str, Recognition]:
+    """The dataset that `dataset.toml` asks for, by its name or by the name of its form."""
+    for name, guess in candidates.items():
+        if said in (name, guess.form):
+            return name, guess
+    readable = {name: kind for name, kind in found("dataset").items() if "path" in kind.Config.model_fields}
+    if said in readable:
+        return said, Recognition(readable[said].title, "", 1.0)
+    error = UnknownNameError("form", said, {name: kind.title for name, kind in readable.items()})
+    raise DataError(f"{path / NAME}: form: {error}")

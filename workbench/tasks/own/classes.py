@@ -1,0 +1,197 @@
+"""Examples of a person's own that belong to classes: what was read of them, and how their classes are held out."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from dataclasses import field as dataclass_field
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.experiment.experiment import Experiment
+from workbench.tasks.base import SPLIT_NAMES
+from workbench.tasks.files.encoding import Encoded
+from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.words import shown
+from workbench.tasks.own.class_splits import OwnClassesConfig, Plan, Shapes, plan_splits, remedy, shares_of, what_fits
+from workbench.tasks.own.data import OwnData
+from workbench.tasks.own.folders import ClassFolder
+from workbench.tasks.own.groups import ANYWHERE, are_whole, counts_by_side, linked, sides_of
+from workbench.tasks.sampling.classes import ClassTasks, Labelled, sides_by_example
+from workbench.tasks.sampling.moments import moments_of
+
+
+@dataclass(frozen=True)
+class Collection:
+    """What was read of a person's data.
+
+    Attributes:
+        classes: Every class, with the split and the group that the data give it; files are not needed here.
+        inputs: [examples, *shape] as in `Labelled`, sorted by class.
+        owners: [examples] index of the class of each.
+        files: Where each example comes from.
+        form: What the data were recognized as.
+        noun: What the examples are called, such as "pictures".
+        facts: What is to be said of the inputs, such as "32×32 colour", and what was decided in reading.
+        problems: What is wrong and was left out.
+        reading: As in `Spec`.
+        moments: For pixels, [examples, channels, 2] mean of each example and of its squares, with pixels in [0, 1].
+        words: What each example says, to be shown to people, where the examples are texts.
+        fit: Makes the inputs with what the training examples, given by their rows, tell of all; `inputs` are then
+            empty. None where no example tells anything of others.
+        groups: [examples] what each belongs to, which stays on one side of the split; empty where it is nothing. None
+            where only `ClassFolder.group` is to go by.
+        grouped_by: What the groups are called by, such as "the column speaker".
+    """
+
+    classes: tuple[ClassFolder, ...]
+    inputs: Tensor
+    owners: NDArray[np.int64]
+    files: Sequence[str]
+    form: str
+    noun: str
+    facts: tuple[str, ...] = ()
+    problems: tuple[str, ...] = ()
+    reading: Mapping[str, Any] = dataclass_field(default_factory=dict)
+    moments: Tensor | None = None
+    words: Sequence[str] = ()
+    fit: Callable[[NDArray[np.int64]], Encoded] | None = None
+    groups: Sequence[str] | None = None
+    grouped_by: str = ""
+
+    @property
+    def counts(self) -> NDArray[np.int64]:
+        """[classes] examples of each class."""
+        return np.bincount(self.owners, minlength=len(self.classes)).astype(np.int64)
+
+
+class OwnClasses(OwnData, ClassTasks):
+    """Tasks from a person's own data that belong to classes.
+
+    Splits given by the data are kept; otherwise the names of the classes and the split seed decide, and whole groups
+    are held out together. A class that was trained on stays in train whatever shots, queries and seed a later
+    experiment has, so that a run is never tested on it at the same ways (`share_out`). Inputs are normalized with the
+    mean and the deviation of the training examples.
+    """
+
+    def __init__(self, experiment: Experiment, device: torch.device) -> None:
+        super().__init__(experiment.model_copy(update={"dataset": self.noted(experiment.dataset)}), device)
+
+    def load(self, experiment: Experiment) -> Labelled:
+        """Read the data, from the cache where nothing has changed, and share the classes out."""
+        config = experiment.dataset
+        assert isinstance(config, OwnClassesConfig)  # noqa: S101 - narrows for the type checker
+        return self.read_labelled(config, Shapes(experiment.task, experiment.training_task()))
+
+    @classmethod
+    def read_labelled(cls, config: OwnClassesConfig, shapes: Shapes) -> Labelled:
+        """The data of a config, shared out for tasks of these shapes.
+
+        Raises:
+            DataError: There are too few classes or examples, or the data cannot be read; with the remedy.
+        """
+        cls.place(config)
+        return labelled(cls.read(config), config, shapes)
+
+    @classmethod
+    @abstractmethod
+    def read(cls, config: Any) -> Collection:
+        """Read the data of a config whose path is set.
+
+        Raises:
+            DataError: There is nothing that could be read, with the remedy.
+        """
+
+    def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
+        """Mean and deviation of each channel or feature over the training examples."""
+        examples = np.sort(self.training_examples())
+        if self.labelled.moments is None:
+            return moments_of(self.labelled.inputs, examples)
+        mean, square = self.labelled.moments[torch.from_numpy(examples)].mean(0).unbind(1)
+        deviation = (square - mean**2).clamp(min=0).sqrt()
+        # Pictures of one flat tone deviate by 1.
+        return tuple(mean.tolist()), tuple(torch.where(deviation > 1e-3, deviation, 1.0).tolist())
+
+
+def _check_is_finite(found: Collection, config: OwnClassesConfig) -> None:
+    if found.inputs.dtype == torch.uint8:
+        return
+    is_whole = found.inputs.flatten(1).isfinite().all(1)
+    if not is_whole.all():
+        first, others = int((~is_whole).nonzero()[0, 0]), int((~is_whole).sum()) - 1
+        more = f" and {others:,} more hold" if others else " holds"
+        raise DataError(f"{config.path}: {shown(found.files[first])}{more} values that are no numbers or too large for "
+                        "32 bits; mend them or leave them out")
+
+
+def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Labelled:
+    """Share the classes of a collection out for tasks of these shapes.
+
+    Raises:
+        DataError: There are too few classes or examples, with the remedy.
+    """
+    _check_is_finite(found, config)
+    by_example = config.held_out == "examples"
+    plan, sides = _by_example(found, config) if by_example else _by_class(found, config, shapes)
+    split = [side if takes_part else "" for side, takes_part in zip(plan.split, plan.takes_part, strict=True)]
+    own = np.array([SPLIT_NAMES.index(side) if side else -1 for side in split], dtype=np.int8)[found.owners]
+    is_drawn = own >= 0 if by_example or sides is None else (sides == own) | ((own >= 0) & (sides == ANYWHERE))
+    encoded = Encoded(found.inputs, found.reading, ())
+    if found.fit is not None:
+        if by_example and sides is None:
+            known = np.flatnonzero(found.counts)
+            sides = sides_by_example(found.counts[known], [found.classes[i].name for i in known])
+        encoded = found.fit(np.flatnonzero(is_drawn & (sides == 0 if by_example else own == 0)))
+    some = np.flatnonzero(found.counts)
+    facts = [f"{sum(bool(split[i]) for i in some):,} classes", f"{int(is_drawn.sum()):,} {found.noun}", *encoded.facts,
+             *found.facts, *plan.notes]
+    return Labelled(encoded.inputs, found.counts[some], tuple(shown(found.classes[i].name) for i in some),
+                    tuple(split[i] for i in some), tuple(shown(file) for file in found.files), found.form,
+                    " · ".join(facts), (*found.problems, *plan.problems), encoded.reading, found.moments,
+                    tuple(found.words), sides)
+
+
+def _by_example(found: Collection, config: OwnClassesConfig) -> tuple[Plan, NDArray[np.int8] | None]:
+    """Every class in every split; where there are groups, also the split of each example."""
+    many = len(found.classes)
+    plan = Plan(["train"] * many, [True] * many, [], [])
+    if found.groups is None:
+        return plan, None
+    sides = sides_of(found.groups, shares_of(config), f"{config.path}: {found.grouped_by}")
+    return plan._replace(notes=[_apart(found)]), np.where(sides == ANYWHERE, 0, sides)
+
+
+def _by_class(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> tuple[Plan, NDArray[np.int8] | None]:
+    """The classes shared out; where groups cut across them, also the split that each example may be drawn in."""
+    classes: Sequence[ClassFolder] = found.classes
+    if found.groups is not None:
+        classes = linked(found.classes, found.owners, found.groups)
+    try:
+        plan = plan_splits(classes, found.counts, config, shapes, found.noun)
+    except DataError as error:
+        raise DataError(remedy(str(error), found.classes, found.counts, config, shapes,
+                               noun=found.noun)) from error
+    if found.groups is None or are_whole(classes, plan.split):
+        return plan, None
+    sides = sides_of(found.groups, shares_of(config), f"{config.path}: {found.grouped_by}")
+    counts = counts_by_side(found.owners, sides, len(classes))
+    classes = [replace(one, group=one.name) for one in classes]
+    try:
+        plan = plan_splits(classes, counts, config, shapes, found.noun)
+    except DataError as error:
+        smaller = what_fits(classes, counts, config, shapes, found.noun)
+        raise DataError(f"{config.path}: {found.grouped_by} cuts across the classes, so each split has only the "
+                        f"{found.noun} of its own groups, and {error}. {f'Set {smaller}, name' if smaller else 'Name'} "
+                        "another group, or leave dataset.group empty") from error
+    return plan._replace(notes=[*plan.notes, _apart(found)]), sides
+
+
+def _apart(found: Collection) -> str:
+    many = len(set(found.groups or ()) - {""})
+    return (f"{many:,} groups by {found.grouped_by} kept on one side each: what is held out has only their own "
+            f"{found.noun}")

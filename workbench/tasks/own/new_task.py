@@ -1,0 +1,256 @@
+"""A new task to adapt a trained learner to: a few labelled examples and some that it is to predict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from workbench.experiment.registry import found
+from workbench.tasks.base import Examples, NewGuess, NewTask, Spec, TaskSource
+from workbench.tasks.files.errors import DataError, FileError
+from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
+from workbench.tasks.files.numbers import number, read_cells
+from workbench.tasks.files.pictures import Color, PictureError, read_picture, usual_side
+from workbench.tasks.files.words import listed, shown
+from workbench.tasks.own.folders import Found, scan
+
+UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
+_SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"
+_ARRAYS = ("support.npz", "query.npz")
+
+def looks_like_new_task(folder: Path) -> bool:
+    """Whether a folder has what only a new task has: tables of support and query, or unlabelled examples."""
+    if any((folder / name).is_file() for name in (_SUPPORT_TABLE, _QUERY_TABLE, *_ARRAYS)):
+        return True
+    tops = {file.name.split("/")[0].lower() for file in walk(folder)[0] if "/" in file.name}
+    return not tops.isdisjoint(UNLABELLED)
+
+
+def usual_spec(folder: Path) -> Spec:
+    """What a learner for this very task would be made for, to check a folder without one.
+
+    Raises:
+        DataError: The folder holds no readable task.
+    """
+    guesses, refusals = _guesses(folder)
+    if guesses:
+        return max(guesses, key=lambda guess: guess.certainty).spec
+    if refusals:
+        raise refusals[0]
+    if (folder / _SUPPORT_TABLE).is_file() or (folder / _QUERY_TABLE).is_file():
+        columns = {name: _table(folder / name).values.shape[1] for name in (_SUPPORT_TABLE, _QUERY_TABLE)}
+        features = columns[_QUERY_TABLE]
+        outputs = columns[_SUPPORT_TABLE] - features
+        if outputs < 1:
+            raise DataError(f"{folder / _SUPPORT_TABLE} has {columns[_SUPPORT_TABLE]} columns and query.csv has "
+                            f"{features}; support.csv holds the columns of query.csv and the targets behind them")
+        return Spec("regression", "vector", (features,), outputs)
+    paths = [folder / file.name for files in scan(folder).pictures.values() for file in files]
+    side = usual_side(paths)
+    return Spec("classification", "image", (_channels(paths, side), side, side), 5, raw="pixels / 255")
+
+
+def _datasets() -> list[type[TaskSource]]:
+    return [cast("type[TaskSource]", kind) for kind in found("dataset").values()]
+
+
+def _guesses(folder: Path) -> tuple[list[NewGuess], list[DataError]]:
+    """What the datasets take a new task for, and why some that tried could not read it."""
+    guesses: list[NewGuess] = []
+    refusals: list[DataError] = []
+    for kind in _datasets():
+        try:
+            guess = kind.guess_new(folder)
+        except DataError as error:
+            refusals.append(error)
+            continue
+        if guess is not None:
+            guesses.append(guess)
+    return guesses, refusals
+
+
+def _channels(paths: Sequence[Path], side: int) -> int:
+    for path in paths:
+        try:
+            channels = len(read_picture(path, side, side, "auto"))
+        except PictureError:
+            continue  # `read_new_task` names it
+        if channels == 3:
+            return 3
+    return 1
+
+
+def read_new_task(folder: Path, spec: Spec) -> NewTask:
+    """Read a folder as a task for a learner of this spec.
+
+    For pictures: class folders hold the labelled examples; what is to be predicted lies loose beside them or in a
+    folder called unlabelled, query or predict; or there are ready-made folders `support` (of class folders) and
+    `query`. For vectors: `support.csv` has a column for each input and then each target, `query.csv` the inputs
+    alone, both with a header or without.
+
+    Raises:
+        DataError: It is no such task, with the file, the line and the remedy.
+    """
+    folder = folder.expanduser()
+    check_is_folder(folder)
+    form = spec.reading.get("form", "")
+    for kind in _datasets():
+        if form and kind.reading_form == form:
+            return kind.read_new(folder, spec)
+    if spec.input_kind == "image":
+        return _read_pictures(folder, spec)
+    if spec.kind == "regression":
+        return _read_tables(folder, spec)
+    raise DataError("a new task of vectors that belong to classes cannot be read from a folder; use pictures, or a "
+                    "learner for regression")
+
+
+def _read_pictures(folder: Path, spec: Spec) -> NewTask:
+    lying = scan(folder)
+    labelled, unlabelled = sorted_out(lying)
+    if not labelled:
+        raise DataError(f"{folder} holds no class folders; put a few labelled pictures of each class into a folder "
+                        "with the name of the class")
+    if not unlabelled:
+        raise DataError(f"{folder} holds no pictures to predict; put some into it beside the class folders, or into a "
+                        "folder called unlabelled")
+    reader = _Reader(folder, spec)
+    support = {name: pixels for name, files in labelled.items() if len(pixels := reader.read(files)[0])}
+    if len(support) < 2:
+        problems = f". {listed(reader.problems, 3)}" if reader.problems else ""
+        raise DataError(f"{folder} holds readable pictures of {len(support)} class{'es' * (not support)} and a task "
+                        f"needs two or more; add a folder of labelled pictures for each class{problems}")
+    query, query_files = reader.read(unlabelled)
+    if not len(query):
+        raise DataError(f"none of the {len(unlabelled)} pictures to predict in {folder} can be read: "
+                        f"{listed(reader.problems, 3)}")
+    labels = np.repeat(np.arange(len(support)), [len(pixels) for pixels in support.values()])
+    inputs = normalized(torch.from_numpy(np.concatenate(list(support.values()))).float() / 255, spec)
+    return NewTask(tuple(map(shown, support)), Examples(inputs, torch.from_numpy(labels)),
+                   normalized(torch.from_numpy(query).float() / 255, spec), tuple(shown(f.name) for f in query_files),
+                   (*lying.problems, *reader.problems), reader.inverted)
+
+
+def sorted_out(lying: Found) -> tuple[dict[str, list[FileEntry]], list[FileEntry]]:
+    """Labelled files by class, and unlabelled files."""
+    tops = {name.split("/")[0].lower() for name in lying.pictures if name}
+    is_ready_made = "support" in tops and all(top in ("support", *UNLABELLED) for top in tops)
+    labelled: dict[str, list[FileEntry]] = {}
+    unlabelled: list[FileEntry] = []
+    for name, files in lying.pictures.items():
+        top, _, below = name.partition("/")
+        if not name or top.lower() in UNLABELLED:
+            unlabelled += files
+        elif not is_ready_made:
+            labelled[name] = files
+        elif below:
+            labelled[below] = files
+        else:
+            unlabelled += files
+    return dict(sorted(labelled.items())), unlabelled
+
+
+class _Reader:
+    """Reads pictures as a learner takes them and remembers what was wrong with them."""
+
+    def __init__(self, folder: Path, spec: Spec) -> None:
+        self.folder, self.spec = folder, spec
+        self.problems: list[str] = []
+        self.inverted = False
+
+    def read(self, files: Sequence[FileEntry]) -> tuple[NDArray[np.uint8], list[FileEntry]]:
+        """Pixels [n, channels, height, width] of the pictures that can be read, and their files."""
+        channels, height, width = self.spec.input_shape
+        color: Color = "grey" if channels == 1 else "rgb"
+        pixels, kept = [], []
+        for file in files:
+            try:
+                picture = read_picture(self.folder / file.name, height, width, color)
+            except PictureError as error:
+                self.problems.append(f"{shown(file.name)} {error}")
+                continue
+            if self.spec.background == "dark" and _has_bright_border(picture):
+                picture = 255 - picture
+                self.inverted = True
+            pixels.append(picture)
+            kept.append(file)
+        return np.stack(pixels) if pixels else np.empty((0, channels, height, width), np.uint8), kept
+
+
+def _has_bright_border(picture: NDArray[np.uint8]) -> bool:
+    border = np.concatenate([picture[:, 0], picture[:, -1], picture[:, :, 0], picture[:, :, -1]], axis=1)
+    return bool(np.median(border) > 127)
+
+
+def normalized(inputs: Tensor, spec: Spec) -> Tensor:
+    """Raw inputs [n, ...] as the learner takes them."""
+    shape = (-1,) + (1,) * (inputs.ndim - 2)
+    return (inputs - torch.tensor(spec.mean).view(shape)) / torch.tensor(spec.deviation).view(shape)
+
+
+@dataclass(frozen=True)
+class _Table:
+    """Numbers [rows, columns] of a CSV file and the line of each row."""
+
+    values: NDArray[np.float64]
+    lines: list[int]
+
+
+def _read_tables(folder: Path, spec: Spec) -> NewTask:
+    features = spec.input_shape[0]
+    support, query = _table(folder / _SUPPORT_TABLE), _table(folder / _QUERY_TABLE)
+    for name, table, wanted, what in (
+        (_SUPPORT_TABLE, support, features + spec.outputs, f"{features} of inputs and {spec.outputs} of targets"),
+        (_QUERY_TABLE, query, features, "the inputs alone"),
+    ):
+        if table.values.shape[1] != wanted:
+            raise DataError(f"{folder / name} has {table.values.shape[1]} columns and this learner needs {wanted}: "
+                            f"{what}")
+    values = torch.from_numpy(support.values).float()
+    return NewTask((), Examples(normalized(values[:, :features], spec), values[:, features:]),
+                   normalized(torch.from_numpy(query.values).float(), spec),
+                   tuple(f"{_QUERY_TABLE}, line {line}" for line in query.lines))
+
+
+def _table(path: Path) -> _Table:
+    """A table of points, whose first row names its columns where none of its cells is a number.
+
+    Raises:
+        DataError: It is not there, is no text, is empty, or a cell is no number.
+    """
+    if not path.exists():
+        raise DataError(f"{path.parent} holds no {path.name}; a new task for this learner is a support.csv with inputs "
+                        "and targets and a query.csv with inputs")
+    try:
+        lines = read_cells(path)
+    except FileError as error:
+        raise DataError(f"{path} {error}") from error
+    if all(number(cell) is None for cell in lines[0][1]):
+        del lines[0]
+    if not lines:
+        raise DataError(f"{path} holds no numbers; write a row for each point")
+    width = len(lines[0][1])
+    for line, cells in lines:
+        if len(cells) != width:
+            raise DataError(f"{path}, line {line}: {len(cells)} cells where the first row has {width}; give every row "
+                            "as many")
+    return _Table(np.array([_row(path, line, cells) for line, cells in lines]), [line for line, _ in lines])
+
+
+def _row(path: Path, line: int, cells: Sequence[str]) -> list[float]:
+    values = []
+    for column, cell in enumerate(cells, 1):
+        value = number(cell)
+        if value is None or not math.isfinite(value):
+            raise DataError(f"{path}, line {line}: {cell!r} in column {column} is no number; correct it or delete the "
+                            "line")
+        values.append(value)
+    return values

@@ -1,0 +1,93 @@
+"""Where the examples of ready-made tasks stand: `task/support/class/…` and `task/query/class/…`, pictures or tables."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path, PurePosixPath
+from typing import NamedTuple
+
+from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header
+from workbench.tasks.files.listing import FileEntry, walk
+from workbench.tasks.files.tables import Table, read_table, stacked, with_column
+from workbench.tasks.files.words import split_called
+from workbench.tasks.own.new_task import UNLABELLED
+
+_QUERIES = frozenset(UNLABELLED)
+NOT_LABELLED = ("the queries of no task are labelled, so nobody can be judged on them; support and queries are drawn "
+                "from the labelled support of each task instead, and `adapt` to the folder of a task predicts its "
+                "queries")
+
+
+class Place(NamedTuple):
+    """Where an example stands: its task (below the split), the split, the part of the task, and its class, which is
+    empty where no folder says it."""
+
+    task: str
+    split: str
+    is_support: bool
+    class_name: str
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """What tells its task from others: the split and the name."""
+        return self.split, self.task
+
+
+def placed_at(file: FileEntry) -> Place | None:
+    """Where a file stands by the folders above it; None where it is in no task."""
+    parts = file.name.split("/")[:-1]
+    for at in range(1, len(parts)):
+        part = parts[at].lower()
+        if part == "support" or part in _QUERIES:
+            return _place(parts[:at], part == "support", "/".join(parts[at + 1 :]))
+    return None
+
+
+def table_placed_at(file: FileEntry) -> Place | None:
+    """The same of a table, which may also be called support or query itself, in the folder of its task."""
+    stem = PurePosixPath(file.name).stem.lower()
+    if file.folder and stem in ("support", "query"):
+        return _place(file.folder.split("/"), stem == "support", "")
+    return placed_at(file)
+
+
+def _place(above: list[str], is_support: bool, class_name: str) -> Place:
+    split = split_called(above[0]) if len(above) > 1 else ""
+    return Place("/".join(above[1 if split else 0 :]), split, is_support, class_name)
+
+
+def part_of_task(folder: Path, name: str, header: Header, column: str) -> Table | None:
+    """The support or the query of the one task in a folder: a csv or tsv file of that name, or all those in the folder
+    of that name; None where there is none.
+
+    Args:
+        folder: Of the task.
+        name: "support" or "query".
+        header: Whether the first row names the columns.
+        column: What says the class of a row, where a folder within the support says it and no column of the table does.
+
+    Raises:
+        DataError: A table cannot be read, or they have different columns.
+    """
+    for suffix in sorted(TABLE_SUFFIXES):
+        if (path := folder / f"{name}{suffix}").is_file():
+            return read_table(path, header)
+    names = ("support",) if name == "support" else UNLABELLED
+    found = [file for file in walk(folder)[0] if file.suffix in TABLE_SUFFIXES
+             and file.folder.partition("/")[0].lower() in names]
+    tables = [_labelled(read_table(folder / file.name, header), column, file.folder.partition("/")[2], name)
+              for file in found]
+    return stacked(tables) if tables else None
+
+
+def _labelled(table: Table, column: str, class_name: str, part: str) -> Table:
+    is_said = part == "support" and class_name
+    return with_column(table, column, class_name) if is_said and column not in table.columns else table
+
+
+def whole_tasks(places: Iterable[Place]) -> set[tuple[str, str]]:
+    """Split and name of the tasks that have both a support and queries, labelled or not."""
+    parts: dict[tuple[str, str], set[bool]] = {}
+    for place in places:
+        parts.setdefault(place.key, set()).add(place.is_support)
+    return {task for task, own in parts.items() if len(own) == 2}

@@ -1,0 +1,1 @@
+"""How tasks are drawn: from examples that belong to classes, and from functions."""
