@@ -63,7 +63,7 @@ def each_channel(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
         if at is None:
             return each_channel(function, inner)
         outputs = apart(each_channel(function, beside(inner, at, interpreter.batch_size())), interpreter.batch_size())
-    return cast("Tensor", levels._add_batch_dim(outputs, 1, level))
+    return levels._add_batch_dim(outputs, 1, level)
 
 
 def _unwrapped(value: Any, level: int) -> tuple[Any, int | None]:
