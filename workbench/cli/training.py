@@ -13,9 +13,10 @@ from workbench.cli.main import FAILURE, INTERRUPTED, SUCCESS
 from workbench.cli.output import Output, UsageError, duration, result_in_words
 from workbench.cli.progress import Progress
 from workbench.cli.signals import give_up, interruptions
+from workbench.engine.chooser import Way
 from workbench.engine.control import Control
 from workbench.engine.distributed import LostError, World, joined
-from workbench.engine.events import Evaluation, Event, Failed, Started, Steps
+from workbench.engine.events import Evaluation, Event, Failed, Noticed, Started, Steps
 from workbench.engine.launch import Launch, launch
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
@@ -248,6 +249,8 @@ class _Teller:
                 if not self._progress.is_bar:
                     words = f"validation {result_in_words(event.metric, event.score.mean, event.score.ci95)}"
                     self._progress.line(f"step {event.step:,} of {self._progress.total:,}, {self._beside(words)}")
+            case Noticed() if self._progress:
+                self._progress.line(f"note: {event.message}")
             case Failed():
                 self._output.note(f"workbench: {event.message}")
 
@@ -255,6 +258,8 @@ class _Teller:
         self._progress = Progress(event.iterations, start=event.step, title="training", unit="steps")
         verb = "resuming" if event.step else "training"
         self._progress.line(f"{verb} {self._run.id} on {event.device_title}, kept in {self._run.folder}")
+        way = Way(event.executor, event.threads, event.chunk)
+        self._progress.line(f"run by {way}" + f": {event.why}" * bool(event.why))
         for notice in event.notices:
             self._progress.line(f"note: {notice}")
         self._progress.__enter__()

@@ -63,7 +63,7 @@ class Started:
         meta_batch: Tasks a step.
         device: Name of the device, such as "cuda:0".
         device_title: What it is called on the box.
-        executor: vectorized or threads.
+        executor: vectorized, threads or portions.
         chunk: Tasks run at once.
         threads: Compute threads.
         parameters: Numbers that are meta-learned.
@@ -74,6 +74,7 @@ class Started:
         versions: Of the program, torch and Python.
         shown: Probe tasks to look at.
         drawings: What is special to the algorithm and drawn, by name.
+        why: Why it is run by that executor, chunk and threads, as a part of a sentence.
     """
 
     step: int
@@ -92,6 +93,15 @@ class Started:
     versions: dict[str, str]
     shown: tuple[ShownTask, ...] = ()
     drawings: dict[str, Drawing] = field(default_factory=dict)
+    why: str = ""
+
+
+@dataclass(frozen=True)
+class Noticed:
+    """Something that the person should know came up on the way, in a sentence."""
+
+    step: int
+    message: str
 
 
 @dataclass(frozen=True)
@@ -216,4 +226,4 @@ class Failed:
     traceback: str
 
 
-Event = Started | Steps | Probe | Evaluation | Checkpoint | Paused | Finished | Failed
+Event = Started | Noticed | Steps | Probe | Evaluation | Checkpoint | Paused | Finished | Failed

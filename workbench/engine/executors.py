@@ -66,6 +66,7 @@ class Executor(ABC):
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         self.algorithm = algorithm
         self.threads = threads
+        self._said: list[str] = []
 
     @abstractmethod
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
@@ -75,7 +76,16 @@ class Executor(ABC):
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """Meta-gradient of a batch, summed over its tasks."""
 
-    def close(self) -> None:  # noqa: B027 - only one of the two has something to give back
+    def say(self, sentence: str) -> None:
+        """Keep something that the person should know until somebody asks for news."""
+        self._said.append(sentence)
+
+    def news(self) -> list[str]:
+        """What the person should know and was not told yet."""
+        told, self._said = self._said, []
+        return told
+
+    def close(self) -> None:  # noqa: B027 - only some have something to give back
         """Give the threads back."""
 
 

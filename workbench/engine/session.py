@@ -14,8 +14,9 @@ import workbench
 from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import devices
+from workbench.engine.acceleration import accelerated
 from workbench.engine.distributed import ALONE, World
-from workbench.engine.executors import EXECUTORS, Executor, Setting
+from workbench.engine.executors import EXECUTORS, Executor, Setting, Vectorized
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
@@ -41,6 +42,7 @@ class Session:
         algorithm: What learns.
         executor: What runs it.
         metric: What the tasks are judged by.
+        works: What a task costs in training and in testing.
         chunk, test_chunk: Tasks run at once in training and in testing.
         world: The processes that it is run by.
     """
@@ -55,13 +57,28 @@ class Session:
         self.metric: Metric = self.spec.metric
         self.backbone, self.algorithm = build(experiment, self.spec)
         self._check_examples()
-        work, testing = (self._work(training) for training in (True, False))
+        self.works = self._work(training=True), self._work(training=False)
         chosen = executor or experiment.training.executor
-        chosen = world.told(work.executor() if chosen == "auto" else chosen)
-        threads = threads or work.threads(chosen, experiment.training.meta_batch)
-        self.executor: Executor = EXECUTORS[chosen](self.algorithm, threads)
-        self.chunk, self.test_chunk = world.told((chunk or work.chunk(chosen, threads),
-                                                  testing.chunk(chosen, threads)))
+        self.executor: Executor = Vectorized(self.algorithm, 1)
+        self.use(world.told(self.works[0].executor() if chosen == "auto" else chosen), chunk, threads)
+
+    def use(self, executor: str, chunk: int = 0, threads: int = 0) -> None:
+        """Take another executor; a chunk or threads of 0 are as the rules say."""
+        work, testing = self.works
+        threads = threads or work.threads(executor, self.experiment.training.meta_batch)
+        self.executor.close()
+        self.executor = EXECUTORS[executor](self.algorithm, threads)
+        self.chunk, self.test_chunk = self.world.told((chunk or work.chunk(executor, threads),
+                                                       testing.chunk(executor, threads)))
+
+    def accelerate(self) -> None:
+        """Put the switch of the experiment on the executor; raises AccelerationError where that is not possible."""
+        self.executor = accelerated(self.experiment.training.acceleration, self.executor, self.device)
+
+    def expected_seconds(self) -> float:
+        """How long the training will roughly take, as the rules have it."""
+        training = self.experiment.training
+        return training.iterations * self.works[0].seconds(training.meta_batch)
 
     def _check_examples(self) -> None:
         """Raise DataError where the algorithm wants examples of a stream that has none, rather than hours later."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, get_args
+from typing import Any, ClassVar, get_args
 
 import torch
 from torch import Tensor
@@ -88,7 +88,11 @@ class Outer:
         factor: What the outer rate is multiplied with for a parameter in a stage; 0 leaves it alone.
         kind: adam or sgd.
         restored: The state tensors that it had.
+        captures: Whether its update may be captured in a graph: its rate and its step counts are on the device then.
     """
+
+    captures: ClassVar[bool] = False
+    stages: ClassVar[tuple[Stage, ...]] = STAGES
 
     params: dict[str, Tensor]
     factor: Callable[[str, Stage], float]
@@ -104,15 +108,22 @@ class Outer:
             groups.setdefault(tuple(self.factor(name, stage) for stage in STAGES), []).append(name)
         self.optimizer = kinds[self.kind]([
             {"params": [self.params[name] for name in names], "factors": dict(zip(STAGES, factors, strict=True))}
-            for factors, names in groups.items()], lr=0.0)
+            for factors, names in groups.items()], lr=0.0, **self._how())
         for name, value in self.restored.items():
             parameter, _, entry = name.rpartition("/")
             # A step count stays on the CPU, where the optimizer keeps it.
-            place = value if entry == "step" else value.to(self.params[parameter].device)
+            place = value if entry == "step" and not self.captures else value.to(self.params[parameter].device)
             self.optimizer.state[self.params[parameter]][entry] = place.clone()
 
-    def update(self, gradient: dict[str, Tensor], outer_lr: float, clip: float | None, stage: Stage = "tasks"
-               ) -> Tensor:
+    def _how(self) -> dict[str, bool]:
+        """How the optimizer takes its step: on a CPU in one kernel, for a small network takes longer to start many."""
+        if self.captures:
+            return {"capturable": True} if self.kind == "adam" else {"fused": True}
+        is_simple = all(value.device.type == "cpu" and value.is_floating_point() for value in self.params.values())
+        return {"fused": True} if is_simple else {}
+
+    def update(self, gradient: dict[str, Tensor], outer_lr: float | Tensor, clip: float | None,
+               stage: Stage = "tasks") -> Tensor:
         """Take one step and return the norm that the gradient of what moves had before clipping."""
         moving = {name: value for name, value in gradient.items() if self.factor(name, stage)}
         for name, value in self.params.items():

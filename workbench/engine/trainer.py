@@ -18,6 +18,8 @@ from torch.utils import _pytree as pytree
 import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
+from workbench.engine.captured import CapturedOuter
+from workbench.engine.chooser import settle
 from workbench.engine.control import Control, StopRequestedError
 from workbench.engine.distributed import ALONE, LostError, Share, World, in_words
 from workbench.engine.evaluation import evaluate
@@ -28,6 +30,7 @@ from workbench.engine.events import (
     Event,
     Failed,
     Finished,
+    Noticed,
     Paused,
     Probe,
     Started,
@@ -79,9 +82,11 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
         session = Session(experiment, *as_before, world=world)
         if world.size > 1:
             world.check_alike(session.facts())
+        why = "as before" if state else settle(session)
+        session.accelerate()
     with session.running():
         with world.together():
-            training = _Training(session, control or Control(), state)
+            training = _Training(session, control or Control(), state, why)
         del state  # its tensors were copied; a resumed run should not hold them twice
         yield from training.events()
 
@@ -109,14 +114,16 @@ class _Block:
 class _Training:
     """One call of `train`."""
 
-    def __init__(self, session: Session, control: Control, state: TrainState | None) -> None:
+    def __init__(self, session: Session, control: Control, state: TrainState | None, why: str) -> None:
         self.session = session
+        self.why = why
         self.world = session.world
         self.control = self.world.control(control)
         self.config = session.experiment.training
         start = to_device(state.meta, session.device) if state else session.init()
         self.meta = start
-        self.outer = Outer(start.params, session.algorithm.outer_rate, self.config.optimizer,
+        outer = CapturedOuter if session.experiment.training.acceleration == "graphs" else Outer
+        self.outer = outer(start.params, session.algorithm.outer_rate, self.config.optimizer,
                            state.optimizer if state else {})
         self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
         self.best_step = state.best_step if state else 0
@@ -231,6 +238,8 @@ class _Training:
 
     def _flush(self) -> Talk[None]:
         """Tell of the steps since the last block; raises where they are no longer numbers."""
+        for sentence in self.session.executor.news():
+            yield Noticed(self.step, sentence)
         block = self._block
         if not block.loss:
             return
@@ -373,7 +382,7 @@ class _Training:
             notices=(*overview.problems, *([remedy] if remedy else [])),
             versions={"workbench": workbench.__version__, "torch": torch.__version__,
                       "python": platform.python_version()},
-            shown=self.showcase.tasks(), drawings=session.algorithm.drawings())
+            shown=self.showcase.tasks(), drawings=session.algorithm.drawings(), why=self.why)
 
 
 def _is_probe_step(step: int) -> bool:

@@ -1,6 +1,6 @@
 """How much there is to compute, and the rules that follow from it: which executor, how many threads, what chunk.
 
-They are rules rather than measurements, so that equal experiments give equal numbers on equal machines.
+They are rules rather than measurements. The chooser measures where a run is long enough to gain by it.
 """
 
 from __future__ import annotations
@@ -28,6 +28,8 @@ _BEST_RATE_OF_A_CORE = 4e10
 _A_FEW = 4
 # Below so many multiplications a meta-batch, waking a second thread costs more than it computes.
 _WORTH_A_THREAD = 1e9
+# No step is over sooner, however small the network.
+_LEAST_SECONDS = 1e-3
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,11 @@ class Work:
         """Compute threads for a meta-batch of so many tasks."""
         is_small = self.device.type == "cpu" and self.multiplications * tasks < _WORTH_A_THREAD
         return 1 if is_small and executor == "vectorized" else cores()
+
+    def seconds(self, tasks: int) -> float:
+        """How long an outer step over so many tasks takes, roughly."""
+        rate = _RATE_OF_A_CORE * cores() if self.device.type == "cpu" else _RATE_OF_A_GPU
+        return max(_LEAST_SECONDS, self.multiplications * tasks / rate)
 
     def chunk(self, executor: str, threads: int) -> int:
         """Tasks that take at most a quarter of a second together, a multiple of the threads where they run on those."""

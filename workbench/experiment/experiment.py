@@ -52,11 +52,18 @@ class TrainingConfig(Config):
                                   ge=1, le=1000, advanced=True)
     executor: Literal["auto", "vectorized", "threads", "portions"] = field(
         "auto", label="Executor", help="How a batch of tasks is run: all at once over a task axis, task by task on as "
-        "many threads as cores, or a portion at once on each thread. All give the same numbers; automatic takes the "
-        "fastest for the network and device.",
+        "many threads as cores, or a portion at once on each thread. All give the same numbers to rounding. Automatic "
+        "measures at the start of a run which is the fastest here, and remembers the answer; a run keeps its own.",
         choices={"auto": "Automatic", "vectorized": "Vectorized over tasks", "threads": "Task by task on threads",
                  "portions": "Portions of tasks on threads"},
         advanced=True)
+    acceleration: Literal["none", "compile", "graphs"] = field(
+        "none", label="Acceleration", help="Compiling turns the meta-step into machine code of its own, which takes "
+        "tens of seconds and a C++ compiler: training runs as usual until that is done. It pays for small networks "
+        "and long runs. CUDA graphs let an NVIDIA GPU replay the meta-step and the outer update without Python. With "
+        "either a resumed run equals one that was never stopped to rounding.",
+        choices={"none": "None", "compile": "Compile in the background", "graphs": "CUDA graphs"},
+        needs={"executor": ("auto", "vectorized")}, advanced=True)
 
 
 class EvaluationConfig(Config):

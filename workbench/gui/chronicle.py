@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workbench.engine.events import Evaluation, Failed, Finished, Paused, Started
+from workbench.engine.events import Evaluation, Failed, Finished, Noticed, Paused, Started
 from workbench.experiment.metrics import words_of
 from workbench.gui import words
 from workbench.gui.controller import Noted
@@ -16,9 +16,12 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
         case Started():
             verb = f"goes on at step {event.step:,}" if event.step else "training"
             yield (f"{verb} on {event.device_title}, {event.parameters:,} parameters, {event.executor}, "
-                   f"{_counted(event.chunk, 'task')} at once, {_counted(event.threads, 'thread')}"), ""
+                   f"{_counted(event.chunk, 'task')} at once, {_counted(event.threads, 'thread')}"
+                   + f" ({event.why})" * bool(event.why)), ""
             for notice in event.notices:
                 yield notice, "warn"
+        case Noticed():
+            yield f"step {event.step:,}: {event.message}", "warn"
         case Evaluation(split="test"):
             result = words.result(event.score.mean, event.score.ci95, event.metric)
             name = words_of(event.metric).name

@@ -1,0 +1,128 @@
+"""Switches on an executor: its meta-gradients from a compiled or a captured graph as soon as there is one."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from dataclasses import replace
+from typing import Any, NamedTuple, NoReturn, cast
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from workbench.algorithms.base import Meta
+from workbench.engine.executors import Executor, Gradient, Setting, TaskFunction
+from workbench.tasks.base import TaskBatch
+
+# A meta-batch comes in whole chunks and a rest, in each stage; who has more shapes than that runs the others as usual.
+MOST_SHAPES = 4
+
+
+class AccelerationError(ValueError):
+    """A way to run the meta-step that is not possible here; the message says why and what to do."""
+
+
+class ChangingError(AccelerationError):
+    """The meta-step depends on how much of the training is done, so that no one graph holds it."""
+
+
+class Moving:
+    """Stands for the share of the training that is done while a graph is made; whoever looks at it is refused."""
+
+    def _refuse(self, *_: object) -> NoReturn:
+        raise ChangingError("its meta-step changes as the training goes on, so that no one graph holds it")
+
+    __lt__ = __le__ = __gt__ = __ge__ = __float__ = __bool__ = __neg__ = _refuse
+    __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse
+
+
+def unmoved(setting: Setting) -> Setting:
+    """The setting for as long as a graph is made."""
+    return replace(setting, progress=cast("float", Moving()))
+
+
+class Step(NamedTuple):
+    """The arguments of a meta-gradient as a list of tensors, and what is static about them.
+
+    Attributes:
+        tensors: Those of (meta, batch, keys).
+        tree: How they lie in those.
+        setting: What is the same for every task.
+    """
+
+    tensors: list[Tensor]
+    tree: pytree.TreeSpec
+    setting: Setting
+
+    @classmethod
+    def of(cls, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Step:
+        """The arguments as they are given to an executor, whole in memory: a graph holds for one way to lie there."""
+        tensors, tree = pytree.tree_flatten((meta, batch, keys))
+        return cls([one.contiguous() for one in tensors], tree, setting)
+
+    def key(self) -> tuple[Any, ...]:
+        """What a graph holds for: everything but the numbers in the tensors and the progress."""
+        return (replace(self.setting, progress=0.0), tuple((one.shape, one.dtype) for one in self.tensors))
+
+    def gradient(self, executor: Executor, tensors: list[Tensor]) -> Gradient:
+        """What an executor gives for other tensors of the same kind."""
+        meta, batch, keys = pytree.tree_unflatten(tensors, self.tree)
+        return executor.gradient(meta, batch, keys, self.setting)
+
+
+class Accelerated(Executor):
+    """An executor whose meta-gradients come from a graph as soon as there is one, and from itself until then.
+
+    Args:
+        inner: The executor.
+    """
+
+    def __init__(self, inner: Executor) -> None:
+        super().__init__(inner.algorithm, inner.threads)
+        self.inner = inner
+        self.name = inner.name
+
+    def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
+        """See Executor."""
+        return self.inner.map(function, meta, batch, keys, setting)
+
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+        """See Executor."""
+        step = Step.of(meta, batch, keys, setting)
+        found = self.faster(step)
+        return self.inner.gradient(meta, batch, keys, setting) if found is None else found
+
+    @abstractmethod
+    def faster(self, step: Step) -> Gradient | None:
+        """The meta-gradient by way of a graph; None where there is none, or not yet."""
+
+    def close(self) -> None:
+        """See Executor."""
+        self.inner.close()
+
+
+def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor:
+    """The executor with a switch on it.
+
+    Args:
+        kind: none, compile or graphs.
+        executor: What it is put on.
+        device: Where it runs.
+
+    Raises:
+        AccelerationError: It cannot be put on this executor or device.
+    """
+    if kind == "none":
+        return executor
+    if executor.name != "vectorized":
+        raise AccelerationError(f"training.acceleration: {kind} works on all tasks at once; set training.executor to "
+                                "auto or vectorized, or training.acceleration to none")
+    from workbench.engine.compiled import Compiled  # noqa: PLC0415 - they build on what is here
+    from workbench.engine.captured import Captured  # noqa: PLC0415
+
+    if kind == "compile":
+        return Compiled(executor)
+    if device.type != "cuda":
+        raise AccelerationError("training.acceleration: CUDA graphs need an NVIDIA GPU, and this run is on the "
+                                f"{device.type.upper()}; choose none or compile")
+    return Captured(executor)

@@ -1,0 +1,266 @@
+"""The chooser: measures at the start of a run which executor is the fastest here, and remembers the answer."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+import workbench
+from workbench import places
+from workbench.engine import devices
+from workbench.engine.executors import EXECUTORS, Executor, Gradient
+from workbench.engine.work import cores
+
+if TYPE_CHECKING:
+    from workbench.algorithms.base import Meta
+    from workbench.engine.session import Session
+    from workbench.tasks.base import TaskBatch
+
+BUDGET_SECONDS = 2.0
+# A run that is expected to be over in less gains nothing by measuring.
+_WORTH_SECONDS = 20.0
+# Who is so much slower than the fastest in one round is out of the race.
+_HOPE = 1.3
+# The rule keeps its choice where the fastest is not clearly faster.
+_CLEARLY = 0.97
+_REMEMBERED = 500
+# Fields of the training that neither change what a meta-gradient costs nor how it may be run.
+_WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
+                   "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to run a meta-batch.
+
+    Attributes:
+        executor: Its name.
+        threads: Compute threads.
+        chunk: Tasks run at once.
+    """
+
+    executor: str
+    threads: int
+    chunk: int
+
+    def __str__(self) -> str:
+        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
+        return f"{self.executor}, {threads}, {self.chunk} task{'s' * (self.chunk > 1)} at once"
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, and why, as a part of a sentence."""
+
+    way: Way
+    why: str
+
+
+def settle(session: Session) -> str:
+    """Let a new run be run in the best way, the same in all its processes; why it is that one."""
+    first = session.world.is_first
+    choice = session.world.told(choose(session) if first else None)
+    session.use(choice.way.executor, choice.way.chunk, choice.way.threads)
+    return choice.why
+
+
+def choose(session: Session) -> Choice:
+    """The best way to run an experiment here: what the person said, what is remembered, or what is measured."""
+    training = session.experiment.training
+    rule = Way(session.executor.name, session.executor.threads, session.chunk)
+    if training.executor != "auto":
+        return Choice(rule, "as training.executor says")
+    if training.acceleration != "none":
+        session.use("vectorized")
+        return Choice(Way("vectorized", session.executor.threads, session.chunk),
+                      f"for training.acceleration {training.acceleration} works on all tasks at once")
+    if session.expected_seconds() < _WORTH_SECONDS:
+        return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
+    key, path = _key(session), places.cache() / "ways.json"
+    if known := _remembered(path).get(key):
+        return Choice(Way(**known["way"]), f"remembered as the fastest of {known['of']} that were measured here")
+    found = measure(session, rule)
+    if len(found) < 2:
+        return Choice(rule, "by a rule, for nothing could be measured")
+    best = _best(found, rule)
+    _remember(path, key, {"way": asdict(best), "of": len(found)})
+    return Choice(best, _in_words(best, found))
+
+
+def _best(found: Mapping[Way, float], rule: Way) -> Way:
+    best = min(found, key=lambda way: found[way])
+    return best if found[best] < _CLEARLY * found.get(rule, float("inf")) else rule
+
+
+def _in_words(best: Way, found: Mapping[Way, float]) -> str:
+    others: dict[str, float] = {}
+    for way, seconds in sorted(found.items(), key=lambda one: one[1]):
+        if way.executor != best.executor:
+            others.setdefault(way.executor, seconds)
+    beside = "".join(f", {name} {seconds / found[best]:.2f} times as long" for name, seconds in others.items())
+    return f"the fastest of {len(found)} that were measured ({1e3 * found[best]:.3g} ms a task{beside})"
+
+
+def candidates(session: Session) -> list[Way]:
+    """Ways that may be the best for an experiment, what the rules say first."""
+    training = session.works[0]
+    tasks = len(session.world.share(range(session.experiment.training.meta_batch)).run)
+    is_cpu = session.device.type == "cpu"
+    rule = training.executor()
+    # A GPU waits for the one that feeds it: several threads of Python do that no faster.
+    kinds = [("vectorized", cores()), *([("vectorized", 1), ("portions", cores()), ("threads", cores())] if is_cpu
+                                         else [])]
+    found = []
+    for executor, threads in kinds:
+        most = min(tasks, training.chunk(executor, threads))
+        sizes = {most} if executor == "threads" else {most, max(1, most // 2), max(1, most // 4)}
+        # A portion of nothing on a thread would leave that thread idle.
+        least = 1 if executor == "vectorized" else min(threads, tasks)
+        found += [Way(executor, threads, size) for size in sorted(sizes, reverse=True) if size >= least]
+    usual = Way(rule, training.threads(rule, tasks), min(tasks, training.chunk(rule, training.threads(rule, tasks))))
+    return list(dict.fromkeys([usual, *found]))
+
+
+class Trial:
+    """Meta-gradients of an experiment's first tasks, run in one way.
+
+    Args:
+        session: The experiment.
+        way: How.
+        tasks: How many tasks there are to run.
+    """
+
+    def __init__(self, session: Session, way: Way, tasks: TaskBatch, keys: Tensor, meta: Meta) -> None:
+        self.way = way
+        self.executor: Executor = EXECUTORS[way.executor](session.algorithm, way.threads)
+        self._arguments = meta, tasks, keys
+        self._setting = session.setting(training=True, progress=0.0, stage=session.algorithm.stage(0.5))
+        self._device = session.device
+
+    def seconds(self) -> float:
+        """How long all the tasks take."""
+        with _threads(self.way):
+            begun = time.perf_counter()
+            self.run()
+            if self._device.type == "cuda":
+                torch.cuda.synchronize(self._device)
+            return time.perf_counter() - begun
+
+    def run(self) -> list[Gradient]:
+        """All the tasks, chunk by chunk."""
+        meta, tasks, keys = self._arguments
+        return [self.executor.gradient(meta, tasks.part(start, stop), keys[start:stop], self._setting)
+                for start in range(0, len(tasks), self.way.chunk)
+                for stop in [min(start + self.way.chunk, len(tasks))]]
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self.executor.close()
+
+
+@contextmanager
+def _threads(way: Way) -> Iterator[None]:
+    before = torch.get_num_threads()
+    torch.set_num_threads(way.threads if way.executor == "vectorized" else 1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def measure(session: Session, rule: Way) -> dict[Way, float]:
+    """Seconds a task of the ways that were measured, in turns until the time is up; who falls behind drops out."""
+    ways = list(dict.fromkeys([rule, *candidates(session)]))
+    meta = session.init()
+    most = max(way.chunk for way in ways)
+    batch, keys = session.batch("train", range(most), session.algorithm.stage(0.5))
+    end = time.perf_counter() + BUDGET_SECONDS
+    best: dict[Way, float] = {}
+    racing = [Trial(session, way, batch.part(0, way.chunk), keys[: way.chunk], meta) for way in ways
+              if way.chunk <= len(batch)]
+    trials = list(racing)
+    try:
+        while racing and (not best or time.perf_counter() < end):
+            for trial in racing:
+                _time(trial, best)
+                if time.perf_counter() > end + BUDGET_SECONDS * (trial.way not in best):
+                    break
+            fastest = min(best.values(), default=0.0)
+            racing = [trial for trial in racing if trial.way in best and best[trial.way] <= _HOPE * fastest]
+            if len(racing) == 1 and len(best) > 1:
+                break
+    finally:
+        for trial in trials:
+            trial.close()
+    return best
+
+
+def _time(trial: Trial, best: dict[Way, float]) -> None:
+    """Take the best time of a way so far; one that has too little memory is never the best."""
+    try:
+        seconds = trial.seconds()
+        if trial.way not in best and seconds < BUDGET_SECONDS / 20:
+            seconds = trial.seconds()  # the first time sets up what later ones find
+    except torch.OutOfMemoryError:
+        return
+    best[trial.way] = min(best.get(trial.way, float("inf")), seconds / trial.way.chunk)
+
+
+def _key(session: Session) -> str:
+    """What an answer holds for: this machine and program, and everything that a meta-gradient costs time for."""
+    experiment = session.experiment
+    titles = {one.name: one.title for one in devices.devices()}
+    about: Any = {
+        "machine": [platform.node(), platform.machine(), cores(), str(session.device), titles.get(str(session.device))],
+        "versions": [workbench.__version__, torch.__version__, platform.python_version()],
+        "data": [session.spec.kind, session.spec.input_shape, session.spec.outputs, session.spec.classes],
+        "task": experiment.task.model_dump(mode="json"),
+        "backbone": experiment.backbone.model_dump(mode="json"),
+        "algorithm": experiment.algorithm.model_dump(mode="json"),
+        "training": experiment.training.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+        "processes": session.world.size,
+    }
+    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _remembered(path: Path) -> dict[str, Any]:
+    """What was measured before; nothing where the file is not there or is damaged."""
+    try:
+        said = json.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return {}
+    return {key: one for key, one in said.items() if _is_answer(one)} if isinstance(said, dict) else {}
+
+
+def _is_answer(one: Any) -> bool:
+    way = one.get("way") if isinstance(one, dict) else None
+    return (isinstance(way, dict) and way.keys() == {"executor", "threads", "chunk"} and isinstance(one.get("of"), int)
+            and way["executor"] in EXECUTORS
+            and all(type(way[name]) is int and way[name] > 0 for name in ("threads", "chunk")))
+
+
+def _remember(path: Path, key: str, answer: dict[str, Any]) -> None:
+    """Write an answer down, and forget the oldest; where nothing can be written it is measured again next time."""
+    answers = {**_remembered(path), key: answer}
+    text = json.dumps(dict(list(answers.items())[-_REMEMBERED:]), indent=1)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf8") as file:
+                file.write(text)
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
