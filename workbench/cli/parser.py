@@ -78,8 +78,8 @@ def _parser() -> Parser:
     parser.add_argument("--version", action="version", version=f"Meta-Learning Workbench {__version__}")
     _add_runs(parser)
     commands = parser.add_subparsers(metavar="COMMAND", title="commands", parser_class=Parser)
-    for add in (_add_list, _add_run, _add_resume, _add_evaluate, _add_export, _add_adapt, _add_data, _add_doctor,
-                _add_help):
+    for add in (_add_list, _add_run, _add_resume, _add_evaluate, _add_export, _add_adapt, _add_data, _add_bench,
+                _add_doctor, _add_help):
         add(commands)
     return parser
 
@@ -125,10 +125,24 @@ def _add_run(commands: Any) -> None:
     parser = _add(commands, "run", "training:run", "train a new run, and test it at the end",
                   "Ctrl-C stops it and keeps it; a second Ctrl-C aborts at once. Several GPUs or machines train one "
                   "run together where torchrun starts it: see `workbench help more-machines`.")
+    _add_experiment(parser)
+
+
+def _add_experiment(parser: Parser) -> None:
     parser.add_argument("config", metavar="CONFIG.toml", type=Path, nargs="?", help="an experiment file")
     parser.add_argument("--preset", metavar="NAME", help="a named experiment; see `workbench list presets`")
     _add_settings(parser)
     parser.add_argument("--device", metavar="D", help="auto, cpu, mps, cuda or cuda:1")
+
+
+def _add_bench(commands: Any) -> None:
+    parser = _add(commands, "bench", "bench:bench", "measure how fast each executor is on this machine",
+                  "Without an experiment it measures the usual one. Nothing is kept but what training.executor=auto "
+                  "remembers.", runs=False)
+    _add_experiment(parser)
+    parser.add_argument("--rounds", metavar="N", type=int, default=5, help="turns that each way takes; without it 5")
+    parser.add_argument("--compile", action="store_true", help="also compile the meta-step, which takes a while, and "
+                        "measure it")
 
 
 def _add_resume(commands: Any) -> None:

@@ -66,14 +66,19 @@ def run(arguments: Namespace, output: Output) -> int:
     return _by_all(lambda: _begin(arguments, output), output)
 
 
-def _begin(arguments: Namespace, output: Output) -> _Begun:
+def experiment_of(arguments: Namespace) -> Experiment:
+    """The experiment that was said by a file or a preset, settings and a device."""
     if arguments.config and arguments.preset:
         raise UsageError("name either a file or a preset, not both; the rest can be given with --set")
     said = find_preset(arguments.preset).tables if arguments.preset else {}
     if arguments.config:
         said = read_toml(arguments.config)
     device = [f"device={arguments.device}"] if arguments.device else []
-    experiment = _with_absolute_paths(resolve(with_settings(said, [*arguments.settings, *device])))
+    return _with_absolute_paths(resolve(with_settings(said, [*arguments.settings, *device])))
+
+
+def _begin(arguments: Namespace, output: Output) -> _Begun:
+    experiment = experiment_of(arguments)
     runs, place = store(arguments), launch()
     if place and (found := _of_launch(runs, place, experiment)):
         return found

@@ -117,8 +117,8 @@ def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor
     if executor.name != "vectorized":
         raise AccelerationError(f"training.acceleration: {kind} works on all tasks at once; set training.executor to "
                                 "auto or vectorized, or training.acceleration to none")
-    from workbench.engine.compiled import Compiled  # noqa: PLC0415 - they build on what is here
     from workbench.engine.captured import Captured  # noqa: PLC0415
+    from workbench.engine.compiled import Compiled  # noqa: PLC0415 - they build on what is here
 
     if kind == "compile":
         return Compiled(executor)

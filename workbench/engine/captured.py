@@ -14,8 +14,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Stage
-from workbench.engine.acceleration import MOST_SHAPES, Accelerated, ChangingError, Step
-from workbench.engine.acceleration import unmoved
+from workbench.engine.acceleration import MOST_SHAPES, Accelerated, ChangingError, Step, unmoved
 from workbench.engine.executors import Executor, Gradient
 from workbench.engine.state import Outer
 
@@ -56,7 +55,8 @@ class Captured(Accelerated):
     def faster(self, step: Step) -> Gradient | None:
         """See Accelerated."""
         key = step.key()
-        if key not in self._graphs and (self._is_refused or len(self._graphs) >= MOST_SHAPES or not self._add(key, step)):
+        is_open = not self._is_refused and len(self._graphs) < MOST_SHAPES
+        if key not in self._graphs and not (is_open and self._add(key, step)):
             return None
         graph, tree = self._graphs[key]
         found: Gradient = pytree.tree_unflatten(graph(step.tensors), tree)
@@ -72,7 +72,7 @@ class Captured(Accelerated):
             return values
 
         try:
-            beside = torch.cuda.Stream()
+            beside = torch.cuda.Stream()  # type: ignore[no-untyped-call]
             beside.wait_stream(torch.cuda.current_stream())
             with torch.cuda.stream(beside):
                 for _ in range(_WARM_UP):

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
+import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -31,8 +33,8 @@ if TYPE_CHECKING:
 BUDGET_SECONDS = 2.0
 # A run that is expected to be over in less gains nothing by measuring.
 _WORTH_SECONDS = 20.0
-# Who is so much slower than the fastest in one round is out of the race.
-_HOPE = 1.3
+# Who is so much slower than the fastest is out of the race; a few rounds are waited for where it is less.
+_HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 2.0, 3
 # The rule keeps its choice where the fastest is not clearly faster.
 _CLEARLY = 0.97
 _REMEMBERED = 500
@@ -56,6 +58,7 @@ class Way:
     chunk: int
 
     def __str__(self) -> str:
+        """In words, such as "portions, 2 threads, 8 tasks at once"."""
         threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
         return f"{self.executor}, {threads}, {self.chunk} task{'s' * (self.chunk > 1)} at once"
 
@@ -79,19 +82,18 @@ def settle(session: Session) -> str:
 def choose(session: Session) -> Choice:
     """The best way to run an experiment here: what the person said, what is remembered, or what is measured."""
     training = session.experiment.training
-    rule = Way(session.executor.name, session.executor.threads, session.chunk)
+    rule = _rule(session)
     if training.executor != "auto":
         return Choice(rule, "as training.executor says")
     if training.acceleration != "none":
         session.use("vectorized")
-        return Choice(Way("vectorized", session.executor.threads, session.chunk),
-                      f"for training.acceleration {training.acceleration} works on all tasks at once")
+        return Choice(_rule(session), f"for training.acceleration {training.acceleration} works on all tasks at once")
     if session.expected_seconds() < _WORTH_SECONDS:
         return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
     key, path = _key(session), places.cache() / "ways.json"
     if known := _remembered(path).get(key):
         return Choice(Way(**known["way"]), f"remembered as the fastest of {known['of']} that were measured here")
-    found = measure(session, rule)
+    found = measure(session)
     if len(found) < 2:
         return Choice(rule, "by a rule, for nothing could be measured")
     best = _best(found, rule)
@@ -99,9 +101,19 @@ def choose(session: Session) -> Choice:
     return Choice(best, _in_words(best, found))
 
 
+def _rule(session: Session) -> Way:
+    """The way that the rules say, with no more tasks at once than there are."""
+    return Way(session.executor.name, session.executor.threads, min(session.chunk, _tasks(session)))
+
+
+def _tasks(session: Session) -> int:
+    """Tasks of a meta-batch that the first process runs, which has the most."""
+    return len(session.world.share(range(session.experiment.training.meta_batch)).run)
+
+
 def _best(found: Mapping[Way, float], rule: Way) -> Way:
     best = min(found, key=lambda way: found[way])
-    return best if found[best] < _CLEARLY * found.get(rule, float("inf")) else rule
+    return best if found[best] < _CLEARLY * found.get(rule, math.inf) else rule
 
 
 def _in_words(best: Way, found: Mapping[Way, float]) -> str:
@@ -116,21 +128,22 @@ def _in_words(best: Way, found: Mapping[Way, float]) -> str:
 def candidates(session: Session) -> list[Way]:
     """Ways that may be the best for an experiment, what the rules say first."""
     training = session.works[0]
-    tasks = len(session.world.share(range(session.experiment.training.meta_batch)).run)
+    tasks = _tasks(session)
     is_cpu = session.device.type == "cpu"
-    rule = training.executor()
     # A GPU waits for the one that feeds it: several threads of Python do that no faster.
-    kinds = [("vectorized", cores()), *([("vectorized", 1), ("portions", cores()), ("threads", cores())] if is_cpu
-                                         else [])]
+    kinds = {"vectorized": (cores(), 1), "portions": (cores(),), "threads": (cores(),)} if is_cpu else {
+        "vectorized": (cores(),)}
     found = []
-    for executor, threads in kinds:
+    for executor, threads in ((name, count) for name, counts in kinds.items() for count in dict.fromkeys(counts)):
         most = min(tasks, training.chunk(executor, threads))
-        sizes = {most} if executor == "threads" else {most, max(1, most // 2), max(1, most // 4)}
+        # Less at once stays nearer to the core. What works task by task gains nothing, and several threads on one
+        # operation lose.
+        is_parted = not is_cpu or threads == 1 or executor == "portions"
+        sizes = [most // part for part in (1, 2, 4) if is_parted or part == 1]
         # A portion of nothing on a thread would leave that thread idle.
         least = 1 if executor == "vectorized" else min(threads, tasks)
-        found += [Way(executor, threads, size) for size in sorted(sizes, reverse=True) if size >= least]
-    usual = Way(rule, training.threads(rule, tasks), min(tasks, training.chunk(rule, training.threads(rule, tasks))))
-    return list(dict.fromkeys([usual, *found]))
+        found += [Way(executor, threads, size) for size in sizes if size >= least]
+    return list(dict.fromkeys([_rule(session), *found]))
 
 
 class Trial:
@@ -180,42 +193,39 @@ def _threads(way: Way) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def measure(session: Session, rule: Way) -> dict[Way, float]:
+def measure(session: Session) -> dict[Way, float]:
     """Seconds a task of the ways that were measured, in turns until the time is up; who falls behind drops out."""
-    ways = list(dict.fromkeys([rule, *candidates(session)]))
+    ways = candidates(session)
     meta = session.init()
     most = max(way.chunk for way in ways)
     batch, keys = session.batch("train", range(most), session.algorithm.stage(0.5))
     end = time.perf_counter() + BUDGET_SECONDS
-    best: dict[Way, float] = {}
-    racing = [Trial(session, way, batch.part(0, way.chunk), keys[: way.chunk], meta) for way in ways
-              if way.chunk <= len(batch)]
+    rounds: dict[Way, list[float]] = {}
+    racing = [Trial(session, way, batch.part(0, way.chunk), keys[: way.chunk], meta) for way in ways]
     trials = list(racing)
     try:
-        while racing and (not best or time.perf_counter() < end):
+        while len(racing) > 1 and (not rounds or time.perf_counter() < end):
             for trial in racing:
-                _time(trial, best)
-                if time.perf_counter() > end + BUDGET_SECONDS * (trial.way not in best):
-                    break
-            fastest = min(best.values(), default=0.0)
-            racing = [trial for trial in racing if trial.way in best and best[trial.way] <= _HOPE * fastest]
-            if len(racing) == 1 and len(best) > 1:
-                break
+                _time(trial, rounds)
+            found = {way: statistics.median(seconds) for way, seconds in rounds.items()}
+            fastest = min(found.values(), default=0.0)
+            racing = [trial for trial in racing if trial.way in found and found[trial.way] <= fastest * (
+                _HOPE if len(rounds[trial.way]) >= _ROUNDS else _EARLY_HOPE)]
     finally:
         for trial in trials:
             trial.close()
-    return best
+    return {way: statistics.median(seconds) for way, seconds in rounds.items()}
 
 
-def _time(trial: Trial, best: dict[Way, float]) -> None:
-    """Take the best time of a way so far; one that has too little memory is never the best."""
+def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
+    """Time a way once more; one that has too little memory gets no time."""
     try:
         seconds = trial.seconds()
-        if trial.way not in best and seconds < BUDGET_SECONDS / 20:
+        if trial.way not in rounds and seconds < BUDGET_SECONDS / 20:
             seconds = trial.seconds()  # the first time sets up what later ones find
     except torch.OutOfMemoryError:
         return
-    best[trial.way] = min(best.get(trial.way, float("inf")), seconds / trial.way.chunk)
+    rounds.setdefault(trial.way, []).append(seconds / trial.way.chunk)
 
 
 def _key(session: Session) -> str:

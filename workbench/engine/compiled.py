@@ -50,8 +50,8 @@ class _Process:
         self.begun = time.perf_counter()
         self._folder = tempfile.TemporaryDirectory(prefix="workbench-compile-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
-        examples = pytree.tree_unflatten([one.detach().cpu() for one in step.tensors], step.tree)
-        order = Order(algorithm, *examples, step.setting, threads, str(step.tensors[0].device))
+        meta, batch, keys = pytree.tree_unflatten([one.detach().cpu() for one in step.tensors], step.tree)
+        order = Order(algorithm, meta, batch, keys, step.setting, threads, str(step.tensors[0].device))
         (self.folder / ORDER).write_bytes(pickle.dumps(order))
         self._process = subprocess.Popen(  # noqa: S603 - Python itself, with a module of ours
             [sys.executable, "-m", "workbench.engine.compiling", str(self.folder)], stdin=subprocess.DEVNULL,

@@ -125,7 +125,7 @@ def _in_words(error: BaseException) -> str:
 def main(folder: Path) -> int:
     """Do what the folder's order says; what stands in the way is left there as a sentence."""
     if hasattr(os, "nice"):
-        os.nice(10)
+        os.nice(5)
     warnings.simplefilter("ignore")
     try:
         order: Order = pickle.loads((folder / ORDER).read_bytes())  # noqa: S301 - the parent's own folder

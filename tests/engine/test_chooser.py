@@ -1,0 +1,123 @@
+"""The chooser: what is measured, what is remembered, and when neither is done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+
+from workbench import places
+from workbench.engine import chooser
+from workbench.engine.chooser import Way, candidates, choose, measure
+from workbench.engine.events import Checkpoint, Started
+from workbench.engine.executors import EXECUTORS
+from workbench.engine.session import Session
+from workbench.engine.trainer import train
+from workbench.experiment.experiment import Experiment
+from workbench.experiment.resolve import resolve, with_settings
+
+LONG = "training.iterations=1000000"
+
+
+def experiment(*settings: str) -> Experiment:
+    return resolve(with_settings({}, ["dataset=sinusoids", "training.meta_batch=3", "device=cpu", *settings]))
+
+
+def session(*settings: str) -> Session:
+    return Session(experiment(*settings))
+
+
+@pytest.fixture(autouse=True)
+def quick(own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chooser, "BUDGET_SECONDS", 0.05)
+
+
+def test_a_short_run_is_run_by_rule_and_measures_nothing():
+    choice = choose(session("training.iterations=100"))
+    assert (choice.way, "by a rule" in choice.why) == (Way("vectorized", 1, 3), True)
+    assert not places.cache().exists()
+
+
+def test_a_long_run_is_measured_once_and_then_remembered():
+    first = choose(session(LONG))
+    assert "that were measured (" in first.why
+    again = choose(session(LONG))
+    assert again.way == first.way
+    assert again.why.startswith("remembered")
+
+
+@pytest.mark.parametrize("other", ["algorithm.inner_steps=2", "task.shots=3", "training.meta_batch=5",
+                                   "backbone.widths=8,8", "algorithm=reptile", "dataset=harmonics"])
+def test_what_changes_the_work_is_measured_anew(other: str):
+    choose(session(LONG))
+    assert "measured (" in choose(session(LONG, other)).why
+
+
+@pytest.mark.parametrize("other", ["training.outer_lr=0.5", "training.iterations=999999", "seed=5"])
+def test_what_leaves_the_work_alone_is_remembered(other: str):
+    choose(session(LONG))
+    assert choose(session(LONG, other)).why.startswith("remembered")
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"KEY": {"way": {"executor": "vectorized"}, "of": 3}}',
+                                    '{"KEY": {"way": {"executor": "no", "threads": 1, "chunk": 1}, "of": 3}}',
+                                    '{"KEY": {"way": {"executor": "threads", "threads": 1, "chunk": -1}, "of": 3}}'])
+def test_a_damaged_file_is_done_without(damage: str):
+    choose(session(LONG))
+    path = places.cache() / "ways.json"
+    key = next(iter(json.loads(path.read_text(encoding="utf8"))))
+    path.write_text(damage.replace("KEY", key), encoding="utf8")
+    assert "measured (" in choose(session(LONG)).why
+    assert choose(session(LONG)).why.startswith("remembered")
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(own_folders: Path):
+    places.cache().parent.mkdir(parents=True, exist_ok=True)
+    places.cache().write_text("no folder", encoding="utf8")
+    assert all("measured (" in choose(session(LONG)).why for _ in range(2))
+
+
+def test_the_person_has_the_last_word():
+    choice = choose(session(LONG, "training.executor=threads"))
+    assert (choice.way.executor, choice.why) == ("threads", "as training.executor says")
+
+
+def test_every_executor_is_a_candidate_on_a_cpu_and_no_portion_is_empty():
+    found = candidates(session("training.meta_batch=16"))
+    assert {way.executor for way in found} == set(EXECUTORS)
+    assert all(1 <= way.chunk <= 16 and (way.executor == "vectorized" or way.chunk >= way.threads) for way in found)
+
+
+def test_all_candidates_are_measured():
+    one = session("training.meta_batch=2")
+    assert set(measure(one)) == set(candidates(one))
+    one.close()
+
+
+def test_measuring_leaves_the_first_parameters_and_the_threads_alone():
+    before, one = torch.get_num_threads(), session(LONG)
+    first = {name: value.clone() for name, value in one.init().params.items()}
+    choose(one)
+    assert torch.get_num_threads() == before
+    assert all(torch.equal(first[name], value) for name, value in one.init().params.items())
+    one.close()
+
+
+def test_a_run_says_what_was_chosen_and_keeps_it_when_it_is_resumed(monkeypatch: pytest.MonkeyPatch):
+    # The run is as short as tests are, and counts as long.
+    monkeypatch.setattr(chooser, "_WORTH_SECONDS", 0.0)
+    short = experiment("training.iterations=2", "training.checkpoint_every=1", "training.validation_tasks=2",
+                       "evaluation.tasks=2", "evaluation.probe_tasks=1")
+    said = list(train(short))
+    begun, kept = said[0], next(event for event in said if isinstance(event, Checkpoint) and event.step == 1)
+    assert isinstance(begun, Started)
+    assert "measured" in begun.why
+    other = next(way for way in candidates(Session(short)) if way.executor != begun.executor)
+    (places.cache() / "ways.json").unlink()
+    monkeypatch.setattr(chooser, "_best", lambda found, rule: other)
+    resumed = next(iter(train(short, state=kept.state)))
+    assert isinstance(resumed, Started)
+    assert (resumed.executor, resumed.chunk, resumed.threads) == (begun.executor, begun.chunk, begun.threads)
+    assert resumed.why == "as before"

@@ -1,0 +1,156 @@
+"""The compiled meta-step gives the numbers of the one that is not, and training goes on where it cannot be had."""
+
+from __future__ import annotations
+
+import os
+import pickle
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch.utils import _pytree as pytree
+
+from tests.problems import executor, make, noise_tasks, setting, spec
+from workbench.algorithms.base import Algorithm, Meta
+from workbench.engine.acceleration import AccelerationError, ChangingError, Step, accelerated
+from workbench.engine.compiled import Compiled
+from workbench.engine.compiling import FAILURE, ORDER, Order, flat, main
+from workbench.engine.events import Finished, Noticed
+from workbench.engine.executors import Gradient
+from workbench.engine.trainer import train
+from workbench.experiment.resolve import resolve, with_settings
+
+# A compiler may be slow to come where many tests want the machine.
+PATIENCE = 240
+
+
+def problem(name: str, kind: Any = "regression", *, picture: bool = False, **config: Any
+            ) -> tuple[Algorithm[Any], Step]:
+    about = spec(kind, 3, picture)
+    algorithm, meta = make(name, about, **config)
+    batch, keys = noise_tasks(about, tasks=3, ways=3, shots=2, queries=2)
+    return algorithm, Step.of(meta, batch, keys, setting(algorithm, about))
+
+
+def difference(one: Gradient, other: Gradient) -> float:
+    pairs = zip(pytree.tree_leaves(one), pytree.tree_leaves(other), strict=True)
+    return max(float((a - b).abs().max() / b.abs().max().clamp(min=1e-30)) for a, b in pairs if a.is_floating_point())
+
+
+def narrow(step: Step) -> Step:
+    return step._replace(tensors=[one.float() if one.is_floating_point() else one for one in step.tensors])
+
+
+@pytest.mark.parametrize("name", ["maml", "reptile", "imaml", "anil", "meta_sgd"])
+def test_the_list_of_operations_gives_the_same_numbers_on_other_tasks(name: str):
+    algorithm, step = problem(name)
+    graph, tree = flat(algorithm, step)
+    others = [one + 0.1 if one.is_floating_point() else one for one in step.tensors]
+    found = pytree.tree_unflatten(graph(*others), tree)
+    assert difference(found, step.gradient(executor("vectorized", algorithm), others)) < 1e-12
+
+
+def test_convolutions_are_recorded_with_the_task_axis_too():
+    algorithm, step = problem("maml", "classification", picture=True)
+    graph, tree = flat(algorithm, step)
+    found = pytree.tree_unflatten(graph(*step.tensors), tree)
+    assert difference(found, step.gradient(executor("vectorized", algorithm), step.tensors)) < 1e-12
+
+
+def test_a_meta_step_that_changes_as_training_goes_on_is_refused():
+    algorithm, step = problem("maml_pp", "classification", picture=True)
+    with pytest.raises(ChangingError, match="changes as the training goes on"):
+        flat(algorithm, step)
+
+
+@pytest.mark.parametrize(("kind", "within"), [(torch.float64, 1e-10), (torch.float32, 1e-5)])
+def test_compiled_numbers_equal_those_that_are_not(kind: torch.dtype, within: float):
+    algorithm, step = problem("maml")
+    step = step if kind == torch.float64 else narrow(step)
+    plain = executor("vectorized", algorithm)
+    compiled = Compiled(plain)
+    until_it_takes_over(compiled, step)
+    others = [one + 0.1 if one.is_floating_point() else one for one in step.tensors]
+    assert compiled.faster(step._replace(tensors=others)) is not None
+    assert difference(step.gradient(compiled, others), step.gradient(plain, others)) < within
+    compiled.close()
+
+
+def until_it_takes_over(compiled: Compiled, step: Step) -> None:
+    give_up = time.monotonic() + PATIENCE
+    said: list[str] = []
+    while not said and time.monotonic() < give_up:
+        step.gradient(compiled, step.tensors)
+        said = compiled.news()
+    assert "takes over" in said[0]
+
+
+def test_without_a_compiler_the_reason_is_left_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    algorithm, step = problem("maml")
+    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
+    (tmp_path / ORDER).write_bytes(pickle.dumps(Order(algorithm, meta, batch, keys, step.setting, 1, "cpu")))
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
+    assert started_in(tmp_path) == 1
+    assert "there is no C++ compiler; install one" in (tmp_path / FAILURE).read_text(encoding="utf8")
+
+
+def started_in(folder: Path) -> int:
+    import subprocess
+    import sys
+
+    return subprocess.run([sys.executable, "-m", "workbench.engine.compiling", folder], check=False,
+                          env=dict(os.environ)).returncode
+
+
+def test_an_order_that_cannot_be_read_is_told_and_not_raised(tmp_path: Path):
+    (tmp_path / ORDER).write_bytes(b"nonsense")
+    assert main(tmp_path) == 1
+    assert (tmp_path / FAILURE).read_text(encoding="utf8")
+
+
+def test_training_goes_on_where_the_meta_step_cannot_be_compiled():
+    experiment = resolve(with_settings({}, [
+        "dataset=glyphs", "algorithm=maml_pp", "backbone.filters=2", "training.meta_batch=1", "device=cpu",
+        "training.acceleration=compile", "training.iterations=100000", "training.validation_tasks=2",
+        "evaluation.tasks=2", "evaluation.probe_tasks=1", "training.validate_every=100000"]))
+    from workbench.engine.control import Control
+
+    control = Control()
+    noticed: list[str] = []
+    for event in train(experiment, control):
+        if isinstance(event, Noticed):
+            noticed.append(event.message)
+            control.stop()
+    assert isinstance(event, Finished)
+    assert noticed[0].startswith("the meta-step is not compiled, and training goes on without: its meta-step changes")
+
+
+def test_a_run_that_ends_gives_up_what_is_being_compiled():
+    experiment = resolve(with_settings({}, [
+        "dataset=sinusoids", "training.acceleration=compile", "training.iterations=4", "training.validation_tasks=2",
+        "evaluation.tasks=2", "evaluation.probe_tasks=1", "device=cpu"]))
+    begun = time.monotonic()
+    events = list(train(experiment))
+    assert isinstance(events[-1], Finished)
+    assert "acceleration" in events[0].why  # type: ignore[union-attr]
+    assert time.monotonic() - begun < PATIENCE / 4
+
+
+def test_only_the_vectorized_executor_can_be_accelerated_and_only_a_gpu_captures():
+    algorithm, _ = problem("maml")
+    with pytest.raises(AccelerationError, match="or vectorized, or"):
+        accelerated("compile", executor("threads", algorithm), torch.device("cpu"))
+    with pytest.raises(AccelerationError, match="need an NVIDIA GPU, and this run is on the CPU"):
+        accelerated("graphs", executor("vectorized", algorithm), torch.device("cpu"))
+
+
+def test_steps_of_other_shapes_are_kept_apart():
+    _, step = problem("maml")
+    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
+    shorter = Step.of(Meta(*meta), batch.part(0, 2), keys[:2], step.setting)
+    assert shorter.key() != step.key() == narrow(step)._replace(tensors=step.tensors).key()
+    assert narrow(step).key() != step.key()

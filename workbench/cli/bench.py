@@ -1,0 +1,76 @@
+"""`bench`: how fast and how large each way to run an experiment is on this machine."""
+
+from __future__ import annotations
+
+import platform
+from argparse import Namespace
+from typing import Any
+
+import torch
+
+from workbench import __version__
+from workbench.cli.main import SUCCESS
+from workbench.cli.output import Output, UsageError, aligned
+from workbench.cli.progress import Progress
+from workbench.cli.training import experiment_of
+from workbench.engine import devices
+from workbench.engine.benchmark import Measured, measure, ways_of
+from workbench.engine.chooser import choose
+from workbench.engine.session import Session
+from workbench.engine.work import cores
+
+_MIB = 2**20
+_PARTS = 1000
+
+
+def bench(arguments: Namespace, output: Output) -> int:
+    """Measure every executor on an experiment, and say what the chooser takes."""
+    if arguments.rounds < 1:
+        raise UsageError("--rounds must be 1 or more, for each way takes at least one turn")
+    session = Session(experiment_of(arguments))
+    choice = choose(session)
+    found: list[Measured] = []
+    with session.running(), Progress(_PARTS, title="measuring", unit="parts") as progress:
+        for said in measure(session, ways_of(session, compiles=arguments.compile), arguments.rounds):
+            if isinstance(said, Measured):
+                found.append(said)
+            else:
+                progress.move_to(round(said * _PARTS))
+    titles = {one.name: one.title for one in devices.devices()}
+    table = {
+        "device": str(session.device), "device_title": titles.get(str(session.device), str(session.device)),
+        "cores": cores(), "system": platform.platform(),
+        "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
+        "tasks": session.experiment.training.meta_batch, "rounds": arguments.rounds,
+        "ways": [_row(one) for one in found],
+        "chosen": {"executor": choice.way.executor, "threads": choice.way.threads, "chunk": choice.way.chunk,
+                   "why": choice.why},
+    }
+    output.result(table, _in_words(table))
+    return SUCCESS
+
+
+def _row(one: Measured) -> dict[str, Any]:
+    is_measured = not one.problem
+    return {"executor": one.way.executor, "acceleration": one.acceleration, "threads": one.way.threads,
+            "chunk": one.way.chunk, "tasks_per_second": one.tasks_per_second if is_measured else None,
+            "ms": 1e3 * one.seconds if is_measured else None, "peak_bytes": one.peak if is_measured else None,
+            "rounds_ms": [1e3 * seconds for seconds in one.rounds], "problem": one.problem}
+
+
+def _in_words(table: dict[str, Any]) -> str:
+    rows = [("EXECUTOR", "THREADS", "AT ONCE", "TASKS/S", "MS", "PEAK MEMORY", "")]
+    chosen = table["chosen"]
+    for one in table["ways"]:
+        name = one["executor"] + {"none": "", "compile": ", compiled", "graphs": ", CUDA graphs"}[one["acceleration"]]
+        numbers = (("–", "–", "–") if one["problem"] else
+                   (f"{one['tasks_per_second']:,.1f}", f"{one['ms']:.3g}", f"{one['peak_bytes'] / _MIB:,.1f} MiB"))
+        is_chosen = one["acceleration"] == "none" and all(one[name] == chosen[name]
+                                                          for name in ("executor", "threads", "chunk"))
+        rows.append((name, str(one["threads"]), str(one["chunk"]), *numbers,
+                     one["problem"] or "chosen" * is_chosen))
+    return "\n".join([
+        f"meta-gradients of {table['tasks']} tasks on {table['device_title']}, median of {table['rounds']} interleaved "
+        "rounds; memory is what one takes beyond what was held before", aligned(rows),
+        f"training.executor=auto takes {chosen['executor']} on {chosen['threads']} "
+        f"thread{'s' * (chosen['threads'] > 1)}, {chosen['chunk']} at once: {chosen['why']}"])
