@@ -151,6 +151,17 @@ def test_ways_are_grey_for_regression_and_say_why(panel: FormPanel) -> None:
     assert "regression" in field.toolTip()
 
 
+def test_cuda_graphs_are_grey_without_an_nvidia_gpu_and_say_why(panel: FormPanel) -> None:
+    panel.take({"device": "cpu"})
+    combo = panel.findChild(Combo, "training.acceleration")
+    assert combo is not None
+    model = combo.model()
+    assert isinstance(model, QStandardItemModel)
+    enabled = {model.item(row).text(): model.item(row).isEnabled() for row in range(model.rowCount())}
+    assert enabled == {"None": True, "Compile in the background": True, "CUDA graphs": False}
+    assert "need an NVIDIA GPU" in model.item(2).toolTip()
+
+
 def test_a_field_without_effect_is_grey_until_it_has_one(panel: FormPanel) -> None:
     panel.form.pick("algorithm", "meta_sgd")
     QCoreApplication.sendPostedEvents(None, QEvent.Type.DeferredDelete)  # the field of the method picked before

@@ -11,6 +11,7 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Meta
+from workbench.engine import devices
 from workbench.engine.executors import Executor, Gradient, Setting, TaskFunction
 from workbench.tasks.base import TaskBatch
 
@@ -99,6 +100,13 @@ class Accelerated(Executor):
     def close(self) -> None:
         """See Executor."""
         self.inner.close()
+
+
+def refused_accelerations(device: str) -> dict[str, str]:
+    """Accelerations that a device cannot have, with the reason; the device is named as in an experiment."""
+    if (devices.devices()[0].name if device == "auto" else device).startswith("cuda"):
+        return {}
+    return {"graphs": "CUDA graphs need an NVIDIA GPU, and this run would be on another device"}
 
 
 def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor:

@@ -6,7 +6,6 @@ import ctypes
 import statistics
 import sys
 import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,12 +15,12 @@ import torch
 
 from workbench.engine.acceleration import accelerated
 from workbench.engine.chooser import Trial, Way, candidates
+from workbench.engine.compiled import Compiled
 from workbench.engine.session import Session
 
 _LOOK_SECONDS = 0.002
 # A round of a fast way is repeated until the clock has something to measure.
 _LEAST_SECONDS = 0.05
-_COMPILED_LOOK_SECONDS = 0.2
 
 
 @dataclass
@@ -115,18 +114,11 @@ class _problems(suppress):  # noqa: N801 - it reads as a statement, as `suppress
 
 def _warm_up(one: Measured, trial: Trial) -> None:
     """Run until what is measured is there; a compiled meta-step is waited for."""
-    trial.seconds()
-    trial.seconds()
-    while one.acceleration != "none":
-        said = " ".join(trial.executor.news())
-        if "takes over" in said or (one.acceleration == "graphs" and not said):
-            trial.seconds()
-            return
-        if said:
-            one.problem = said
-            return
-        time.sleep(_COMPILED_LOOK_SECONDS)
+    for _ in range(2):
         trial.seconds()
+        if isinstance(trial.executor, Compiled):
+            trial.executor.finish()
+    one.problem = " ".join(said for said in trial.executor.news() if "takes over" not in said)
 
 
 def _seconds(trial: Trial) -> float:

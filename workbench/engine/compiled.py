@@ -63,6 +63,10 @@ class _Process:
         """Whether it has ended, one way or the other."""
         return self._process.poll() is not None
 
+    def wait(self) -> None:
+        """Wait until it has ended."""
+        self._process.wait()
+
     def failure(self) -> str:
         """Why it gave up; empty where it did not."""
         if (self.folder / FAILURE).exists():
@@ -105,6 +109,13 @@ class Compiled(Accelerated):
             self._asked.add(key)
             self._waiting.append((key, step._replace(tensors=[one.detach().clone() for one in step.tensors])))
         return None
+
+    def finish(self) -> None:
+        """Wait until everything that was asked for is compiled, or refused."""
+        while self._process or self._waiting:
+            if self._process:
+                self._process[1].wait()
+            self._look()
 
     def _look(self) -> None:
         """Take what is done, and begin with what waits."""

@@ -10,6 +10,7 @@ from typing import Any
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
+from workbench.engine.acceleration import refused_accelerations
 from workbench.engine.devices import devices
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Parameter, parameters
@@ -18,7 +19,7 @@ from workbench.experiment.presets import presets
 from workbench.experiment.registry import ROLES, Role, found
 from workbench.gui.form.dataset_card import DatasetCard
 from workbench.gui.form.draft import TABLES, Draft
-from workbench.gui.form.entries import Combo, Entry, entry_for
+from workbench.gui.form.entries import ChoiceEntry, Combo, Entry, entry_for
 from workbench.gui.form.scan import Look, relevant
 from workbench.gui.form.sections import Row, Section, titled_row
 from workbench.gui.theme import Theme
@@ -238,6 +239,9 @@ class ExperimentForm(QWidget):
         for dotted, row in self._rows().items():
             is_open = dotted in wrong or (typed_in is not None and row.isAncestorOf(typed_in))
             row.set_idle("" if is_open else reasons.get(dotted, ""))
+        switch = self._rows()["training.acceleration"].entry
+        if isinstance(switch, ChoiceEntry):
+            switch.combo.grey_out(refused_accelerations(self.draft.values()["device"]))
 
     def _rows(self) -> dict[str, Row]:
         return {dotted: row for section in self._sections.values() for dotted, row in section.rows.items()}
