@@ -152,7 +152,6 @@ def test_ways_are_grey_for_regression_and_say_why(panel: FormPanel) -> None:
 
 
 def test_cuda_graphs_are_grey_without_an_nvidia_gpu_and_say_why(panel: FormPanel) -> None:
-    panel.take({"device": "cpu"})
     combo = panel.findChild(Combo, "training.acceleration")
     assert combo is not None
     model = combo.model()

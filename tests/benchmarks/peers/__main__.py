@@ -59,7 +59,8 @@ class Kept:
 def workload(one: Workload, device: str, effort: Effort, peers: Collection[str], folder: Path) -> dict[str, Any]:
     """Measure a workload."""
     problem = draw(one.settings, folder)
-    with Field(problem.about.method, device, effort, peers) as field:
+    compiles = any(goal.program == "compiled" and goal.device == device for goal in one.goals)
+    with Field(problem.about.method, device, effort, peers, compiles=compiles) as field:
         return {"workload": one.name, **field.measure(problem)}
 
 

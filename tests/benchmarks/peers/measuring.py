@@ -126,9 +126,9 @@ def missing_peers() -> dict[str, str]:
     return found
 
 
-def turns(method: str, device: str, peers: Collection[str]) -> list[Turn]:
+def turns(method: str, device: str, peers: Collection[str], *, compiles: bool = False) -> list[Turn]:
     """Everybody who has a method, ours first, then the peers; those that are not there or not wanted are refused."""
-    found = [Turn(OURS, way, device) for way in ours.ways()]
+    found = [Turn(OURS, way, device) for way in ours.ways(device, compiles=compiles)]
     reasons = missing_peers() | {name: "left out on the command line" for name in ALL if name not in peers}
     for peer in PEERS:
         for way, methods in peer.ways.items():
@@ -176,11 +176,12 @@ class Field:
         effort: How long is measured.
         peers: Names of the peers that take part.
         remembers: Whether memory is measured too.
+        compiles: Whether ours takes part compiled too.
     """
 
     def __init__(self, method: str, device: str, effort: Effort, peers: Collection[str] = ALL, *,
-                 remembers: bool = True) -> None:
-        self.everybody = turns(method, device, peers)
+                 remembers: bool = True, compiles: bool = False) -> None:
+        self.everybody = turns(method, device, peers, compiles=compiles)
         self.bottom = Turn(floor.FLOOR, "", device)
         self.device, self.effort, self.remembers = device, effort, remembers
 

@@ -10,20 +10,27 @@ from torch import Tensor
 from tests.benchmarks.peers.candidate import Candidate
 from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
+from workbench.engine.acceleration import AccelerationError, accelerated
+from workbench.engine.captured import CapturedOuter
+from workbench.engine.compiled import Compiled
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.session import Session
 from workbench.engine.state import Outer
 from workbench.tasks.base import Examples, TaskBatch
 
+_COMPILED = "vectorized, compiled"
+_CAPTURED = "vectorized, CUDA graphs"
+_ACCELERATIONS = {_COMPILED: "compile", _CAPTURED: "graphs"}
 
-def ways() -> tuple[str, ...]:
-    """Every executor that the engine has."""
-    return tuple(EXECUTORS)
+
+def ways(device: str = "cpu", *, compiles: bool = False) -> tuple[str, ...]:
+    """Every executor that the engine has; compiling takes a while, and is left out where nobody asks for it."""
+    return (*EXECUTORS, *([_COMPILED] if compiles else []), *([_CAPTURED] if device.startswith("cuda") else []))
 
 
 def is_compiled(way: str) -> bool:
     """Whether an executor compiles or captures the meta-step, rather than running it operation by operation."""
-    return "compile" in way or "graph" in way
+    return way in (_COMPILED, _CAPTURED)
 
 
 def chosen(settings: tuple[str, ...], device: str) -> str:
@@ -38,15 +45,30 @@ class Ours(Candidate):
 
     def __init__(self, problem: Problem, way: str) -> None:
         device = problem.keys.device
-        self.session = Session(experiment_of((*problem.about.settings, f"device={device}")), executor=way)
+        executor, _, _ = way.partition(",")
+        self.session = Session(experiment_of((*problem.about.settings, f"device={device}")), executor=executor)
+        self.session.executor = accelerated(_ACCELERATIONS.get(way, "none"), self.session.executor, self.session.device)
         meta = self.session.init()
         self.meta = Meta({name: value.clone() for name, value in problem.params.items()}, meta.buffers)
         config = self.session.experiment.training
-        self.outer = Outer(self.meta.params, self.session.algorithm.outer_rate, config.optimizer)
+        outer = CapturedOuter if way == _CAPTURED else Outer
+        self.outer = outer(self.meta.params, self.session.algorithm.outer_rate, config.optimizer)
         self.batch = TaskBatch(Examples(*problem.support), Examples(*problem.query))
         self.keys, self.rate, self.clip = problem.keys, config.outer_lr, config.clip
         self.setting = replace(self.session.setting(training=True), progress=0.0)
         self.losses: list[Tensor] = []
+        self._make_ready()
+
+    def _make_ready(self) -> None:
+        """Wait for what is compiled; raises AccelerationError where it cannot be."""
+        if not isinstance(self.session.executor, Compiled):
+            return
+        for start in range(0, len(self.batch), self.session.chunk):
+            stop = min(start + self.session.chunk, len(self.batch))
+            self.session.executor.gradient(self.meta, self.batch.part(start, stop), self.keys[start:stop], self.setting)
+        self.session.executor.finish()
+        if refused := [said for said in self.session.executor.news() if "takes over" not in said]:
+            raise AccelerationError(refused[0])
 
     def step(self) -> None:
         """What the trainer does between two looks at the clock."""
