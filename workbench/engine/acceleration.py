@@ -19,7 +19,7 @@ from workbench.tasks.base import TaskBatch
 MOST_SHAPES = 4
 
 
-class AccelerationError(ValueError):
+class AccelerationError(devices.DeviceError):
     """A way to run the meta-step that is not possible here; the message says why and what to do."""
 
 
@@ -110,7 +110,7 @@ def refused_accelerations(device: str) -> dict[str, str]:
 
 
 def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor:
-    """The executor with a switch on it.
+    """The executor with a switch on it; as it is where it does not run all tasks at once, which no switch is for.
 
     Args:
         kind: none, compile or graphs.
@@ -118,13 +118,10 @@ def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor
         device: Where it runs.
 
     Raises:
-        AccelerationError: It cannot be put on this executor or device.
+        AccelerationError: The device does not have it.
     """
-    if kind == "none":
+    if kind == "none" or executor.name != "vectorized":
         return executor
-    if executor.name != "vectorized":
-        raise AccelerationError(f"training.acceleration: {kind} works on all tasks at once; set training.executor to "
-                                "auto or vectorized, or training.acceleration to none")
     from workbench.engine.captured import Captured  # noqa: PLC0415
     from workbench.engine.compiled import Compiled  # noqa: PLC0415 - they build on what is here
 

@@ -18,7 +18,7 @@ from torch.utils import _pytree as pytree
 import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
-from workbench.engine.captured import CapturedOuter
+from workbench.engine.captured import Captured, CapturedOuter
 from workbench.engine.chooser import settle
 from workbench.engine.control import Control, StopRequestedError
 from workbench.engine.distributed import ALONE, LostError, Share, World, in_words
@@ -122,7 +122,7 @@ class _Training:
         self.config = session.experiment.training
         start = to_device(state.meta, session.device) if state else session.init()
         self.meta = start
-        outer = CapturedOuter if session.experiment.training.acceleration == "graphs" else Outer
+        outer = CapturedOuter if isinstance(session.executor, Captured) else Outer
         self.outer = outer(start.params, session.algorithm.outer_rate, self.config.optimizer,
                            state.optimizer if state else {})
         self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
