@@ -38,12 +38,13 @@ class Setting:
     inductive: bool
     progress: float
     stage: Stage = "tasks"
+    recompute: bool = False
 
     def context(self, task: Task, key: Tensor) -> Context:
         """The context of one task."""
         return Context(steps=self.steps, ways=self.ways, training=self.training,
                        reference=task.support.inputs if self.inductive else None, progress=self.progress, key=key,
-                       stage=self.stage)
+                       stage=self.stage, recompute=self.recompute)
 
 
 class Gradient(NamedTuple):
