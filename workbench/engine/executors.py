@@ -105,7 +105,8 @@ class Vectorized(Executor):
             params = _leaves(meta)
             with torch.enable_grad():
                 losses, aux = self._mapped(_meta_loss, meta._replace(params=params), batch, keys, setting)
-            return Gradient(*_pulled_back(losses.sum(), aux, params))
+                loss = losses.sum()
+            return Gradient(*_pulled_back(loss, aux, params))
         gradients, aux = self.map(_meta_gradient, meta, batch, keys, setting)
         return Gradient({name: value.sum(0) for name, value in gradients.items()}, aux)
 

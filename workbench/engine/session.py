@@ -13,7 +13,7 @@ from torch import Tensor
 import workbench
 from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
-from workbench.engine import devices
+from workbench.engine import devices, precision
 from workbench.engine.distributed import ALONE, World
 from workbench.engine.executors import EXECUTORS, Executor, Setting
 from workbench.engine.work import Work, measure
@@ -50,6 +50,7 @@ class Session:
         self.experiment = experiment
         self.world = world
         self.device = devices.choose(world.device(experiment.device))
+        precision.check(experiment.training.precision, self.device)
         self.source = open_source(experiment, self.device)
         self.spec = self.source.spec if classes is None else replace(self.source.spec, classes=classes)
         self.metric: Metric = self.spec.metric
@@ -129,6 +130,7 @@ class Session:
             inductive=stage == "tasks" and self.backbone.is_inductive,
             progress=progress,
             stage=stage,
+            recompute=training and self.experiment.training.recompute,
         )
 
     def trace(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Trace:
@@ -137,11 +139,12 @@ class Session:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Give this thread the compute threads of the executor, and everything back afterwards."""
+        """Give this thread the compute threads of the executor and its precision, and everything back afterwards."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.executor.threads if self.executor.name == "vectorized" else 1)
         try:
-            yield
+            with precision.arithmetic(self.experiment.training.precision):
+                yield
         finally:
             self.close()
             torch.set_num_threads(before)
@@ -172,7 +175,7 @@ def build(experiment: Experiment, spec: Spec) -> tuple[Backbone, Algorithm[Any]]
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         backbone = cast("type[Backbone]", find("backbone", experiment.backbone.name))(experiment.backbone, spec)
-        network = Network(kind.build(config, backbone, spec))
+        network = Network(kind.build(config, backbone, spec), precision.narrower(experiment.training.precision))
     return backbone, kind(config, network, spec)
 
 

@@ -57,6 +57,14 @@ class TrainingConfig(Config):
         choices={"auto": "Automatic", "vectorized": "Vectorized over tasks", "threads": "Task by task on threads",
                  "portions": "Portions of tasks on threads"},
         advanced=True)
+    precision: Literal["float32", "tf32", "bf16"] = field(
+        "float32", label="Precision", help="What the network's layers compute in. TF32 and bfloat16 keep fewer digits "
+        "(10 and 8 bits) and are faster where the device has units for them: TF32 on NVIDIA GPUs, bfloat16 on those "
+        "and on newer CPUs. Parameters, batch statistics, losses and closed-form solutions stay in float32.",
+        choices={"float32": "float32", "tf32": "TF32 (NVIDIA GPUs)", "bf16": "bfloat16"}, advanced=True)
+    recompute: bool = field(False, label="Recompute", help="Keeps only the weights between the inner steps and computes "
+                            "each step again in the backward pass: memory no longer grows with activations of every "
+                            "step, for about a third more time. The gradients are the same.", advanced=True)
 
 
 class EvaluationConfig(Config):

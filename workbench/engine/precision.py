@@ -1,0 +1,49 @@
+"""The numbers that a network's layers compute in, and where they cannot be had."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import torch
+
+from workbench.engine.devices import DeviceError
+
+Precision = Literal["float32", "tf32", "bf16"]
+
+
+def narrower(precision: Precision) -> torch.dtype | None:
+    """The type that the layers' inputs and weights are brought to; None where they stay as they are."""
+    return torch.bfloat16 if precision == "bf16" else None
+
+
+def check(precision: Precision, device: torch.device) -> None:
+    """Raise DeviceError where a device does not have these numbers."""
+    if precision == "tf32" and device.type != "cuda":
+        raise DeviceError(f"training.precision: TF32 is what NVIDIA GPUs compute in, and this run is on {device}; take "
+                          "float32 or bf16")
+    if precision == "tf32" and torch.cuda.get_device_capability(device) < (8, 0):
+        raise DeviceError("training.precision: this GPU is older than TF32 (compute capability 8.0); take float32")
+    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
+        raise DeviceError("training.precision: this GPU has no units for bfloat16 (compute capability 8.0); take "
+                          "float32")
+    if precision == "bf16" and device.type == "mps":
+        raise DeviceError("training.precision: bfloat16 is not measured to be right on Apple GPUs; take float32")
+
+
+@contextmanager
+def arithmetic(precision: Precision) -> Iterator[None]:
+    """A block in which NVIDIA GPUs multiply float32 as they are told, and as before after it.
+
+    Left alone, torch would let cuDNN's convolutions take TF32.
+    """
+    places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+    before = [place.fp32_precision for place in places]
+    for place in places:
+        place.fp32_precision = "tf32" if precision == "tf32" else "ieee"
+    try:
+        yield
+    finally:
+        for place, was in zip(places, before, strict=True):
+            place.fp32_precision = was
