@@ -93,7 +93,7 @@ class _Recomputed(Function):
 
 
 def _points(values: Sequence[Tensor], wanted: Sequence[bool], *, again: bool) -> Iterator[Tensor]:
-    """The same values where a graph begins; it goes on from the one before it where it is to be differentiated again."""
+    """The same values where a graph begins, or goes on where it is to be differentiated again."""
     for value, is_wanted in zip(values, wanted, strict=True):
         if not is_wanted:
             yield value.detach()

@@ -69,5 +69,5 @@ def _convolved(layer: nn.Module, x: Tensor) -> Tensor:
         return outputs
     # As in `Convolution`: a narrow convolution must not meet weights that no input reaches.
     with torch.autocast(x.device.type, enabled=False):
-        outputs = layer(x.float())
-    return outputs
+        wide: Tensor = layer(x.float())
+        return wide

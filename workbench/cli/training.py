@@ -15,7 +15,7 @@ from workbench.cli.progress import Progress
 from workbench.cli.signals import give_up, interruptions
 from workbench.engine.control import Control
 from workbench.engine.distributed import LostError, World, joined
-from workbench.engine.events import Evaluation, Event, Failed, Started, Steps
+from workbench.engine.events import Evaluation, Event, Failed, Noticed, Started, Steps
 from workbench.engine.launch import Launch, launch
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
@@ -248,6 +248,8 @@ class _Teller:
                 if not self._progress.is_bar:
                     words = f"validation {result_in_words(event.metric, event.score.mean, event.score.ci95)}"
                     self._progress.line(f"step {event.step:,} of {self._progress.total:,}, {self._beside(words)}")
+            case Noticed() if self._progress:
+                self._progress.line(f"note: step {event.step:,}: {event.message}")
             case Failed():
                 self._output.note(f"workbench: {event.message}")
 

@@ -199,6 +199,14 @@ class Paused:
 
 
 @dataclass(frozen=True)
+class Noticed:
+    """Something that the person should know happened after `step` outer steps, and training goes on."""
+
+    step: int
+    message: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """The end: every step is done and the test tasks were run, or the person stopped it and kept it."""
 
@@ -216,4 +224,4 @@ class Failed:
     traceback: str
 
 
-Event = Started | Steps | Probe | Evaluation | Checkpoint | Paused | Finished | Failed
+Event = Started | Steps | Probe | Evaluation | Checkpoint | Paused | Noticed | Finished | Failed

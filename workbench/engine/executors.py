@@ -9,7 +9,7 @@ import copy
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
@@ -128,7 +128,17 @@ class Pooled(Executor):
 
     def _each(self, one: Callable[[Algorithm[Any], Any], R], parts: Iterable[Any]) -> Iterator[R]:
         """What a function of a thread's own algorithm gives for every part, in their order."""
-        return self._pool.map(lambda part: one(self._local.algorithm, part), parts)
+        def run(part: Any) -> R:
+            return one(self._local.algorithm, part)
+
+        jobs = [self._pool.submit(run, part) for part in parts]
+        try:
+            yield from (job.result() for job in jobs)
+        finally:
+            # Whoever tries again after an error must not find the others still at work, and their memory taken.
+            for job in jobs:
+                job.cancel()
+            wait(jobs)
 
     def close(self) -> None:
         """Wait for the threads and give them back."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from operator import attrgetter
 from typing import Any, Literal
 
 import torch
@@ -38,7 +39,8 @@ def arithmetic(precision: Precision) -> Iterator[None]:
 
     Left alone, torch would let cuDNN's convolutions take TF32.
     """
-    places: tuple[Any, ...] = (torch.backends.cuda.matmul, torch.backends.cudnn.conv, torch.backends.cudnn.rnn)
+    places: tuple[Any, ...] = tuple(
+        attrgetter(name)(torch.backends) for name in ("cuda.matmul", "cudnn.conv", "cudnn.rnn"))
     before = [place.fp32_precision for place in places]
     for place in places:
         place.fp32_precision = "tf32" if precision == "tf32" else "ieee"

@@ -16,6 +16,7 @@ from workbench.backbones.base import Backbone, Network
 from workbench.engine import devices, precision
 from workbench.engine.distributed import ALONE, World
 from workbench.engine.executors import EXECUTORS, Executor, Setting
+from workbench.engine.memory import Chunks
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
@@ -41,12 +42,14 @@ class Session:
         algorithm: What learns.
         executor: What runs it.
         metric: What the tasks are judged by.
-        chunk, test_chunk: Tasks run at once in training and in testing.
+        chunk, test_chunk: Tasks run at once in training and in testing; fewer after memory ran out. Of several
+            processes each has a `chunk` of its own, and all have the same `test_chunk` while they test.
+        notices: What happened since somebody looked that the person should know.
         world: The processes that it is run by.
     """
 
     def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0, *,
-                 classes: int | None = None, world: World = ALONE) -> None:
+                 test_chunk: int = 0, classes: int | None = None, world: World = ALONE) -> None:
         self.experiment = experiment
         self.world = world
         self.device = devices.choose(world.device(experiment.device))
@@ -62,7 +65,8 @@ class Session:
         threads = threads or work.threads(chosen, experiment.training.meta_batch)
         self.executor: Executor = EXECUTORS[chosen](self.algorithm, threads)
         self.chunk, self.test_chunk = world.told((chunk or work.chunk(chosen, threads),
-                                                  testing.chunk(chosen, threads)))
+                                                  test_chunk or testing.chunk(chosen, threads)))
+        self.notices: list[str] = []
 
     def _check_examples(self) -> None:
         """Raise DataError where the algorithm wants examples of a stream that has none, rather than hours later."""
@@ -132,6 +136,18 @@ class Session:
             stage=stage,
             recompute=training and self.experiment.training.recompute,
         )
+
+    def chunks(self, tasks: int, *, training: bool) -> Chunks:
+        """The parts that so many tasks are run in; what memory has no room for is remembered, and told."""
+        name = "chunk" if training else "test_chunk"
+
+        def told(size: int, tried: int) -> None:
+            setattr(self, name, size)
+            what = "training" if training else "testing"
+            self.notices.append(f"memory ran out with {tried} tasks at once in {what}: from here on {size} "
+                                f"{'is' if size == 1 else 'are'} run at once, with the same results to rounding")
+
+        return Chunks(tasks, getattr(self, name), told)
 
     def trace(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Trace:
         """Adapt to every task and judge it after every inner step; tensors are [tasks, steps + 1]."""

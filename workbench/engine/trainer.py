@@ -19,7 +19,7 @@ import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
 from workbench.engine.control import Control, StopRequestedError
-from workbench.engine.distributed import ALONE, LostError, Share, World, in_words
+from workbench.engine.distributed import ALONE, LostError, Share, World
 from workbench.engine.evaluation import evaluate
 from workbench.engine.events import (
     Adaptation,
@@ -28,6 +28,7 @@ from workbench.engine.events import (
     Event,
     Failed,
     Finished,
+    Noticed,
     Paused,
     Probe,
     Started,
@@ -37,6 +38,7 @@ from workbench.engine.executors import Gradient
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import Outer, TrainState
+from workbench.engine.words import in_words
 from workbench.experiment.experiment import Experiment, TrainingConfig
 from workbench.experiment.metrics import as_error
 from workbench.tasks.base import TaskBatch
@@ -76,7 +78,7 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
     """
     as_before = (state.executor, state.chunk, state.threads if world.size == 1 else 0) if state else ()
     with world.together():
-        session = Session(experiment, *as_before, world=world)
+        session = Session(experiment, *as_before, test_chunk=state.test_chunk if state else 0, world=world)
         if world.size > 1:
             world.check_alike(session.facts())
     with session.running():
@@ -176,17 +178,18 @@ class _Training:
 
     def _meta_gradient(self) -> Talk[Gradient]:
         """Mean meta-gradient of this step's tasks, chunk by chunk."""
-        tasks, chunk, stage = self.config.meta_batch, self.session.chunk, self.stage
+        tasks, stage = self.config.meta_batch, self.stage
         indices = range(self.step * tasks, (self.step + 1) * tasks)
         share = self.world.share(indices)
         batch, keys = self.session.batch("train", share.run, stage, self._wanted(share))
         self._batch = (batch, keys) if stage == "tasks" else None
         setting = self.session.setting(training=True, progress=self._progress(), stage=stage)
-        parts = []
-        for start in range(0, len(batch), chunk):
+        chunks, parts = self.session.chunks(len(batch), training=True), []
+        for tried in chunks:
             yield from self._breathe()
-            stop = min(start + chunk, len(batch))
-            parts.append(self.session.executor.gradient(self.meta, batch.part(start, stop), keys[start:stop], setting))
+            with chunks.fitting(tried):
+                own = batch.part(tried.start, tried.stop), keys[tried]
+                parts.append(self.session.executor.gradient(self.meta, *own, setting))
         total = parts[0].total
         for part in parts[1:]:
             total = {name: value + part.total[name] for name, value in total.items()}
@@ -254,11 +257,14 @@ class _Training:
         if self._batch is None or not is_wanted:
             return None
         batch, keys = self._batch
-        shown = min(ADAPTATION_TASKS, len(batch), self.session.test_chunk)
+        wanted = min(ADAPTATION_TASKS, len(batch), self.session.test_chunk)
         setting = replace(self.session.setting(training=True), training=False,
                           steps=self.session.inner_steps(training=False, shape=self.session.experiment.training_task()))
-        trace = self.session.trace(self.meta, batch.part(0, shown), keys[:shown], setting)
-        adaptation = _curves(trace)
+        chunks, traces = self.session.chunks(wanted, training=False), []
+        for part in chunks:
+            with chunks.fitting(part):
+                traces.append(self.session.trace(self.meta, batch.part(part.start, part.stop), keys[part], setting))
+        adaptation = _curves(_whole(traces))
         cost = time.perf_counter() - now
         self._next_adaptation = now + max(ADAPTATION_SECONDS, cost / ADAPTATION_SHARE)
         return adaptation
@@ -290,20 +296,22 @@ class _Training:
         yield from self._breathe()
         if not self.world.is_first:  # there are few of them, and they are for looking at
             return
-        tasks, chunk = self.session.experiment.evaluation.probe_tasks, self.session.test_chunk
+        tasks = self.session.experiment.evaluation.probe_tasks
         stage = self.session.algorithm.tested_on
         batch, keys = self.session.batch("probe", range(tasks), stage)
         setting = self.session.setting(training=False, stage=stage)
         traces, looks = [], []
-        for start in range(0, tasks, chunk):
+        chunks = self.session.chunks(tasks, training=False)
+        for part in chunks:
             yield from self._breathe()
-            stop = min(start + chunk, tasks)
-            traces.append(self.session.trace(self.meta, batch.part(start, stop), keys[start:stop], setting))
-        for start in range(0, self.showcase.count, chunk):
+            with chunks.fitting(part):
+                traces.append(self.session.trace(self.meta, batch.part(part.start, part.stop), keys[part], setting))
+        chunks = self.session.chunks(self.showcase.count, training=False)
+        for part in chunks:
             yield from self._breathe()
-            looks.append(self.showcase.look(self.meta, start, min(start + chunk, self.showcase.count)))
-        whole = Trace(*(torch.cat(parts) for parts in zip(*traces, strict=True)))
-        yield Probe(self.step, _curves(whole), joined(looks) if looks else None)
+            with chunks.fitting(part):
+                looks.append(self.showcase.look(self.meta, part.start, part.stop))
+        yield Probe(self.step, _curves(_whole(traces)), joined(looks) if looks else None)
 
     def _evaluate(self, split: str, meta: Meta, step: int, tasks: int) -> Talk[Evaluation]:
         is_test = split == "test"
@@ -329,7 +337,9 @@ class _Training:
         return self.config.patience is not None and self.stale >= self.config.patience
 
     def _breathe(self) -> Talk[None]:
-        """Stop or wait where the person asked for it."""
+        """Tell what happened meanwhile; stop or wait where the person asked for it."""
+        while self.session.notices:
+            yield Noticed(self.step, self.session.notices.pop(0))
         if self.control.is_stopping:
             raise StopRequestedError
         if self.control.is_paused:
@@ -357,7 +367,7 @@ class _Training:
             best=to_device(self.best, cpu), best_step=self.best_step, best_score=self.best_score, stale=self.stale,
             is_probed=self.is_probed, is_settled=self.is_settled, seconds=self._elapsed(), hardest=self.hardest,
             executor=self.session.executor.name,
-            chunk=self.session.chunk, threads=self.session.executor.threads)
+            chunk=self.session.chunk, threads=self.session.executor.threads, test_chunk=self.session.test_chunk)
 
     def _started(self) -> Started:
         session = self.session
@@ -379,6 +389,10 @@ class _Training:
 def _is_probe_step(step: int) -> bool:
     """Early on learning is fast, so probes stand at 0, 1, 2, 5, 10, 20, 50 and so on beside every validation."""
     return step == 0 or step in {lead * 10**power for lead in (1, 2, 5) for power in range(8)}
+
+
+def _whole(traces: list[Trace]) -> Trace:
+    return Trace(*(torch.cat(parts) for parts in zip(*traces, strict=True)))
 
 
 def _curves(trace: Trace) -> Adaptation:

@@ -62,9 +62,9 @@ class TrainingConfig(Config):
         "(10 and 8 bits) and are faster where the device has units for them: TF32 on NVIDIA GPUs, bfloat16 on those "
         "and on newer CPUs. Parameters, batch statistics, losses and closed-form solutions stay in float32.",
         choices={"float32": "float32", "tf32": "TF32 (NVIDIA GPUs)", "bf16": "bfloat16"}, advanced=True)
-    recompute: bool = field(False, label="Recompute", help="Keeps only the weights between the inner steps and computes "
-                            "each step again in the backward pass: memory no longer grows with activations of every "
-                            "step, for about a third more time. The gradients are the same.", advanced=True)
+    recompute: bool = field(False, label="Recompute", help="Keeps only the weights between the inner steps and "
+                            "computes each step again in the backward pass: memory hardly grows with the steps, and "
+                            "a step takes longer. The gradients are the same.", advanced=True)
 
 
 class EvaluationConfig(Config):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from workbench.engine.events import Evaluation, Failed, Finished, Paused, Started
+from workbench.engine.events import Evaluation, Failed, Finished, Noticed, Paused, Started
 from workbench.experiment.metrics import words_of
 from workbench.gui import words
 from workbench.gui.controller import Noted
@@ -28,6 +28,8 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
             yield f"step {event.step:,}: validation {words_of(event.metric).name} {result}", ""
         case Paused():
             yield f"step {event.step:,}: {'paused' if event.is_paused else 'goes on'}", ""
+        case Noticed():
+            yield f"step {event.step:,}: {event.message}", "warn"
         case Finished():
             word = "finished" if event.status == "finished" else "stopped and kept"
             yield f"{word} at step {event.step:,} after {words.duration(event.seconds)}", ""

@@ -21,6 +21,7 @@ from workbench.engine.events import (
     Event,
     Failed,
     Finished,
+    Noticed,
     Paused,
     Probe,
     Score,
@@ -44,11 +45,12 @@ class Kept:
     is_best: bool
 
 
-Recorded = Started | Steps | Probe | Evaluation | Kept | Paused | Finished | Failed
+Recorded = Started | Steps | Probe | Evaluation | Kept | Paused | Noticed | Finished | Failed
 """What a record gives back: the events, with `Kept` in place of `Checkpoint`."""
 
 _KINDS: dict[str, type[Any]] = {kind.__name__.lower(): kind
-                                for kind in (Started, Steps, Probe, Evaluation, Kept, Paused, Finished, Failed)}
+                                for kind in (Started, Steps, Probe, Evaluation, Kept, Paused, Noticed, Finished,
+                                             Failed)}
 
 
 class Record:
