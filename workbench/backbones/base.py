@@ -223,9 +223,9 @@ class Network:
         return outputs
 
     def _called(self, module: nn.Module, params: Params, inputs: tuple[Tensor | None, ...]) -> Any:
-        if self.computes_in is None:
-            return functional_call(module, params, inputs)
         device = next(iter(params.values())).device.type
+        if self.computes_in is None or not torch.amp.is_autocast_available(device):
+            return functional_call(module, params, inputs)
         with torch.autocast(device, self.computes_in, cache_enabled=False):
             narrow = functional_call(module, params, inputs)
         return pytree.tree_map_only(Tensor, lambda one: one.float() if one.dtype == self.computes_in else one, narrow)

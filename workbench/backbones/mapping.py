@@ -75,7 +75,7 @@ def _unwrapped(value: Any, level: int) -> tuple[Any, int | None]:
 def narrowed(*values: Tensor | None) -> tuple[Tensor | None, ...]:
     """The same in the numbers that autocast asks for, which does not see what `call` calls."""
     device = next(value.device.type for value in values if value is not None)
-    if not torch.is_autocast_enabled(device):
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
         return values
     kind = torch.get_autocast_dtype(device)
     return tuple(value if value is None or value.dtype == torch.float64 else value.to(kind) for value in values)
