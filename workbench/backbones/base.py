@@ -9,11 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
-<<<<<<< HEAD
-=======
-from torch.func import functional_call
 from torch.utils import _pytree as pytree
->>>>>>> fa929e2 (Precision: TF32 and bfloat16 as options, inside the network's layers alone; recomputation as an option)
 
 from workbench.backbones.normalization import Normalize
 from workbench.experiment.experiment import Experiment
@@ -156,32 +152,23 @@ class WithHead(nn.Module):
 class Network:
     """A module called with parameters of one's own: `network(params, inputs, reference=None)`.
 
-<<<<<<< HEAD
     While it runs the parameters stand in the module in place of its own, which is what `torch.func.functional_call`
     does too, with so many checks that a small network takes longer to be called than to compute. Swapping is not safe
     across threads, so each worker thread has a network of its own (`copy.deepcopy`).
-=======
-    Swapping parameters inside a module is not safe across threads, so each worker thread has a network of its own
-    (`copy.deepcopy`).
 
     Args:
         module: What is called.
         computes_in: Narrower numbers that its layers compute in, such as `torch.bfloat16`; None for those of the
             parameters. What it gives has the parameters' type again, so that only its layers are less exact: losses,
             closed-form solutions and all else that a method computes are not.
->>>>>>> fa929e2 (Precision: TF32 and bfloat16 as options, inside the network's layers alone; recomputation as an option)
     """
 
     def __init__(self, module: nn.Module, computes_in: torch.dtype | None = None) -> None:
         self.module = module.requires_grad_(False)
-<<<<<<< HEAD
+        self.computes_in = computes_in
         self._slots = tuple((f"{path}.{name}".lstrip("."), holder._parameters, name)
                             for path, holder in module.named_modules()
                             for name, value in holder._parameters.items() if value is not None)
-=======
-        self.computes_in = computes_in
-        self._names = tuple(name for name, _ in module.named_parameters())
->>>>>>> fa929e2 (Precision: TF32 and bfloat16 as options, inside the network's layers alone; recomputation as an option)
 
     def own(self, params: Params) -> Params:
         """Those of the parameters that the module has, without what an algorithm keeps beside them."""
@@ -189,21 +176,25 @@ class Network:
 
     def __call__(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
         """Run the whole module; parameters that it does not have are passed over."""
-<<<<<<< HEAD
         with self._holding(params, self._slots):
-            outputs: Tensor = self.module(inputs, reference)
-=======
-        outputs: Tensor = self._called(self.module, self.own(params), (inputs, reference))
->>>>>>> fa929e2 (Precision: TF32 and bfloat16 as options, inside the network's layers alone; recomputation as an option)
+            outputs: Tensor = self._called(self.module, inputs, reference)
         return outputs
 
     def part(self, name: str, params: Params, *inputs: Tensor | None) -> Tensor:
         """Run one named child of the module with its share of the parameters, such as "backbone" or "head"."""
         prefix = f"{name}."
-<<<<<<< HEAD
         with self._holding(params, [slot for slot in self._slots if slot[0].startswith(prefix)]):
-            outputs: Tensor = getattr(self.module, name)(*inputs)
+            outputs: Tensor = self._called(getattr(self.module, name), *inputs)
         return outputs
+
+    def _called(self, module: nn.Module, *inputs: Tensor | None) -> Any:
+        """What a module that holds its parameters gives, computed in narrower numbers where that is wanted."""
+        device = next(one.device.type for one in inputs if one is not None)
+        if self.computes_in is None or not torch.amp.is_autocast_available(device):
+            return module(*inputs)
+        with torch.autocast(device, self.computes_in, cache_enabled=False):
+            narrow = module(*inputs)
+        return pytree.tree_map_only(Tensor, lambda one: one.float() if one.dtype == self.computes_in else one, narrow)
 
     @contextmanager
     def _holding(self, params: Params, slots: Iterable[tuple[str, Any, str]]) -> Iterator[None]:
@@ -217,16 +208,3 @@ class Network:
         finally:
             for holder, local, value in before:
                 holder[local] = value
-=======
-        own = {key.removeprefix(prefix): value for key, value in params.items() if key.startswith(prefix)}
-        outputs: Tensor = self._called(getattr(self.module, name), own, inputs)
-        return outputs
-
-    def _called(self, module: nn.Module, params: Params, inputs: tuple[Tensor | None, ...]) -> Any:
-        device = next(iter(params.values())).device.type
-        if self.computes_in is None or not torch.amp.is_autocast_available(device):
-            return functional_call(module, params, inputs)
-        with torch.autocast(device, self.computes_in, cache_enabled=False):
-            narrow = functional_call(module, params, inputs)
-        return pytree.tree_map_only(Tensor, lambda one: one.float() if one.dtype == self.computes_in else one, narrow)
->>>>>>> fa929e2 (Precision: TF32 and bfloat16 as options, inside the network's layers alone; recomputation as an option)
