@@ -28,7 +28,8 @@ WAYS, SHOTS, QUERIES = 5, 5, 5
 RESULT = Path(__file__).parent / "results" / "memory.json"
 
 
-def meta_gradient(name: str, steps: int, *, recompute: bool = False, filters: int = 64, side: int = 28) -> Callable[[], object]:
+def meta_gradient(name: str, steps: int, *, recompute: bool = False, filters: int = 64, side: int = 28
+                  ) -> Callable[[], object]:
     """What computes the meta-gradient of one task of noise.
 
     Args:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import places
+from workbench.cli.dry_run import try_dry
 from workbench.cli.main import FAILURE, INTERRUPTED, SUCCESS
 from workbench.cli.output import Output, UsageError, duration, result_in_words
 from workbench.cli.progress import Progress
@@ -62,22 +63,29 @@ class _Begun:
 
 def run(arguments: Namespace, output: Output) -> int:
     """Train a new run, or where processes were started anew go on with the one that they were training."""
+    if arguments.dry_run:
+        return try_dry(_said(arguments), output)
     return _by_all(lambda: _begin(arguments, output), output)
 
 
 def _begin(arguments: Namespace, output: Output) -> _Begun:
+    experiment = _said(arguments)
+    runs, place = store(arguments), launch()
+    if place and (found := _of_launch(runs, place, experiment)):
+        return found
+    note_what_is_idle(experiment, [*names(arguments.settings), *sorted(changed(experiment))], output)
+    return _Begun(runs.create(experiment, place.name if place else ""), resume=False)
+
+
+def _said(arguments: Namespace) -> Experiment:
+    """The experiment that the arguments of `run` name."""
     if arguments.config and arguments.preset:
         raise UsageError("name either a file or a preset, not both; the rest can be given with --set")
     said = find_preset(arguments.preset).tables if arguments.preset else {}
     if arguments.config:
         said = read_toml(arguments.config)
     device = [f"device={arguments.device}"] if arguments.device else []
-    experiment = _with_absolute_paths(resolve(with_settings(said, [*arguments.settings, *device])))
-    runs, place = store(arguments), launch()
-    if place and (found := _of_launch(runs, place, experiment)):
-        return found
-    note_what_is_idle(experiment, [*names(arguments.settings), *sorted(changed(experiment))], output)
-    return _Begun(runs.create(experiment, place.name if place else ""), resume=False)
+    return _with_absolute_paths(resolve(with_settings(said, [*arguments.settings, *device])))
 
 
 def _of_launch(runs: RunStore, place: Launch, experiment: Experiment) -> _Begun | None:

@@ -11,7 +11,7 @@ from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
 
-class Allocations(TorchDispatchMode):
+class Allocations(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """While it is entered, counts the bytes that were allocated by operations and are still held.
 
     On the device "meta" tensors have a shape and no numbers, so that the largest computation is counted in a moment.
@@ -22,7 +22,7 @@ class Allocations(TorchDispatchMode):
     """
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.held = 0
         self.peak = 0
         self._known: set[int] = set()

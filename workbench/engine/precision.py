@@ -19,18 +19,21 @@ def narrower(precision: Precision) -> torch.dtype | None:
     return torch.bfloat16 if precision == "bf16" else None
 
 
+def refusal(precision: Precision, device: torch.device) -> str:
+    """Why a device does not have these numbers, with the remedy; empty where it does."""
+    if precision == "tf32" and device.type != "cuda":
+        return f"TF32 is what NVIDIA GPUs compute in, and this is {device}; take float32 or bf16"
+    if precision == "bf16" and device.type == "mps":
+        return "bfloat16 has not been measured to train on Apple GPUs; take float32"
+    if precision != "float32" and device.type == "cuda" and torch.cuda.get_device_capability(device) < (8, 0):
+        return "this GPU has no units for it (compute capability 8.0); take float32"
+    return ""
+
+
 def check(precision: Precision, device: torch.device) -> None:
     """Raise DeviceError where a device does not have these numbers."""
-    if precision == "tf32" and device.type != "cuda":
-        raise DeviceError(f"training.precision: TF32 is what NVIDIA GPUs compute in, and this run is on {device}; take "
-                          "float32 or bf16")
-    if precision == "tf32" and torch.cuda.get_device_capability(device) < (8, 0):
-        raise DeviceError("training.precision: this GPU is older than TF32 (compute capability 8.0); take float32")
-    if precision == "bf16" and device.type == "cuda" and not torch.cuda.is_bf16_supported(including_emulation=False):
-        raise DeviceError("training.precision: this GPU has no units for bfloat16 (compute capability 8.0); take "
-                          "float32")
-    if precision == "bf16" and device.type == "mps":
-        raise DeviceError("training.precision: bfloat16 is not measured to be right on Apple GPUs; take float32")
+    if reason := refusal(precision, device):
+        raise DeviceError(f"training.precision: {reason}")
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -23,6 +24,10 @@ from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
 from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
 from workbench.tasks.sampling.draws import Draws
+
+
+# Modules draw from the one global generator, which a window that forecasts and trains needs in two threads.
+_drawing = threading.Lock()
 
 
 class Trace(NamedTuple):
@@ -49,12 +54,13 @@ class Session:
     """
 
     def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0, *,
-                 test_chunk: int = 0, classes: int | None = None, world: World = ALONE) -> None:
+                 test_chunk: int = 0, classes: int | None = None, world: World = ALONE,
+                 source: TaskSource | None = None) -> None:
         self.experiment = experiment
         self.world = world
         self.device = devices.choose(world.device(experiment.device))
         precision.check(experiment.training.precision, self.device)
-        self.source = open_source(experiment, self.device)
+        self.source = source or open_source(experiment, self.device)
         self.spec = self.source.spec if classes is None else replace(self.source.spec, classes=classes)
         self.metric: Metric = self.spec.metric
         self.backbone, self.algorithm = build(experiment, self.spec)
@@ -188,7 +194,7 @@ def build(experiment: Experiment, spec: Spec) -> tuple[Backbone, Algorithm[Any]]
     kind = cast("type[Algorithm[Any]]", find("algorithm", experiment.algorithm.name))
     config = settled(experiment).algorithm
     # Modules draw initial values that the algorithm may use: they follow the seed and leave the global state alone.
-    with torch.random.fork_rng(devices=[]):
+    with _drawing, torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         backbone = cast("type[Backbone]", find("backbone", experiment.backbone.name))(experiment.backbone, spec)
         network = Network(kind.build(config, backbone, spec), precision.narrower(experiment.training.precision))

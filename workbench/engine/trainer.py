@@ -35,6 +35,7 @@ from workbench.engine.events import (
     Steps,
 )
 from workbench.engine.executors import Gradient
+from workbench.engine.forecast import warning
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import Outer, TrainState
@@ -380,7 +381,7 @@ class _Training:
             executor=session.executor.name, chunk=session.chunk, threads=session.executor.threads,
             parameters=sum(value.numel() for value in self.meta.params.values()), metric=session.metric,
             spec=session.spec, floors=session.floors(),
-            notices=(*overview.problems, *([remedy] if remedy else [])),
+            notices=(*overview.problems, *(one for one in (remedy, warning(session)) if one)),
             versions={"workbench": workbench.__version__, "torch": torch.__version__,
                       "python": platform.python_version()},
             shown=self.showcase.tasks(), drawings=session.algorithm.drawings())

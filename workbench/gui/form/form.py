@@ -17,8 +17,8 @@ from workbench.experiment.mistakes import ExperimentError, Problem
 from workbench.experiment.presets import presets
 from workbench.experiment.registry import ROLES, Role, found
 from workbench.gui.form.dataset_card import DatasetCard
-from workbench.gui.form.draft import TABLES, Draft
-from workbench.gui.form.entries import Combo, Entry, entry_for
+from workbench.gui.form.draft import TABLES, Draft, unavailable
+from workbench.gui.form.entries import ChoiceEntry, Combo, Entry, entry_for
 from workbench.gui.form.scan import Look, relevant
 from workbench.gui.form.sections import Row, Section, titled_row
 from workbench.gui.theme import Theme
@@ -238,6 +238,9 @@ class ExperimentForm(QWidget):
         for dotted, row in self._rows().items():
             is_open = dotted in wrong or (typed_in is not None and row.isAncestorOf(typed_in))
             row.set_idle("" if is_open else reasons.get(dotted, ""))
+        precision = self._rows()["training.precision"].entry
+        if isinstance(precision, ChoiceEntry):
+            precision.combo.grey_out(unavailable(self.draft.values()["device"]))
 
     def _rows(self) -> dict[str, Row]:
         return {dotted: row for section in self._sections.values() for dotted, row in section.rows.items()}
