@@ -25,7 +25,6 @@ from workbench.experiment.registry import find
 from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
 from workbench.tasks.sampling.draws import Draws
 
-
 # Modules draw from the one global generator, which a window that forecasts and trains needs in two threads.
 _drawing = threading.Lock()
 
