@@ -185,7 +185,8 @@ def _over_steps(peak: Callable[[int], int], steps: int) -> int:
 def _peak(work: Callable[[], Any]) -> int:
     with Allocations() as counted:
         work()
-    return counted.peak
+    peak: int = counted.peak
+    return peak
 
 
 def available(device: torch.device) -> int:

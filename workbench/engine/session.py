@@ -8,7 +8,9 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import workbench
@@ -22,6 +24,7 @@ from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
+from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
 from workbench.tasks.sampling.draws import Draws
 
@@ -72,6 +75,7 @@ class Session:
         self.chunk, self.test_chunk = world.told((chunk or work.chunk(chosen, threads),
                                                   test_chunk or testing.chunk(chosen, threads)))
         self.notices: list[str] = []
+        self._keys: Ahead[NDArray[np.int64]] = Ahead()
 
     def _check_examples(self) -> None:
         """Raise DataError where the algorithm wants examples of a stream that has none, rather than hours later."""
@@ -110,10 +114,18 @@ class Session:
             stage: In the stage over examples every task is a portion of examples, all of them queries.
             include: For each task the number of a class that it must have; empty for any.
         """
-        keys = torch.from_numpy(Draws(self.experiment.seed, f"keys/{stream}", indices).keys()).to(self.device)
+        keys = placed(self._keys.take((stream, indices), lambda: self._drawn_keys(stream, indices)), self.device)
         if stage == "examples":
             return self.source.examples(stream, indices, self.algorithm.example_batch), keys
         return self.source.sample(stream, indices, *([include] if include else [])), keys
+
+    def draw_ahead(self, stream: Stream, indices: range, stage: Stage) -> None:
+        """Draw what `batch` will be asked for next, without `include`, while the device is at work."""
+        self._keys.draw((stream, indices), lambda: self._drawn_keys(stream, indices))
+        self.source.draw_ahead(stream, indices, self.algorithm.example_batch if stage == "examples" else 0)
+
+    def _drawn_keys(self, stream: Stream, indices: range) -> NDArray[np.int64]:
+        return Draws(self.experiment.seed, f"keys/{stream}", indices).keys()
 
     def facts(self) -> dict[str, Any]:
         """What must be the same wherever this experiment is run by several processes, by name."""

@@ -6,9 +6,10 @@ import math
 import platform
 import time
 import traceback
+from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch.utils import _pytree as pytree
 import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
+from workbench.engine.arriving import Arriving
 from workbench.engine.control import Control, StopRequestedError
 from workbench.engine.distributed import ALONE, LostError, Share, World
 from workbench.engine.evaluation import evaluate
@@ -109,6 +111,16 @@ class _Block:
     stage: Stage = "tasks"
 
 
+class _Sent(NamedTuple):
+    """A block whose numbers are on their way from the device, the training seconds behind it, and what was looked at.
+    """
+
+    block: _Block
+    numbers: Arriving
+    seconds: float
+    adaptation: Adaptation | None
+
+
 class _Training:
     """One call of `train`."""
 
@@ -133,6 +145,7 @@ class _Training:
         self.showcase = Showcase(session)
         self._resumed_at = time.perf_counter()
         self._block = _Block(self.step + 1, self._resumed_at)
+        self._sent: deque[_Sent] = deque()
         self._batch: tuple[TaskBatch, Tensor] | None = None
         self._next_adaptation = 0.0
         self._kept_step = -1
@@ -169,7 +182,7 @@ class _Training:
             self._update(gradient)
             is_turn = self._block.stage != self.stage
             if is_turn or time.perf_counter() - self._block.since >= BLOCK_SECONDS or self._is_due():
-                yield from self._flush()
+                yield from self._flush(waits=is_turn or self._is_due())
             if self._is_due():
                 yield from self._settle()
             self.is_settled = True
@@ -194,10 +207,19 @@ class _Training:
         total = parts[0].total
         for part in parts[1:]:
             total = {name: value + part.total[name] for name, value in total.items()}
+        self._draw_ahead(tasks)
         aux = pytree.tree_map(lambda *values: torch.cat(values), parts[0].aux, *(part.aux for part in parts[1:]))
         total, aux = self.world.combined(Gradient(total, aux), share)
         self.hardest = self._hardest(aux, indices)
         return Gradient({name: value / tasks for name, value in total.items()}, aux)
+
+    def _draw_ahead(self, tasks: int) -> None:
+        """Draw the tasks of the next step before anything waits for this one; but not where it decides which they are.
+        """
+        step, algorithm = self.step + 1, self.session.algorithm
+        if step < self.config.iterations and not algorithm.draws_hard_tasks:
+            share = self.world.share(range(step * tasks, (step + 1) * tasks))
+            self.session.draw_ahead("train", share.run, algorithm.stage(step / self.config.iterations))
 
     def _wanted(self, share: Share) -> tuple[int, ...]:
         """Numbers of the classes that the tasks of this share must have."""
@@ -233,13 +255,30 @@ class _Training:
         block.norm.append(norm)
         block.rate.append(rate)
 
-    def _flush(self) -> Talk[None]:
-        """Tell of the steps since the last block; raises where they are no longer numbers."""
+    def _flush(self, *, waits: bool = True) -> Talk[None]:
+        """Tell of the steps since the last block; raises where they are no longer numbers.
+
+        Args:
+            waits: Whether to wait for the device. Without, what it has not done yet is told the next time, and no more
+                than one block is ever behind.
+        """
+        if self._block.loss:
+            self._send()
+        while self._sent and (waits or len(self._sent) > 1 or self._sent[0].numbers.has_arrived):
+            yield self._told(self._sent.popleft())
+
+    def _send(self) -> None:
+        """Begin another block, and have the device send the numbers of this one."""
         block = self._block
-        if not block.loss:
-            return
-        loss, metric, norm = (torch.stack(values).cpu().double().numpy()
-                              for values in (block.loss, block.metric, block.norm))
+        numbers = Arriving([torch.stack(values) for values in (block.loss, block.metric, block.norm)])
+        adaptation = self._adaptation()
+        self._sent.append(_Sent(block, numbers, self._elapsed(), adaptation))
+        self._block = _Block(self.step + 1, time.perf_counter())
+
+    def _told(self, sent: _Sent) -> Steps:
+        """What to tell of a block; raises where it is no longer numbers."""
+        block = sent.block
+        loss, metric, norm = sent.numbers.numbers()
         for number, (one, size) in enumerate(zip(loss, norm, strict=True)):
             if not (math.isfinite(one) and math.isfinite(size)):
                 what = "meta-loss" if not math.isfinite(one) else "meta-gradient"
@@ -247,9 +286,7 @@ class _Training:
                     f"training diverged: the {what} of step {block.first + number} is not a number; lower "
                     "training.outer_lr or algorithm.inner_lr, or set training.clip, and start again; the last "
                     "checkpoint is kept")
-        adaptation = self._adaptation()
-        yield Steps(block.first, loss, metric, np.array(block.rate), norm, self._elapsed(), adaptation, block.stage)
-        self._block = _Block(self.step + 1, time.perf_counter())
+        return Steps(block.first, loss, metric, np.array(block.rate), norm, sent.seconds, sent.adaptation, block.stage)
 
     def _adaptation(self) -> Adaptation | None:
         """Curves of the current meta-batch, about once a second and never for more than a few per cent of the time."""
