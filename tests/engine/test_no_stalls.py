@@ -73,8 +73,8 @@ def test_what_was_drawn_ahead_is_given_once_and_to_nobody_else():
      "algorithm.hard_tasks=true", "algorithm.inner_steps=2", "task.queries=2")], ids=["points", "pictures", "hard"])
 def test_a_run_that_draws_ahead_has_the_numbers_of_one_that_does_not(settings, monkeypatch):
     experiment = resolve(with_settings({}, [
-        *settings, "training.iterations=6", "training.meta_batch=3", "training.validation_tasks=4", "evaluation.tasks=4",
-        "evaluation.probe_tasks=1", "device=cpu", "training.validate_every=6"]))
+        *settings, "training.iterations=6", "training.meta_batch=3", "training.validation_tasks=4", "device=cpu",
+        "evaluation.tasks=4", "evaluation.probe_tasks=1", "training.validate_every=6"]))
 
     def losses() -> np.ndarray:
         return np.concatenate([event.loss for event in train(experiment) if isinstance(event, Steps)])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
 import torch
 import torch.nn.functional as F  # noqa: N812
@@ -63,7 +63,7 @@ class Conv1d(Backbone):
 
 def _convolved(layer: nn.Module, x: Tensor) -> Tensor:
     """[n, filters, length'] of [n, channels, length]."""
-    is_short = x.shape[-1] < layer.get_parameter("weight").shape[-1]
+    is_short = x.shape[-1] < cast("nn.Conv1d", layer).kernel_size[0]
     if not (is_short and torch.is_autocast_enabled(x.device.type)):
         outputs: Tensor = layer(x)
         return outputs
