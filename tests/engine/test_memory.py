@@ -3,77 +3,24 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any, Literal
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from torch import Tensor
-from torch.autograd import Function
 
 from tests.benchmarks.memory import peak_bytes
+from tests.engine.hungry import TOO_MANY, Hungry
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
-from workbench.algorithms.base import Context, Meta
-from workbench.algorithms.inner import Fast
-from workbench.algorithms.maml import MAML, MAMLConfig
 from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Noticed, Steps
 from workbench.engine.memory import Chunks
 from workbench.engine.trainer import train
 from workbench.engine.words import is_out_of_memory
 from workbench.experiment import registry
-from workbench.experiment.fields import field
 from workbench.experiment.resolve import resolve, with_settings
-from workbench.tasks.base import Examples
 
-# More bytes than a processor can address, so that torch's allocator refuses them whatever the machine.
-TOO_MANY = 2**60
 UNROLLED = ("maml", "meta_sgd", "maml_pp", "cavia", "meta_rnn", "learned_optimizer")
-
-
-class _Room(Function):
-    """Inputs as they are; under a map over more tasks than there is room for, memory runs out."""
-
-    generate_vmap_rule = False
-
-    @staticmethod
-    def forward(inputs: Tensor, most: int) -> Tensor:
-        return inputs.clone()
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: Any, output: Any) -> None:
-        pass
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None]:
-        return gradient, None
-
-    @staticmethod
-    def vmap(info: Any, in_dims: Any, inputs: Tensor, most: int) -> tuple[Tensor, int]:
-        if info.batch_size > most:
-            torch.empty(TOO_MANY, dtype=torch.uint8)
-        return _Room.apply(inputs, most), in_dims[0]
-
-
-class HungryConfig(MAMLConfig):
-    """MAML on a machine with little memory."""
-
-    name: Literal["hungry"] = "hungry"  # type: ignore[assignment]
-    room: int = field(3, label="Room", help="Tasks that there is memory for in training.", ge=0)
-    test_room: int = field(1000, label="Room in testing", help="Tasks that there is memory for in testing.", ge=1)
-
-
-class Hungry(MAML):
-    """MAML that has memory for a few tasks at once."""
-
-    Config = HungryConfig
-    title = "Hungry"
-
-    def step(self, meta: Meta, state: Fast, support: Examples, ctx: Context) -> Fast:
-        """MAML's, where there is room."""
-        room = self.config.room if ctx.training else self.config.test_room
-        return super().step(meta, state, support._replace(inputs=_Room.apply(support.inputs, room)), ctx)
 
 
 @pytest.fixture
