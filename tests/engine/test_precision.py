@@ -21,6 +21,7 @@ from workbench.engine.precision import arithmetic, check, narrower, refusal
 from workbench.engine.session import Session
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
+from workbench.exports.learner import Learner
 from workbench.tasks.base import Examples, Spec, TaskBatch
 
 CPU = torch.device("cpu")
@@ -122,6 +123,13 @@ def test_what_a_device_does_not_compute_in_is_refused_with_the_remedy():
     with pytest.raises(DeviceError, match="TF32"):
         Session(resolve(with_settings({}, ["device=cpu", "training.precision=tf32"])))
     assert "Apple" in refusal("bf16", torch.device("mps"))
+
+
+def test_a_learner_that_was_trained_in_what_this_device_has_not_is_judged_in_single_precision():
+    experiment = resolve(with_settings({}, ["dataset=sinusoids", "device=cpu", "training.precision=tf32"]))
+    learner = Learner("mine", experiment, Meta({}, {}), 0, spec("regression", 1))
+    here = learner.on_this_machine().experiment
+    assert (here.training.precision, here.device) == ("float32", "cpu")
 
 
 @pytest.mark.parametrize("precision", ["float32", "tf32", "bf16"])
