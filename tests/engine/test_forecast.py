@@ -99,9 +99,12 @@ def test_a_run_that_may_not_fit_is_warned_of_and_others_are_not_even_forecast():
     enormous = opened("dataset=glyphs", "algorithm.inner_steps=100", "backbone.filters=1024", "training.meta_batch=256")
     enormous.chunk = 10**6
     assert warning(enormous).startswith("memory may run out: the run takes about ")
-    short = Forecast(data=1, learner=2, training=10**12, testing=4, available=10**9)
-    assert not short.fits
-    assert "training.recompute" in short.sentence()
+    for may_recompute in (True, False):
+        short = Forecast(data=1, learner=2, training=10**12, testing=4, available=10**9, may_recompute=may_recompute)
+        assert not short.fits
+        assert ("training.recompute" in short.sentence()) == may_recompute
+    assert forecast(opened("dataset=sinusoids", "algorithm.inner_steps=3")).may_recompute
+    assert not forecast(opened("dataset=sinusoids", "algorithm=reptile")).may_recompute
 
 
 def test_allocations_are_counted_until_they_are_forgotten():

@@ -37,7 +37,8 @@ def test_what_cannot_be_run_has_no_forecast(window: MainWindow, qtbot: QtBot) ->
 def test_too_little_memory_is_told_before_start(window: MainWindow, qtbot: QtBot) -> None:
     label = memory(window)
     qtbot.waitUntil(label.isVisible, timeout=SECONDS)
-    window._memory._show(Forecast(data=0, learner=0, training=3 * 10**12, testing=0, available=10**9))
+    window._memory._show(Forecast(data=0, learner=0, training=3 * 10**12, testing=0, available=10**9,
+                                  may_recompute=True))
     assert label.text().startswith("⚠ Memory may run out: the run takes about 3000.0 GB of 1.0 GB")
     assert "Recompute" in label.text()
     assert label.property("tone") == "warn"

@@ -40,6 +40,7 @@ class Forecast:
         learner: Meta-parameters, the best of them, the outer optimizer's state and, on the CPU, a checkpoint.
         training, testing: The most that is held beside these while tasks are run.
         available: What the device has free at this moment.
+        may_recompute: Whether it would take less if inner steps were recomputed.
     """
 
     data: int
@@ -47,6 +48,7 @@ class Forecast:
     training: int
     testing: int
     available: int
+    may_recompute: bool = False
 
     @property
     def total(self) -> int:
@@ -63,9 +65,9 @@ class Forecast:
         sizes = f"about {size_in_words(self.total)} of {size_in_words(self.available)} that are free"
         if self.fits:
             return f"memory: {sizes}"
+        more = ", or switch training.recompute on" if self.may_recompute else ""
         return (f"memory may run out: the run takes {sizes}; lower training.meta_batch, the inner steps or the size "
-                "of the backbone, or switch training.recompute on. Where memory does run out fewer tasks are run at "
-                "once")
+                f"of the backbone{more}. Where memory does run out fewer tasks are run at once")
 
 
 def forecast(session: Session) -> Forecast:
@@ -81,7 +83,14 @@ def forecast(session: Session) -> Forecast:
     source = session.source
     kept = source.size if isinstance(source, Outline) else held(source, session.device)
     return Forecast(data=kept + batches, learner=_of_learner(session, own), training=training,
-                    testing=_of_testing(session, meta, task), available=available(session.device))
+                    testing=_of_testing(session, meta, task), available=available(session.device),
+                    may_recompute=_may_recompute(session))
+
+
+def _may_recompute(session: Session) -> bool:
+    experiment = session.experiment
+    has_steps = session.inner_steps(training=True) > 1 and not session.algorithm.keeps_no_steps(experiment.algorithm)
+    return has_steps and not experiment.training.recompute
 
 
 def foretold(experiment: Experiment, outline: Outline) -> Forecast:
