@@ -15,7 +15,7 @@ from workbench.engine.outline import Outline
 from workbench.engine.session import Session
 from workbench.experiment.registry import found
 from workbench.experiment.resolve import resolve, with_settings
-from workbench.tasks.base import DataError
+from workbench.tasks.files.errors import DataError
 
 # Measured on two cores with torch 2.13, it is between 4 % below and 1 % above: what oneDNN uses inside a convolution is
 # the most of it.

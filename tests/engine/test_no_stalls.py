@@ -13,8 +13,8 @@ from workbench.engine.trainer import train
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.places import sample_tasks
-from workbench.tasks.sampling.ahead import Ahead
 from workbench.tasks.base import TaskSource
+from workbench.tasks.sampling.ahead import Ahead
 
 SOURCES = {
     "glyphs": ("dataset=glyphs", "backbone.filters=4"),

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from workbench.experiment.experiment import Experiment
-from workbench.tasks.base import DataError, Examples, Stream, TaskBatch, TaskSource
+from workbench.tasks.base import Examples, Stream, TaskBatch, TaskSource
+from workbench.tasks.files.errors import DataError
 
 
 class Outline(TaskSource):

@@ -24,8 +24,8 @@ from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
-from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
+from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 
 # Modules draw from the one global generator, which a window that forecasts and trains needs in two threads.

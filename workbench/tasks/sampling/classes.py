@@ -17,7 +17,6 @@ from torch import Tensor
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import find
-from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.base import (
     SPLIT_NAMES,
     Background,
@@ -32,6 +31,7 @@ from workbench.tasks.base import (
     TaskSource,
 )
 from workbench.tasks.files.errors import DataError
+from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 from workbench.tasks.sampling.moments import Normalizing
 

@@ -13,8 +13,8 @@ from torch import Tensor
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
-from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.base import Description, Examples, Floor, Spec, Stream, TaskBatch, TaskSource
+from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 
 # Of a held-out parameter's range, cut into twentieths, each stream draws from some alone. They lie on both sides of the
