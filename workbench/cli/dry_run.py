@@ -26,9 +26,10 @@ def try_dry(experiment: Experiment, output: Output) -> int:
              "executor": session.executor.name, "threads": session.executor.threads, "chunk": session.chunk,
              "test_chunk": session.test_chunk, "parameters": parameters, "problems": session.source.overview().problems,
              "memory": {**asdict(found), "total": found.total, "fits": found.fits}}
+    at_once = min(session.chunk, experiment.training.meta_batch)
     held = {"data": found.data, "learner and optimizer": found.learner,
-            f"{session.chunk} tasks at once in training": found.training,
-            f"{session.test_chunk} tasks at once in testing": found.testing}
+            f"up to {at_once} tasks at once in training": found.training,
+            f"up to {session.test_chunk} tasks at once in testing": found.testing}
     lines = [f"{experiment.algorithm.name} on {experiment.dataset.name}, {parameters:,} parameters",
              f"on {title}, {session.executor.name}, threads: {session.executor.threads}",
              found.sentence(), *(f"  {size_in_words(size):>10}  {name}" for name, size in held.items()),
