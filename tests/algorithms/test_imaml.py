@@ -197,6 +197,6 @@ def test_a_task_without_any_query_gradient_gives_zero_and_no_nan():
 
 def test_its_peak_memory_does_not_grow_with_the_inner_steps_and_that_of_maml_does():
     peaks = {(name, steps): memory.peak_bytes(memory.meta_gradient(name, steps, filters=8))
-             for name in memory.ALGORITHMS for steps in (2, 16)}
+             for name in ("maml", "imaml") for steps in (2, 16)}
     assert peaks["imaml", 16] == pytest.approx(peaks["imaml", 2], rel=0.1)
     assert peaks["maml", 16] > 3 * peaks["maml", 2]

@@ -21,18 +21,21 @@ from workbench.backbones.conv4 import Conv4, Conv4Config
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, Spec, Task
 
-ALGORITHMS = ("maml", "imaml")
+# What is measured, by name: the algorithm, and whether its inner steps are recomputed.
+CASES = {"maml": ("maml", False), "maml, recomputed": ("maml", True), "imaml": ("imaml", False)}
 INNER_STEPS = (1, 2, 4, 8, 16, 32)
 WAYS, SHOTS, QUERIES = 5, 5, 5
 RESULT = Path(__file__).parent / "results" / "memory.json"
 
 
-def meta_gradient(name: str, steps: int, *, filters: int = 64, side: int = 28) -> Callable[[], object]:
+def meta_gradient(name: str, steps: int, *, recompute: bool = False, filters: int = 64, side: int = 28
+                  ) -> Callable[[], object]:
     """What computes the meta-gradient of one task of noise.
 
     Args:
         name: The algorithm.
         steps: Its inner steps.
+        recompute: Whether they are computed again in the backward pass.
         filters: Of conv4 with stride 2.
         side: Of the pictures.
     """
@@ -48,7 +51,8 @@ def meta_gradient(name: str, steps: int, *, filters: int = 64, side: int = 28) -
         return Examples(torch.randn(WAYS * count, *spec.input_shape), torch.arange(WAYS).repeat_interleave(count))
 
     task = Task(examples(SHOTS), examples(QUERIES))
-    ctx = Context(steps, WAYS, training=True, reference=None, progress=0.0, key=torch.zeros((), dtype=torch.int64))
+    ctx = Context(steps, WAYS, training=True, reference=None, progress=0.0, key=torch.zeros((), dtype=torch.int64),
+                  recompute=recompute)
     if kind.meta_gradient is not Algorithm.meta_gradient:
         return lambda: algorithm.meta_gradient(meta, task, ctx)
 
@@ -90,7 +94,7 @@ def main() -> None:
         "torch": torch.__version__,
         "inner_steps": INNER_STEPS,
     }
-    for name in ALGORITHMS:
+    for name in CASES:
         peaks = [_alone(name, steps) for steps in INNER_STEPS]
         found[name] = {"peak_mib": [round(peak / 2**20, 2) for peak in peaks],
                        "growth": round(peaks[-1] / peaks[0], 3)}
@@ -108,4 +112,5 @@ if __name__ == "__main__":
         main()
     else:
         torch.set_num_threads(1)
-        print(peak_bytes(meta_gradient(sys.argv[1], int(sys.argv[2]))))
+        algorithm, again = CASES[sys.argv[1]]
+        print(peak_bytes(meta_gradient(algorithm, int(sys.argv[2]), recompute=again)))

@@ -29,6 +29,26 @@ def test_a_run_prints_one_json_object_with_its_result(tmp_path: Path) -> None:
     assert len(table["evaluation"]["by_step"]) == 2
 
 
+def test_a_dry_run_trains_nothing_and_says_what_it_would_take(tmp_path: Path) -> None:
+    said = say("run", *TINY, "--runs", tmp_path, "--dry-run", "--json")
+    table = said.table
+    assert said.status == 0
+    assert not list(tmp_path.iterdir())
+    assert (table["device"], table["executor"], table["parameters"]) == ("cpu", "vectorized", 1761)
+    memory = table["memory"]
+    assert memory["total"] == memory["data"] + memory["learner"] + max(memory["training"], memory["testing"])
+    assert memory["fits"]
+    told = say("run", *TINY, "--dry-run").out
+    assert "memory: about" in told
+    assert "nothing was trained" in told
+
+
+def test_a_dry_run_of_what_cannot_be_run_says_why() -> None:
+    said = say("run", *TINY, "--dry-run", "--device", "cpu", "--set", "training.precision=tf32")
+    assert said.status == 2
+    assert "training.precision: TF32 is what NVIDIA GPUs compute in" in said.err
+
+
 def test_a_field_that_was_set_in_vain_is_told_of_on_one_line(tmp_path: Path) -> None:
     settings = (*TINY, "--set", "algorithm=meta_sgd", "--set", "algorithm.inner_lr=0.3", "--set", "task.ways=5")
     said = say("run", *settings, "--runs", tmp_path)

@@ -27,6 +27,7 @@ from workbench.engine.events import Steps
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, to_toml, with_settings
 from workbench.places import sample_tasks
+from workbench.runs.files import read_tensors
 from workbench.runs.recording import recorded
 from workbench.runs.store import Run, RunStore
 
@@ -225,6 +226,20 @@ def test_what_fails_in_one_process_ends_all_with_one_sentence(tmp_path: Path) ->
     assert table["message"].startswith("rank 1 (")
     assert "the device has too little memory; lower training.meta_batch" in table["message"]
     assert err.count("too little memory") == 1
+
+
+def test_a_process_with_less_memory_trains_along_in_smaller_chunks(tmp_path: Path, uninterrupted: Run) -> None:
+    install(tmp_path, "hungry", "hungry = tests.engine.hungry:Hungry")
+    short = ("algorithm=hungry", "algorithm.rank=1", "algorithm.room=1", "algorithm.test_room=2")
+    with launched(2, "-m", "workbench", "run", *LONG, *chain.from_iterable(("--set", one) for one in short), "--runs",
+                  tmp_path / "runs", PYTHONPATH=f"{tmp_path}{os.pathsep}{REPOSITORY}") as them:
+        _, err = them.process.communicate()
+    assert them.process.returncode == 0, err
+    table = json.loads(next((tmp_path / "runs").glob("*/summary.json")).read_text(encoding="utf8"))
+    assert table["mean"] == pytest.approx(uninterrupted.summary().mean, rel=1e-3)
+    # All have the same chunk while they test, and only the one that has to a smaller one while it trains.
+    state = read_tensors(max((tmp_path / "runs").glob("*/checkpoints/*")))[1]
+    assert (state["test_chunk"], state["chunk"] > 1) == (2, True)
 
 
 def test_only_training_is_shared_and_only_the_first_process_speaks(monkeypatch: pytest.MonkeyPatch) -> None:

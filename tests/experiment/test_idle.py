@@ -40,6 +40,13 @@ def said(*settings_: str):
     (["dataset=sinusoids"], "training.ways", "Sinusoids is regression"),
     (["dataset=sinusoids"], "task.ways", "Sinusoids is regression"),
     (["algorithm=maml"], "training.ways", "one output a way"),
+    (["algorithm=fomaml"], "training.recompute", "takes its inner gradients for constants"),
+    (["algorithm=maml", "algorithm.order=1"], "training.recompute", "takes its inner gradients for constants"),
+    (["algorithm=reptile"], "training.recompute", "without differentiating through them"),
+    (["algorithm=imaml"], "training.recompute", "at the solution and not through the steps"),
+    (["algorithm=protonet"], "training.recompute", "takes no inner steps"),
+    (["algorithm=baseline"], "training.recompute", "trains on examples"),
+    (["algorithm=meta_network"], "training.recompute", "takes no refining step in training"),
 ])
 def test_a_field_without_effect_has_a_reason(settings_, field, reason):
     assert reason in idle(said(*settings_))[field]
@@ -57,6 +64,9 @@ def test_a_field_without_effect_has_a_reason(settings_, field, reason):
     (["algorithm=protonet"], "training.ways"),
     (["algorithm=baseline", "dataset=sinusoids"], "training.shots"),
     (["algorithm=baseline"], "task.shots"),
+    (["algorithm=maml"], "training.recompute"),
+    (["algorithm=meta_rnn"], "training.recompute"),
+    (["algorithm=meta_network", "algorithm.inner_steps=2"], "training.recompute"),
 ])
 def test_a_field_with_an_effect_is_not_idle(settings_, field):
     assert field not in idle(said(*settings_))

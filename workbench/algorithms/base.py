@@ -12,6 +12,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
 from workbench.algorithms.derivatives import grad_and_value
+from workbench.algorithms.recompute import recomputed
 from workbench.backbones.base import Backbone, Network, Params, WithHead
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
@@ -121,6 +122,7 @@ class Context:
         key: Scalar int64, the only source of randomness; see `noise`.
         step: The inner step being taken, from 0; where something is predicted, the inner steps behind it.
         stage: What training is shown.
+        recompute: Whether what happens inside an inner step is computed again in the backward pass rather than kept.
     """
 
     steps: int
@@ -131,6 +133,7 @@ class Context:
     key: Tensor
     step: int = 0
     stage: Stage = "tasks"
+    recompute: bool = False
 
     def at(self, step: int) -> Context:
         """The same at an inner step."""
@@ -349,10 +352,21 @@ def adapt(
     for step in range(ctx.steps):
         if watch:
             watch(state, ctx.at(step))
-        state = algorithm.step(meta, state, support, ctx.at(step))
+        state = _stepped(algorithm, meta, state, support, ctx.at(step))
     if watch:
         watch(state, ctx.adapted)
     return state
+
+
+def _stepped(algorithm: Algorithm[Any], meta: Meta, state: State, support: Examples, ctx: Context) -> State:
+    """The state after one inner step."""
+    if not ctx.recompute:
+        return algorithm.step(meta, state, support, ctx)
+
+    def step(meta: Meta, state: State, support: Examples, key: Tensor, reference: Tensor | None) -> State:
+        return algorithm.step(meta, state, support, replace(ctx, key=key, reference=reference))
+
+    return recomputed(step, meta, state, support, ctx.key, ctx.reference)
 
 
 def noise(key: Tensor, count: int, salt: int) -> Tensor:

@@ -62,6 +62,11 @@ class Finetuning(OnFeatures[B], ExampleLearner[B], Generic[B]):
         """The shape of training tasks."""
         return without_training_tasks(cls.title, experiment)
 
+    @classmethod
+    def keeps_no_steps(cls, config: Any) -> str:  # noqa: ARG003
+        """Nothing is differentiated through the steps."""
+        return "trains on examples, without inner steps"
+
     @abstractmethod
     def fresh_head(self, features: Tensor, ctx: Context) -> Params:
         """A head for `ctx.ways` outputs that has learned nothing, drawn from the task's key."""

@@ -76,6 +76,11 @@ class IMAML(Algorithm[IMAMLConfig]):
         return {"training.outer_lr": 0.001, "training.clip": 1.0, "training.iterations": 4000,
                 "algorithm.inner_lr": 0.01, "algorithm.proximal": 1.0}
 
+    @classmethod
+    def keeps_no_steps(cls, config: Any) -> str:  # noqa: ARG003
+        """Nothing is differentiated through the steps."""
+        return "differentiates at the solution and not through the steps, so that nothing of a step is kept"
+
     def inner_loop(self) -> dict[str, Any]:
         """On all weights, with the proximal term."""
         return {"adapts": "all weights", **super().inner_loop(), "proximal": self.config.proximal}

@@ -67,6 +67,11 @@ class MAML(Algorithm[MAMLConfig]):
             return {"algorithm.inner_lr": 0.4, "training.meta_batch": 8, "training.outer_lr": 0.003}
         return {"algorithm.inner_lr": 0.01}
 
+    @classmethod
+    def keeps_no_steps(cls, config: MAMLConfig) -> str:
+        """First order keeps nothing of a step."""
+        return "takes its inner gradients for constants, so that nothing of a step is kept" if config.order == 1 else ""
+
     def inner_loop(self) -> dict[str, Any]:
         """On all weights."""
         return {"adapts": "all weights", **super().inner_loop()}

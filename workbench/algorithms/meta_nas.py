@@ -99,6 +99,11 @@ class MetaNAS(Algorithm[MetaNASConfig]):
         """The architecture moves more slowly."""
         return self.config.architecture_outer if name.startswith(_ARCHITECTURE) else 1.0
 
+    @classmethod
+    def keeps_no_steps(cls, config: Any) -> str:  # noqa: ARG003
+        """Nothing is differentiated through the steps."""
+        return "does not differentiate through its inner steps, so that nothing of them is kept"
+
     def inner_loop(self) -> dict[str, Any]:
         """On weights and architecture."""
         return {"adapts": "all weights and the architecture", **super().inner_loop(),

@@ -170,6 +170,11 @@ class MetaNetwork(Algorithm[MetaNetworkConfig]):
         return {"algorithm.inner_lr": "no refining step is taken, neither in training (algorithm.inner_steps) nor in "
                 "testing (algorithm.test_steps)"}
 
+    @classmethod
+    def keeps_no_steps(cls, config: MetaNetworkConfig) -> str:
+        """No refining step is taken in training."""
+        return "" if config.inner_steps else "takes no refining step in training"
+
     def inner_loop(self) -> dict[str, Any]:
         """On the adjustment."""
         return {"adapts": "the adjustment that was put out for the task", "optimizer": "sgd", **super().inner_loop()}

@@ -131,6 +131,11 @@ class MetaTransfer(HeadLearner[MetaTransferConfig], ExampleLearner[MetaTransferC
                 extra[SCALE + name] = value.new_ones(*shape, *[1] * (value.dim() - len(shape)))
         return meta._replace(params=meta.params | extra)
 
+    @classmethod
+    def keeps_no_steps(cls, config: MetaTransferConfig) -> str:
+        """First order keeps nothing of a step."""
+        return "takes its inner gradients for constants, so that nothing of a step is kept" if config.order == 1 else ""
+
     def stage(self, progress: float) -> Stage:
         """Examples first, then tasks."""
         return "examples" if progress < self.config.pretraining else "tasks"

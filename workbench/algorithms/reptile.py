@@ -77,6 +77,11 @@ class Reptile(Algorithm[ReptileConfig]):
         is_carried = self.config.inner_optimizer == "adam"
         return meta._replace(buffers=begin("adam", meta.params).moments if is_carried else {})
 
+    @classmethod
+    def keeps_no_steps(cls, config: Any) -> str:  # noqa: ARG003
+        """Nothing is differentiated through the steps."""
+        return "moves towards where the steps end, without differentiating through them"
+
     def inner_loop(self) -> dict[str, Any]:
         """On mini-batches; Adam goes on from the second moments that were carried so far."""
         return {"adapts": "all weights", **super().inner_loop(), "batch": self.config.inner_batch,

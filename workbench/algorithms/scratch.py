@@ -54,6 +54,11 @@ class Scratch(Algorithm[ScratchConfig]):
         return {"algorithm.inner_lr": 0.4 if kind == "classification" else 0.01, "training.iterations": 40,
                 "training.validate_every": 40}
 
+    @classmethod
+    def keeps_no_steps(cls, config: Any) -> str:  # noqa: ARG003
+        """Nothing is differentiated through the steps."""
+        return "learns nothing over tasks, so that nothing is differentiated through its steps"
+
     def inner_loop(self) -> dict[str, Any]:
         """On all weights."""
         return {"adapts": "all weights", **super().inner_loop()}

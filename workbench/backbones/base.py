@@ -9,6 +9,7 @@ from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.utils import _pytree as pytree
 
 from workbench.backbones.normalization import Normalize
 from workbench.experiment.experiment import Experiment
@@ -154,10 +155,17 @@ class Network:
     While it runs the parameters stand in the module in place of its own, which is what `torch.func.functional_call`
     does too, with so many checks that a small network takes longer to be called than to compute. Swapping is not safe
     across threads, so each worker thread has a network of its own (`copy.deepcopy`).
+
+    Args:
+        module: What is called.
+        computes_in: Narrower numbers that its layers compute in, such as `torch.bfloat16`; None for those of the
+            parameters. What it gives has the parameters' type again, so that only its layers are less exact: losses,
+            closed-form solutions and all else that a method computes are not.
     """
 
-    def __init__(self, module: nn.Module) -> None:
+    def __init__(self, module: nn.Module, computes_in: torch.dtype | None = None) -> None:
         self.module = module.requires_grad_(False)
+        self.computes_in = computes_in
         self._slots = tuple((f"{path}.{name}".lstrip("."), holder._parameters, name)
                             for path, holder in module.named_modules()
                             for name, value in holder._parameters.items() if value is not None)
@@ -169,15 +177,24 @@ class Network:
     def __call__(self, params: Params, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
         """Run the whole module; parameters that it does not have are passed over."""
         with self._holding(params, self._slots):
-            outputs: Tensor = self.module(inputs, reference)
+            outputs: Tensor = self._called(self.module, inputs, reference)
         return outputs
 
     def part(self, name: str, params: Params, *inputs: Tensor | None) -> Tensor:
         """Run one named child of the module with its share of the parameters, such as "backbone" or "head"."""
         prefix = f"{name}."
         with self._holding(params, [slot for slot in self._slots if slot[0].startswith(prefix)]):
-            outputs: Tensor = getattr(self.module, name)(*inputs)
+            outputs: Tensor = self._called(getattr(self.module, name), *inputs)
         return outputs
+
+    def _called(self, module: nn.Module, *inputs: Tensor | None) -> Any:
+        """What a module that holds its parameters gives, computed in narrower numbers where that is wanted."""
+        device = next(one.device.type for one in inputs if one is not None)
+        if self.computes_in is None or not torch.amp.is_autocast_available(device):
+            return module(*inputs)
+        with torch.autocast(device, self.computes_in, cache_enabled=False):
+            narrow = module(*inputs)
+        return pytree.tree_map_only(Tensor, lambda one: one.float() if one.dtype == self.computes_in else one, narrow)
 
     @contextmanager
     def _holding(self, params: Params, slots: Iterable[tuple[str, Any, str]]) -> Iterator[None]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Literal, cast
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
@@ -56,5 +57,17 @@ class Conv1d(Backbone):
         """[n, filters]: the last maps, averaged over time."""
         x = inputs
         for convolution, normalization in zip(self.convolutions, self.normalizations, strict=True):
-            x = F.relu(normalization(convolution(x), rows))
+            x = F.relu(normalization(_convolved(convolution, x), rows))
         return x.mean(2)
+
+
+def _convolved(layer: nn.Module, x: Tensor) -> Tensor:
+    """[n, filters, length'] of [n, channels, length]."""
+    is_short = x.shape[-1] < cast("nn.Conv1d", layer).kernel_size[0]
+    if not (is_short and torch.is_autocast_enabled(x.device.type)):
+        outputs: Tensor = layer(x)
+        return outputs
+    # As in `Convolution`: a narrow convolution must not meet weights that no input reaches.
+    with torch.autocast(x.device.type, enabled=False):
+        wide: Tensor = layer(x.float())
+        return wide

@@ -14,7 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.autograd import Function
 
-from workbench.backbones.mapping import apart, beside, call, each_channel, layout, stacked, unstacked
+from workbench.backbones.mapping import apart, beside, call, each_channel, layout, narrowed, stacked, unstacked
 
 
 class Geometry(NamedTuple):
@@ -105,6 +105,9 @@ class _WeightGradient(Function):
 
     @staticmethod
     def forward(inputs: Tensor, gradient: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
+        if inputs.dtype == torch.bfloat16 and inputs.device.type == "cpu" and min(inputs.shape[2:]) < max(shape[2:]):
+            # Weights that no input reaches get what lies in memory rather than zero (seen in torch 2.13).
+            return _WeightGradient.forward(inputs.float(), gradient.float(), shape, how).to(inputs.dtype)
         weight = torch.empty(shape, dtype=inputs.dtype, device=inputs.device, memory_format=layout(inputs))
         return _backward(gradient, inputs, weight, how, [False, True, False])[1]
 
@@ -137,7 +140,7 @@ class Convolution(nn.Conv2d):
     def forward(self, inputs: Tensor) -> Tensor:
         """[n, out, h', w'] of [n, in, h, w]."""
         how = Geometry(self.stride, cast("tuple[int, ...]", self.padding), self.dilation, self.groups)
-        outputs: Tensor = call(_Convolution, inputs, self.weight, self.bias, how)
+        outputs: Tensor = call(_Convolution, *narrowed(inputs, self.weight, self.bias), how)
         return outputs
 
 

@@ -72,6 +72,15 @@ def _unwrapped(value: Any, level: int) -> tuple[Any, int | None]:
     return (levels.get_unwrapped(value), levels.maybe_get_bdim(value)) if is_of_level else (value, None)
 
 
+def narrowed(*values: Tensor | None) -> tuple[Tensor | None, ...]:
+    """The same in the numbers that autocast asks for, which does not see what `call` calls."""
+    device = next(value.device.type for value in values if value is not None)
+    if not (torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)):
+        return values
+    kind = torch.get_autocast_dtype(device)
+    return tuple(value if value is None or value.dtype == torch.float64 else value.to(kind) for value in values)
+
+
 def laid_out(value: Tensor) -> Tensor:
     """The same map [n, channels, …] as mapped layers like it best: pictures on a CPU channels last, all else in order.
 

@@ -38,9 +38,17 @@ class Normalize(nn.Module):
             self.bias = nn.Parameter(torch.zeros(channels))
 
     def forward(self, x: Tensor, rows: int | None) -> Tensor:
-        """Normalize x, batch normalization with the statistics of its first `rows` rows (None for all)."""
+        """Normalize x, batch normalization with the statistics of its first `rows` rows (None for all).
+
+        Statistics of narrower numbers, and what they normalize, are computed in single precision.
+        """
         if self.kind == "none":
             return x
+        if x.dtype in (torch.bfloat16, torch.float16):
+            return self._normalized(x.float(), rows).to(x.dtype)
+        return self._normalized(x, rows)
+
+    def _normalized(self, x: Tensor, rows: int | None) -> Tensor:
         if self.kind == "group":
             return F.group_norm(x.contiguous(), self.groups, self.weight, self.bias, self.epsilon)
         if rows is None:

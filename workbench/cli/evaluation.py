@@ -58,6 +58,8 @@ def _judged(session: Session, learner: Learner, tasks: int) -> Evaluation:
             if isinstance(said, Evaluation):
                 return said
             progress.move_to(round(said * tasks))
+            while session.notices:
+                progress.line(f"note: {session.notices.pop(0)}")
     raise AssertionError("an evaluation ends with a result")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench import places
+from workbench.cli.dry_run import try_dry
 from workbench.cli.main import FAILURE, INTERRUPTED, SUCCESS
 from workbench.cli.output import Output, UsageError, duration, result_in_words
 from workbench.cli.progress import Progress
@@ -63,6 +64,8 @@ class _Begun:
 
 def run(arguments: Namespace, output: Output) -> int:
     """Train a new run, or where processes were started anew go on with the one that they were training."""
+    if arguments.dry_run:
+        return try_dry(experiment_of(arguments), output)
     return _by_all(lambda: _begin(arguments, output), output)
 
 
@@ -255,7 +258,7 @@ class _Teller:
                     words = f"validation {result_in_words(event.metric, event.score.mean, event.score.ci95)}"
                     self._progress.line(f"step {event.step:,} of {self._progress.total:,}, {self._beside(words)}")
             case Noticed() if self._progress:
-                self._progress.line(f"note: {event.message}")
+                self._progress.line(f"note: step {event.step:,}: {event.message}")
             case Failed():
                 self._output.note(f"workbench: {event.message}")
 

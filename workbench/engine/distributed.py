@@ -28,6 +28,7 @@ from workbench.engine.control import Control
 from workbench.engine.devices import DeviceError
 from workbench.engine.executors import Gradient
 from workbench.engine.launch import Launch, launch
+from workbench.engine.words import in_words
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -113,6 +114,10 @@ class World:
     def told(self, value: T | None) -> T:
         """What the first process gives, on every process."""
         assert value is not None  # noqa: S101 - whoever is alone is the first
+        return value
+
+    def least(self, value: int) -> int:
+        """The smallest of the numbers that all processes give, on every process."""
         return value
 
     def check_alike(self, facts: Mapping[str, Any]) -> None:
@@ -238,6 +243,14 @@ class Group(World):
             dist.broadcast_object_list(said, device=torch.device("cpu"))
         return super().told(said[0])
 
+    def least(self, value: int) -> int:
+        """See World."""
+        self.meet()
+        found = torch.tensor(value)
+        with self._reaching_others():
+            dist.all_reduce(found, dist.ReduceOp.MIN)
+        return int(found)
+
     def check_alike(self, facts: Mapping[str, Any]) -> None:
         """See World."""
         self.meet()
@@ -341,13 +354,6 @@ def joined() -> Iterator[World]:
         raise
     # Whoever is told to end at once waits for nobody.
     group.leave()
-
-
-def in_words(error: BaseException) -> str:
-    """An error as one sentence for the person at the desk."""
-    if isinstance(error, torch.OutOfMemoryError | MemoryError):
-        return "the device has too little memory; lower training.meta_batch, the inner steps or the backbone's size"
-    return str(error).strip().split("\n")[0] or type(error).__name__
 
 
 def _meeting_place(place: Launch) -> Store:

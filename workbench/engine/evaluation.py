@@ -8,6 +8,7 @@ from dataclasses import replace
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Algorithm, Context, Meta
@@ -37,14 +38,18 @@ def metrics(session: Session, meta: Meta, stream: Stream, tasks: int, *, both_mo
     stage = session.algorithm.tested_on
     setting = session.setting(training=False, stage=stage)
     world = session.world
+    session.test_chunk = world.least(session.test_chunk)
     chunk = session.test_chunk * world.size
     for start in range(0, tasks, chunk):
         share = world.share(range(start, min(start + chunk, tasks)))
         batch, keys = session.batch(stream, share.run, stage)
-        if both_modes:
-            found = session.executor.map(judged_both_ways, meta, batch, keys, setting)
-        else:
-            found = (session.trace(meta, batch, keys, setting).metric,)
+        chunks, parts = session.chunks(len(batch), training=False), []
+        for part in chunks:
+            with chunks.fitting(part):
+                own = meta, batch.part(part.start, part.stop), keys[part], setting
+                parts.append(session.executor.map(judged_both_ways, *own) if both_modes
+                             else (session.trace(*own).metric,))
+        found = (torch.cat(columns) for columns in zip(*parts, strict=True))
         yield tuple(world.gathered(values, share).cpu().double().numpy() for values in found)
 
 

@@ -97,14 +97,6 @@ class Started:
 
 
 @dataclass(frozen=True)
-class Noticed:
-    """Something that the person should know came up on the way, in a sentence."""
-
-    step: int
-    message: str
-
-
-@dataclass(frozen=True)
 class Adaptation:
     """Query loss and metric [tasks, inner steps + 1] of some tasks, before the first inner step and after each."""
 
@@ -209,6 +201,14 @@ class Paused:
 
 
 @dataclass(frozen=True)
+class Noticed:
+    """Something that the person should know happened after `step` outer steps, and training goes on."""
+
+    step: int
+    message: str
+
+
+@dataclass(frozen=True)
 class Finished:
     """The end: every step is done and the test tasks were run, or the person stopped it and kept it."""
 
@@ -226,4 +226,4 @@ class Failed:
     traceback: str
 
 
-Event = Started | Noticed | Steps | Probe | Evaluation | Checkpoint | Paused | Finished | Failed
+Event = Started | Steps | Probe | Evaluation | Checkpoint | Paused | Noticed | Finished | Failed

@@ -9,7 +9,7 @@ import copy
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
@@ -38,12 +38,13 @@ class Setting:
     inductive: bool
     progress: float
     stage: Stage = "tasks"
+    recompute: bool = False
 
     def context(self, task: Task, key: Tensor) -> Context:
         """The context of one task."""
         return Context(steps=self.steps, ways=self.ways, training=self.training,
                        reference=task.support.inputs if self.inductive else None, progress=self.progress, key=key,
-                       stage=self.stage)
+                       stage=self.stage, recompute=self.recompute)
 
 
 class Gradient(NamedTuple):
@@ -114,7 +115,8 @@ class Vectorized(Executor):
             params = _leaves(meta)
             with torch.enable_grad():
                 losses, aux = self._mapped(_meta_loss, meta._replace(params=params), batch, keys, setting)
-            return Gradient(*_pulled_back(losses.sum(), aux, params))
+                loss = losses.sum()
+            return Gradient(*_pulled_back(loss, aux, params))
         gradients, aux = self.map(_meta_gradient, meta, batch, keys, setting)
         return Gradient({name: value.sum(0) for name, value in gradients.items()}, aux)
 
@@ -136,7 +138,17 @@ class Pooled(Executor):
 
     def _each(self, one: Callable[[Algorithm[Any], Any], R], parts: Iterable[Any]) -> Iterator[R]:
         """What a function of a thread's own algorithm gives for every part, in their order."""
-        return self._pool.map(lambda part: one(self._local.algorithm, part), parts)
+        def run(part: Any) -> R:
+            return one(self._local.algorithm, part)
+
+        jobs = [self._pool.submit(run, part) for part in parts]
+        try:
+            yield from (job.result() for job in jobs)
+        finally:
+            # Whoever tries again after an error must not find the others still at work, and their memory taken.
+            for job in jobs:
+                job.cancel()
+            wait(jobs)
 
     def close(self) -> None:
         """Wait for the threads and give them back."""

@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any, NamedTuple, cast
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 import workbench
 from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
-from workbench.engine import devices
+from workbench.engine import devices, precision
 from workbench.engine.acceleration import accelerated
 from workbench.engine.distributed import ALONE, World
 from workbench.engine.executors import EXECUTORS, Executor, Setting, Vectorized
+from workbench.engine.memory import Chunks
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
 from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
+from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
+
+# Modules draw from the one global generator, which a window that forecasts and trains needs in two threads.
+_drawing = threading.Lock()
 
 
 class Trace(NamedTuple):
@@ -43,33 +51,39 @@ class Session:
         executor: What runs it.
         metric: What the tasks are judged by.
         works: What a task costs in training and in testing.
-        chunk, test_chunk: Tasks run at once in training and in testing.
+        chunk, test_chunk: Tasks run at once in training and in testing; fewer after memory ran out. Of several
+            processes each has a `chunk` of its own, and all have the same `test_chunk` while they test.
+        notices: What happened since somebody looked that the person should know.
         world: The processes that it is run by.
     """
 
     def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0, *,
-                 classes: int | None = None, world: World = ALONE) -> None:
+                 test_chunk: int = 0, classes: int | None = None, world: World = ALONE,
+                 source: TaskSource | None = None) -> None:
         self.experiment = experiment
         self.world = world
         self.device = devices.choose(world.device(experiment.device))
-        self.source = open_source(experiment, self.device)
+        precision.check(experiment.training.precision, self.device)
+        self.source = source or open_source(experiment, self.device)
         self.spec = self.source.spec if classes is None else replace(self.source.spec, classes=classes)
         self.metric: Metric = self.spec.metric
         self.backbone, self.algorithm = build(experiment, self.spec)
         self._check_examples()
         self.works = self._work(training=True), self._work(training=False)
         chosen = executor or experiment.training.executor
+        self.notices: list[str] = []
+        self._keys: Ahead[NDArray[np.int64]] = Ahead()
         self.executor: Executor = Vectorized(self.algorithm, 1)
-        self.use(world.told(self.works[0].executor() if chosen == "auto" else chosen), chunk, threads)
+        self.use(world.told(self.works[0].executor() if chosen == "auto" else chosen), chunk, threads, test_chunk)
 
-    def use(self, executor: str, chunk: int = 0, threads: int = 0) -> None:
-        """Take another executor; a chunk or threads of 0 are as the rules say."""
+    def use(self, executor: str, chunk: int = 0, threads: int = 0, test_chunk: int = 0) -> None:
+        """Take another executor; chunks or threads of 0 are as the rules say."""
         work, testing = self.works
         threads = threads or work.threads(executor, self.experiment.training.meta_batch)
         self.executor.close()
         self.executor = EXECUTORS[executor](self.algorithm, threads)
         self.chunk, self.test_chunk = self.world.told((chunk or work.chunk(executor, threads),
-                                                       testing.chunk(executor, threads)))
+                                                       test_chunk or testing.chunk(executor, threads)))
 
     def accelerate(self) -> None:
         """Put the switch of the experiment on the executor; raises AccelerationError where that is not possible."""
@@ -117,10 +131,18 @@ class Session:
             stage: In the stage over examples every task is a portion of examples, all of them queries.
             include: For each task the number of a class that it must have; empty for any.
         """
-        keys = torch.from_numpy(Draws(self.experiment.seed, f"keys/{stream}", indices).keys()).to(self.device)
+        keys = placed(self._keys.take((stream, indices), lambda: self._drawn_keys(stream, indices)), self.device)
         if stage == "examples":
             return self.source.examples(stream, indices, self.algorithm.example_batch), keys
         return self.source.sample(stream, indices, *([include] if include else [])), keys
+
+    def draw_ahead(self, stream: Stream, indices: range, stage: Stage) -> None:
+        """Draw what `batch` will be asked for next, without `include`, while the device is at work."""
+        self._keys.draw((stream, indices), lambda: self._drawn_keys(stream, indices))
+        self.source.draw_ahead(stream, indices, self.algorithm.example_batch if stage == "examples" else 0)
+
+    def _drawn_keys(self, stream: Stream, indices: range) -> NDArray[np.int64]:
+        return Draws(self.experiment.seed, f"keys/{stream}", indices).keys()
 
     def facts(self) -> dict[str, Any]:
         """What must be the same wherever this experiment is run by several processes, by name."""
@@ -146,7 +168,20 @@ class Session:
             inductive=stage == "tasks" and self.backbone.is_inductive,
             progress=progress,
             stage=stage,
+            recompute=training and self.experiment.training.recompute,
         )
+
+    def chunks(self, tasks: int, *, training: bool) -> Chunks:
+        """The parts that so many tasks are run in; what memory has no room for is remembered, and told."""
+        name = "chunk" if training else "test_chunk"
+
+        def told(size: int, tried: int) -> None:
+            setattr(self, name, size)
+            what = "training" if training else "testing"
+            self.notices.append(f"memory ran out with {tried} tasks at once in {what}: from here on {size} "
+                                f"{'is' if size == 1 else 'are'} run at once, with the same results to rounding")
+
+        return Chunks(tasks, getattr(self, name), told)
 
     def trace(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Trace:
         """Adapt to every task and judge it after every inner step; tensors are [tasks, steps + 1]."""
@@ -154,11 +189,12 @@ class Session:
 
     @contextmanager
     def running(self) -> Iterator[None]:
-        """Give this thread the compute threads of the executor, and everything back afterwards."""
+        """Give this thread the compute threads of the executor and its precision, and everything back afterwards."""
         before = torch.get_num_threads()
         torch.set_num_threads(self.executor.threads if self.executor.name == "vectorized" else 1)
         try:
-            yield
+            with precision.arithmetic(self.experiment.training.precision):
+                yield
         finally:
             self.close()
             torch.set_num_threads(before)
@@ -186,10 +222,10 @@ def build(experiment: Experiment, spec: Spec) -> tuple[Backbone, Algorithm[Any]]
     kind = cast("type[Algorithm[Any]]", find("algorithm", experiment.algorithm.name))
     config = settled(experiment).algorithm
     # Modules draw initial values that the algorithm may use: they follow the seed and leave the global state alone.
-    with torch.random.fork_rng(devices=[]):
+    with _drawing, torch.random.fork_rng(devices=[]):
         torch.manual_seed(experiment.seed)
         backbone = cast("type[Backbone]", find("backbone", experiment.backbone.name))(experiment.backbone, spec)
-        network = Network(kind.build(config, backbone, spec))
+        network = Network(kind.build(config, backbone, spec), precision.narrower(experiment.training.precision))
     return backbone, kind(config, network, spec)
 
 

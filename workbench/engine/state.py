@@ -33,6 +33,7 @@ class TrainState:
         hardest: For each task of the last meta-batch, the number of the class that was answered worst; empty where
             nobody asks.
         executor, chunk, threads: How the numbers were computed; going on in another way is equal to rounding only.
+        test_chunk: Tasks run at once in testing; 0 in the checkpoints of a program that did not keep it.
     """
 
     step: int
@@ -49,6 +50,7 @@ class TrainState:
     executor: str
     chunk: int
     threads: int
+    test_chunk: int = 0
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name, for a safetensors file."""
@@ -59,7 +61,7 @@ class TrainState:
     def numbers(self) -> dict[str, Any]:
         """Every plain number by name."""
         names = ("step", "best_step", "best_score", "stale", "is_probed", "is_settled", "seconds", "hardest",
-                 "executor", "chunk", "threads")
+                 "executor", "chunk", "threads", "test_chunk")
         return {name: getattr(self, name) for name in names}
 
     @classmethod

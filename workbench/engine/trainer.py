@@ -6,9 +6,10 @@ import math
 import platform
 import time
 import traceback
+from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import numpy as np
 import torch
@@ -18,10 +19,11 @@ from torch.utils import _pytree as pytree
 import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
+from workbench.engine.arriving import Arriving
 from workbench.engine.captured import Captured, CapturedOuter
 from workbench.engine.chooser import settle
 from workbench.engine.control import Control, StopRequestedError
-from workbench.engine.distributed import ALONE, LostError, Share, World, in_words
+from workbench.engine.distributed import ALONE, LostError, Share, World
 from workbench.engine.evaluation import evaluate
 from workbench.engine.events import (
     Adaptation,
@@ -37,9 +39,11 @@ from workbench.engine.events import (
     Steps,
 )
 from workbench.engine.executors import Gradient
+from workbench.engine.forecast import warning
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import Outer, TrainState
+from workbench.engine.words import in_words
 from workbench.experiment.experiment import Experiment, TrainingConfig
 from workbench.experiment.metrics import as_error
 from workbench.tasks.base import TaskBatch
@@ -79,7 +83,7 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
     """
     as_before = (state.executor, state.chunk, state.threads if world.size == 1 else 0) if state else ()
     with world.together():
-        session = Session(experiment, *as_before, world=world)
+        session = Session(experiment, *as_before, test_chunk=state.test_chunk if state else 0, world=world)
         if world.size > 1:
             world.check_alike(session.facts())
         why = "as before" if state else settle(session)
@@ -111,6 +115,16 @@ class _Block:
     stage: Stage = "tasks"
 
 
+class _Sent(NamedTuple):
+    """A block whose numbers are on their way from the device, the training seconds behind it, and what was looked at.
+    """
+
+    block: _Block
+    numbers: Arriving
+    seconds: float
+    adaptation: Adaptation | None
+
+
 class _Training:
     """One call of `train`."""
 
@@ -137,6 +151,7 @@ class _Training:
         self.showcase = Showcase(session)
         self._resumed_at = time.perf_counter()
         self._block = _Block(self.step + 1, self._resumed_at)
+        self._sent: deque[_Sent] = deque()
         self._batch: tuple[TaskBatch, Tensor] | None = None
         self._next_adaptation = 0.0
         self._kept_step = -1
@@ -173,7 +188,7 @@ class _Training:
             self._update(gradient)
             is_turn = self._block.stage != self.stage
             if is_turn or time.perf_counter() - self._block.since >= BLOCK_SECONDS or self._is_due():
-                yield from self._flush()
+                yield from self._flush(waits=is_turn or self._is_due())
             if self._is_due():
                 yield from self._settle()
             self.is_settled = True
@@ -183,24 +198,34 @@ class _Training:
 
     def _meta_gradient(self) -> Talk[Gradient]:
         """Mean meta-gradient of this step's tasks, chunk by chunk."""
-        tasks, chunk, stage = self.config.meta_batch, self.session.chunk, self.stage
+        tasks, stage = self.config.meta_batch, self.stage
         indices = range(self.step * tasks, (self.step + 1) * tasks)
         share = self.world.share(indices)
         batch, keys = self.session.batch("train", share.run, stage, self._wanted(share))
         self._batch = (batch, keys) if stage == "tasks" else None
         setting = self.session.setting(training=True, progress=self._progress(), stage=stage)
-        parts = []
-        for start in range(0, len(batch), chunk):
+        chunks, parts = self.session.chunks(len(batch), training=True), []
+        for tried in chunks:
             yield from self._breathe()
-            stop = min(start + chunk, len(batch))
-            parts.append(self.session.executor.gradient(self.meta, batch.part(start, stop), keys[start:stop], setting))
+            with chunks.fitting(tried):
+                own = batch.part(tried.start, tried.stop), keys[tried]
+                parts.append(self.session.executor.gradient(self.meta, *own, setting))
         total = parts[0].total
         for part in parts[1:]:
             total = {name: value + part.total[name] for name, value in total.items()}
+        self._draw_ahead(tasks)
         aux = pytree.tree_map(lambda *values: torch.cat(values), parts[0].aux, *(part.aux for part in parts[1:]))
         total, aux = self.world.combined(Gradient(total, aux), share)
         self.hardest = self._hardest(aux, indices)
         return Gradient({name: value / tasks for name, value in total.items()}, aux)
+
+    def _draw_ahead(self, tasks: int) -> None:
+        """Draw the tasks of the next step before anything waits for this one; but not where it decides which they are.
+        """
+        step, algorithm = self.step + 1, self.session.algorithm
+        if step < self.config.iterations and not algorithm.draws_hard_tasks:
+            share = self.world.share(range(step * tasks, (step + 1) * tasks))
+            self.session.draw_ahead("train", share.run, algorithm.stage(step / self.config.iterations))
 
     def _wanted(self, share: Share) -> tuple[int, ...]:
         """Numbers of the classes that the tasks of this share must have."""
@@ -236,15 +261,30 @@ class _Training:
         block.norm.append(norm)
         block.rate.append(rate)
 
-    def _flush(self) -> Talk[None]:
-        """Tell of the steps since the last block; raises where they are no longer numbers."""
-        for sentence in self.session.executor.news():
-            yield Noticed(self.step, sentence)
+    def _flush(self, *, waits: bool = True) -> Talk[None]:
+        """Tell of the steps since the last block; raises where they are no longer numbers.
+
+        Args:
+            waits: Whether to wait for the device. Without, what it has not done yet is told the next time, and no more
+                than one block is ever behind.
+        """
+        if self._block.loss:
+            self._send()
+        while self._sent and (waits or len(self._sent) > 1 or self._sent[0].numbers.has_arrived):
+            yield self._told(self._sent.popleft())
+
+    def _send(self) -> None:
+        """Begin another block, and have the device send the numbers of this one."""
         block = self._block
-        if not block.loss:
-            return
-        loss, metric, norm = (torch.stack(values).cpu().double().numpy()
-                              for values in (block.loss, block.metric, block.norm))
+        numbers = Arriving([torch.stack(values) for values in (block.loss, block.metric, block.norm)])
+        adaptation = self._adaptation()
+        self._sent.append(_Sent(block, numbers, self._elapsed(), adaptation))
+        self._block = _Block(self.step + 1, time.perf_counter())
+
+    def _told(self, sent: _Sent) -> Steps:
+        """What to tell of a block; raises where it is no longer numbers."""
+        block = sent.block
+        loss, metric, norm = sent.numbers.numbers()
         for number, (one, size) in enumerate(zip(loss, norm, strict=True)):
             if not (math.isfinite(one) and math.isfinite(size)):
                 what = "meta-loss" if not math.isfinite(one) else "meta-gradient"
@@ -252,9 +292,7 @@ class _Training:
                     f"training diverged: the {what} of step {block.first + number} is not a number; lower "
                     "training.outer_lr or algorithm.inner_lr, or set training.clip, and start again; the last "
                     "checkpoint is kept")
-        adaptation = self._adaptation()
-        yield Steps(block.first, loss, metric, np.array(block.rate), norm, self._elapsed(), adaptation, block.stage)
-        self._block = _Block(self.step + 1, time.perf_counter())
+        return Steps(block.first, loss, metric, np.array(block.rate), norm, sent.seconds, sent.adaptation, block.stage)
 
     def _adaptation(self) -> Adaptation | None:
         """Curves of the current meta-batch, about once a second and never for more than a few per cent of the time."""
@@ -263,11 +301,14 @@ class _Training:
         if self._batch is None or not is_wanted:
             return None
         batch, keys = self._batch
-        shown = min(ADAPTATION_TASKS, len(batch), self.session.test_chunk)
+        wanted = min(ADAPTATION_TASKS, len(batch), self.session.test_chunk)
         setting = replace(self.session.setting(training=True), training=False,
                           steps=self.session.inner_steps(training=False, shape=self.session.experiment.training_task()))
-        trace = self.session.trace(self.meta, batch.part(0, shown), keys[:shown], setting)
-        adaptation = _curves(trace)
+        chunks, traces = self.session.chunks(wanted, training=False), []
+        for part in chunks:
+            with chunks.fitting(part):
+                traces.append(self.session.trace(self.meta, batch.part(part.start, part.stop), keys[part], setting))
+        adaptation = _curves(_whole(traces))
         cost = time.perf_counter() - now
         self._next_adaptation = now + max(ADAPTATION_SECONDS, cost / ADAPTATION_SHARE)
         return adaptation
@@ -299,20 +340,22 @@ class _Training:
         yield from self._breathe()
         if not self.world.is_first:  # there are few of them, and they are for looking at
             return
-        tasks, chunk = self.session.experiment.evaluation.probe_tasks, self.session.test_chunk
+        tasks = self.session.experiment.evaluation.probe_tasks
         stage = self.session.algorithm.tested_on
         batch, keys = self.session.batch("probe", range(tasks), stage)
         setting = self.session.setting(training=False, stage=stage)
         traces, looks = [], []
-        for start in range(0, tasks, chunk):
+        chunks = self.session.chunks(tasks, training=False)
+        for part in chunks:
             yield from self._breathe()
-            stop = min(start + chunk, tasks)
-            traces.append(self.session.trace(self.meta, batch.part(start, stop), keys[start:stop], setting))
-        for start in range(0, self.showcase.count, chunk):
+            with chunks.fitting(part):
+                traces.append(self.session.trace(self.meta, batch.part(part.start, part.stop), keys[part], setting))
+        chunks = self.session.chunks(self.showcase.count, training=False)
+        for part in chunks:
             yield from self._breathe()
-            looks.append(self.showcase.look(self.meta, start, min(start + chunk, self.showcase.count)))
-        whole = Trace(*(torch.cat(parts) for parts in zip(*traces, strict=True)))
-        yield Probe(self.step, _curves(whole), joined(looks) if looks else None)
+            with chunks.fitting(part):
+                looks.append(self.showcase.look(self.meta, part.start, part.stop))
+        yield Probe(self.step, _curves(_whole(traces)), joined(looks) if looks else None)
 
     def _evaluate(self, split: str, meta: Meta, step: int, tasks: int) -> Talk[Evaluation]:
         is_test = split == "test"
@@ -338,7 +381,11 @@ class _Training:
         return self.config.patience is not None and self.stale >= self.config.patience
 
     def _breathe(self) -> Talk[None]:
-        """Stop or wait where the person asked for it."""
+        """Tell what happened meanwhile; stop or wait where the person asked for it."""
+        while self.session.notices:
+            yield Noticed(self.step, self.session.notices.pop(0))
+        for sentence in self.session.executor.news():
+            yield Noticed(self.step, sentence)
         if self.control.is_stopping:
             raise StopRequestedError
         if self.control.is_paused:
@@ -366,7 +413,7 @@ class _Training:
             best=to_device(self.best, cpu), best_step=self.best_step, best_score=self.best_score, stale=self.stale,
             is_probed=self.is_probed, is_settled=self.is_settled, seconds=self._elapsed(), hardest=self.hardest,
             executor=self.session.executor.name,
-            chunk=self.session.chunk, threads=self.session.executor.threads)
+            chunk=self.session.chunk, threads=self.session.executor.threads, test_chunk=self.session.test_chunk)
 
     def _started(self) -> Started:
         session = self.session
@@ -379,7 +426,7 @@ class _Training:
             executor=session.executor.name, chunk=session.chunk, threads=session.executor.threads,
             parameters=sum(value.numel() for value in self.meta.params.values()), metric=session.metric,
             spec=session.spec, floors=session.floors(),
-            notices=(*overview.problems, *([remedy] if remedy else [])),
+            notices=(*overview.problems, *(one for one in (remedy, warning(session)) if one)),
             versions={"workbench": workbench.__version__, "torch": torch.__version__,
                       "python": platform.python_version()},
             shown=self.showcase.tasks(), drawings=session.algorithm.drawings(), why=self.why)
@@ -388,6 +435,10 @@ class _Training:
 def _is_probe_step(step: int) -> bool:
     """Early on learning is fast, so probes stand at 0, 1, 2, 5, 10, 20, 50 and so on beside every validation."""
     return step == 0 or step in {lead * 10**power for lead in (1, 2, 5) for power in range(8)}
+
+
+def _whole(traces: list[Trace]) -> Trace:
+    return Trace(*(torch.cat(parts) for parts in zip(*traces, strict=True)))
 
 
 def _curves(trace: Trace) -> Adaptation:

@@ -64,6 +64,15 @@ class TrainingConfig(Config):
         "either a resumed run equals one that was never stopped to rounding.",
         choices={"none": "None", "compile": "Compile in the background", "graphs": "CUDA graphs"},
         needs={"executor": ("auto", "vectorized")}, advanced=True)
+    precision: Literal["float32", "tf32", "bf16"] = field(
+        "float32", label="Precision", help="What the network's layers compute in. TF32 and bfloat16 keep fewer digits "
+        "(10 and 8 bits) and are faster where the device has units for them: TF32 on NVIDIA GPUs, bfloat16 on those "
+        "and on newer CPUs. Parameters, batch statistics, losses and closed-form solutions stay in float32.",
+        choices={"float32": "float32", "tf32": "TF32 (NVIDIA GPUs)", "bf16": "bfloat16"}, advanced=True)
+    recompute: bool = field(False, label="Recompute", help="Keeps only the weights between the inner steps and "
+                            "computes each step again in the backward pass: memory hardly grows with the steps, and "
+                            "a step takes longer. The gradients are the same.",
+                            needs={"acceleration": ("none",)}, advanced=True)
 
 
 class EvaluationConfig(Config):

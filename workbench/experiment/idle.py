@@ -32,13 +32,16 @@ def idle(experiment: Experiment, *, with_labels: bool = False) -> dict[str, str]
 def _of_the_kinds(experiment: Experiment) -> dict[str, str]:
     """What follows from what the dataset and the algorithm are."""
     dataset, algorithm = picked(experiment, "dataset"), picked(experiment, "algorithm")
+    reasons = {}
+    if reason := algorithm.keeps_no_steps(experiment.algorithm):
+        reasons["training.recompute"] = f"{algorithm.title} {reason}"
     if "classification" not in dataset.task_kinds:
         reason = f"{dataset.title} is regression: its tasks have no classes to count"
-        return dict.fromkeys(("task.ways", "training.ways"), reason)
+        return reasons | dict.fromkeys(("task.ways", "training.ways"), reason)
     # Other ways are a mistake, which must stay open to be mended.
     if (reason := algorithm.fixed_ways()) and experiment.training.ways in (None, experiment.task.ways):
-        return {"training.ways": f"{algorithm.title} {reason}"}
-    return {}
+        reasons["training.ways"] = f"{algorithm.title} {reason}"
+    return reasons
 
 
 def _unmet(table: str, config: Config, with_labels: bool) -> dict[str, str]:

@@ -72,6 +72,12 @@ class Pluggable:
         return "" if cls.any_ways else "has one output a way, so it trains with the ways that it is tested with"
 
     @classmethod
+    def keeps_no_steps(cls, config: Any) -> str:  # noqa: ARG003 - for those that do not differentiate through them
+        """Why an algorithm keeps nothing of its inner steps that could be recomputed, as the rest of a sentence about
+        it; empty where it does."""
+        return "" if cls.iterates else "takes no inner steps"
+
+    @classmethod
     def idle(cls, config: Any, experiment: Experiment) -> Mapping[str, str]:  # noqa: ARG003 - for those that have some
         """Dotted names of fields that have no effect in an experiment with this pick, each with the reason.
 

@@ -12,7 +12,7 @@ from workbench.experiment.registry import ROLES, Pluggable, Role, UnknownNameErr
 from workbench.places import resources
 
 _FIRST = ("index", "first-look", "your-own-data", "evaluation", "take-it-home", "command-line", "runs-on-disk",
-          "more-machines", "writing-an-algorithm")
+          "more-machines", "speed-and-memory", "writing-an-algorithm")
 
 
 @dataclass(frozen=True)

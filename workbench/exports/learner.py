@@ -11,6 +11,7 @@ import torch
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine import devices
 from workbench.engine.events import Started
+from workbench.engine.precision import refusal
 from workbench.engine.session import Session, open_source, settled
 from workbench.experiment.experiment import Experiment
 from workbench.runs.files import RunFileError
@@ -44,12 +45,18 @@ class Learner:
     spec: Spec
 
     def on_this_machine(self) -> Learner:
-        """The same with the device left to choose where this machine has not the one that it was trained on."""
+        """The same with the device left to choose where this machine has not the one that it was trained on, and in
+        single precision where that does not compute in what it was trained in."""
+        experiment = self.experiment
         try:
-            devices.choose(self.experiment.device)
+            device = devices.choose(experiment.device)
         except devices.DeviceError:
-            return replace(self, experiment=self.experiment.model_copy(update={"device": "auto"}))
-        return self
+            device = devices.choose("auto")
+            experiment = experiment.model_copy(update={"device": "auto"})
+        if refusal(experiment.training.precision, device):
+            training = experiment.training.model_copy(update={"precision": "float32"})
+            experiment = experiment.model_copy(update={"training": training})
+        return self if experiment is self.experiment else replace(self, experiment=experiment)
 
 
 def of_run(run: Run) -> Learner:

@@ -13,6 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from workbench import places
+from workbench.engine.outline import Outline
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.registry import find
 from workbench.gui import words
@@ -135,7 +136,9 @@ class DataDesk(QObject):
         result = done.result if not done.error else Look(
             find("dataset", self._form.draft.picks["dataset"]).title, problems=(done.error,), is_usable=False)
         if result.source is not None:  # not kept: what it holds in memory is of no use to the card
-            self._jobs.start("floors", partial(floors_of, *result.source))
+            source, experiment = result.source
+            self._jobs.start("outline", partial(Outline, experiment, source))
+            self._jobs.start("floors", partial(floors_of, source, experiment))
         self._form.show_look(replace(result, source=None))
 
     def _measured(self, done: Done) -> None:

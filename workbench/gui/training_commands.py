@@ -135,7 +135,8 @@ class TrainingCommands(QObject):
     @Slot(object)
     def _run_refused(self, refused: Refused) -> None:
         if refused.kind == "DeviceError":
-            self._panel.form.refuse("device", refused.message.removeprefix("device: "))
+            field, _, message = refused.message.partition(": ")
+            self._panel.form.refuse(field, message)
         self.said.emit(f"It could not be started: {self._panel.form.draft.in_words(refused.message)}", "bad")
         if refused.traceback:
             self.said.emit(refused.traceback.rstrip(), "muted")

@@ -97,6 +97,7 @@ class MainWindow(QMainWindow):
         from workbench.gui.file_commands import FileCommands
         from workbench.gui.form.panel import FormPanel
         from workbench.gui.jobs import Jobs
+        from workbench.gui.memory_desk import MemoryDesk
         from workbench.gui.plots.area import PlotArea
         from workbench.gui.preview.desk import PreviewDesk
         from workbench.gui.run_commands import RunCommands
@@ -119,6 +120,7 @@ class MainWindow(QMainWindow):
         self._lay_out()
         self._place = SavingPlace(self._settings.saving_folder, self)
         self._data = DataDesk(self.panel.form, self._jobs, self)
+        self._memory = MemoryDesk(self.panel, self._jobs, self)
         self.preview = PreviewDesk(self.panel.form, self._jobs, theme, self)
         self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self._place, self)
         self.closing = Closing(self.desk.controller, self)

@@ -45,11 +45,11 @@ class Kept:
     is_best: bool
 
 
-Recorded = Started | Noticed | Steps | Probe | Evaluation | Kept | Paused | Finished | Failed
+Recorded = Started | Steps | Probe | Evaluation | Kept | Paused | Noticed | Finished | Failed
 """What a record gives back: the events, with `Kept` in place of `Checkpoint`."""
 
 _KINDS: dict[str, type[Any]] = {kind.__name__.lower(): kind
-                                for kind in (Started, Noticed, Steps, Probe, Evaluation, Kept, Paused, Finished,
+                                for kind in (Started, Steps, Probe, Evaluation, Kept, Paused, Noticed, Finished,
                                              Failed)}
 
 

@@ -303,6 +303,15 @@ class TaskSource(Pluggable):
                 empty for any.
         """
 
+    def draw_ahead(self, stream: Stream, indices: Sequence[int], portion: int = 0) -> None:
+        """Draw on the CPU what decides the next tasks, while the device is busy; where it costs little, nothing.
+
+        Args:
+            stream: Which tasks.
+            indices: Those that `sample` will be asked for, without `include`.
+            portion: Where `examples` will be asked instead, how many of them; else 0.
+        """
+
     def classes(self, stream: Stream, indices: Sequence[int]) -> NDArray[np.int64]:  # noqa: ARG002
         """Numbers of the classes [tasks, ways] of tasks that were drawn without `include`, in the order of labels."""
         raise DataError(f"{self.title} has no classes, so no class of its tasks is the hardest")

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+from workbench.engine.devices import DeviceError, choose
+from workbench.engine.precision import Precision, refusal
 from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskConfig, TrainingConfig
 from workbench.experiment.fields import Config, Parameter, parameters
 from workbench.experiment.idle import idle
@@ -20,6 +22,16 @@ _PLAIN: dict[str, type[Config]] = {"task": TaskConfig, "training": TrainingConfi
 _TOP = ("seed", "device")
 _PICKS = {"dataset.name": "Dataset", "backbone.name": "Network", "algorithm.name": "Method"}
 _DOTTED = re.compile(rf"(?<![\w./-])(?:{'|'.join(TABLES)})\.[a-z_]+(?![\w=/.]*[=/])")
+
+
+def unavailable(device: str) -> dict[str, str]:
+    """Precisions that a device of this name does not compute in, and why; none where there is no such device."""
+    try:
+        place = choose(device)
+    except DeviceError:
+        return {}
+    reasons = {one: refusal(one, place) for one in get_args(Precision)}
+    return {one: reason[:1].upper() + reason[1:] for one, reason in reasons.items() if reason}
 
 
 @dataclass

@@ -18,7 +18,7 @@ from workbench.experiment.mistakes import ExperimentError, Problem
 from workbench.experiment.presets import presets
 from workbench.experiment.registry import ROLES, Role, found
 from workbench.gui.form.dataset_card import DatasetCard
-from workbench.gui.form.draft import TABLES, Draft
+from workbench.gui.form.draft import TABLES, Draft, unavailable
 from workbench.gui.form.entries import ChoiceEntry, Combo, Entry, entry_for
 from workbench.gui.form.scan import Look, relevant
 from workbench.gui.form.sections import Row, Section, titled_row
@@ -239,9 +239,10 @@ class ExperimentForm(QWidget):
         for dotted, row in self._rows().items():
             is_open = dotted in wrong or (typed_in is not None and row.isAncestorOf(typed_in))
             row.set_idle("" if is_open else reasons.get(dotted, ""))
-        switch = self._rows()["training.acceleration"].entry
-        if isinstance(switch, ChoiceEntry):
-            switch.combo.grey_out(refused_accelerations(self.draft.values()["device"]))
+        for dotted, refused in (("training.acceleration", refused_accelerations), ("training.precision", unavailable)):
+            entry = self._rows()[dotted].entry
+            if isinstance(entry, ChoiceEntry):
+                entry.combo.grey_out(refused(self.draft.values()["device"]))
 
     def _rows(self) -> dict[str, Row]:
         return {dotted: row for section in self._sections.values() for dotted, row in section.rows.items()}

@@ -51,6 +51,7 @@ class FormPanel(QWidget):
         self.stop = _button("Stop and keep", "stop", "Stop after the tasks at hand; a checkpoint is kept, and the run "
                             "can be resumed (Ctrl+.).", is_primary=True)
         self.discard = _button("Discard…", "discard", "Stop and delete the run.")
+        self._memory = QLabel()
         self._note = QLabel("Training. The form is free for the next run.")
         self._bars = QStackedWidget()
         self._lay_out()
@@ -74,6 +75,11 @@ class FormPanel(QWidget):
         self._copy.setAccessibleName("Copy command line")
         self._copy.setToolTip("Copy the command line (Ctrl+Shift+C).")
         self._copy.setIconSize(QSize(15, 15))
+        self._memory.setObjectName("memory")
+        self._memory.setFont(caption_font())
+        self._memory.setWordWrap(True)
+        self._memory.setToolTip("Measured by carrying one meta-gradient out on tensors without numbers: data, learner "
+                                "and optimizer, and the tasks that are run at once.")
         self._note.setFont(caption_font())
         set_tone(self._note, "muted")
         line = QHBoxLayout()
@@ -85,7 +91,7 @@ class FormPanel(QWidget):
         foot = QVBoxLayout()
         foot.setContentsMargins(16, 8, 16, 14)
         foot.setSpacing(8)
-        for part in (self._note, self._reason):
+        for part in (self._memory, self._note, self._reason):
             foot.addWidget(part)
         foot.addLayout(line)
         foot.addWidget(self._bars)
@@ -95,6 +101,7 @@ class FormPanel(QWidget):
         column.addWidget(self.form, 1)
         column.addLayout(foot)
         self._note.hide()
+        self._memory.hide()
 
     def _connect(self) -> None:
         self.form.checked.connect(self._show_check)
@@ -146,6 +153,12 @@ class FormPanel(QWidget):
         if self.command:
             QGuiApplication.clipboard().setText(self.command)
             self.copied.emit(self.command)
+
+    def show_memory(self, text: str, *, is_short: bool = False) -> None:
+        """Say how much memory the run would take; nothing where nobody knows."""
+        self._memory.setText(f"⚠ {text}" if is_short else text)
+        set_tone(self._memory, "warn" if is_short else "muted")
+        self._memory.setVisible(bool(text))
 
     def show_training(self, *, is_training: bool, is_paused: bool = False, is_stopping: bool = False,
                       is_testing: bool = False) -> None:

@@ -24,6 +24,7 @@ from workbench.tasks.files.words import shown
 from workbench.tasks.own.class_splits import Shapes
 from workbench.tasks.own.data import OwnData
 from workbench.tasks.own.task_splits import Integers, TaskCollection, plan_tasks, query_quota
+from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 from workbench.tasks.sampling.judging import by_task, judged
 from workbench.tasks.sampling.moments import Normalizing, moments_of
@@ -112,6 +113,7 @@ class OwnTasks(OwnData):
         self.ways = self.tasks[0].ways
         self._classifies = "classification" in self.task_kinds
         self.has_shared_classes = len({one.class_names for one in self.tasks}) == 1
+        self._ahead: Ahead[tuple[Integers, Integers, Integers, Integers]] = Ahead()
         self._arrange()
         self._pools = {stream: self._pool(stream) for stream in STREAMS}
         self.spec = self._spec(config, training)
@@ -231,8 +233,14 @@ class OwnTasks(OwnData):
 
         Classes in `include` are numbered as in `classes`; a task that has one is the one task that it belongs to.
         """
-        _, labels, *parts = self._drawn(stream, indices, include)
+        _, labels, *parts = self._drawn(stream, indices, include) if len(include) else self._ahead.take(
+            (stream, indices), lambda: self._drawn(stream, indices))
         return TaskBatch(*(self._examples(places, labels) for places in parts))
+
+    def draw_ahead(self, stream: Stream, indices: Sequence[int], portion: int = 0) -> None:
+        """Tasks, labels and places; a portion of examples is drawn in a moment."""
+        if not portion:
+            self._ahead.draw((stream, indices), lambda: self._drawn(stream, indices))
 
     def _examples(self, places: Integers, labels: Integers) -> Examples:
         targets: NDArray[Any] = self._targets[places]
@@ -240,7 +248,7 @@ class OwnTasks(OwnData):
             targets = np.take_along_axis(np.argsort(labels, axis=1), targets, 1)
         inputs = self._inputs(self._rows[places].ravel())
         return Examples(inputs.reshape(*places.shape, *self.spec.input_shape),
-                        torch.from_numpy(targets).to(self.device))
+                        placed(targets, self.device))
 
     @cached_property
     def _all(self) -> Tensor:
@@ -248,7 +256,7 @@ class OwnTasks(OwnData):
 
     def _inputs(self, rows: Integers) -> Tensor:
         """Normalized inputs [examples, *input_shape]."""
-        return self._normalized(self._all.index_select(0, torch.from_numpy(rows).to(self.device)))
+        return self._normalized(self._all.index_select(0, placed(rows, self.device)))
 
     def classes(self, stream: Stream, indices: Sequence[int]) -> NDArray[np.int64]:
         """Numbers of the classes [tasks, ways] in the order of labels; those of each task are its own."""
@@ -272,7 +280,7 @@ class OwnTasks(OwnData):
         task, label = tasks[pairs // self.ways], pairs % self.ways
         places = self._starts[task, label] + (place * self._counts[task, label]).astype(np.int64)
         inputs = self._inputs(self._rows[places].ravel()).reshape(len(indices), count, *self.spec.input_shape)
-        targets = torch.from_numpy(label if self.has_shared_classes else pairs).to(self.device)
+        targets = placed(label if self.has_shared_classes else pairs, self.device)
         return TaskBatch(Examples(inputs[:, :0], targets[:, :0]), Examples(inputs, targets))
 
     def describe(self, stream: Stream, index: int) -> Description:

@@ -31,6 +31,7 @@ from workbench.tasks.base import (
     TaskSource,
 )
 from workbench.tasks.files.errors import DataError
+from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 from workbench.tasks.sampling.moments import Normalizing
 
@@ -160,6 +161,7 @@ class ClassTasks(TaskSource):
                          reading=self.labelled.reading)
         self._normalized = Normalizing(mean, deviation, self.labelled.inputs, device)
         self._gathered: Tensor | None = None
+        self._ahead: Ahead[tuple[NDArray[np.int64], NDArray[np.int64]]] = Ahead()
 
     @abstractmethod
     def load(self, experiment: Experiment) -> Labelled:
@@ -257,16 +259,26 @@ class ClassTasks(TaskSource):
         if stream != "train" and not self.holds_out_examples:
             raise DataError("the classes that are tested on are none of those that are trained on, so a learner that "
                             "tells the training classes apart cannot be tested; set dataset.held_out to examples")
+        labels, rows = self._ahead.take((stream, indices, count), lambda: self._portions(stream, indices, count))
+        inputs = self._inputs(rows.ravel()).reshape(len(indices), count, *self.spec.input_shape)
+        targets = placed(labels, self.device)
+        return TaskBatch(Examples(inputs[:, :0], targets[:, :0]), Examples(inputs, targets))
+
+    def _portions(self, stream: Stream, indices: Sequence[int], count: int
+                  ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+        """Labels and rows [portions, count] of examples of all classes."""
         part = self._parts[_SPLIT_OF[stream]]
         draws = Draws(self.seed, f"examples/{stream}", indices)
         label, place = draws.uniform(2 * count).reshape(len(indices), 2, count).transpose(1, 0, 2)
         labels = (label * len(part.classes) * self.rotations).astype(np.int64)
         base = part.classes[labels // self.rotations]
         rows = self._order[part.starts[base] + (place * part.counts[base]).astype(np.int64)]
-        rows += labels % self.rotations * len(self.labelled.inputs)
-        inputs = self._inputs(rows.ravel()).reshape(len(indices), count, *self.spec.input_shape)
-        targets = torch.from_numpy(labels).to(self.device)
-        return TaskBatch(Examples(inputs[:, :0], targets[:, :0]), Examples(inputs, targets))
+        return labels, rows + labels % self.rotations * len(self.labelled.inputs)
+
+    def draw_ahead(self, stream: Stream, indices: Sequence[int], portion: int = 0) -> None:
+        """Classes and examples, or labels and examples."""
+        self._ahead.draw((stream, indices, portion), lambda: self._portions(stream, indices, portion) if portion
+                         else self._identities(stream, indices))
 
     def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:
         """Tasks with inputs [tasks, ways * n, *input_shape] in float32 and targets [tasks, ways * n].
@@ -281,7 +293,8 @@ class ClassTasks(TaskSource):
 
     def rows(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> NDArray[np.int64]:
         """Rows [tasks, ways, shots + queries] of all examples, as `gather` takes them, in the order of labels."""
-        classes, members = self._identities(stream, indices, include)
+        classes, members = (self._identities(stream, indices, include) if len(include) else
+                            self._ahead.take((stream, indices, 0), lambda: self._identities(stream, indices)))
         return (classes % self.rotations)[..., None] * len(self.labelled.inputs) + members
 
     @cached_property
@@ -308,7 +321,7 @@ class ClassTasks(TaskSource):
         needed = (len(rows), *self._all.shape[1:])
         if self._gathered is None or len(self._gathered) < len(rows):
             self._gathered = torch.empty(needed, dtype=self._all.dtype, device=self.device)
-        return torch.index_select(self._all, 0, torch.from_numpy(rows).to(self.device),
+        return torch.index_select(self._all, 0, placed(rows, self.device),
                                   out=self._gathered[: len(rows)])
 
     def _examples(self, inputs: Tensor, tasks_and_ways: tuple[int, ...]) -> Examples:

@@ -14,6 +14,7 @@ from torch import Tensor
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Description, Examples, Floor, Spec, Stream, TaskBatch, TaskSource
+from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 
 # Of a held-out parameter's range, cut into twentieths, each stream draws from some alone. They lie on both sides of the
@@ -66,6 +67,7 @@ class FunctionTasks(TaskSource):
         assert isinstance(experiment.dataset, FunctionTasksConfig)  # noqa: S101 - narrows for the type checker
         self.config = experiment.dataset
         self.spec = self.specify()
+        self._ahead: Ahead[tuple[Tensor, Tensor]] = Ahead()
 
     @abstractmethod
     def specify(self) -> Spec:
@@ -94,6 +96,18 @@ class FunctionTasks(TaskSource):
 
     def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:  # noqa: ARG002
         """Tasks with inputs [tasks, n, features] and targets [tasks, n, outputs], float32."""
+        points = self._ahead.take((stream, indices), lambda: self._points(stream, indices))
+        inputs, targets = (placed(one, self.device) for one in points)
+        support, query = slice(None, self.shapes[stream].shots), slice(self.shapes[stream].shots, None)
+        return TaskBatch(*(Examples(inputs[:, part], targets[:, part]) for part in (support, query)))
+
+    def draw_ahead(self, stream: Stream, indices: Sequence[int], portion: int = 0) -> None:
+        """Whole tasks, which the CPU computes anyway."""
+        if not portion:
+            self._ahead.draw((stream, indices), lambda: self._points(stream, indices))
+
+    def _points(self, stream: Stream, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
+        """Inputs and targets on the CPU, float32."""
         shape = self.shapes[stream]
         draws, parameters = self.functions(stream, indices)
         inputs = self.places(draws, shape.shots + shape.queries)
@@ -101,9 +115,7 @@ class FunctionTasks(TaskSource):
         if self.config.noise:
             targets[:, : shape.shots] += self.config.noise * _noise(draws, len(indices), shape.shots, self.spec.outputs)
         mean, deviation = self._scale()
-        inputs, targets = (t.float().to(self.device) for t in ((inputs - mean) / deviation, targets))
-        support, query = slice(None, shape.shots), slice(shape.shots, None)
-        return TaskBatch(*(Examples(inputs[:, part], targets[:, part]) for part in (support, query)))
+        return ((inputs - mean) / deviation).float(), targets.float()
 
     def describe(self, stream: Stream, index: int) -> Description:
         """What decides the function."""

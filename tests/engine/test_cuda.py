@@ -1,0 +1,91 @@
+"""What is special to CUDA devices; it runs where there is one."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+
+from workbench.engine.arriving import Arriving
+from workbench.engine.events import Checkpoint, Finished, Noticed, Steps
+from workbench.engine.forecast import forecast
+from workbench.engine.memory import give_back
+from workbench.engine.session import Session
+from workbench.engine.trainer import train
+from workbench.experiment.resolve import resolve, with_settings
+
+pytestmark = pytest.mark.skipif(not torch.cuda.is_available(), reason="needs a CUDA device")
+
+GLYPHS = ("dataset=glyphs", "backbone.filters=16", "training.iterations=12", "training.meta_batch=8",
+          "training.validation_tasks=10", "evaluation.tasks=20", "evaluation.probe_tasks=2",
+          "training.validate_every=6", "training.executor=vectorized", "algorithm.inner_steps=3")
+
+
+def trained(*settings: str):
+    return list(train(resolve(with_settings({}, [*GLYPHS, "device=cuda", *settings]))))
+
+
+def losses(events) -> np.ndarray:
+    return np.concatenate([event.loss for event in events if isinstance(event, Steps)])
+
+
+def test_numbers_arrive_without_anybody_waiting_for_those_before_them():
+    values = torch.randn(1000, 1000, device="cuda")
+    for _ in range(50):
+        values = values @ values / values.norm()
+    arriving = Arriving([values.sum(), values[0]])
+    total, row = arriving.numbers()
+    assert arriving.has_arrived
+    np.testing.assert_allclose(row, values[0].cpu().double().numpy())
+    assert float(total) == pytest.approx(float(values.sum()))
+
+
+def test_steps_are_told_in_order_and_none_is_left_out():
+    events = trained()
+    assert isinstance(events[-1], Finished)
+    blocks = [event for event in events if isinstance(event, Steps)]
+    assert [event.first for event in blocks] == [1, *(event.last + 1 for event in blocks[:-1])]
+    assert blocks[-1].last == 12
+
+
+def test_recomputed_steps_give_the_same_run():
+    np.testing.assert_allclose(losses(trained("training.recompute=true")), losses(trained()), rtol=1e-3)
+
+
+def test_tf32_and_bfloat16_train():
+    single = losses(trained())
+    for precision in ("tf32", "bf16"):
+        narrow = losses(trained(f"training.precision={precision}"))
+        assert np.isfinite(narrow).all()
+        np.testing.assert_allclose(narrow[:3], single[:3], rtol=0.1)
+
+
+def test_too_little_memory_halves_the_chunk():
+    session = Session(resolve(with_settings({}, [*GLYPHS, "device=cuda"])))
+    told = forecast(session)
+    session.close()
+    give_back()
+    _, total = torch.cuda.mem_get_info()
+    held = torch.cuda.memory_reserved()
+    torch.cuda.set_per_process_memory_fraction((held + told.data + told.learner + 0.6 * told.training) / total)
+    try:
+        events = trained()
+    finally:
+        torch.cuda.set_per_process_memory_fraction(1.0)
+    assert isinstance(events[-1], Finished)
+    assert any(isinstance(event, Noticed) for event in events)
+    assert [event for event in events if isinstance(event, Checkpoint)][-1].state.chunk < 8
+
+
+def test_the_forecast_is_near_what_the_allocator_says():
+    session = Session(resolve(with_settings({}, [*GLYPHS, "device=cuda"])))
+    meta, (batch, keys) = session.init(), session.batch("train", range(8))
+    setting = session.setting(training=True)
+    session.executor.gradient(meta, batch, keys, setting)
+    torch.cuda.reset_peak_memory_stats()
+    before = torch.cuda.memory_allocated()
+    session.executor.gradient(meta, batch, keys, setting)
+    measured = torch.cuda.max_memory_allocated() - before
+    told = forecast(session).training
+    session.close()
+    assert told == pytest.approx(measured, rel=0.5)  # cuDNN's workspaces are no torch operation's

@@ -1,0 +1,38 @@
+"""`run --dry-run`: what a run would be and take, without training."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+from workbench.cli.main import SUCCESS
+from workbench.cli.output import Output
+from workbench.engine import devices
+from workbench.engine.forecast import forecast, size_in_words
+from workbench.engine.session import Session
+from workbench.experiment.experiment import Experiment
+from workbench.experiment.resolve import to_tables
+
+
+def try_dry(experiment: Experiment, output: Output) -> int:
+    """Open an experiment, and print how it would be computed and how much memory it would take."""
+    session = Session(experiment)
+    try:
+        found = forecast(session)
+        parameters = sum(value.numel() for value in session.init().params.values())
+    finally:
+        session.close()
+    title = {one.name: one.title for one in devices.devices()}.get(str(session.device), str(session.device))
+    table = {"experiment": to_tables(experiment), "device": str(session.device), "device_title": title,
+             "executor": session.executor.name, "threads": session.executor.threads, "chunk": session.chunk,
+             "test_chunk": session.test_chunk, "parameters": parameters, "problems": session.source.overview().problems,
+             "memory": {**asdict(found), "total": found.total, "fits": found.fits}}
+    at_once = min(session.chunk, experiment.training.meta_batch)
+    held = {"data": found.data, "learner and optimizer": found.learner,
+            f"up to {at_once} tasks at once in training": found.training,
+            f"up to {session.test_chunk} tasks at once in testing": found.testing}
+    lines = [f"{experiment.algorithm.name} on {experiment.dataset.name}, {parameters:,} parameters",
+             f"on {title}, {session.executor.name}, threads: {session.executor.threads}",
+             found.sentence(), *(f"  {size_in_words(size):>10}  {name}" for name, size in held.items()),
+             "nothing was trained"]
+    output.result(table, "\n".join(lines))
+    return SUCCESS

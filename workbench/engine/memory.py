@@ -1,0 +1,55 @@
+"""Where memory runs out: fewer tasks are run at once, and the run goes on."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import torch
+
+from workbench.engine.words import is_out_of_memory
+
+
+class Chunks:
+    """The parts that some tasks are run in, one after another: smaller ones from where memory ran out.
+
+    Args:
+        tasks: How many there are.
+        size: Of a part, at most.
+        told: Called with the new size, and the one that was too large.
+    """
+
+    def __init__(self, tasks: int, size: int, told: Callable[[int, int], None]) -> None:
+        self._tasks = tasks
+        self._size = size
+        self._told = told
+        self._done = 0
+
+    def __iter__(self) -> Iterator[slice]:
+        """One part after another; a part that did not fit is followed by its first half."""
+        while self._done < self._tasks:
+            yield slice(self._done, min(self._done + self._size, self._tasks))
+
+    @contextmanager
+    def fitting(self, part: slice) -> Iterator[None]:
+        """A block that runs a part; where memory runs out in it nothing is done, unless it was a single task."""
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            tasks = part.stop - part.start
+            if tasks == 1 or not is_out_of_memory(error):
+                raise
+            self._size = tasks // 2
+        else:
+            self._done = part.stop
+            return
+        give_back()  # by now the error is gone, which held what the block had in memory
+        self._told(self._size, tasks)
+
+
+def give_back() -> None:
+    """Return to the system what torch keeps of freed memory."""
+    gc.collect()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
