@@ -57,7 +57,7 @@ def _wide(value: Tensor, like: Tensor) -> Tensor:
     return value.view(-1, *[1] * (like.dim() - 2))
 
 
-def _backward(gradient: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, scale: Tensor
+def _backward(gradient: Tensor, x: Tensor, weight: Tensor, mean: Tensor, scale: Tensor
               ) -> tuple[Tensor, Tensor, Tensor]:
     found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
         gradient, x, weight, None, None, mean, scale, True, 0.0, [True, True, True])
@@ -122,8 +122,9 @@ class _SecondDerivative(Function):
     def forward(along_x: Tensor, along_weight: Tensor, along_bias: Tensor, gradient: Tensor, x: Tensor, weight: Tensor,
                 mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         count = x.numel() // x.shape[1]
-        onto, overlap, _ = _backward(along_x, x, None, mean, scale)
-        gradient_onto, gradient_overlap, _ = _backward(gradient, x, None, mean, scale)
+        ones = torch.ones_like(weight)  # no weight at all is what Apple's GPUs cannot do
+        onto, overlap, _ = _backward(along_x, x, ones, mean, scale)
+        gradient_onto, gradient_overlap, _ = _backward(gradient, x, ones, mean, scale)
         of_weight = (along_x * gradient_onto).sum((0, *range(2, x.dim())))
         steep = weight * scale / count
         centred = x - _wide(mean, x)
@@ -140,7 +141,8 @@ class _SecondDerivative(Function):
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> tuple[Tensor | None, ...]:
-        raise NotImplementedError("batch normalization is differentiated twice at most")
+        raise NotImplementedError("batch normalization is differentiated twice at most; set backbone.normalization to "
+                                  "group or none for a method that needs a third derivative")
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *values: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
