@@ -97,16 +97,20 @@ def _recorded(values: list[Tensor]) -> list[Tensor]:
     return [value.view_as(value) if value.requires_grad else value.detach().requires_grad_() for value in values]
 
 
-class _Recorded(Function):
-    """Values as they are; under a map a copy of each task's own."""
+class _BelowTheMap(Function):
+    """What is only ever done under a map, by going below it."""
 
     @staticmethod
-    def forward(*values: Tensor) -> tuple[Tensor, ...]:
+    def forward(*values: Any) -> tuple[Tensor, ...]:
         raise AssertionError("only called under a map")
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         pass
+
+
+class _Recorded(_BelowTheMap):
+    """Values as they are; under a map a copy of each task's own."""
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *values: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
@@ -125,16 +129,8 @@ def _pulled_back(loss: Tensor, points: list[Tensor], *, again: bool, keep: bool 
                                     materialize_grads=True))
 
 
-class _PulledBack(Function):
+class _PulledBack(_BelowTheMap):
     """The gradient of every task's loss with respect to values that `_Recorded` gave."""
-
-    @staticmethod
-    def forward(*values: Any) -> tuple[Tensor, ...]:
-        raise AssertionError("only called under a map")
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        pass
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], again: bool, keep: bool, loss: Tensor, *points: Tensor
