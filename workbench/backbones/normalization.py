@@ -1,4 +1,5 @@
-"""Normalization layers without running statistics, which may be mapped over tasks and differentiated twice."""
+"""Normalization layers without running statistics, which may be mapped over tasks and differentiated twice, and the
+field that chooses among them."""
 
 from __future__ import annotations
 
@@ -11,15 +12,23 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from workbench.backbones.mapping import apart, beside, call, stacked, unstacked
+from workbench.experiment.fields import field
 
 Normalization = Literal["transductive", "inductive", "group", "none"]
 
 
-class Normalize(nn.Module):
-    """Batch, group or no normalization of [n, channels, height, width] or [n, channels, length], without running
-    statistics.
+def normalization_field(more: str = "") -> Any:
+    """Declare the field of a backbone that normalizes; `more` is added to its help."""
+    return field(
+        "transductive", label="Normalization", help="Transductive batch normalization uses the statistics of the "
+        "pictures at hand, the query set included; inductive uses those of the support set alone, as when queries come "
+        "one by one; group normalization looks at one picture." + more,
+        choices={"transductive": "Batch, transductive", "inductive": "Batch, inductive", "group": "Group",
+                 "none": "None"})
 
-    It keeps no state, so that it may be mapped over tasks and differentiated twice.
+
+class Normalize(nn.Module):
+    """Batch, group or no normalization of [n, channels, height, width] or [n, channels, length], which keeps no state.
 
     Args:
         channels: Channels to scale and shift.

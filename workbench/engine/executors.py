@@ -75,7 +75,7 @@ class Executor(ABC):
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """Meta-gradient of a batch, summed over its tasks."""
 
-    def close(self) -> None:  # noqa: B027 - only one of the two has something to give back
+    def close(self) -> None:  # noqa: B027 - only those on threads have something to give back
         """Give the threads back."""
 
 
@@ -134,7 +134,7 @@ class Pooled(Executor):
 
 
 class Threads(Pooled):
-    """Task by task. The sum depends on neither threads nor chunks."""
+    """Task by task. The sum does not depend on how many threads there are."""
 
     name = "threads"
 
