@@ -6,7 +6,9 @@ import pytest
 import torch
 from torch.func import vmap
 
+from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.algorithms import derivatives
+from workbench.backbones import mapping
 
 WAYS = ["alone", "mapped", "mapped, shared"]
 
@@ -85,6 +87,24 @@ def test_inside_a_transform_of_torch_it_is_torch_that_differentiates(problem):
     one = {name: value[0] for name, value in params.items()}
     torch.testing.assert_close(torch.func.grad(stepped(derivatives.grad))(one, inputs[0]),
                                torch.func.grad(stepped(torch.func.grad))(one, inputs[0]))
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_a_torch_without_a_way_below_its_maps_gives_the_same(monkeypatch, way, problem):
+    usual = run(derivatives.grad(stepped(derivatives.grad)), way, *problem)
+    monkeypatch.setattr(mapping, "can_go_below", False)
+    torch.testing.assert_close(run(derivatives.grad(stepped(derivatives.grad)), way, *problem), usual)
+
+
+@pytest.mark.parametrize("name", ["maml", "imaml", "protonet"])
+def test_nor_do_layers_and_executors_differ_there(monkeypatch, name):
+    about = spec("classification", 2, picture=True)
+    algorithm, meta = make(name, about)
+    batch, keys = noise_tasks(about, tasks=2, ways=2, shots=2, queries=2)
+    runner = executor("vectorized", algorithm)
+    usual = runner.gradient(meta, batch, keys, setting(algorithm, about)).total
+    monkeypatch.setattr(mapping, "can_go_below", False)
+    torch.testing.assert_close(runner.gradient(meta, batch, keys, setting(algorithm, about)).total, usual)
 
 
 def test_nothing_is_kept_to_differentiate_again_where_nobody_asks(problem):

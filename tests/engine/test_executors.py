@@ -1,4 +1,4 @@
-"""Both executors give the same numbers, for every algorithm there is."""
+"""All executors give the same numbers, for every algorithm there is."""
 
 from __future__ import annotations
 
@@ -105,7 +105,7 @@ def test_an_evaluation_keeps_no_graph():
     about = spec("classification", 3)
     algorithm, meta = make("maml", about, inner_steps=3)
     batch, keys = noise_tasks(about, tasks=2, ways=3, shots=1, queries=2)
-    for how in ("vectorized", "threads"):
+    for how in EXECUTORS:
         runner = executor(how, algorithm)
         trace = runner.map(trace_task, meta, batch, keys, setting(algorithm, about))
         runner.close()

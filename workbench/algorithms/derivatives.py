@@ -15,11 +15,10 @@ from typing import Any
 import torch
 import torch.func
 from torch import Tensor
-from torch._C import _functorch as levels
 from torch.autograd import Function
 from torch.utils import _pytree as pytree
 
-from workbench.backbones.mapping import call, is_mapped
+from workbench.backbones.mapping import call, is_mapped, is_simple
 
 
 def grad(function: Callable[..., Any], argnums: int | tuple[int, ...] = 0, *, constant: bool = False
@@ -41,7 +40,7 @@ def grad_and_value(function: Callable[..., Any], argnums: int | tuple[int, ...] 
     def derived(*args: Any) -> Any:
         chosen = args[argnums] if isinstance(argnums, int) else tuple(args[place] for place in argnums)
         values, tree = pytree.tree_flatten(chosen)
-        if not _is_simple(values):
+        if not is_simple(values):
             found = torch.func.grad_and_value(function, argnums, has_aux)(*args)
             return pytree.tree_map_only(Tensor, Tensor.detach, found) if constant else found
         again = torch.is_grad_enabled() and not constant
@@ -64,7 +63,7 @@ def hessian_product(function: Callable[[Any], Tensor], point: Any) -> Callable[[
     The graph of one gradient is kept and differentiated again for every product.
     """
     values, tree = pytree.tree_flatten(point)
-    if not _is_simple(values):
+    if not is_simple(values):
         pull = torch.func.vjp(torch.func.grad(function), point)[1]
         return lambda direction: pull(direction)[0]
     with torch.enable_grad():
@@ -81,15 +80,6 @@ def hessian_product(function: Callable[[Any], Tensor], point: Any) -> Callable[[
     return product
 
 
-def _is_simple(values: list[Tensor]) -> bool:
-    """Whether nothing is mapped, or values are mapped once; only `torch.func` can follow its other transforms."""
-    if not is_mapped():
-        return True
-    around = levels.get_interpreter_stack() or []
-    is_one_map = len(around) == 1 and around[0].key() == levels.TransformType.Vmap
-    return is_one_map and any(levels.is_batchedtensor(value) for value in values)
-
-
 def _recorded(values: list[Tensor]) -> list[Tensor]:
     """The same values, of each task's own and recorded by autograd; what was recorded before stays part of it."""
     if is_mapped():
@@ -97,16 +87,20 @@ def _recorded(values: list[Tensor]) -> list[Tensor]:
     return [value.view_as(value) if value.requires_grad else value.detach().requires_grad_() for value in values]
 
 
-class _Recorded(Function):
-    """Values as they are; under a map a copy of each task's own."""
+class _BelowTheMap(Function):
+    """What is only ever done under a map, by going below it."""
 
     @staticmethod
-    def forward(*values: Tensor) -> tuple[Tensor, ...]:
+    def forward(*values: Any) -> tuple[Tensor, ...]:
         raise AssertionError("only called under a map")
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
         pass
+
+
+class _Recorded(_BelowTheMap):
+    """Values as they are; under a map a copy of each task's own."""
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *values: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:
@@ -125,16 +119,8 @@ def _pulled_back(loss: Tensor, points: list[Tensor], *, again: bool, keep: bool 
                                     materialize_grads=True))
 
 
-class _PulledBack(Function):
+class _PulledBack(_BelowTheMap):
     """The gradient of every task's loss with respect to values that `_Recorded` gave."""
-
-    @staticmethod
-    def forward(*values: Any) -> tuple[Tensor, ...]:
-        raise AssertionError("only called under a map")
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Any) -> None:
-        pass
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], again: bool, keep: bool, loss: Tensor, *points: Tensor

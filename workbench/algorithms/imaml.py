@@ -67,12 +67,13 @@ class IMAML(Algorithm[IMAMLConfig]):
         """A clipped gradient, for nothing in the meta-gradient keeps the inner loop from diverging, as differentiating
         through it would; on functions a smaller outer rate too.
 
-        For pictures five steps with momentum where the paper takes 16 without: learning that fits a CPU.
+        For pictures three larger steps and one conjugate gradient step where the paper takes 16 and five: learning that
+        fits a CPU. So far from the minimum the curvature says little that is true, and more of it learns less.
         """
         if kind == "classification":
             return {"training.outer_lr": 0.003, "training.meta_batch": 8, "training.clip": 1.0,
-                    "algorithm.inner_optimizer": "momentum", "algorithm.inner_steps": 5, "algorithm.inner_lr": 0.1,
-                    "algorithm.conjugate_steps": 2}
+                    "algorithm.inner_steps": 3, "algorithm.inner_lr": 0.2, "algorithm.proximal": 1.0,
+                    "algorithm.conjugate_steps": 1}
         return {"training.outer_lr": 0.001, "training.clip": 1.0, "training.iterations": 4000,
                 "algorithm.inner_lr": 0.01, "algorithm.proximal": 1.0}
 

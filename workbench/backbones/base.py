@@ -1,4 +1,4 @@
-"""What every backbone is, its normalization, and the network that an algorithm calls."""
+"""What every backbone is, and the network that an algorithm calls."""
 
 from __future__ import annotations
 
@@ -13,20 +13,11 @@ from torch.utils import _pytree as pytree
 
 from workbench.backbones.normalization import Normalize
 from workbench.experiment.experiment import Experiment
-from workbench.experiment.fields import Choice, field
+from workbench.experiment.fields import Choice
 from workbench.experiment.registry import Pluggable, Role
 from workbench.tasks.base import Spec
 
 Params = dict[str, Tensor]
-
-def normalization_field(more: str = "") -> Any:
-    """Declare the field of a backbone that normalizes; `more` is added to its help."""
-    return field(
-        "transductive", label="Normalization", help="Transductive batch normalization uses the statistics of the "
-        "pictures at hand, the query set included; inductive uses those of the support set alone, as when queries come "
-        "one by one; group normalization looks at one picture." + more,
-        choices={"transductive": "Batch, transductive", "inductive": "Batch, inductive", "group": "Group",
-                 "none": "None"})
 
 
 class Block(NamedTuple):

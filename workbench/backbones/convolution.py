@@ -37,17 +37,21 @@ def _backward(gradient: Tensor, inputs: Tensor, weight: Tensor, how: Geometry, w
     return found
 
 
-class _Convolution(Function):
-    """[n, in, h, w], [out, in / groups, kh, kw], [out] or None → [n, out, h', w']."""
-
-    @staticmethod
-    def forward(inputs: Tensor, weight: Tensor, bias: Tensor | None, how: Geometry) -> Tensor:
-        return F.conv2d(inputs, weight, bias, *how)
+class _Bilinear(Function):
+    """A map of two tensors, something beside them, and a geometry; its derivatives need the two and the geometry."""
 
     @staticmethod
     def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
         ctx.save_for_backward(*inputs[:2])
         ctx.how = inputs[3]
+
+
+class _Convolution(_Bilinear):
+    """[n, in, h, w], [out, in / groups, kh, kw], [out] or None → [n, out, h', w']."""
+
+    @staticmethod
+    def forward(inputs: Tensor, weight: Tensor, bias: Tensor | None, how: Geometry) -> Tensor:
+        return F.conv2d(inputs, weight, bias, *how)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -69,18 +73,13 @@ class _Convolution(Function):
                                         how.of(tasks)), tasks), 1
 
 
-class _InputGradient(Function):
+class _InputGradient(_Bilinear):
     """[n, out, h', w'], [out, in / groups, kh, kw] → [n, in, h, w]."""
 
     @staticmethod
     def forward(gradient: Tensor, weight: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
         inputs = torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout(gradient))
         return _backward(gradient, inputs, weight, how, [True, False, False])[0]
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[:2])
-        ctx.how = inputs[3]
 
     @staticmethod
     def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
@@ -100,7 +99,7 @@ class _InputGradient(Function):
                                           whole, how.of(tasks)), tasks), 1
 
 
-class _WeightGradient(Function):
+class _WeightGradient(_Bilinear):
     """[n, in, h, w], [n, out, h', w'] → [out, in / groups, kh, kw]."""
 
     @staticmethod
@@ -110,11 +109,6 @@ class _WeightGradient(Function):
             return _WeightGradient.forward(inputs.float(), gradient.float(), shape, how).to(inputs.dtype)
         weight = torch.empty(shape, dtype=inputs.dtype, device=inputs.device, memory_format=layout(inputs))
         return _backward(gradient, inputs, weight, how, [False, True, False])[1]
-
-    @staticmethod
-    def setup_context(ctx: Any, inputs: tuple[Any, ...], output: Tensor) -> None:
-        ctx.save_for_backward(*inputs[:2])
-        ctx.how = inputs[3]
 
     @staticmethod
     def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
@@ -135,7 +129,7 @@ class _WeightGradient(Function):
 
 
 class Convolution(nn.Conv2d):
-    """`torch.nn.Conv2d`, fast when it is mapped over tasks."""
+    """`torch.nn.Conv2d` that pads with so many zeros, fast when it is mapped over tasks."""
 
     def forward(self, inputs: Tensor) -> Tensor:
         """[n, out, h', w'] of [n, in, h, w]."""

@@ -2,18 +2,34 @@
 
 Between pictures and channels, [n, tasks · channels, height, width], is where grouped convolutions and batch
 normalization take it as it is; on a CPU with the channels last. So nothing is copied between two layers.
+
+Going below a map takes functions that torch does not promise to keep. All of them are named here; where a torch lacks
+one, everything goes the usual way, which gives the same numbers more slowly.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import logging
+from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
-from torch._C import _functorch as levels
-from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
 from torch.autograd import Function
+
+_BELOW = ("TransformType", "_add_batch_dim", "get_interpreter_stack", "get_unwrapped", "is_batchedtensor",
+          "maybe_get_bdim", "maybe_get_level")
+try:
+    from torch._C import _functorch as levels
+    from torch._functorch.pyfunctorch import retrieve_current_functorch_interpreter
+
+    can_go_below = (all(hasattr(levels, name) for name in _BELOW)
+                    and hasattr(torch._C, "_are_functorch_transforms_active"))
+except ImportError:
+    can_go_below = False
+if not can_go_below:
+    logging.getLogger(__name__).warning("torch %s has no way below its maps that this program knows, so training takes "
+                                        "longer; an older torch has", torch.__version__)
 
 
 class _Info(NamedTuple):
@@ -26,11 +42,24 @@ def is_mapped() -> bool:
     return bool(torch._C._are_functorch_transforms_active())
 
 
+def is_simple(values: Iterable[Tensor]) -> bool:
+    """Whether nothing is mapped, or values are mapped once; only `torch.func` can follow its other transforms."""
+    if not can_go_below:
+        return False
+    if not is_mapped():
+        return True
+    around = levels.get_interpreter_stack() or []
+    is_one_map = len(around) == 1 and around[0].key() == levels.TransformType.Vmap
+    return is_one_map and any(levels.is_batchedtensor(value) for value in values)
+
+
 def call(function: Any, *values: Any) -> Any:
     """What `function.apply(*values)` gives, for an autograd function; under a map from its own `vmap`, and directly.
 
     The usual way there costs a thousand calls in Python, which is longer than a small convolution takes.
     """
+    if not can_go_below:
+        return function.apply(*values)
     if not is_mapped():
         # Less a look at the signature, which only `torch.func` needs.
         return super(Function, function).apply(*values)
@@ -55,7 +84,7 @@ def each_channel(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
 
     Under a map the channels of all tasks go through it beside each other, where they lie already.
     """
-    interpreter: Any = retrieve_current_functorch_interpreter() if is_mapped() else None
+    interpreter: Any = retrieve_current_functorch_interpreter() if can_go_below and is_mapped() else None
     if interpreter is None or interpreter.key() != levels.TransformType.Vmap:
         return function(value)
     level, (inner, at) = interpreter.level(), _unwrapped(value, interpreter.level())

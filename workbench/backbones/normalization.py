@@ -1,4 +1,5 @@
-"""Normalization layers without running statistics, which may be mapped over tasks and differentiated twice."""
+"""Normalization layers without running statistics, which may be mapped over tasks and differentiated twice, and the
+field that chooses among them."""
 
 from __future__ import annotations
 
@@ -11,15 +12,23 @@ from torch import Tensor, nn
 from torch.autograd import Function
 
 from workbench.backbones.mapping import apart, beside, call, stacked, unstacked
+from workbench.experiment.fields import field
 
 Normalization = Literal["transductive", "inductive", "group", "none"]
 
 
-class Normalize(nn.Module):
-    """Batch, group or no normalization of [n, channels, height, width] or [n, channels, length], without running
-    statistics.
+def normalization_field(more: str = "") -> Any:
+    """Declare the field of a backbone that normalizes; `more` is added to its help."""
+    return field(
+        "transductive", label="Normalization", help="Transductive batch normalization uses the statistics of the "
+        "pictures at hand, the query set included; inductive uses those of the support set alone, as when queries come "
+        "one by one; group normalization looks at one picture." + more,
+        choices={"transductive": "Batch, transductive", "inductive": "Batch, inductive", "group": "Group",
+                 "none": "None"})
 
-    It keeps no state, so that it may be mapped over tasks and differentiated twice.
+
+class Normalize(nn.Module):
+    """Batch, group or no normalization of [n, channels, height, width] or [n, channels, length], which keeps no state.
 
     Args:
         channels: Channels to scale and shift.
@@ -65,7 +74,7 @@ def _wide(value: Tensor, like: Tensor) -> Tensor:
     return value.view(-1, *[1] * (like.dim() - 2))
 
 
-def _backward(gradient: Tensor, x: Tensor, weight: Tensor | None, mean: Tensor, scale: Tensor
+def _backward(gradient: Tensor, x: Tensor, weight: Tensor, mean: Tensor, scale: Tensor
               ) -> tuple[Tensor, Tensor, Tensor]:
     found: tuple[Tensor, Tensor, Tensor] = torch.ops.aten.native_batch_norm_backward(
         gradient, x, weight, None, None, mean, scale, True, 0.0, [True, True, True])
@@ -130,8 +139,9 @@ class _SecondDerivative(Function):
     def forward(along_x: Tensor, along_weight: Tensor, along_bias: Tensor, gradient: Tensor, x: Tensor, weight: Tensor,
                 mean: Tensor, scale: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         count = x.numel() // x.shape[1]
-        onto, overlap, _ = _backward(along_x, x, None, mean, scale)
-        gradient_onto, gradient_overlap, _ = _backward(gradient, x, None, mean, scale)
+        ones = torch.ones_like(weight)  # no weight at all is what Apple's GPUs cannot do
+        onto, overlap, _ = _backward(along_x, x, ones, mean, scale)
+        gradient_onto, gradient_overlap, _ = _backward(gradient, x, ones, mean, scale)
         of_weight = (along_x * gradient_onto).sum((0, *range(2, x.dim())))
         steep = weight * scale / count
         centred = x - _wide(mean, x)
@@ -148,7 +158,8 @@ class _SecondDerivative(Function):
 
     @staticmethod
     def backward(ctx: Any, *_: Tensor) -> tuple[Tensor | None, ...]:
-        raise NotImplementedError("batch normalization is differentiated twice at most")
+        raise NotImplementedError("batch normalization is differentiated twice at most; set backbone.normalization to "
+                                  "group or none for a method that needs a third derivative")
 
     @staticmethod
     def vmap(info: Any, in_dims: tuple[Any, ...], *values: Tensor) -> tuple[tuple[Tensor, ...], tuple[int, ...]]:

@@ -8,9 +8,9 @@ import torch.nn.functional as F  # noqa: N812
 from pydantic import field_validator
 from torch import Tensor, nn
 
-from workbench.backbones.base import Backbone, Block, normalization_field
+from workbench.backbones.base import Backbone, Block
 from workbench.backbones.convolution import Convolution, max_pool
-from workbench.backbones.normalization import Normalization, Normalize
+from workbench.backbones.normalization import Normalization, Normalize, normalization_field
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
 from workbench.tasks.files.errors import DataError

@@ -9,9 +9,9 @@ import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 
-from workbench.backbones.base import Backbone, Block, normalization_field
+from workbench.backbones.base import Backbone, Block
 from workbench.backbones.convolution import Convolution, max_pool
-from workbench.backbones.normalization import Normalization, Normalize
+from workbench.backbones.normalization import Normalization, Normalize, normalization_field
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, picked

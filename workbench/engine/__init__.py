@@ -1,1 +1,1 @@
-"""The inner loop, executors, trainer and evaluation."""
+"""The inner loop, executors, trainer and evaluation, in one process or several."""

@@ -156,7 +156,7 @@ class Pooled(Executor):
 
 
 class Threads(Pooled):
-    """Task by task. The sum depends on neither threads nor chunks."""
+    """Task by task. The sum does not depend on how many threads there are."""
 
     name = "threads"
 
