@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +39,7 @@ class Look:
         samples: Pictures [height, width, channels] uint8.
         drawn: Examples that are no pictures and can be drawn small.
         floors: What a learner must beat, as far as it is known yet.
+        remedy: Values, by their dotted names, with which data that will not do would; empty where none are known.
         source: The opened dataset and its experiment, from which the floors can be measured; None where it will not do.
         is_ink: Whether the pictures are light ink on black, to be drawn in the ink of the theme.
         is_usable: Whether it can be trained on.
@@ -53,6 +54,7 @@ class Look:
     samples: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
     drawn: tuple[Example, ...] = field(default=(), repr=False, compare=False)
     floors: tuple[Floor, ...] = ()
+    remedy: Mapping[str, Any] = field(default_factory=dict)
     source: tuple[TaskSource, Experiment] | None = field(default=None, repr=False, compare=False)
     is_ink: bool = False
     is_usable: bool = True
@@ -86,7 +88,7 @@ def look(tables: Mapping[str, Any]) -> Look:
     try:
         source = open_source(experiment, torch.device("cpu"))
     except DataError as error:
-        return _unusable(blank, str(error), path, experiment.task)
+        return replace(_unusable(blank, str(error), path, experiment.task), remedy=error.remedy)
     overview = source.overview()
     pictures = _samples(overview)
     splits = tuple((split, count, overview.examples.get(split, 0)) for split, count in overview.classes.items())
