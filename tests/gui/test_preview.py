@@ -197,6 +197,7 @@ def test_a_click_sets_what_would_make_the_data_do(qtbot: QtBot, window: MainWind
     qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
     card = window.panel.form.card
     assert card.remedy.text() == "Set Ways to 6"
+    assert said(window.panel, "dataset.problems").startswith("✕ /")
     press(window.panel, "dataset.remedy")
     qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
     assert window.panel.form.draft.values()["task.ways"] == 6
@@ -204,6 +205,15 @@ def test_a_click_sets_what_would_make_the_data_do(qtbot: QtBot, window: MainWind
     assert card.shown.is_usable
     assert card.remedy.isHidden()
     assert window.panel.start.isEnabled()
+
+
+def test_data_that_were_refused_and_mended_are_said_to_do(qtbot: QtBot, window: MainWindow, leaves: Path) -> None:
+    fill(window, on("image_folder", path="") | {"task": {"ways": 18, "shots": 1, "queries": 2}})
+    drop(window, leaves)
+    qtbot.waitUntil(lambda: not window.panel.form.card.remedy.isHidden(), timeout=SECONDS)
+    assert "will not do as it is" in said(window, "notice.text")
+    press(window.panel, "dataset.remedy")
+    qtbot.waitUntil(lambda: "will do now" in said(window, "notice.text"), timeout=SECONDS)
 
 
 # The chart
@@ -283,6 +293,20 @@ def test_a_dropped_zip_fills_the_form(qtbot: QtBot, window: MainWindow, tmp_path
     assert "was recognized as pictures by class" in window.log.text()
     assert window.panel.form.draft.values()["dataset.path"] == packed
     assert window._data.last_folder == str(tmp_path)
+
+
+def test_data_are_judged_by_what_was_said_of_tasks_and_not_by_what_suited_the_data_before(
+        qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    for number in range(8):
+        (tmp_path / "few" / f"{number}").mkdir(parents=True)
+        for one in range(6):
+            Image.new("L", (16, 16), 9 * number + one).save(tmp_path / "few" / f"{number}" / f"{one}.png")
+    fill(window, on("table", path=str(sample_tasks() / "minerals")) | {"task": {"ways": 2}})
+    assert window.panel.form.draft.values()["task.shots"] == 5  # more than these pictures allow
+    drop(window, tmp_path / "few")
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    assert "will not do" not in window.log.text()
+    assert "was recognized as pictures by class" in window.log.text()
 
 
 def test_a_file_that_nothing_reads_is_refused_in_words(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

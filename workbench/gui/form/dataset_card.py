@@ -231,7 +231,7 @@ class DatasetCard(QFrame):
         first, rest = look.problems[:1], len(look.problems) - 1
         sign = "⚠" if look.is_usable else "✕"
         more = f"\n{rest:,} more {'problem' if rest == 1 else 'problems'}: see Details…" if rest > 0 else ""
-        self._problems.setText(f"{sign} {first[0][:1].upper()}{first[0][1:]}{more}" if first else "")
+        self._problems.setText(f"{sign} {first[0]}{more}" if first else "")
         self._problems.setVisible(bool(first))
         set_tone(self._problems, "warn" if look.is_usable else "bad")
 

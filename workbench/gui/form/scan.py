@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -179,8 +180,12 @@ class Opened:
     report: dict[str, Any]
 
 
-def open_data(path: Path, task: TaskConfig | None = None) -> Opened:
+def open_data(path: Path, task: Mapping[str, int] | None = None) -> Opened:
     """Find the dataset that a file or folder is to be read with.
+
+    Args:
+        path: Where the data lie.
+        task: What the person said of the shape of the tasks; the rest is what suits the dataset.
 
     Raises:
         DataError: Nothing is there.
@@ -188,8 +193,8 @@ def open_data(path: Path, task: TaskConfig | None = None) -> Opened:
     report = check_data(path, task)
     form, dataset = report["form"], report["dataset"]
     if form == NEW_TASK:
-        message = (f"{path} is a single new task (support and query): a trained run can adapt to it, but one task is "
-                   "not enough to train on")
+        message = (f"{path} is a single new task, which is not enough to train on; to predict with a run, call "
+                   f"“workbench adapt RUN {shlex.quote(str(path))}” with its name in a terminal")
     elif not dataset or form == UNKNOWN:
         message = f"{path} was not recognized" + (f": {report['problems'][0]}" if not dataset else "")
     else:
