@@ -268,7 +268,7 @@ def test_further_problems_of_the_data_do_not_read_as_part_of_the_first(panel: Fo
     panel.form.show_look(Look("Leaves", problems=("set task.ways to 5: left out are oak, elm", "one", "two")))
     shown = panel.findChild(QLabel, "dataset.problems")
     assert shown is not None
-    assert shown.text().splitlines()[0].endswith("Set “Ways” to 5: left out are oak, elm")
+    assert shown.text().splitlines()[0].endswith("set “Ways” to 5: left out are oak, elm")
     assert shown.text().splitlines()[1] == "2 more problems: see Details…"
 
 

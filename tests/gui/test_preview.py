@@ -192,6 +192,30 @@ def test_everything_in_it_can_be_reached_and_is_named(qtbot: QtBot, window: Main
     assert window.preview.dialog is None
 
 
+def test_a_click_sets_what_would_make_the_data_do(qtbot: QtBot, window: MainWindow, leaves: Path) -> None:
+    fill(window, on("image_folder", path=str(leaves)) | {"task": {"ways": 18, "shots": 1, "queries": 2}})
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    card = window.panel.form.card
+    assert card.remedy.text() == "Set Ways to 6"
+    assert said(window.panel, "dataset.problems").startswith("✕ /")
+    press(window.panel, "dataset.remedy")
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    assert window.panel.form.draft.values()["task.ways"] == 6
+    assert card.shown is not None
+    assert card.shown.is_usable
+    assert card.remedy.isHidden()
+    assert window.panel.start.isEnabled()
+
+
+def test_data_that_were_refused_and_mended_are_said_to_do(qtbot: QtBot, window: MainWindow, leaves: Path) -> None:
+    fill(window, on("image_folder", path="") | {"task": {"ways": 18, "shots": 1, "queries": 2}})
+    drop(window, leaves)
+    qtbot.waitUntil(lambda: not window.panel.form.card.remedy.isHidden(), timeout=SECONDS)
+    assert "will not do as it is" in said(window, "notice.text")
+    press(window.panel, "dataset.remedy")
+    qtbot.waitUntil(lambda: "will do now" in said(window, "notice.text"), timeout=SECONDS)
+
+
 # The chart
 
 
@@ -271,6 +295,20 @@ def test_a_dropped_zip_fills_the_form(qtbot: QtBot, window: MainWindow, tmp_path
     assert window._data.last_folder == str(tmp_path)
 
 
+def test_data_are_judged_by_what_was_said_of_tasks_and_not_by_what_suited_the_data_before(
+        qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    for number in range(8):
+        (tmp_path / "few" / f"{number}").mkdir(parents=True)
+        for one in range(6):
+            Image.new("L", (16, 16), 9 * number + one).save(tmp_path / "few" / f"{number}" / f"{one}.png")
+    fill(window, on("table", path=str(sample_tasks() / "minerals")) | {"task": {"ways": 2}})
+    assert window.panel.form.draft.values()["task.shots"] == 5  # more than these pictures allow
+    drop(window, tmp_path / "few")
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    assert "will not do" not in window.log.text()
+    assert "was recognized as pictures by class" in window.log.text()
+
+
 def test_a_file_that_nothing_reads_is_refused_in_words(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
     path = tmp_path / "notes.odt"
     path.write_bytes(b"something else")
@@ -293,6 +331,10 @@ def test_a_file_that_says_how_to_read_a_folder_stands_for_the_folder(
 # Giving up
 
 
+FREE = 40
+MOST_DECODED = FREE + 4  # and the picture that each thread held
+
+
 class Gate:
     """Holds whoever decodes pictures until it is opened."""
 
@@ -303,7 +345,7 @@ class Gate:
 
         def held(path: Path, height: int, width: int, color: reading.Color) -> reading.Bytes:
             self.decoded += 1
-            if self.decoded > 40:
+            if self.decoded > FREE:
                 self.is_open.wait(20)
             return decode(path, height, width, color)
 
@@ -327,7 +369,7 @@ def test_looking_that_takes_long_says_how_far_it_is_and_can_be_cancelled(
     assert "it was cancelled" in said(window.panel, "dataset.facts")
     gate.is_open.set()
     qtbot.waitUntil(lambda: window._jobs._pool.activeThreadCount() == 0, timeout=SECONDS)
-    assert gate.decoded < 161
+    assert gate.decoded <= MOST_DECODED
     press(window.panel, "dataset.cancel")  # which is called “Look again” now
     qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
     assert "20 classes" in said(window.panel, "dataset.facts")
@@ -351,11 +393,11 @@ def test_opening_that_takes_long_is_given_up_and_changes_nothing(
 def test_a_newer_look_takes_the_place_of_an_older_one(
         qtbot: QtBot, gate: Gate, window: MainWindow, leaves: Path) -> None:
     fill(window, on("image_folder", path=str(leaves)))
-    qtbot.waitUntil(lambda: gate.decoded > 40, timeout=SECONDS)
+    qtbot.waitUntil(lambda: gate.decoded > FREE, timeout=SECONDS)
     fill(window, SHORT)
     gate.is_open.set()
     qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
-    assert gate.decoded < 161
+    assert gate.decoded <= MOST_DECODED
     assert "drawn without end" in said(window.panel, "dataset.facts")
 
 
@@ -371,7 +413,7 @@ def test_closing_the_preview_gives_up_what_it_looks_at(
     dialog.close()
     gate.is_open.set()
     qtbot.waitUntil(lambda: window._jobs._pool.activeThreadCount() == 0, timeout=SECONDS)
-    assert gate.decoded < 161
+    assert gate.decoded <= MOST_DECODED
 
 
 def test_the_preview_is_the_only_window_that_comes_with_it(qtbot: QtBot, window: MainWindow) -> None:

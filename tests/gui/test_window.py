@@ -421,7 +421,8 @@ def test_the_colors_are_a_menu_of_their_own(window: MainWindow) -> None:
 
 def test_a_notice_moves_nothing_and_leaves_the_tabs_free(qtbot: QtBot, window: MainWindow) -> None:
     before = window.plots.geometry()
-    for words in ("short", "so many words that they need a second line, and then a third one, too. " * 6):
+    many = "so many words that they need a second line, and then a third one, too. " * 6
+    for words in ("short", *(many[:count] for count in range(60, len(many), 9))):
         window.say(words, "warn")
         notice = window.findChild(Notice)
         assert notice is not None

@@ -210,7 +210,7 @@ def test_whole_alphabets_are_held_out_together(tmp_path: Path, class_folders: Fo
     for alphabet in ("Greek", "Latin", "Runes", "Ogham"):
         class_folders(tmp_path / "characters" / alphabet, [f"character{i}" for i in range(6)])
     source = opened("image_folder", path=tmp_path)
-    assert source.overview().form == "alphabets of characters"
+    assert source.overview().form == "pictures by class, in groups such as alphabets"
     by_alphabet: dict[str, set[str]] = {}
     for name, side in sides(source).items():
         by_alphabet.setdefault(name.split("/")[0], set()).add(side)
@@ -224,7 +224,7 @@ def test_two_alphabets_are_too_few_to_hold_out_and_it_is_said(tmp_path: Path, cl
         class_folders(tmp_path / alphabet, [f"character{i}" for i in range(9)])
     source = opened("image_folder", path=tmp_path)
     assert sizes(source) == {"train": 8, "validation": 5, "test": 5}
-    assert "too few alphabets to hold out whole ones" in source.overview().facts
+    assert "too few groups to hold out whole ones" in source.overview().facts
 
 
 def test_names_may_hold_spaces_brackets_and_any_letters(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
@@ -468,7 +468,8 @@ def test_the_report_knows_every_form(tmp_path: Path, class_folders: Folders, wri
     (tmp_path / "words").mkdir()
     (tmp_path / "words" / "a.txt").write_text("words")
     forms = {path.name: check_data(path)["form"] for path in tmp_path.iterdir()}
-    assert forms == {"alphabets": "alphabets of characters", "split": "pictures by class, split in folders",
+    assert forms == {"alphabets": "pictures by class, in groups such as alphabets",
+                     "split": "pictures by class, split in folders",
                      "new": "new task", "omniglot": "omniglot", "nothing": "unknown", "words": "unknown"}
 
 

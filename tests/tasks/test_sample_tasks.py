@@ -18,7 +18,7 @@ Opener = Callable[..., TaskSource]
 
 
 @pytest.mark.parametrize(("folder", "form", "classes"), [
-    ("shapes", "pictures by class", 20), ("alphabets", "alphabets of characters", 20),
+    ("shapes", "pictures by class", 20), ("alphabets", "pictures by class, in groups such as alphabets", 20),
     ("knots", "pictures with a list", 20)])
 def test_it_gives_tasks_with_the_default_settings(opened: Opener, folder: str, form: str, classes: int) -> None:
     source = opened("image_folder", path=sample_tasks() / folder, algorithm="maml")

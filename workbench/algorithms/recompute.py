@@ -12,12 +12,11 @@ from typing import Any
 
 import torch
 from torch import Tensor
-from torch._C import _functorch as levels
 from torch.autograd import Function
 from torch.func import vmap
 from torch.utils import _pytree as pytree
 
-from workbench.backbones.mapping import call, is_mapped
+from workbench.backbones.mapping import call, may_go_below
 
 Tensors = Callable[..., tuple[Tensor, ...]]
 """A pure function of tensors."""
@@ -30,7 +29,7 @@ def recomputed(step: Callable[..., Any], *args: Any) -> Any:
         step: Everything that it depends on and that varies is among its arguments.
         args: Trees of tensors; what is no tensor is the same every time.
     """
-    if not torch.is_grad_enabled() or not _can_follow():
+    if not torch.is_grad_enabled() or not may_go_below():
         return step(*args)
     leaves, tree = pytree.tree_flatten(args)
     places = [place for place, leaf in enumerate(leaves) if isinstance(leaf, Tensor)]
@@ -47,14 +46,6 @@ def recomputed(step: Callable[..., Any], *args: Any) -> Any:
 
     outputs = call(_Recomputed, flat, *(leaves[place] for place in places))
     return pytree.tree_unflatten(list(outputs), shape[0])
-
-
-def _can_follow() -> bool:
-    """Whether nothing is around but one map over tasks, which can be entered again on the way back."""
-    if not is_mapped():
-        return True
-    around = levels.get_interpreter_stack() or []
-    return len(around) == 1 and around[0].key() == levels.TransformType.Vmap
 
 
 class _Recomputed(Function):

@@ -42,15 +42,19 @@ def is_mapped() -> bool:
     return bool(torch._C._are_functorch_transforms_active())
 
 
-def is_simple(values: Iterable[Tensor]) -> bool:
-    """Whether nothing is mapped, or values are mapped once; only `torch.func` can follow its other transforms."""
+def may_go_below() -> bool:
+    """Whether nothing is mapped, or one map is all that `torch.func` does around this call."""
     if not can_go_below:
         return False
     if not is_mapped():
         return True
     around = levels.get_interpreter_stack() or []
-    is_one_map = len(around) == 1 and around[0].key() == levels.TransformType.Vmap
-    return is_one_map and any(levels.is_batchedtensor(value) for value in values)
+    return len(around) == 1 and around[0].key() == levels.TransformType.Vmap
+
+
+def is_simple(values: Iterable[Tensor]) -> bool:
+    """Whether nothing is mapped, or values are mapped once; only `torch.func` can follow its other transforms."""
+    return may_go_below() and (not is_mapped() or any(levels.is_batchedtensor(value) for value in values))
 
 
 def call(function: Any, *values: Any) -> Any:

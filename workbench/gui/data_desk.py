@@ -14,7 +14,6 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from workbench import places
 from workbench.engine.outline import Outline
-from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.registry import find
 from workbench.gui import words
 from workbench.gui.dialogs import ReportDialog
@@ -74,6 +73,7 @@ class DataDesk(QObject):
         self._form, self._jobs, self._window = form, jobs, window
         self._download: _Download | None = None
         self._opening = ""
+        self._refused = ""
         self._since = 0.0
         self.last_folder = ""
         self.sample_menu = self._samples(window)
@@ -140,6 +140,10 @@ class DataDesk(QObject):
             self._jobs.start("outline", partial(Outline, experiment, source))
             self._jobs.start("floors", partial(floors_of, source, experiment))
         self._form.show_look(replace(result, source=None))
+        path = str(self._form.draft.values().get("dataset.path") or "")
+        if result.is_usable and path and path == self._refused:  # else what was said of them would still stand there
+            self._refused = ""
+            self.said.emit("The data will do now. “Preview…” (Ctrl+D) shows their classes, examples and tasks.", "good")
 
     def _measured(self, done: Done) -> None:
         if not done.error:  # else the training will say what is wrong with its tasks
@@ -205,10 +209,9 @@ class DataDesk(QObject):
         """Find out what a folder or a file is, and fill the form with it."""
         self.last_folder, self._opening = str(path.parent), path.name
         self.said.emit(f"Looking at {path} …", "muted")
-        draft = self._form.draft
-        shape = {name: draft.values()[f"task.{name}"] for name in ("ways", "shots", "queries")}
         # What only suits the data that were there before says nothing about these.
-        task = TaskConfig(**shape) if any(one.startswith("task.") for one in draft.said) else None
+        task = {dotted.removeprefix("task."): value for dotted, value in self._form.draft.said.items()
+                if dotted.startswith("task.")}
         self._jobs.start("recognize", partial(open_data, path, task))
         self._wait()
 
@@ -220,6 +223,7 @@ class DataDesk(QObject):
                 self._form.card.show_look(self._form.card.shown)  # in place of how far opening was
             return
         will_do = found.report["usable"]
+        self._refused = "" if will_do else found.settings.get("path", "")
         rest = ". “Preview…” (Ctrl+D) shows its classes, examples and tasks." if will_do else \
             ", but it will not do as it is: the form says why."
         self.said.emit(f"{found.message}{rest}", "good" if will_do else "warn")

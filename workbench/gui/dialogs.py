@@ -29,7 +29,7 @@ from workbench.gui.icons import app_icon
 from workbench.gui.style import caption_font, set_tone
 
 # Pixels between a notice and what is beside it, and the least width that it is read in.
-_EDGE, _LEAST_WIDTH = 12, 360
+_EDGE, _BORDER, _LEAST_WIDTH = 12, 1, 360
 
 
 @dataclass(frozen=True)
@@ -292,5 +292,5 @@ class Notice(QFrame):
         others = self._row.minimumSize().width() - self._text.minimumSizeHint().width()
         width = min(words + others, room)
         self._row.invalidate()
-        height = self._row.heightForWidth(width) + 2
+        height = self._row.heightForWidth(width - 2 * _BORDER) + 2 * _BORDER
         self.setGeometry(self._pane.width() - width - _EDGE, top, width, height)

@@ -49,11 +49,14 @@ class Jobs(QObject):
         self._done: SimpleQueue[Done] = SimpleQueue()
         self._tickets: dict[str, int] = {}
         self._progress: dict[str, tuple[int, int]] = {}
+        self._is_closed = False
         self._numbers = count()  # never the same twice: a job that was forgotten may end after a new one has begun
         self._arrived.connect(self._take)
 
     def start(self, key: str, work: Callable[[], Any]) -> None:
-        """Do something; an earlier job of this key that is not done yet has been in vain."""
+        """Do something, unless all is over; an earlier job of this key that is not done yet has been in vain."""
+        if self._is_closed:  # a timer of the window may go off once more, and nobody would be there for the result
+            return
         ticket = self._tickets[key] = next(self._numbers)
         self._progress.pop(key, None)
         self._pool.start(_Job(self, key, ticket, work))
@@ -83,7 +86,8 @@ class Jobs(QObject):
         self._progress.pop(key, None)
 
     def close(self) -> None:
-        """Wait for what is under way and drop what is not."""
+        """Wait for what is under way, and drop what is not and whatever would come."""
+        self._is_closed = True
         self._tickets.clear()
         self._pool.clear()
         self._pool.waitForDone()

@@ -34,8 +34,8 @@ class RecordingsConfig(ClassFoldersConfig):
                               "ogg and mp3 with the extra `audio`.")
     seconds: float = field(1.0, label="Length", unit="seconds", help="Of every recording the loudest part of this "
                            "length is taken; shorter ones stand in silence.", ge=0.1, le=30)
-    rate: int = field(16_000, label="Rate", unit="samples a second", help="Every recording is brought to it; half of "
-                      "it is the highest frequency that is heard.", ge=2000, le=96_000)
+    rate: int = field(16_000, label="Rate", unit="Hz", help="Samples a second that every recording is brought to; half "
+                      "of it is the highest frequency that is heard.", ge=2000, le=96_000)
     mels: int = field(40, label="Bands", help="Rows of the spectrogram, evenly spaced in pitch as it is heard.",
                       source="Davis and Mermelstein 1980", ge=8, le=128)
 

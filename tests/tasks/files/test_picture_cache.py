@@ -96,12 +96,26 @@ def test_who_watches_hears_how_far_it_is_and_may_give_it_up(tmp_path: Path, writ
 
     with watched(hear):
         read_pictures(paths, 8, 8, "auto", "key")
-    assert heard == [(3, 3)]
+    assert [one for one in heard if one[1]] == [(3, 3)]
 
     with pytest.raises(GivenUpError), watched(lambda done, total: False):
         read_pictures(paths, 9, 9, "auto", "key")
     assert all(file.suffix == ".safetensors" for file in kept_files())
     assert len(kept_files()) == 1
+
+
+def test_every_thread_asks_before_each_picture_whether_anybody_waits(tmp_path: Path, write_picture: Writer) -> None:
+    paths = folder(tmp_path, write_picture, ["L"] * 80)
+    asked: list[int] = []
+
+    def until_the_third(done: int, total: int) -> bool:
+        asked.append(done)
+        return len(asked) <= 3
+
+    with pytest.raises(GivenUpError), watched(until_the_third):
+        read_pictures(paths, 8, 8, "auto")
+    assert set(asked) == {0}  # no block of eight was read to its end
+    assert len(asked) <= 3 + len(paths) / 8  # each block asks once more at most
 
 
 def test_two_programs_at_once_make_the_same_file(tmp_path: Path, write_picture: Writer) -> None:

@@ -105,12 +105,14 @@ class DatasetCard(QFrame):
     Signals:
         preview_requested(): Show the data as they will be trained on.
         cancel_requested(): Look at the data no longer; or look again, where that was given up.
+        remedy_requested(): Set what would make the data do.
         details_requested(): Show everything that was found.
         download_requested(): Fetch the official files, or give the download up while one is under way.
     """
 
     preview_requested = Signal()
     cancel_requested = Signal()
+    remedy_requested = Signal()
     details_requested = Signal()
     download_requested = Signal()
 
@@ -135,6 +137,8 @@ class DatasetCard(QFrame):
         self.preview.clicked.connect(self.preview_requested)
         self.cancel = _button("Cancel", "dataset.cancel", "Look at the data no longer.")
         self.cancel.clicked.connect(self.cancel_requested)
+        self.remedy = _button("", "dataset.remedy", "Set this, with which the data will do.")
+        self.remedy.clicked.connect(self.remedy_requested)
         self.details = _button("Details…", "dataset.details", "Everything that was found in the data.")
         self.details.clicked.connect(self.details_requested)
         self.download = _button("Download…", "dataset.download", "Fetch the official files of this dataset.")
@@ -158,6 +162,7 @@ class DatasetCard(QFrame):
         column.addLayout(top)
         for widget in (self._strip, self._facts, self._floor, self._problems):
             column.addWidget(widget)
+        column.addWidget(self.remedy, 0, Qt.AlignmentFlag.AlignLeft)
         column.addLayout(low)
 
     def set_theme(self, theme: Theme) -> None:
@@ -168,15 +173,15 @@ class DatasetCard(QFrame):
         """Say that the dataset is being looked at; what was shown stays until there is something new."""
         if self.shown is None:
             self._facts.setText(_LOOKING)
-            for widget in (self._strip, self._floor, self._problems, self.preview, self.details, self.download,
-                           self.cancel):
+            for widget in (self._strip, self._floor, self._problems, self.remedy, self.preview, self.details,
+                           self.download, self.cancel):
                 widget.hide()
 
     def show_busy(self, text: str) -> None:
         """Say what takes a while, and offer to give it up."""
         self._facts.setText(text)
         self._facts.show()
-        for widget in (self._floor, self._problems, self.preview, self.details, self.download):
+        for widget in (self._floor, self._problems, self.remedy, self.preview, self.details, self.download):
             widget.hide()
         self._show_cancel("Cancel", "Look at the data no longer.")
 
@@ -204,6 +209,7 @@ class DatasetCard(QFrame):
         self._facts.setText("\n".join(part for part in (facts, f"Classes: {splits}" if splits else "") if part))
         self._facts.setVisible(bool(self._facts.text()))
         self._show_problems(look)
+        self.remedy.setVisible(bool(look.remedy))
         self._floor.setText(floor_line(look.floors))
         self._floor.setVisible(bool(look.floors))
         self.cancel.hide()
@@ -225,7 +231,7 @@ class DatasetCard(QFrame):
         first, rest = look.problems[:1], len(look.problems) - 1
         sign = "⚠" if look.is_usable else "✕"
         more = f"\n{rest:,} more {'problem' if rest == 1 else 'problems'}: see Details…" if rest > 0 else ""
-        self._problems.setText(f"{sign} {first[0][:1].upper()}{first[0][1:]}{more}" if first else "")
+        self._problems.setText(f"{sign} {first[0]}{more}" if first else "")
         self._problems.setVisible(bool(first))
         set_tone(self._problems, "warn" if look.is_usable else "bad")
 

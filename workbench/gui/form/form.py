@@ -76,6 +76,7 @@ class ExperimentForm(QWidget):
         self._lay_out()
         self._fill_presets()
         self._fill_pickers()
+        self.card.remedy_requested.connect(self._set_remedy)
         self.set_theme(theme)
         self._rebuild()
         self.check_now()
@@ -289,10 +290,24 @@ class ExperimentForm(QWidget):
     def show_look(self, look: Look) -> None:
         """Show what was found in the data."""
         look = replace(look, problems=tuple(self.draft.in_words(one) for one in look.problems))
+        if look.remedy:
+            labels = self.draft.labels()
+            self.card.remedy.setText("Set " + " and ".join(
+                f"{labels.get(dotted, dotted)} to {value}" for dotted, value in look.remedy.items()))
+            self.card.remedy.setAccessibleName(self.card.remedy.text())
         self.card.show_look(look)
         self.data_problem = "" if look.is_usable else look.problems[0] if look.problems else "the data will not do"
         if not self._check.isActive():  # else what was said since is about to be checked, and told with this
             self.checked.emit()
+
+    @Slot()
+    def _set_remedy(self) -> None:
+        """Set what would make the data do."""
+        if self.card.shown is not None:
+            for dotted, value in self.card.shown.remedy.items():
+                self.draft.set(dotted, value)
+            self._rebuild()
+            self.check_now()
 
     def look_again(self) -> None:
         """Have the dataset looked at again, for its files have changed."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
 
@@ -39,6 +40,7 @@ class Look:
         samples: Pictures [height, width, channels] uint8.
         drawn: Examples that are no pictures and can be drawn small.
         floors: What a learner must beat, as far as it is known yet.
+        remedy: Values, by their dotted names, with which data that will not do would; empty where none are known.
         source: The opened dataset and its experiment, from which the floors can be measured; None where it will not do.
         is_ink: Whether the pictures are light ink on black, to be drawn in the ink of the theme.
         is_usable: Whether it can be trained on.
@@ -53,6 +55,7 @@ class Look:
     samples: tuple[NDArray[np.uint8], ...] = field(default=(), repr=False)
     drawn: tuple[Example, ...] = field(default=(), repr=False, compare=False)
     floors: tuple[Floor, ...] = ()
+    remedy: Mapping[str, Any] = field(default_factory=dict)
     source: tuple[TaskSource, Experiment] | None = field(default=None, repr=False, compare=False)
     is_ink: bool = False
     is_usable: bool = True
@@ -86,7 +89,7 @@ def look(tables: Mapping[str, Any]) -> Look:
     try:
         source = open_source(experiment, torch.device("cpu"))
     except DataError as error:
-        return _unusable(blank, str(error), path, experiment.task)
+        return replace(_unusable(blank, str(error), path, experiment.task), remedy=error.remedy)
     overview = source.overview()
     pictures = _samples(overview)
     splits = tuple((split, count, overview.examples.get(split, 0)) for split, count in overview.classes.items())
@@ -177,8 +180,12 @@ class Opened:
     report: dict[str, Any]
 
 
-def open_data(path: Path, task: TaskConfig | None = None) -> Opened:
+def open_data(path: Path, task: Mapping[str, int] | None = None) -> Opened:
     """Find the dataset that a file or folder is to be read with.
+
+    Args:
+        path: Where the data lie.
+        task: What the person said of the shape of the tasks; the rest is what suits the dataset.
 
     Raises:
         DataError: Nothing is there.
@@ -186,8 +193,8 @@ def open_data(path: Path, task: TaskConfig | None = None) -> Opened:
     report = check_data(path, task)
     form, dataset = report["form"], report["dataset"]
     if form == NEW_TASK:
-        message = (f"{path} is a single new task (support and query): a trained run can adapt to it, but one task is "
-                   "not enough to train on")
+        message = (f"{path} is a single new task, which is not enough to train on; to predict with a run, call "
+                   f"“workbench adapt RUN {shlex.quote(str(path))}” with its name in a terminal")
     elif not dataset or form == UNKNOWN:
         message = f"{path} was not recognized" + (f": {report['problems'][0]}" if not dataset else "")
     else:

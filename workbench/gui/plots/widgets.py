@@ -16,6 +16,7 @@ Widget = TypeVar("Widget", bound=QWidget)
 ENTRY_WIDTHS = (170, 130, 100, 76, 60)
 ICON_WIDTH = 18
 LONGEST_FACTS = 330
+_NOTE_MARGIN = 24
 
 
 def named(widget: Widget, name: str, accessible: str = "", tip: str = "") -> Widget:
@@ -90,7 +91,7 @@ class EmptyNote(QWidget):
         self._label.setAlignment(Qt.AlignmentFlag.AlignCenter)
         self._label.setMaximumWidth(360)
         layout = QVBoxLayout(self)
-        layout.setContentsMargins(24, 8, 24, 16)
+        layout.setContentsMargins(_NOTE_MARGIN, 8, _NOTE_MARGIN, 16)
         layout.addStretch()
         layout.addWidget(self._label, 0, Qt.AlignmentFlag.AlignHCenter)
         layout.addStretch()
@@ -103,9 +104,18 @@ class EmptyNote(QWidget):
     def say(self, words: str) -> None:
         """Say what will appear."""
         self._label.setText(words)
-        # A label that wraps inside an alignment takes its narrowest shape unless it is told how large it may be.
-        metrics = self._label.fontMetrics()
-        width = min(metrics.horizontalAdvance(words) + 8, 340)
+        self._fit()
+
+    def resizeEvent(self, event: QResizeEvent) -> None:
+        """Take other lines."""
+        super().resizeEvent(event)
+        self._fit()
+
+    def _fit(self) -> None:
+        """A label that wraps inside an alignment takes its narrowest shape unless it is told how large it may be."""
+        metrics, words = self._label.fontMetrics(), self.words
+        room = max(60, self.width() - 2 * _NOTE_MARGIN)
+        width = min(metrics.horizontalAdvance(words) + 8, 340, room)
         box = metrics.boundingRect(QRect(0, 0, width, 1000), int(Qt.TextFlag.TextWordWrap), words)
         self._label.setMinimumSize(width, box.height() + 4)
 

@@ -84,6 +84,7 @@ class PreviewDialog(QDialog):
         scroll.setFrameShape(QFrame.Shape.NoFrame)
         scroll.setWidget(self.tasks)
         self.problems.setWordWrap(True)
+        self.problems.setHorizontalScrollBarPolicy(Qt.ScrollBarPolicy.ScrollBarAlwaysOff)
         self.problems.setToolTip("What is wrong with the data, each with what would help.")
         self.problems.setFrameShape(QFrame.Shape.NoFrame)
         self.tabs.setDocumentMode(True)

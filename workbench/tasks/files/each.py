@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Generic, NamedTuple, TypeVar
 
 from workbench.tasks.files.errors import DataError, FileError, PassingError
-from workbench.tasks.files.watching import tell
+from workbench.tasks.files.watching import tell, watched_alike
 
 A = TypeVar("A")
 
@@ -36,6 +36,7 @@ def read_each(paths: Sequence[Path], read: Callable[[Path], A]) -> Tried[A]:
         GivenUpError: Nobody wants them any more.
     """
     def attempt(path: Path) -> A | FileError:
+        tell()  # here too: the thread that waits for results in order may wait long for one
         try:
             return read(path)
         except FileError as error:
@@ -46,7 +47,7 @@ def read_each(paths: Sequence[Path], read: Callable[[Path], A]) -> Tried[A]:
     results: list[A | FileError] = []
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="files") as pool:
         try:
-            for result in pool.map(attempt, paths):
+            for result in pool.map(watched_alike(attempt), paths):
                 results.append(result)
                 tell(len(results), len(paths))
         finally:

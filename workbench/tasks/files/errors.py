@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 
 class DataError(ValueError):
-    """Data that cannot be turned into tasks; the message names the file or folder and the remedy."""
+    """Data that cannot be turned into tasks; the message names the file or folder and the remedy.
+
+    Attributes:
+        remedy: Values to set, by their dotted names, with which the data will do; empty where no fields would help.
+    """
+
+    def __init__(self, message: str, remedy: Mapping[str, Any] | None = None) -> None:
+        super().__init__(message)
+        self.remedy = dict(remedy or {})
 
 
 class MeantDataError(DataError):

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from workbench.tasks.files import cache
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.watching import tell
+from workbench.tasks.files.watching import tell, watched_alike
 
 Bytes = NDArray[np.uint8]
 Color = Literal["auto", "grey", "rgb"]
@@ -145,9 +145,14 @@ def _flattened(image: Image.Image) -> Image.Image:
 
 
 def usual_side(paths: Sequence[Path]) -> int:
-    """The median shorter side in pixels of up to a thousand of these pictures, at least 16 and at most 84."""
+    """The median shorter side in pixels of up to a thousand of these pictures, at least 16 and at most 84.
+
+    Raises:
+        GivenUpError: Nobody wants them any more.
+    """
     sides = []
     for path in paths[:: max(1, len(paths) // _SIZES_LOOKED_AT)]:
+        tell()
         # Only the header is read here; what is wrong with a file is said when it is decoded.
         with suppress(*_BROKEN), Image.open(path) as image:
             sides.append(min(image.size))
@@ -306,6 +311,7 @@ def _decode_into(pixels: Bytes, paths: Sequence[Path], color: Color
 
     def read(block: range) -> None:
         for row in block:
+            tell()  # here too: by the time that the thread which waits for blocks wakes, all may have been read
             try:
                 picture = read_picture(paths[row], height, width, color)
             except PictureError as error:
@@ -321,7 +327,7 @@ def _decode_into(pixels: Bytes, paths: Sequence[Path], color: Color
     blocks = [range(start, min(start + _BLOCK, len(paths))) for start in range(0, len(paths), _BLOCK)]
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
         try:
-            for done, _ in enumerate(pool.map(read, blocks), 1):
+            for done, _ in enumerate(pool.map(watched_alike(read), blocks), 1):
                 tell(min(done * _BLOCK, len(paths)), len(paths))
         finally:
             pool.shutdown(wait=True, cancel_futures=True)

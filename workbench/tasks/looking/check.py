@@ -24,12 +24,12 @@ from workbench.tasks.own.folders import recognize, scan
 from workbench.tasks.own.new_task import read_new_task, usual_spec
 
 
-def check_data(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
+def check_data(path: Path, task: TaskConfig | Mapping[str, int] | None = None) -> dict[str, Any]:
     """Report on a folder, a zip or a file.
 
     Args:
         path: Where the data lie.
-        task: Shape of the tasks that they are judged for; what suits the dataset where none is given.
+        task: Shape of the tasks that they are judged for; what suits the dataset where it says nothing.
 
     Returns:
         form: What the data were recognized as; "new task" or "unknown" among others.
@@ -52,7 +52,7 @@ def check_data(path: Path, task: TaskConfig | None = None) -> dict[str, Any]:
         return _reported(path, task)
 
 
-def _reported(path: Path, task: TaskConfig | None) -> dict[str, Any]:
+def _reported(path: Path, task: TaskConfig | Mapping[str, int] | None) -> dict[str, Any]:
     report: dict[str, Any] = {
         "form": "unknown", "why": "", "facts": "", "path": str(path.expanduser()), "dataset": "", "settings": {},
         "experiment": {},
@@ -72,7 +72,7 @@ def _reported(path: Path, task: TaskConfig | None) -> dict[str, Any]:
         return report | {"problems": [str(error), *found.problems]}
 
 
-def _looked_at(found: Recognized, task: TaskConfig | None) -> dict[str, Any]:
+def _looked_at(found: Recognized, task: TaskConfig | Mapping[str, int] | None) -> dict[str, Any]:
     if found.form == NEW_TASK:
         return _of_new_task(found.path)
     if not found.dataset:
@@ -93,11 +93,11 @@ def _looked_at(found: Recognized, task: TaskConfig | None) -> dict[str, Any]:
         raise
 
 
-def experiment_on(found: Recognized, task: TaskConfig | None = None) -> Experiment:
+def experiment_on(found: Recognized, task: TaskConfig | Mapping[str, int] | None = None) -> Experiment:
     """An experiment on recognized data, with what suits them."""
     tables: dict[str, Any] = {"dataset": {"name": found.dataset, **found.settings}}
     if task is not None:
-        tables["task"] = task.model_dump()
+        tables["task"] = task.model_dump() if isinstance(task, TaskConfig) else dict(task)
     for dotted, value in found.experiment.items():  # what the data demand goes before what anybody wants
         table, _, name = dotted.partition(".")
         tables.setdefault(table, {})[name] = value

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -145,8 +145,8 @@ def _too_small(one: ClassFolder, count: int, side: str, shapes: Shapes, noun: st
             f"{table}.shots or {table}.queries")
 
 
-def remedy(finding: str, classes: Sequence[ClassFolder], counts: NDArray[np.int64], config: OwnClassesConfig,
-           shapes: Shapes, *, noun: str) -> str:
+def too_few(finding: str, classes: Sequence[ClassFolder], counts: NDArray[np.int64], config: OwnClassesConfig,
+            shapes: Shapes, *, noun: str) -> DataError:
     """Why the classes do not suffice, in a sentence that proposes what would."""
     largest = shapes.largest()
     needed, total = _examples(largest), len(classes)
@@ -156,27 +156,32 @@ def remedy(finding: str, classes: Sequence[ClassFolder], counts: NDArray[np.int6
         holds += (f", {large} of them with the {needed} {noun} that {largest.shots} + {largest.queries} shots "
                   f"and queries take ({_smallest(classes, counts, needed)} too small)")
     message = f"{config.path} holds {holds}, which will not do for {shapes.task.ways}-way tasks: {finding}"
-    if words := what_fits(classes, counts, config, shapes, noun):
-        return f"{message}. Set {words}, or add {noun if large < total else 'classes'}"
+    if values := what_fits(classes, counts, config, shapes, noun):
+        return DataError(f"{message}. Set {setting(values)}, or add {noun if large < total else 'classes'}", values)
     if large < total:
-        return f"{message}. Add {noun}, or lower shots, queries and ways together"
-    return f"{message}. Even 2-way tasks need more: add {_adding(noun)}"
+        return DataError(f"{message}. Add {noun}, or lower shots, queries and ways together")
+    return DataError(f"{message}. Even 2-way tasks need more: add {_adding(noun)}")
+
+
+def setting(values: Mapping[str, Any]) -> str:
+    """What to set, in words."""
+    return " and ".join(f"{dotted} to {value}" for dotted, value in values.items())
 
 
 def what_fits(classes: Sequence[ClassFolder], counts: NDArray[np.int64], config: OwnClassesConfig, shapes: Shapes,
-               noun: str) -> str:
-    """What to set so that the classes suffice; empty where nothing would do."""
+              noun: str) -> dict[str, Any]:
+    """What to set, by dotted names, so that the classes suffice; empty where nothing would do."""
     largest = shapes.largest()
     lacks_examples = bool((counts < _examples(largest)).any())
-    smaller = ((config, changed, words) for changed, words in _smaller(shapes, largest, lacks_examples))
-    fewer = ((changed, shapes, words) for changed, words in _smaller_shares(config))
-    for changed_config, changed_shapes, words in chain(fewer, smaller):
+    smaller = ((config, changed, values) for changed, values in _smaller(shapes, largest, lacks_examples))
+    fewer = ((changed, shapes, values) for changed, values in _smaller_shares(config))
+    for changed_config, changed_shapes, values in chain(fewer, smaller):
         try:
             plan_splits(classes, counts, changed_config, changed_shapes, noun)
         except DataError:
             continue
-        return words
-    return ""
+        return values
+    return {}
 
 
 def _smallest(classes: Sequence[ClassFolder], counts: NDArray[np.int64], needed: int) -> str:
@@ -185,30 +190,30 @@ def _smallest(classes: Sequence[ClassFolder], counts: NDArray[np.int64], needed:
     return f"{listed(names, 3)} {'is' if len(names) == 1 else 'are'}"
 
 
-def _smaller_shares(config: OwnClassesConfig) -> Iterator[tuple[OwnClassesConfig, str]]:
+def _smaller_shares(config: OwnClassesConfig) -> Iterator[tuple[OwnClassesConfig, dict[str, Any]]]:
     """Smaller parts of the classes to hold out; never larger ones, which would test a run on what it was trained on."""
     for most in (0.2, 0.1):
         values = {name: min(most, getattr(config, name)) for name in ("validation_share", "test_share")}
-        words = [f"dataset.{name} to {value}" for name, value in values.items() if value != getattr(config, name)]
-        if words:
-            yield config.model_copy(update=values), " and ".join(words)
+        changed = {f"dataset.{name}": value for name, value in values.items() if value != getattr(config, name)}
+        if changed:
+            yield config.model_copy(update=values), changed
 
 
-def _smaller(shapes: Shapes, largest: TaskConfig, lacks_examples: bool) -> Iterator[tuple[Shapes, str]]:
+def _smaller(shapes: Shapes, largest: TaskConfig, lacks_examples: bool) -> Iterator[tuple[Shapes, dict[str, Any]]]:
     """Ever smaller tasks, and what to set for them: first fewer examples, where these are what is lacking."""
     task, training = shapes
     if lacks_examples:
         for shots in range(training.shots - 1, 0, -1):
             if largest is training != task:
-                yield Shapes(task, _with(training, shots=shots)), f"training.shots to {shots}"
+                yield Shapes(task, _with(training, shots=shots)), {"training.shots": shots}
         for queries in range(largest.queries - 1, 0, -1):
             fewer = Shapes(*(_with(shape, queries=min(queries, shape.queries)) for shape in shapes))
             tables = ["task"] + ["training"] * (training.queries != task.queries)
-            yield fewer, " and ".join(f"{table}.queries to {queries}" for table in tables)
+            yield fewer, {f"{table}.queries": queries for table in tables}
     for ways in range(max(task.ways, training.ways) - 1, 1, -1):
         fewer = Shapes(*(_with(shape, ways=min(ways, shape.ways)) for shape in shapes))
         tables = ["task"] * (task.ways > ways) + ["training"] * (training.ways not in (task.ways, fewer.training.ways))
-        yield fewer, " and ".join(f"{table}.ways to {ways}" for table in tables)
+        yield fewer, {f"{table}.ways": ways for table in tables}
 
 
 def _with(shape: TaskConfig, **values: int) -> TaskConfig:

@@ -18,7 +18,16 @@ from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.words import shown
-from workbench.tasks.own.class_splits import OwnClassesConfig, Plan, Shapes, plan_splits, remedy, shares_of, what_fits
+from workbench.tasks.own.class_splits import (
+    OwnClassesConfig,
+    Plan,
+    Shapes,
+    plan_splits,
+    setting,
+    shares_of,
+    too_few,
+    what_fits,
+)
 from workbench.tasks.own.data import OwnData
 from workbench.tasks.own.folders import ClassFolder
 from workbench.tasks.own.groups import ANYWHERE, are_whole, counts_by_side, linked, sides_of
@@ -174,8 +183,7 @@ def _by_class(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> tu
     try:
         plan = plan_splits(classes, found.counts, config, shapes, found.noun)
     except DataError as error:
-        raise DataError(remedy(str(error), found.classes, found.counts, config, shapes,
-                               noun=found.noun)) from error
+        raise too_few(str(error), found.classes, found.counts, config, shapes, noun=found.noun) from error
     if found.groups is None or are_whole(classes, plan.split):
         return plan, None
     sides = sides_of(found.groups, shares_of(config), f"{config.path}: {found.grouped_by}")
@@ -185,9 +193,10 @@ def _by_class(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> tu
         plan = plan_splits(classes, counts, config, shapes, found.noun)
     except DataError as error:
         smaller = what_fits(classes, counts, config, shapes, found.noun)
+        advice = f"Set {setting(smaller)}, name" if smaller else "Name"
         raise DataError(f"{config.path}: {found.grouped_by} cuts across the classes, so each split has only the "
-                        f"{found.noun} of its own groups, and {error}. {f'Set {smaller}, name' if smaller else 'Name'} "
-                        "another group, or leave dataset.group empty") from error
+                        f"{found.noun} of its own groups, and {error}. {advice} another group, or leave dataset.group "
+                        "empty", smaller) from error
     return plan._replace(notes=[*plan.notes, _apart(found)]), sides
 
 

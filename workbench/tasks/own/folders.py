@@ -21,7 +21,8 @@ from workbench.tasks.files.words import listed, plural, shown, split_called
 
 Level = Literal["auto", "top", "deepest", "name"]
 GroupLevel = Literal["auto", "top", "second", "deepest"]
-BY_CLASS, BY_SPLIT, ALPHABETS = "pictures by class", "pictures by class, split in folders", "alphabets of characters"
+BY_CLASS, BY_SPLIT = "pictures by class", "pictures by class, split in folders"
+BY_GROUP = "pictures by class, in groups such as alphabets"
 
 
 @dataclass(frozen=True)
@@ -157,7 +158,7 @@ def recognize(found: Found, noun: str = "pictures", level: Level = "auto", group
             problems.append(f"{listed(deep, 5)} {'holds' if len(deep) == 1 else 'hold'} folders of {noun}; all below "
                             f"{'it was taken as one class' if len(deep) == 1 else 'each was taken as one class'}")
     nested = bool(classes) and all("/" in one.name for one in classes)
-    form = BY_SPLIT if any(one.split for one in classes) else ALPHABETS if nested else BY_CLASS
+    form = BY_SPLIT if any(one.split for one in classes) else BY_GROUP if nested else BY_CLASS
     if not nested:
         classes = [replace(one, group=one.name) for one in classes]
     return Layout(form, tuple(sorted(classes, key=lambda one: (one.name, one.split))), loose, tuple(problems),
@@ -295,7 +296,7 @@ def share_out(classes: Sequence[ClassFolder], fewest: int, shares: Shares) -> tu
     ends, exact = _ends(groups, targets), list(accumulate(targets))
     if ends != exact and (len(set(groups)) < 3 or len(free) - ends[-1] < fewest):
         ends = exact
-        notes.append("too few alphabets to hold out whole ones")
+        notes.append("too few groups to hold out whole ones")
     for split, start, end in zip(absent, [0, *ends], ends, strict=False):
         for i in free[start:end]:
             result[i] = split

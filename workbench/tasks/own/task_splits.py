@@ -198,7 +198,7 @@ def _shared_out(things: Sequence[ClassFolder], sharing: Sharing, noun: str, path
     except DataError as error:
         raise DataError(f"{path}: {str(error).replace('classes', noun)}; add {noun}, or lower dataset.validation_share "
                         "and dataset.test_share") from error
-    return sides, [note.replace("alphabets", "groups") for note in notes]
+    return sides, notes
 
 
 def _rows_of_their_side(found: TaskCollection, sides: Sequence[str], sharing: Sharing, path: object

@@ -20,6 +20,7 @@ from workbench.experiment.fields import Choice, field
 from workbench.experiment.metrics import Metric
 from workbench.tasks.base import SPLIT_NAMES, STREAMS, Description, Examples, Floor, Overview, Spec, Stream, TaskBatch
 from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.watching import tell
 from workbench.tasks.files.words import shown
 from workbench.tasks.own.class_splits import Shapes
 from workbench.tasks.own.data import OwnData
@@ -331,6 +332,7 @@ class OwnTasks(OwnData):
         count = min(_FLOOR_TASKS, self.distinct("test") or _FLOOR_TASKS)
         values: dict[str, list[float]] = {name: [] for name in answers}
         for start in range(0, count, 20):
+            tell()
             batch = self.sample("test", range(start, min(start + 20, count)))
             for name, answer in answers.items():
                 outputs = answer(batch, self.ways)

@@ -31,6 +31,7 @@ from workbench.tasks.base import (
     TaskSource,
 )
 from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.watching import tell
 from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 from workbench.tasks.sampling.moments import Normalizing
@@ -373,6 +374,7 @@ class ClassTasks(TaskSource):
         """Accuracy of the nearest class mean on the inputs over 200 test tasks."""
         correct: list[float] = []
         for start in range(0, 200, 20):
+            tell()
             batch = self.sample("test", range(start, start + 20))
             shape = self.shapes["test"]
             support, query = (part.inputs.flatten(2) for part in (batch.support, batch.query))
