@@ -137,7 +137,7 @@ class DatasetCard(QFrame):
         self.preview.clicked.connect(self.preview_requested)
         self.cancel = _button("Cancel", "dataset.cancel", "Look at the data no longer.")
         self.cancel.clicked.connect(self.cancel_requested)
-        self.remedy = _button("", "dataset.remedy", "Set this, with which the data will do.")
+        self.remedy = _button("Set it", "dataset.remedy", "Set this, with which the data will do.")
         self.remedy.clicked.connect(self.remedy_requested)
         self.details = _button("Details…", "dataset.details", "Everything that was found in the data.")
         self.details.clicked.connect(self.details_requested)
