@@ -128,6 +128,18 @@ def test_picks_that_do_not_fit_are_refused_with_the_reason():
     assert misfit(find("dataset", "glyphs"), find("backbone", "mlp")) == ""
 
 
+@pytest.mark.parametrize("dataset", sorted(found("dataset")))
+def test_what_a_pick_suggests_for_its_favourite_is_no_mistake_of_another(dataset: str):
+    refusals: list[str] = []
+    for backbone in found("backbone"):
+        for algorithm in found("algorithm"):
+            try:
+                said(f"dataset={dataset}", f"backbone={backbone}", f"algorithm={algorithm}")
+            except ExperimentError as error:
+                refusals.append(str(error))
+    assert not [refusal for refusal in refusals if "no such field" in refusal]
+
+
 def test_more_ways_in_training_need_an_algorithm_without_a_head():
     assert "MAML has one output a way" in message("training.ways=20")
     assert said("algorithm=protonet", "training.ways=20").training_task().ways == 20

@@ -146,7 +146,9 @@ def test_blank_pictures_do_not_divide_by_nothing(tmp_path: Path, opened: Opener)
     for name in NAMES:
         (tmp_path / name).mkdir()
         for i in range(6):
-            Image.new("L", (16, 16), 255).save(tmp_path / name / f"{i}.png")
+            picture = Image.new("L", (16, 16), 255)
+            picture.putpixel((0, 0), 254 if name == NAMES[0] else 255)  # for all alike would be refused
+            picture.save(tmp_path / name / f"{i}.png")
     assert opened("image_folder", path=tmp_path).spec.deviation == (1.0,)
 
 

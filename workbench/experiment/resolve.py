@@ -168,11 +168,16 @@ def task_kind(dataset: type[Pluggable]) -> Any:
 
 
 def _suggested(picks: Mapping[Role, type[Pluggable]]) -> Tables:
-    """What suits the picks; what the algorithm suggests goes before the backbone's and the dataset's word."""
+    """What suits the picks; what the algorithm suggests goes before the backbone's and the dataset's word.
+
+    A pick may suggest a field of the pick that it likes best, which means nothing to another.
+    """
     tables: Tables = {role: {"name": pick.name()} for role, pick in picks.items()}
+    configs = _configs(picks)
     for role in ROLES:
         for name, value in picks[role].suggest(task_kind(picks["dataset"])).items():
-            if not name.endswith(".name"):
+            table, _, field = name.rpartition(".")
+            if field != "name" and (not table or field in configs[table].model_fields):
                 _put(tables, name, value)
     return tables
 

@@ -12,7 +12,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Recognition
-from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Files, Listing, check_is_folder, list_files
 from workbench.tasks.files.pictures import Color, is_picture, read_squares
 from workbench.tasks.files.words import named, shown
@@ -21,7 +21,7 @@ from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.fields import color_of_pictures, rotations_of_pictures, side_of_pictures
 from workbench.tasks.own.folders import Layout, found_among, recognize
 from workbench.tasks.own.picture_lists import FORM as LIST_FORM
-from workbench.tasks.own.picture_lists import layout_of_lists, lists_of
+from workbench.tasks.own.picture_lists import layout_of_lists, lists_of, said_missing
 
 
 class ImageFolderConfig(ClassFoldersConfig):
@@ -64,6 +64,8 @@ class ImageFolder(OwnClasses):
             raise DataError(f"{listing.path(pictures[0])} is one picture; name the folder that holds a folder of "
                             "pictures for each class")
         if not pictures:
+            if not listing.said and (missing := said_missing(listing)):
+                raise MeantDataError(missing)
             return None
         if lists := lists_of(listing):
             names = " and ".join(file.name for file in lists[:3])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -36,8 +37,12 @@ def test_what_the_person_chose_otherwise_stays(tmp_path: Path, class_folders: Fo
 
 @pytest.mark.parametrize(("text", "message"), [
     ("sise = 24\n", "dataset.toml: no field is called 'sise'; did you mean 'size'"),
-    ("size = 2\n", "dataset.size: input should be greater than or equal to 8, not 2"),
+    ("size = 2\n", "dataset.toml: size: input should be greater than or equal to 8, not 2"),
     ("size = = 2\n", "dataset.toml is no TOML"),
+    ('form = "image_folder"\nsize = "big"\n', "dataset.toml: size: takes a whole number, not 'big'"),
+    ("size = nan\n", "dataset.toml: size: input should be a finite number, not nan"),
+    ('path = "/etc"\n', "dataset.toml: no field is called 'path'; there are: form, "),
+    ('name = "mnist"\n', "dataset.toml: no field is called 'name'; there are: form, "),
     ('form = "nonsense"\n', "dataset.toml: form: no form is called 'nonsense'"),
 ])
 def test_a_mistake_in_it_is_named_and_no_guess_takes_its_place(tmp_path: Path, class_folders: Folders, text: str,
@@ -47,6 +52,14 @@ def test_a_mistake_in_it_is_named_and_no_guess_takes_its_place(tmp_path: Path, c
     report = check_data(tmp_path)
     assert not report["usable"]
     assert message in report["problems"][0]
+
+
+def test_a_pipe_or_a_folder_of_its_name_is_refused_and_never_waited_for(tmp_path: Path, class_folders: Folders) -> None:
+    for name, make in (("pipe", os.mkfifo), ("folder", os.mkdir)):
+        root = class_folders(tmp_path / name, NAMES)
+        make(root / "dataset.toml")
+        (problem, *_) = check_data(root)["problems"]
+        assert "dataset.toml is a folder, a pipe or a device and no file; delete it" in problem
 
 
 def test_fields_that_one_form_alone_has_decide_between_two(tmp_path: Path) -> None:

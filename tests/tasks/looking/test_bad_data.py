@@ -57,6 +57,54 @@ def test_files_of_words_in_class_folders_are_no_series(tmp_path: Path) -> None:
     assert "a/1.csv has 'word' in line 2, column 1, which is no number" in report["problems"][0]
 
 
+def test_a_pipe_is_no_data(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.csv")
+    assert "is neither a file nor a folder but a pipe or a device" in check_data(tmp_path / "a.csv")["problems"][0]
+
+
+def test_pictures_that_are_all_the_same_are_nothing_to_learn_from(tmp_path: Path, write_picture: Writer) -> None:
+    for one in range(90):
+        write_picture(tmp_path / f"class {one // 6:02}" / f"{one}.png")
+    report = check_data(tmp_path)
+    assert (report["usable"], report["classes"], report["examples"]) == (False, 15, 90)
+    assert "all 90 pictures are the same in what a learner sees of them" in report["problems"][0]
+
+
+def test_columns_that_never_change_are_nothing_to_learn_from(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("a,b,kind\n" + "".join(f"1,2,kind {n % 18}\n" for n in range(216)))
+    assert "a.csv: all 216 rows are the same" in check_data(tmp_path / "a.csv")["problems"][0]
+
+
+@pytest.mark.parametrize(("row", "sentence"), [
+    ("{0},5", "the target is 5 in each of the 900 rows, so there is nothing to predict; name another column in "
+              "dataset.target"),
+    ("7,{0}.5", "all rows are the same but for their targets")])
+def test_tasks_with_nothing_to_predict_or_to_predict_from_are_refused(tmp_path: Path, row: str, sentence: str) -> None:
+    rows = (f"u{n % 30}," + row.format(n % 71) for n in range(900))
+    (tmp_path / "a.csv").write_text("\n".join(["user,x,y", *rows]))
+    report = check_data(tmp_path / "a.csv")
+    assert (report["form"], report["usable"]) == ("one long table with a task column", False)
+    assert sentence in report["problems"][0]
+
+
+@pytest.mark.parametrize("other", ["CAFE\u0301 AU LAIT", "caf\u00e9  au lait "])
+def test_classes_that_are_called_alike_are_said_to_be(tmp_path: Path, other: str) -> None:
+    names = ["caf\u00e9 au lait", other, "a", "A", *(f"kind {n}" for n in range(14))]
+    rows = [{"text": f"some words {n} and more {7 * n}", "label": names[n % 18]} for n in range(216)]
+    (tmp_path / "a.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    report = check_data(tmp_path / "a.jsonl")
+    assert (report["usable"], report["classes"]) == (True, 18)
+    (problem,) = report["problems"]
+    assert "are called the same but for case, spaces or how letters are composed" in problem
+    assert repr(names[0]) in problem
+
+
+def test_lists_whose_pictures_are_not_there_are_named(tmp_path: Path) -> None:
+    (tmp_path / "train.csv").write_text("filename,label\n" + "".join(f"{n}.png,{n % 6}\n" for n in range(60)))
+    (problem,) = check_data(tmp_path)["problems"]
+    assert "train.csv lists pictures and none of them is there, such as 0.png; put them into images/" in problem
+
+
 def test_pipes_and_folders_that_are_called_as_files_are_passed_over(tmp_path: Path, class_folders: Folders) -> None:
     class_folders(tmp_path, [f"class {i:02}" for i in range(15)])
     os.mkfifo(tmp_path / "class 00" / "pipe.png")

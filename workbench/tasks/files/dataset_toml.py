@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from pydantic import ValidationError
 
 from workbench.experiment.fields import Choice
+from workbench.experiment.mistakes import spoken
 from workbench.experiment.registry import UnknownNameError
 from workbench.tasks.files.errors import DataError
 
@@ -24,10 +25,12 @@ def beside(path: Path) -> dict[str, Any]:
         path: The folder of the data, or the file.
 
     Raises:
-        DataError: It is no TOML.
+        DataError: It is no TOML, or no file.
     """
     file = (path if path.is_dir() else path.parent) / NAME
     try:
+        if file.exists() and not file.is_file():  # whoever opened a pipe would wait for ever
+            raise DataError(f"{file} is a folder, a pipe or a device and no file; delete it or give it another name")
         return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         return {}
@@ -60,6 +63,4 @@ def overridden(config: C, said: Mapping[str, Any], file: Path) -> C:
     try:
         return kind.model_validate(merged)
     except ValidationError as error:
-        first = error.errors()[0]
-        name = str(first["loc"][0]) if first["loc"] else ""
-        raise DataError(f"{file}: {name}: {first['msg']}, not {first['input']!r}") from error
+        raise DataError(f"{file}: {spoken(error, '', kind)[0]}") from error

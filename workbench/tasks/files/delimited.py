@@ -234,14 +234,16 @@ def _unique(names: Sequence[str], path: Path) -> tuple[list[str], list[str]]:
     """Names that all differ, and a sentence for each that had to be changed."""
     result: list[str] = []
     problems: list[str] = []
+    taken, given = set[str](), frozenset(names)
     for place, said in enumerate(names, 1):
         name, number = said or f"column {place}", 2
-        while name in result or (name != said and name in names):
+        while name in taken or (name != said and name in given):
             name, number = f"{said or 'column'} {number}", number + 1
         if said and name != said:
             problems.append(f"{path.name}: more than one column is called {said!r}; column {place} is taken as "
                             f"{name!r}. Give each a name of its own")
         result.append(name)
+        taken.add(name)
     return result, problems
 
 

@@ -141,6 +141,9 @@ def list_files(path: Path) -> Listing:
         stat = path.stat()
         entry = FileEntry(path.name, stat.st_size, stat.st_mtime_ns, stat.st_mode)
         return Listing(path.parent, (entry,), (), beside(path), is_file=True)
+    if not path.is_dir():
+        raise DataError(f"{path} is neither a file nor a folder but a pipe or a device; name the file or the folder "
+                        "that holds the data")
     files, problems = walk(path)
     data = tuple(file for file in files if file.name != DATASET_TOML)
     return Listing(path, data, problems, beside(path) if len(data) < len(files) else {})

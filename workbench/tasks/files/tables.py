@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from pathlib import Path
@@ -75,7 +75,7 @@ class Table:
         """The file, or the first of them."""
         return self.paths[0]
 
-    @property
+    @cached_property
     def columns(self) -> tuple[str, ...]:
         """Names of the columns."""
         return tuple(map(str, self.frame.columns))
@@ -87,6 +87,23 @@ class Table:
     def place(self, row: int) -> str:
         """The same with the whole path of the file."""
         return f"{self.paths[self.origins[row]]}, line {self.lines[row]}"
+
+    @cached_property
+    def kinds(self) -> dict[str, Kind]:
+        """What `kind_of` found of columns so far: several datasets ask for each, and there may be thousands."""
+        return {}
+
+    @cached_property
+    def _read(self) -> dict[tuple[str, str], NDArray[Any]]:
+        """What was read of columns so far, by what it is and by the column."""
+        return {}
+
+    def _once(self, what: str, name: str, read: Callable[[str], NDArray[Any]]) -> NDArray[Any]:
+        if (what, name) not in self._read:
+            found = read(name)
+            found.flags.writeable = False
+            self._read[what, name] = found
+        return self._read[what, name]
 
     @cached_property
     def _names(self) -> tuple[str, ...]:
@@ -101,7 +118,8 @@ class Table:
 
     def check_has(self, names: Collection[str], what: str) -> None:
         """Raise DataError where columns are missing; `what` says why they are needed, such as "dataset.label"."""
-        absent = [name for name in names if name not in self.columns]
+        known = frozenset(self.columns)
+        absent = [name for name in names if name not in known]
         if absent:
             raise DataError(f"{self.path} has no column {listed([repr(name) for name in absent], 5)}, {what}; its "
                             f"columns are {listed(self.columns, 12)}")
@@ -112,7 +130,10 @@ class Table:
         return np.array(["" if cell.lower() in _NO_NAME else cell for cell in cells], dtype=object)
 
     def numbers(self, name: str) -> NDArray[np.float64]:
-        """[rows] finite numbers in a column; NaN where a cell is missing or is no number."""
+        """[rows] finite numbers in a column, not to be changed; NaN where a cell is missing or is no number."""
+        return self._once("numbers", name, self._numbers)
+
+    def _numbers(self, name: str) -> NDArray[np.float64]:
         import pandas as pd  # noqa: PLC0415 - slow to import, and most runs read no table
 
         cells = self.frame[name]
@@ -129,7 +150,10 @@ class Table:
         return values
 
     def missing(self, name: str) -> NDArray[np.bool_]:
-        """[rows] whether a cell of a column of numbers says that there is none."""
+        """[rows] whether a cell of a column of numbers says that there is none; not to be changed."""
+        return self._once("missing", name, self._missing)
+
+    def _missing(self, name: str) -> NDArray[np.bool_]:
         return np.array([cell.lower() in MISSING for cell in self.frame[name]], dtype=np.bool_)
 
     def strays(self, name: str) -> NDArray[np.bool_]:
@@ -214,6 +238,8 @@ def stacked(tables: Sequence[Table]) -> Table:
     Raises:
         DataError: A table lacks a column of the first.
     """
+    if len(tables) == 1:
+        return tables[0]
     import pandas as pd  # noqa: PLC0415 - slow to import, and most runs read no table
 
     columns = list(tables[0].columns)
@@ -241,6 +267,12 @@ def kind_of(table: Table, name: str) -> Kind:
     Numbers, though up to 2 % of the cells (and one of ten or more) may be none; names for the rows (all different, and
     called an id or no text of several words); at most 50 values that come twice on average; longer text; or nothing.
     """
+    if name not in table.kinds:
+        table.kinds[name] = _kind_of(table, name)
+    return table.kinds[name]
+
+
+def _kind_of(table: Table, name: str) -> Kind:
     missing = table.missing(name)
     present = int(np.count_nonzero(~missing))
     if not present:

@@ -43,7 +43,7 @@ def recognize_data(path: Path) -> Recognized:
     """Name the form of a folder, a zip or a file.
 
     Raises:
-        DataError: It is not there, cannot be opened, is empty, or its `dataset.toml` names no form.
+        DataError: It is not there, cannot be opened, is empty, or its `dataset.toml` will not do.
     """
     path = path.expanduser()
     listing = list_files(path)
@@ -65,24 +65,24 @@ def recognize_data(path: Path) -> Recognized:
         kinds = ", ".join(sorted(f"{suffix or 'none'} ({len(files):,})" for suffix, files in listing.suffixes.items()))
         why = refusals[0] if refusals else f"no dataset reads these files, by their suffixes: {kinds}"
         return Recognized(path, UNKNOWN, "", why, problems=(*refusals[1:], *listing.problems))
+    _check_what_is_said(name, listing)
     own = {key: value for key, value in listing.said.items() if key != "form"}
     return Recognized(path, recognition.form, name, why, {**recognition.settings, **own, "path": str(path)},
                       listing.problems, dict(recognition.experiment))
 
 
 def _surest(candidates: dict[str, Recognition], listing: Listing) -> tuple[str, Recognition]:
-    """The dataset that is surest, among those that have the fields which `dataset.toml` speaks of.
-
-    Raises:
-        DataError: None has.
-    """
+    """The dataset that is surest, among those that have the fields which `dataset.toml` speaks of, if any has."""
     fields = set(listing.said) - {"form"}
     fitting = {name: guess for name, guess in candidates.items()
                if fields <= set(find("dataset", name).Config.model_fields)}
-    name, guess = max((fitting or candidates).items(), key=lambda one: one[1].certainty)
-    if not fitting:  # which says what is wrong
+    return max((fitting or candidates).items(), key=lambda one: one[1].certainty)
+
+
+def _check_what_is_said(name: str, listing: Listing) -> None:
+    """Raise DataError where `dataset.toml` names a field that the dataset does not have, or gives a wrong value."""
+    if listing.said:
         overridden(find("dataset", name).Config(name=name), listing.said, listing.root / NAME)
-    return name, guess
 
 
 def _candidates(listing: Listing) -> tuple[dict[str, Recognition], tuple[str, ...]]:

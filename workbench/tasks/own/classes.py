@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from dataclasses import field as dataclass_field
 from typing import Any
+from unicodedata import normalize
 
 import numpy as np
 import torch
@@ -17,7 +18,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import shown
+from workbench.tasks.files.words import named, shown
 from workbench.tasks.own.class_splits import (
     OwnClassesConfig,
     Plan,
@@ -33,6 +34,8 @@ from workbench.tasks.own.folders import ClassFolder
 from workbench.tasks.own.groups import ANYWHERE, are_whole, counts_by_side, linked, sides_of
 from workbench.tasks.sampling.classes import ClassTasks, Labelled, sides_by_example
 from workbench.tasks.sampling.moments import moments_of
+
+_COMPARED = 256  # examples at a time, of which the first few differ as a rule
 
 
 @dataclass(frozen=True)
@@ -138,6 +141,32 @@ def _check_is_finite(found: Collection, config: OwnClassesConfig) -> None:
                         "32 bits; mend them or leave them out")
 
 
+def are_alike(inputs: Tensor) -> bool:
+    """Whether all of several examples are the same."""
+    return len(inputs) > 1 and all(bool((part == inputs[0]).all()) for part in torch.split(inputs, _COMPARED))
+
+
+def _check_differ(inputs: Tensor, found: Collection, config: OwnClassesConfig) -> None:
+    if are_alike(inputs):
+        raise DataError(f"{config.path}: all {len(inputs):,} {found.noun} are the same in what a learner sees of them, "
+                        "so nothing tells their classes apart; look at the data, and at how they were written")
+
+
+def _called_alike(names: Sequence[str]) -> list[str]:
+    """A sentence for classes whose names differ only in case, in spaces or in how their letters are composed.
+
+    Letters that are classes themselves may well be there in both cases.
+    """
+    by_sound: dict[str, list[str]] = {}
+    for name in names:
+        if len(name.rpartition("/")[2]) > 1:
+            by_sound.setdefault(" ".join(normalize("NFC", name).casefold().split()), []).append(name)
+    return named([f"the classes {' and '.join(repr(shown(name)) for name in alike)} are called the same but for case, "
+                  "spaces or how letters are composed, and are taken for different ones; give them one name if they "
+                  "are one" for alike in by_sound.values() if len(alike) > 1],
+                 "{} more classes are called alike")
+
+
 def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Labelled:
     """Share the classes of a collection out for tasks of these shapes.
 
@@ -156,13 +185,15 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
             known = np.flatnonzero(found.counts)
             sides = sides_by_example(found.counts[known], [found.classes[i].name for i in known])
         encoded = found.fit(np.flatnonzero(is_drawn & (sides == 0 if by_example else own == 0)))
+    _check_differ(encoded.inputs, found, config)
     some = np.flatnonzero(found.counts)
+    names = [found.classes[i].name for i in some]
     facts = [f"{sum(bool(split[i]) for i in some):,} classes", f"{int(is_drawn.sum()):,} {found.noun}", *encoded.facts,
              *found.facts, *plan.notes]
-    return Labelled(encoded.inputs, found.counts[some], tuple(shown(found.classes[i].name) for i in some),
+    return Labelled(encoded.inputs, found.counts[some], tuple(map(shown, names)),
                     tuple(split[i] for i in some), tuple(shown(file) for file in found.files), found.form,
-                    " · ".join(facts), (*found.problems, *plan.problems), encoded.reading, found.moments,
-                    tuple(found.words), sides)
+                    " · ".join(facts), (*found.problems, *_called_alike(names), *plan.problems), encoded.reading,
+                    found.moments, tuple(found.words), sides)
 
 
 def _by_example(found: Collection, config: OwnClassesConfig) -> tuple[Plan, NDArray[np.int8] | None]:

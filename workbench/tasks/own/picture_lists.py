@@ -58,6 +58,23 @@ def _is_list(listing: Listing, file: FileEntry) -> bool:
     return any(finder.find(name) for name in names)
 
 
+def said_missing(listing: Listing) -> str:
+    """A sentence on the first list of nothing but pictures that are all missing; empty where there is none."""
+    for file in listing.having(_LISTS):
+        try:
+            cells = [] if file.folder else read_cells(listing.path(file), _LOOKED_AT)
+        except FileError:
+            continue
+        columns = _columns(cells[0][1]) if cells else None
+        if columns is not None and len(cells[0][1]) > len([one for one in columns if one is not None]):
+            continue  # which may as well be a table of something else
+        names = [row[columns.file] for _, row in cells[1:] if len(row) > columns.file] if columns else []
+        if names and all(map(is_picture, names)):
+            return (f"{listing.path(file)} lists pictures and none of them is there, such as {shown(names[0])}; put "
+                    "them into images/ beside it")
+    return ""
+
+
 def _columns(header: Sequence[str]) -> _Columns | None:
     names = [name.lower() for name in header]
     found = [next((names.index(one) for one in wanted if one in names), None) for wanted in (_FILES, _LABELS, _SPLITS)]

@@ -23,6 +23,7 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
 from workbench.tasks.files.words import shown
 from workbench.tasks.own.class_splits import Shapes
+from workbench.tasks.own.classes import are_alike
 from workbench.tasks.own.data import OwnData
 from workbench.tasks.own.task_splits import Integers, TaskCollection, plan_tasks, query_quota
 from workbench.tasks.sampling.ahead import Ahead, placed
@@ -116,6 +117,7 @@ class OwnTasks(OwnData):
         self.has_shared_classes = len({one.class_names for one in self.tasks}) == 1
         self._ahead: Ahead[tuple[Integers, Integers, Integers, Integers]] = Ahead()
         self._arrange()
+        self._check_differ(config)
         self._pools = {stream: self._pool(stream) for stream in STREAMS}
         self.spec = self._spec(config, training)
         self._normalized = Normalizing(self.spec.mean, self.spec.deviation, self.found.inputs, device)
@@ -128,6 +130,18 @@ class OwnTasks(OwnData):
         Raises:
             DataError: There is nothing that could be read, with the remedy.
         """
+
+    def _check_differ(self, config: OwnTasksConfig) -> None:
+        """Raise DataError where there is nothing to predict, or nothing to predict it from."""
+        place = self.place(config)
+        if not self._classifies and (self._targets == self._targets[0]).all():
+            said = ", ".join(f"{value:g}" for value in self._targets[0])
+            remedy = "name another column in dataset.target" if hasattr(config, "target") else "save other targets"
+            raise DataError(f"{place}: the target is {said} in each of the {len(self._targets):,} {self.found.noun}, "
+                            f"so there is nothing to predict; {remedy}")
+        if are_alike(self.found.inputs[torch.from_numpy(np.unique(self._rows))]):
+            raise DataError(f"{place}: all {self.found.noun} are the same but for their targets, so there is nothing "
+                            "to predict these from; look at the data, and at how they were written")
 
     def _arrange(self) -> None:
         """Lay the examples of all tasks one after another, task by task and class by class."""
