@@ -43,7 +43,9 @@ def test_inner_steps_leave_the_head_and_move_everything_before_it(picture):
     ctx = Context(steps=3, ways=3, training=False, reference=None, progress=1.0, key=keys[0])
     state = adapt(algorithm, meta, task.support, ctx)
     moved = meta.params | state.params
-    assert {name for name in moved if torch.equal(moved[name], meta.params[name])} == {"head.weight", "head.bias"}
+    # What stands before batch normalization has a gradient of rounding alone, which may be nothing.
+    tested = {name for name in moved if not (picture and "convolutions" in name and name.endswith("bias"))}
+    assert {name for name in tested if torch.equal(moved[name], meta.params[name])} == {"head.weight", "head.bias"}
     outputs = algorithm.predict(meta, state, task.query.inputs, ctx.adapted)
     features = algorithm.network.part("backbone", moved, task.query.inputs)
     torch.testing.assert_close(outputs, features @ meta.params["head.weight"].T + meta.params["head.bias"])

@@ -27,7 +27,7 @@ TOLD: dict[str, dict[str, Any] | None] = {
     "boil": {"adapts": "all weights but those of the head", **SGD},
     "cavia": {"adapts": "a context of 5 numbers, from zeros", **SGD},
     "fomaml": {"adapts": "all weights", **SGD},
-    "imaml": {"adapts": "all weights", **SGD, "proximal": 2.0},
+    "imaml": {"adapts": "all weights", **SGD, "proximal": 1.0},
     "learned_optimizer": {"adapts": "all weights", "optimizer": "learned, under optimizer.", "form": "lstm",
                           "largest": 0.5},
     "maml": {"adapts": "all weights", **SGD},

@@ -40,7 +40,7 @@ def test_the_run_table_is_as_wide_as_its_pane_whatever_is_resized(qtbot: QtBot, 
     pane = RunPane(RunTableModel(LIGHT))
     qtbot.addWidget(pane)
     pane.model.set_runs(store.runs(), {})
-    pane.resize(1100, 200)
+    pane.resize(1300, 200)  # whatever the font, there is room for the widths below
     pane.show()
     table: QTableView = pane.table
     header = table.horizontalHeader()
@@ -48,8 +48,8 @@ def test_the_run_table_is_as_wide_as_its_pane_whatever_is_resized(qtbot: QtBot, 
     for column, width in ((STATE, 180), (NAME, 200), (NAME, 280)):
         header.resizeSection(column, width)
         assert header.length() == table.viewport().width()
-    pane.resize(1300, 200)
-    qtbot.waitUntil(lambda: header.length() == table.viewport().width() > 1200)
+    pane.resize(1500, 200)
+    qtbot.waitUntil(lambda: header.length() == table.viewport().width() > 1400)
 
 
 def test_columns_whose_words_are_cut_take_what_the_name_can_spare(qtbot: QtBot, tmp_path: Path) -> None:
