@@ -69,8 +69,9 @@ class _Convolution(_Bilinear):
              ) -> tuple[Tensor, int]:
         tasks = info.batch_size
         shift = None if bias is None else stacked(bias, in_dims[2], tasks)
-        return apart(call(_Convolution, beside(inputs, in_dims[0], tasks), stacked(weight, in_dims[1], tasks), shift,
-                                        how.of(tasks)), tasks), 1
+        outputs = call(_Convolution, beside(inputs, in_dims[0], tasks), stacked(weight, in_dims[1], tasks), shift,
+                       how.of(tasks))
+        return apart(outputs, tasks), 1
 
 
 class _InputGradient(_Bilinear):
@@ -95,8 +96,9 @@ class _InputGradient(_Bilinear):
              how: Geometry) -> tuple[Tensor, int]:
         tasks = info.batch_size
         whole = (shape[0], tasks * shape[1], *shape[2:])
-        return apart(call(_InputGradient, beside(gradient, in_dims[0], tasks), stacked(weight, in_dims[1], tasks),
-                                          whole, how.of(tasks)), tasks), 1
+        found = call(_InputGradient, beside(gradient, in_dims[0], tasks), stacked(weight, in_dims[1], tasks), whole,
+                     how.of(tasks))
+        return apart(found, tasks), 1
 
 
 class _WeightGradient(_Bilinear):
@@ -124,7 +126,7 @@ class _WeightGradient(_Bilinear):
              how: Geometry) -> tuple[Tensor, int]:
         tasks = info.batch_size
         found = call(_WeightGradient, beside(inputs, in_dims[0], tasks), beside(gradient, in_dims[1], tasks),
-                                      (tasks * shape[0], *shape[1:]), how.of(tasks))
+                     (tasks * shape[0], *shape[1:]), how.of(tasks))
         return unstacked(found, tasks), 0
 
 
