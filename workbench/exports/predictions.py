@@ -17,6 +17,7 @@ from workbench.experiment.registry import find
 from workbench.exports.learner import Learner, LearnerError
 from workbench.runs.files import replace_file
 from workbench.tasks.base import Examples, NewTask, Spec
+from workbench.tasks.files.words import counted, listed
 from workbench.tasks.own.new_task import read_new_task
 from workbench.tasks.sampling.draws import Draws
 
@@ -51,6 +52,15 @@ class Predictions:
         return [self.class_names[best] for best in self.outputs.argmax(-1)] if self.class_names else []
 
     @property
+    def about(self) -> str:
+        """What was adapted to, in a sentence."""
+        steps = f" in {counted(self.inner_steps, 'inner step')}" if self.inner_steps else ""
+        names = self.class_names
+        of = f" of {counted(len(names), 'class')} ({listed(names, 8)})" if names else ""
+        return (f"{counted(len(self.names), 'prediction')}, after adapting to "
+                f"{counted(self.support, 'labelled example')}{of}{steps}.")
+
+    @property
     def columns(self) -> list[str]:
         """Titles of the columns of `rows`."""
         if self.class_names:
@@ -74,13 +84,18 @@ def predict_folder(learner: Learner, folder: Path) -> Predictions:
         DataError: The folder holds no task, or the run's dataset cannot be opened.
         LearnerError: The task does not fit the learner.
     """
+    return predict(learner, *fitting_task(learner, folder))
+
+
+def fitting_task(learner: Learner, folder: Path) -> tuple[Spec, NewTask]:
+    """The task of a folder, and the learner's spec for it; raises what `predict_folder` does."""
     spec = learner.spec
     algorithm = find("algorithm", learner.experiment.algorithm.name)
     if algorithm.tested_on == "examples":
         raise LearnerError(f"{learner.name} was trained by {algorithm.title}, which tells its training classes apart "
                            "and adapts to no new task; take a learner of another algorithm, such as baseline")
     task = read_new_task(folder, spec)
-    return predict(learner, _fitting(learner, spec, task, folder), task)
+    return _fitting(learner, spec, task, folder), task
 
 
 def _fitting(learner: Learner, spec: Spec, task: NewTask, folder: Path) -> Spec:

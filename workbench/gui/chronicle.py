@@ -8,6 +8,7 @@ from workbench.engine.events import Evaluation, Failed, Finished, Noticed, Pause
 from workbench.experiment.metrics import words_of
 from workbench.gui import words
 from workbench.gui.controller import Noted
+from workbench.tasks.files.words import counted
 
 
 def spoken(event: object) -> Iterator[tuple[str, str]]:
@@ -16,7 +17,7 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
         case Started():
             verb = f"goes on at step {event.step:,}" if event.step else "training"
             yield (f"{verb} on {event.device_title}, {event.parameters:,} parameters, {event.executor}, "
-                   f"{_counted(event.chunk, 'task')} at once, {_counted(event.threads, 'thread')}"
+                   f"{counted(event.chunk, 'task')} at once, {counted(event.threads, 'thread')}"
                    + f" ({event.why})" * bool(event.why)), ""
             for notice in event.notices:
                 yield notice, "warn"
@@ -39,7 +40,3 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
             yield event.traceback.rstrip(), "muted"
         case Noted():
             yield event.message, "muted"
-
-
-def _counted(count: int, noun: str) -> str:
-    return f"{count:,} {noun}{'' if count == 1 else 's'}"

@@ -64,9 +64,11 @@ class DataDesk(QObject):
 
     Signals:
         said(str, str): Something to tell, and its tone.
+        new_task_opened(Path): What was opened is one new task, to be predicted and not to be trained on.
     """
 
     said = Signal(str, str)
+    new_task_opened = Signal(object)
 
     def __init__(self, form: ExperimentForm, jobs: Jobs, window: QWidget) -> None:
         super().__init__(window)
@@ -218,7 +220,10 @@ class DataDesk(QObject):
     def _recognized(self, done: Done) -> None:
         found: Opened | None = done.result
         if found is None or not found.dataset:
-            self.said.emit(found.message if found else done.error, "warn" if found else "bad")
+            if found is not None and found.is_new_task:
+                self.new_task_opened.emit(found.path)
+            else:
+                self.said.emit(found.message if found else done.error, "warn" if found else "bad")
             if self._form.card.shown is not None and not self._jobs.is_busy("look"):
                 self._form.card.show_look(self._form.card.shown)  # in place of how far opening was
             return

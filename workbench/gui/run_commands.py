@@ -11,6 +11,7 @@ from PySide6.QtWidgets import QFileDialog, QWidget
 
 from workbench.experiment.resolve import command_line, to_tables
 from workbench.exports.export import SUFFIX, export_run
+from workbench.gui.actions import RUN_MENU, SEPARATOR
 from workbench.gui.desk import RunDesk
 from workbench.gui.dialogs import Answer, Question
 from workbench.gui.form.form import ExperimentForm
@@ -49,8 +50,7 @@ class RunCommands(QObject):
         """For each command that cannot be given now, why."""
         row = self._desk.model.row(self._desk.focused)
         if row is None:
-            return dict.fromkeys(("resume", "draw", "load_run", "show_folder", "copy_run_command", "export", "delete"),
-                                 "Pick a run in the table first.")
+            return dict.fromkeys((name for name in RUN_MENU if name != SEPARATOR), "Pick a run in the table first.")
         reasons: dict[str, str] = {}
         if row.summary.status in ("running", "paused"):
             reasons |= dict.fromkeys(("resume", "delete"), "The run is being trained.")
@@ -61,7 +61,7 @@ class RunCommands(QObject):
         elif not self._kept(row)[0]:
             reasons["resume"] = "The run has no checkpoint to go on from."
         if not any(self._kept(row)):
-            reasons["export"] = "The run has learned nothing yet."
+            reasons |= dict.fromkeys(("export", "predict"), "The run has learned nothing yet.")
         return reasons
 
     def _kept(self, row: Row) -> tuple[bool, bool]:

@@ -17,7 +17,7 @@ from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QTabWidget,
 
 from workbench import places
 from workbench.gui import settings
-from workbench.gui.actions import MENUS, OPEN_MENU, RUN_MENU, Actions
+from workbench.gui.actions import MENUS, OPEN_MENU, RUN_MENU, SEPARATOR, Actions
 from workbench.gui.icons import app_icon
 from workbench.gui.launcher import LauncherError, add_to_menu
 from workbench.gui.panes import LogPane
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from workbench.gui.desk import RunDesk
     from workbench.gui.form.panel import FormPanel
     from workbench.gui.plots.area import PlotArea
+    from workbench.gui.predict_desk import PredictDesk
     from workbench.gui.preview.desk import PreviewDesk
     from workbench.gui.run_pane import RunPane
     from workbench.gui.training_commands import TrainingCommands
@@ -62,6 +63,7 @@ class MainWindow(QMainWindow):
     plots: PlotArea
     runs: RunPane
     preview: PreviewDesk
+    predicting: PredictDesk
     closing: Closing
     training: TrainingCommands
 
@@ -99,6 +101,7 @@ class MainWindow(QMainWindow):
         from workbench.gui.jobs import Jobs
         from workbench.gui.memory_desk import MemoryDesk
         from workbench.gui.plots.area import PlotArea
+        from workbench.gui.predict_desk import PredictDesk
         from workbench.gui.preview.desk import PreviewDesk
         from workbench.gui.run_commands import RunCommands
         from workbench.gui.run_pane import RunPane
@@ -122,6 +125,7 @@ class MainWindow(QMainWindow):
         self._data = DataDesk(self.panel.form, self._jobs, self)
         self._memory = MemoryDesk(self.panel, self._jobs, self)
         self.preview = PreviewDesk(self.panel.form, self._jobs, theme, self)
+        self.predicting = PredictDesk(self.desk, self._jobs, theme, self)
         self._run_commands = RunCommands(self.desk, self.panel.form, self._jobs, self._place, self)
         self.closing = Closing(self.desk.controller, self)
         self._watchdog = Watchdog(self.desk.controller, self)
@@ -207,7 +211,9 @@ class MainWindow(QMainWindow):
             "copy_command": panel.copy_command, "reset_form": panel.form.reset,
             "dataset_details": self._data.show_details, "resume": commands.resume,
             "draw": self.runs.toggle_focused, "load_run": commands.load_run, "show_folder": commands.show_folder,
-            "copy_run_command": commands.copy_run_command, "export": commands.export, "delete": commands.delete,
+            "copy_run_command": commands.copy_run_command,
+            "predict": self.predicting.ask_for_folder, "export": commands.export,
+            "delete": commands.delete,
             **{f"theme_{pin}": partial(self._pin_theme, pin) for pin in PINS},
             "show_form": self.panel.setVisible, "show_lower": self._lower.setVisible,
             "show_developer": self._developer.setVisible, "go_to_form": self._go_to_form,
@@ -223,7 +229,9 @@ class MainWindow(QMainWindow):
         self.panel.form.help_wanted.connect(self._show_page)
         self.panel.form.card.preview_requested.connect(self.preview.open)
         self.runs.sample_requested.connect(self._data.open_named_sample)
-        for teller in (self._data, self._run_commands, self._files, self.closing, self.training, self._watchdog):
+        self._data.new_task_opened.connect(self.predicting.open_folder)
+        for teller in (self._data, self.predicting, self._run_commands, self._files, self.closing, self.training,
+                       self._watchdog):
             teller.said.connect(self.say)
         self._files.folder_picked.connect(self._runs_folder_picked)
         self.training.changed.connect(self._show_what_can_be_done)
@@ -273,7 +281,7 @@ class MainWindow(QMainWindow):
         self.actions_["pause"].setText("Go on" if controller.is_paused else "Pause")
         impossible = self._run_commands.possible()
         for name in RUN_MENU:
-            if name != "-":
+            if name != SEPARATOR:
                 self.actions_.allow(name, impossible.get(name, ""))
 
     def say(self, text: str, tone: str = "") -> None:
@@ -341,6 +349,7 @@ class MainWindow(QMainWindow):
         self.desk.model.set_theme(theme)
         self.log.set_theme(theme)
         self.preview.set_theme(theme)
+        self.predicting.set_theme(theme)
         self._status.set_theme(theme)
         self._developer.set_theme(theme)
         self._draw_for(theme)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -179,6 +178,11 @@ class Opened:
     message: str
     report: dict[str, Any]
 
+    @property
+    def is_new_task(self) -> bool:
+        """Whether it is one new task, to be predicted and not to be trained on."""
+        return bool(self.report["form"] == NEW_TASK)
+
 
 def open_data(path: Path, task: Mapping[str, int] | None = None) -> Opened:
     """Find the dataset that a file or folder is to be read with.
@@ -193,8 +197,7 @@ def open_data(path: Path, task: Mapping[str, int] | None = None) -> Opened:
     report = check_data(path, task)
     form, dataset = report["form"], report["dataset"]
     if form == NEW_TASK:
-        message = (f"{path} is a single new task, which is not enough to train on; to predict with a run, call "
-                   f"“workbench adapt RUN {shlex.quote(str(path))}” with its name in a terminal")
+        message = f"{path} is a single new task, which is to be predicted and not to be trained on"
     elif not dataset or form == UNKNOWN:
         message = f"{path} was not recognized" + (f": {report['problems'][0]}" if not dataset else "")
     else:

@@ -15,7 +15,12 @@ _NAMED = 20
 
 def plural(noun: str) -> str:
     """Several of them; one series and several are called alike."""
-    return noun if noun.endswith("s") else f"{noun}s"
+    return f"{noun}es" if noun.endswith("ss") else noun if noun.endswith("s") else f"{noun}s"
+
+
+def counted(count: int, noun: str) -> str:
+    """1 class, 2,000 rows: a number of things."""
+    return f"{count:,} {noun if count == 1 else plural(noun)}"
 
 
 def listed(names: Sequence[str], most: int) -> str:

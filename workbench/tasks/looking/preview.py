@@ -14,7 +14,7 @@ from torch import Tensor
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import find
-from workbench.tasks.base import SPLIT_NAMES, Count, Description, Floor, Overview, Spec, Task, TaskSource
+from workbench.tasks.base import SPLIT_NAMES, Count, Description, Floor, NewTask, Overview, Spec, Task, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
 from workbench.tasks.looking.recognizer import recognize_data
@@ -260,17 +260,27 @@ def _scaled(spec: Spec, raw: Tensor) -> NDArray[Any] | None:
     return np.asarray(((raw.cpu() - mean) / deviation).numpy())
 
 
-def _raw(source: TaskSource, inputs: Tensor) -> Tensor:
+def _raw(spec: Spec, kind: ExampleKind, inputs: Tensor) -> Tensor:
     """What inputs [n, *input_shape] of a task were before they were normalized; pixels in uint8."""
-    mean, deviation = _along(source.spec)
+    mean, deviation = _along(spec)
     raw = inputs.cpu() * deviation + mean
-    return (255 * raw).round().clamp(0, 255).to(torch.uint8) if _kind(source) == "picture" else raw
+    return (255 * raw).round().clamp(0, 255).to(torch.uint8) if kind == "picture" else raw
 
 
 def _points(spec: Spec, inputs: Tensor, targets: Tensor) -> NDArray[np.float32]:
     """Points [n, 2] of a function of one input."""
     mean, deviation = _along(spec)
     return np.asarray(torch.cat([inputs.cpu() * deviation + mean, targets.cpu()], 1).float().numpy())
+
+
+def query_pictures(task: NewTask, spec: Spec) -> tuple[Example, ...]:
+    """What a new task asks about, where it can be drawn as pictures, spectrograms or series; else nothing."""
+    if spec.input_kind == "vector":
+        return ()
+    kind: ExampleKind = ("series" if spec.input_kind == "series" else
+                         "picture" if spec.raw.startswith("pixels") else "spectrogram")
+    return tuple(_example(kind, one, file=name, label="")
+                 for one, name in zip(_raw(spec, kind, task.query_inputs), task.query_names, strict=True))
 
 
 # Whole tasks
@@ -309,7 +319,7 @@ def _task_examples(source: TaskSource, task: Task, said: Description) -> tuple[l
     kind, text_of = _kind(source), _texts(source)
     shown = []
     for part, files in zip(task, (said.support_files, said.query_files), strict=True):
-        raw = _raw(source, part.inputs)
+        raw = _raw(source.spec, kind, part.inputs)
         normalized = part.inputs.cpu().numpy()
         names = _names(source.spec, said, part.targets)
         found = []

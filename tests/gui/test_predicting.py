@@ -1,0 +1,139 @@
+"""A new task, opened or dropped, that a run's learner predicts in the window."""
+
+from __future__ import annotations
+
+import csv
+import shutil
+from pathlib import Path
+
+import pytest
+from pytestqt.qtbot import QtBot
+
+from tests.gui.helpers import SECONDS, OpenWindow, press
+from tests.gui.test_preview import drop, said
+from workbench.experiment.resolve import resolve
+from workbench.exports.learner import of_run
+from workbench.exports.predictions import predict_folder
+from workbench.gui.predict_dialog import PredictDialog
+from workbench.gui.theme import DARK
+from workbench.gui.window import MainWindow
+from workbench.places import sample_tasks
+from workbench.runs.recording import recorded
+from workbench.runs.store import Run, RunStore
+
+NEW = sample_tasks() / "new_shapes"
+ON_SHAPES = {"dataset": {"name": "image_folder", "path": str(sample_tasks() / "shapes")},
+             "backbone": {"name": "conv4", "filters": 4}, "algorithm": {"name": "protonet"},
+             "training": {"iterations": 2, "meta_batch": 1, "validation_tasks": 2, "executor": "vectorized"},
+             "evaluation": {"tasks": 2, "probe_tasks": 1}}
+
+
+@pytest.fixture
+def run(runs_folder: Path) -> Run:
+    """A run that was trained for a moment."""
+    made = RunStore(runs_folder).create(resolve(ON_SHAPES))
+    for _ in recorded(made):
+        pass
+    return made
+
+
+def shown(qtbot: QtBot, window: MainWindow) -> PredictDialog:
+    """The predictions, ready."""
+    qtbot.waitUntil(lambda: window.predicting.dialog is not None and not window._jobs.is_busy("predict"),
+                    timeout=SECONDS)
+    assert window.predicting.dialog is not None
+    return window.predicting.dialog
+
+
+def test_a_new_task_that_is_dropped_is_predicted_and_saved(
+        qtbot: QtBot, run: Run, open_window: OpenWindow, tmp_path: Path) -> None:
+    window = open_window()
+    before = window.panel.form.draft.values()
+    drop(window, NEW)
+    dialog = shown(qtbot, window)
+    expected = predict_folder(of_run(run), NEW)
+    table = dialog.table
+    assert [table.item(row, 0).text() for row in range(table.rowCount())] == list(expected.names)
+    assert [table.item(row, 1).text() for row in range(table.rowCount())] == expected.labels
+    assert table.item(0, 2).text() == f"{100 * expected.outputs[0].max():.1f} %"
+    assert not any(table.item(row, 0).icon().isNull() for row in range(table.rowCount()))
+    assert said(dialog, "predict.facts") == ("10 predictions, after adapting to 15 labelled examples of 5 classes "
+                                             "(key, ladder, mushroom, sun, wave).")
+    window.predicting.save_to(tmp_path / "said.csv")
+    qtbot.waitUntil(lambda: said(dialog, "predict.saved") == f"Saved as {tmp_path / 'said.csv'}", timeout=SECONDS)
+    with (tmp_path / "said.csv").open(encoding="utf-8-sig", newline="") as file:
+        assert [row["predicted"] for row in csv.DictReader(file)] == expected.labels
+    assert window.panel.form.draft.values() == before
+    dialog.close()
+
+
+def test_a_file_of_other_contents_is_not_overwritten(
+        qtbot: QtBot, run: Run, open_window: OpenWindow, tmp_path: Path) -> None:
+    window = open_window()
+    window.predicting.open_folder(NEW, run.id)
+    dialog = shown(qtbot, window)
+    (tmp_path / "notes.csv").write_text("my notes", encoding="utf8")
+    window.predicting.save_to(tmp_path / "notes.csv")
+    qtbot.waitUntil(lambda: "so it is not overwritten" in said(dialog, "predict.saved"), timeout=SECONDS)
+    assert (tmp_path / "notes.csv").read_text(encoding="utf8") == "my notes"
+    dialog.close()
+
+
+def test_another_run_is_picked_and_one_that_does_not_fit_says_why(
+        qtbot: QtBot, run: Run, open_window: OpenWindow, runs_folder: Path, tmp_path: Path) -> None:
+    other = RunStore(runs_folder).create(resolve({**ON_SHAPES, "algorithm": {"name": "maml"}}))
+    for _ in recorded(other):
+        pass
+    three = tmp_path / "three"
+    shutil.copytree(NEW, three)
+    for name in ("key", "ladder"):
+        shutil.rmtree(three / name)
+    window = open_window()
+    window.predicting.open_folder(three, run.id)
+    dialog = shown(qtbot, window)
+    assert "of 3 classes" in said(dialog, "predict.facts")
+    assert {dialog.runs.itemText(row) for row in range(dialog.runs.count())} == {run.id, other.id}
+    dialog.runs.setCurrentText(other.id)
+    dialog.runs.activated.emit(dialog.runs.currentIndex())
+    shown(qtbot, window)
+    assert f"{other.id} tells 5 classes apart and {three} has 3" in dialog._note.words
+    assert not dialog.save.isEnabled()
+    dialog.close()
+
+
+def test_a_new_task_with_nothing_trained_says_what_comes_first(qtbot: QtBot, window: MainWindow) -> None:
+    drop(window, NEW)
+    qtbot.waitUntil(lambda: "Train on a folder of many such tasks" in window.log.text(), timeout=SECONDS)
+    assert window.predicting.dialog is None
+    assert not window.actions_["predict"].isEnabled()
+
+
+def test_values_are_predicted_in_the_unit_of_the_table(
+        qtbot: QtBot, runs_folder: Path, open_window: OpenWindow) -> None:
+    made = RunStore(runs_folder).create(resolve({
+        "dataset": {"name": "task_tables", "path": str(sample_tasks() / "machines"), "task": "machine"},
+        "backbone": {"name": "mlp", "widths": [8]}, "algorithm": {"name": "ridge"},
+        "training": {"iterations": 2, "meta_batch": 1, "validation_tasks": 2}, "evaluation": {"tasks": 2}}))
+    for _ in recorded(made):
+        pass
+    window = open_window()
+    window.predicting.open_folder(sample_tasks() / "new_machine", made.id)
+    dialog = shown(qtbot, window)
+    assert dialog.predictions is not None
+    last = dialog.table.columnCount() - 1
+    assert dialog.table.horizontalHeaderItem(last).text() == "Value"
+    assert float(dialog.table.item(0, last).text()) == pytest.approx(dialog.predictions.outputs[0, 0], rel=1e-5)
+    window._set_theme(DARK)
+    dialog.close()
+
+
+def test_the_menu_predicts_with_the_run_that_is_looked_at(
+        qtbot: QtBot, run: Run, open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch) -> None:
+    window = open_window()
+    window.runs.focus(run.id)
+    monkeypatch.setattr("workbench.gui.predict_desk.QFileDialog.getExistingDirectory", lambda *_: str(NEW))
+    window.actions_["predict"].trigger()
+    dialog = shown(qtbot, window)
+    assert dialog.runs.currentText() == run.id
+    press(dialog, "predict.close")
+    assert window.predicting.dialog is None

@@ -1,0 +1,154 @@
+"""Puts what was trained to use: picks a folder of a new task, has it predicted beside the window, saves the table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+
+from PySide6.QtCore import QObject, Signal, Slot
+from PySide6.QtWidgets import QFileDialog, QWidget
+
+from workbench.exports.learner import of_run
+from workbench.exports.predictions import USUAL_NAME, Predictions, fitting_task, predict, write_predictions
+from workbench.gui.desk import RunDesk
+from workbench.gui.form.scan import is_ink
+from workbench.gui.jobs import Done, Jobs
+from workbench.gui.predict_dialog import PredictDialog
+from workbench.gui.theme import Theme
+from workbench.runs.store import Run
+from workbench.tasks.looking.preview import Example, query_pictures
+
+_PREDICT, _SAVE = "predict", "save predictions"
+
+
+@dataclass(frozen=True)
+class Predicted:
+    """Predictions, and a picture of each query or none at all."""
+
+    predictions: Predictions
+    pictures: tuple[Example, ...]
+
+
+def predicted(run: Run, folder: Path) -> Predicted:
+    """Adapt the best learner of a run to a folder of a new task.
+
+    Raises:
+        RunFileError, DataError, LearnerError: As `of_run` and `predict_folder` do.
+    """
+    learner = of_run(run).on_this_machine()
+    spec, task = fitting_task(learner, folder)
+    return Predicted(predict(learner, spec, task), query_pictures(task, spec))
+
+
+class PredictDesk(QObject):
+    """Keeps the predictions true while they are open.
+
+    Attributes:
+        dialog: What shows them; None while it is closed.
+
+    Signals:
+        said(str, str): Something to tell, and its tone.
+    """
+
+    said = Signal(str, str)
+
+    def __init__(self, desk: RunDesk, jobs: Jobs, theme: Theme, window: QWidget) -> None:
+        super().__init__(window)
+        self._desk, self._jobs, self._theme, self._window = desk, jobs, theme, window
+        self.dialog: PredictDialog | None = None
+        self._folder = Path()
+        self._run_id = ""
+        jobs.job_ended.connect(self._job_ended)
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours."""
+        self._theme = theme
+        if self.dialog is not None:
+            self.dialog.set_theme(theme)
+
+    def _able(self) -> list[str]:
+        """The runs that have learned something, the newest first."""
+        return [row.run.id for row in self._desk.model.rows() if row.run.best.exists()]
+
+    @Slot()
+    def ask_for_folder(self) -> None:
+        """Let the person pick the folder of a new task, for the run that is looked at."""
+        begin = str(self._folder if self._folder.name else Path.home())
+        folder = QFileDialog.getExistingDirectory(self._window, "Open a new task", begin)
+        if folder:
+            run_id = self._run_id if self.dialog is not None else ""
+            self.open_folder(Path(folder), run_id)
+
+    def open_folder(self, folder: Path, run_id: str = "") -> None:
+        """Predict a new task with a run; without one by the run that is looked at, or by the newest that can."""
+        able = self._able()
+        if not able:
+            self.said.emit(f"{folder} is a single new task, which is not enough to train on. Train on a folder of many "
+                           "such tasks or classes first; then “Run ▸ Predict a new task…” predicts it", "warn")
+            return
+        wanted = run_id or self._desk.focused
+        self._folder = folder
+        self._predict(wanted if wanted in able else able[0])
+
+    @Slot(str)
+    def _predict(self, run_id: str) -> None:
+        row = self._desk.model.row(run_id)
+        if row is None:  # it was deleted while the window was open
+            return
+        self._run_id = run_id
+        self._show().show_busy(run_id, self._able(), self._folder)
+        self._jobs.start(_PREDICT, partial(predicted, row.run, self._folder))
+
+    def _show(self) -> PredictDialog:
+        """The window, in front."""
+        if self.dialog is None:
+            self.dialog = PredictDialog(self._theme, self._window)
+            self.dialog.run_picked.connect(self._predict)
+            self.dialog.folder_wanted.connect(self.ask_for_folder)
+            self.dialog.saving_wanted.connect(self._ask_for_file)
+            self.dialog.finished.connect(self._closed)
+        self.dialog.show()
+        self.dialog.raise_()
+        self.dialog.activateWindow()
+        return self.dialog
+
+    @Slot()
+    def _ask_for_file(self) -> None:
+        """Let the person say where the table goes; beside the pictures where nothing else is said."""
+        name, _ = QFileDialog.getSaveFileName(self._window, "Save predictions", str(self._folder / USUAL_NAME),
+                                              "Tables (*.csv)")
+        if name:
+            self.save_to(Path(name))
+
+    def save_to(self, path: Path) -> None:
+        """Save what is shown as this file."""
+        if self.dialog is not None and self.dialog.predictions is not None:
+            self._jobs.start(_SAVE, partial(_saved, self.dialog.predictions, path))
+
+    @Slot(object)
+    def _job_ended(self, done: Done) -> None:
+        if self.dialog is None or done.key not in (_PREDICT, _SAVE):
+            return
+        if done.key == _SAVE and done.error:
+            self.dialog.show_unsaved(done.error)
+        elif done.key == _SAVE:
+            self.dialog.show_saved(done.result)
+            self.said.emit(f"The predictions are in {done.result}", "muted")
+        elif done.error:
+            self.dialog.show_failure(done.error)
+        else:
+            found: Predicted = done.result
+            pictures = tuple(one.values.transpose(1, 2, 0) for one in found.pictures if one.kind == "picture")
+            self.dialog.show_predictions(found.predictions, found.pictures,
+                                         is_ink=bool(pictures) and is_ink(pictures))
+
+    @Slot()
+    def _closed(self) -> None:
+        self._jobs.forget(_PREDICT)
+        self.dialog = None
+
+
+def _saved(predictions: Predictions, path: Path) -> Path:
+    write_predictions(predictions, path)
+    return path

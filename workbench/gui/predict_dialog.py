@@ -1,0 +1,243 @@
+"""The window that shows what a learner predicts of a new task."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from PySide6.QtCore import QRect, QSize, Qt, Signal, Slot
+from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtWidgets import (
+    QAbstractItemView,
+    QDialog,
+    QHBoxLayout,
+    QLabel,
+    QPushButton,
+    QStackedLayout,
+    QTableWidget,
+    QTableWidgetItem,
+    QVBoxLayout,
+    QWidget,
+)
+
+from workbench.exports.predictions import Predictions
+from workbench.gui.combos import ElidedCombo
+from workbench.gui.plots.style import font, sheet
+from workbench.gui.plots.widgets import EmptyNote, named
+from workbench.gui.preview.drawing import Painter
+from workbench.gui.style import set_tone
+from workbench.gui.theme import Theme
+from workbench.tasks.looking.preview import Example
+
+_SIZE = QSize(820, 620)
+_PICTURE = 44
+_WIDEST_COLUMN = 320
+
+
+class PredictDialog(QDialog):
+    """Shows predictions, each beside what it was made of.
+
+    Attributes:
+        predictions: What is shown; None while there is nothing.
+
+    Signals:
+        run_picked(str): Predictions of another run are wanted.
+        folder_wanted(): Another new task is to be picked.
+        saving_wanted(): The predictions are to be saved.
+    """
+
+    run_picked = Signal(str)
+    folder_wanted = Signal()
+    saving_wanted = Signal()
+
+    def __init__(self, theme: Theme, parent: QWidget) -> None:
+        super().__init__(parent)
+        self.setObjectName("predict")
+        self.setWindowTitle("Predict a new task")
+        self.setWindowFlag(Qt.WindowType.WindowMaximizeButtonHint)
+        self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
+        self.resize(_SIZE)
+        self.predictions: Predictions | None = None
+        self._pictures: tuple[Example, ...] = ()
+        self._is_ink = False
+        self._theme = theme
+        self.runs = named(ElidedCombo(), "predict.run", "Run", "The run whose learner predicts.")
+        self.runs.setMinimumWidth(240)
+        self._folder = _label("predict.folder", "muted")
+        self._facts = _label("predict.facts", "")
+        self._notices = _label("predict.notices", "warn")
+        self._saved = _label("predict.saved", "good")
+        self.table = named(QTableWidget(), "predict.table", "Predictions", "What is predicted, one a line.")
+        self._note = EmptyNote()
+        self.save = named(QPushButton("Save as CSV…"), "predict.save", "", "Keep every prediction as a table.")
+        self._lay_out()
+        self.set_theme(theme)
+
+    def _lay_out(self) -> None:
+        self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
+        self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
+        self.table.setShowGrid(False)
+        self.table.setTabKeyNavigation(False)
+        self.table.verticalHeader().hide()
+        self.table.horizontalHeader().setHighlightSections(False)
+        other = named(QPushButton("Another folder…"), "predict.other", "", "Predict another new task.")
+        close = named(QPushButton("Close"), "predict.close", "", "Close this window (Escape).")
+        for button, clicked in ((other, self.folder_wanted), (self.save, self.saving_wanted), (close, None)):
+            button.setAutoDefault(False)
+            button.clicked.connect(clicked or self.reject)
+        self.runs.activated.connect(self._pick)
+        picked = QHBoxLayout()
+        label = QLabel("Run")
+        label.setBuddy(self.runs)
+        for one, stretch in ((label, 0), (self.runs, 0), (self._folder, 1), (other, 0)):
+            picked.addWidget(one, stretch)
+        picked.setSpacing(10)
+        head = QVBoxLayout()
+        head.setContentsMargins(20, 16, 20, 8)
+        head.setSpacing(7)
+        head.addLayout(picked)
+        head.addWidget(self._facts)
+        head.addWidget(self._notices)
+        self._stack = QStackedLayout()
+        self._stack.setContentsMargins(12, 0, 12, 0)
+        self._stack.addWidget(self._note)
+        self._stack.addWidget(self.table)
+        foot = QHBoxLayout()
+        foot.setContentsMargins(20, 8, 16, 12)
+        foot.setSpacing(8)
+        foot.addWidget(self._saved, 1)
+        foot.addWidget(self.save)
+        foot.addWidget(close)
+        column = QVBoxLayout(self)
+        column.setContentsMargins(0, 0, 0, 0)
+        column.setSpacing(0)
+        column.addLayout(head)
+        column.addLayout(self._stack, 1)
+        column.addLayout(foot)
+        self.runs.setFocus()
+
+    def set_theme(self, theme: Theme) -> None:
+        """Take other colours."""
+        self._theme = theme
+        self.setStyleSheet(sheet(theme))
+        if self._pictures:
+            self._draw()
+
+    # What is shown
+
+    def show_busy(self, run_id: str, run_ids: Sequence[str], folder: Path) -> None:
+        """Say whose learner adapts, to what, and which others there are."""
+        self.runs.clear()
+        self.runs.addItems(list(run_ids))
+        self.runs.setCurrentText(run_id)
+        self._folder.setText(folder.name)
+        self._folder.setToolTip(str(folder))
+        self._show_note(f"Adapting to {folder.name} …", "")
+
+    def show_failure(self, reason: str) -> None:
+        """Say why nothing can be predicted."""
+        self._show_note(reason, "This run cannot predict it:")
+
+    def _show_note(self, text: str, facts: str) -> None:
+        self.predictions, self._pictures = None, ()
+        self._say(facts=facts)
+        self._note.say(text)
+        self._stack.setCurrentWidget(self._note)
+        self.save.setEnabled(False)
+
+    def _say(self, facts: str = "", notices: str = "", saved: str = "") -> None:
+        for label, text in ((self._facts, facts), (self._notices, notices), (self._saved, saved)):
+            label.setText(text)
+        self._facts.setVisible(bool(facts))
+        self._notices.setVisible(bool(notices))
+
+    def show_predictions(self, predictions: Predictions, pictures: Sequence[Example], *, is_ink: bool) -> None:
+        """Show predictions, with a picture of each query or none at all."""
+        self.predictions, self._pictures, self._is_ink = predictions, tuple(pictures), is_ink
+        self._say(predictions.about, "\n".join(predictions.notices))
+        self._fill(predictions)
+        self._draw()
+        self.table.resizeColumnsToContents()
+        for column in range(self.table.columnCount()):
+            self.table.setColumnWidth(column, min(self.table.columnWidth(column) + 12, _WIDEST_COLUMN))
+        self._stack.setCurrentWidget(self.table)
+        self.save.setEnabled(True)
+
+    def show_saved(self, path: Path) -> None:
+        """Say where the predictions are."""
+        set_tone(self._saved, "good")
+        self._saved.setText(f"Saved as {path}")
+
+    def show_unsaved(self, reason: str) -> None:
+        """Say why the predictions could not be saved."""
+        set_tone(self._saved, "bad")
+        self._saved.setText(reason)
+
+    def _fill(self, predictions: Predictions) -> None:
+        table, columns, words = self.table, predictions.columns, _in_words(predictions)
+        texts = _texts(predictions)
+        table.clear()
+        table.setRowCount(len(words))
+        table.setColumnCount(len(columns))
+        for column, title in enumerate(columns):
+            # The names of classes stay as they are; the other titles are words.
+            is_name = bool(predictions.class_names) and column > texts
+            head = QTableWidgetItem(title if is_name else f"{title[:1].upper()}{title[1:]}")
+            head.setTextAlignment(_aligned(is_number=column >= texts))
+            table.setHorizontalHeaderItem(column, head)
+        for row, cells in enumerate(words):
+            for column, cell in enumerate(cells):
+                item = QTableWidgetItem(cell)
+                item.setToolTip(cell)
+                item.setTextAlignment(_aligned(is_number=column >= texts))
+                if column == texts - 1 and predictions.class_names:
+                    item.setFont(font(is_bold=True))
+                table.setItem(row, column, item)
+
+    def _draw(self) -> None:
+        """Put the picture of each query before its name."""
+        side = _PICTURE if self._pictures else 0
+        self.table.setIconSize(QSize(side, side))
+        self.table.verticalHeader().setDefaultSectionSize(max(side + 8, self.table.fontMetrics().height() + 12))
+        painter = Painter(self._theme, is_ink=self._is_ink)
+        for row, one in enumerate(self._pictures):
+            if (item := self.table.item(row, 0)) is not None:
+                item.setIcon(QIcon(_drawn(painter, one, self.devicePixelRatioF())))
+
+    @Slot()
+    def _pick(self) -> None:
+        self.run_picked.emit(self.runs.currentText())
+
+
+def _texts(predictions: Predictions) -> int:
+    """Columns before those of numbers."""
+    return len(predictions.columns) - int(predictions.outputs.shape[1]) - bool(predictions.class_names)
+
+
+def _in_words(predictions: Predictions) -> list[list[str]]:
+    """The rows, with probabilities in percent."""
+    texts = _texts(predictions)
+    scale, form = (100, "{:.1f} %") if predictions.class_names else (1, "{:.6g}")
+    return [[*row[:texts], *(form.format(scale * float(cell)) for cell in row[texts:])] for row in predictions.rows()]
+
+
+def _aligned(*, is_number: bool) -> Qt.AlignmentFlag:
+    return Qt.AlignmentFlag.AlignVCenter | (Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag.AlignLeft)
+
+
+def _drawn(painter: Painter, example: Example, density: float) -> QPixmap:
+    pixmap = QPixmap(QSize(_PICTURE, _PICTURE) * density)
+    pixmap.setDevicePixelRatio(density)
+    pixmap.fill(QColor(painter.theme.canvas))
+    on = QPainter(pixmap)
+    painter.paint(on, QRect(0, 0, _PICTURE, _PICTURE), example)
+    on.end()
+    return pixmap
+
+
+def _label(name: str, tone: str) -> QLabel:
+    made = named(QLabel(), name)
+    made.setWordWrap(True)
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    set_tone(made, tone)
+    return made
