@@ -1,7 +1,9 @@
 """Trains on one sample of every form and adapts to a new task of it: `python -m tests.benchmarks.forms`.
 
 Everything goes through the command line as a person types it: `data check`, `run` with what it proposes, and `adapt` to
-the sample of a new task beside it, or to one that is cut out of the sample itself where there is none.
+the sample of a new task beside it, or to one that is cut out of the sample itself where there is none. With `--window`
+it goes through the window instead: the folder is dropped on it, the method is picked in the form, Start is pressed, the
+new task is dropped, and its predictions are saved. After `--pictures` stands a folder for what was to be seen.
 """
 
 from __future__ import annotations
@@ -14,17 +16,27 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+from tests.benchmarks.offscreen import keep, live_while, offscreen, start
 from tests.cli.terminal import Said, say
+from tests.gui.helpers import drop
 from workbench.places import sample_tasks
+from workbench.tasks.looking.check import check_data
 
-RESULT = Path(__file__).parent / "results" / "forms.md"
+if TYPE_CHECKING:
+    from workbench.gui.window import MainWindow
+
+RESULTS = Path(__file__).parent / "results"
+_BY_COMMANDS = """Made by `python -m tests.benchmarks.forms`: on every sample folder `workbench data check`, a short
+`workbench run` with what that proposes, and `workbench adapt` from this run to a new task, whose predictions are
+counted in the csv."""
+_BY_WINDOW = """Made by `python -m tests.benchmarks.forms --window`: every sample folder was dropped on the window, the
+method picked in the form and Start pressed; then a new task was dropped, and the predictions, which are counted here,
+saved as a csv."""
 _ABOUT = """# A sample of every form, trained and adapted
 
-Made by `python -m tests.benchmarks.forms`: on every sample folder `workbench data check`, a short `workbench run` with
-what that proposes, and `workbench adapt` from this run to a new task, whose predictions are counted in the csv. The
-floor is what the report names as the result to beat; ± is the 95 % interval over the test tasks.
+{} The floor is what the report names as the result to beat; ± is the 95 % interval over the test tasks.
 
 | sample | form | algorithm | floor | result | new task | predictions | seconds |
 |---|---|---|---|---|---|---|---|
@@ -146,25 +158,65 @@ SAMPLES = (
 
 
 def tried(sample: Sample, place: Path) -> Tried:
-    """Check, train and adapt; `place` is an empty folder for the run, the new task and the predictions."""
+    """Check, train and adapt by commands; `place` is an empty folder for the run, the new task and the predictions."""
     folder, runs, started = sample_tasks() / sample.folder, place / "runs", time.perf_counter()
     report = _done(say("data", "check", folder, "--json")).table
     guessed = {f"dataset.{name}": value for name, value in report["settings"].items()} | report["experiment"]
     settings = [f"dataset={report['dataset']}", *(f"{name}={value}" for name, value in guessed.items()),
                 f"algorithm={sample.algorithm}", "evaluation.tasks=200", "training.validation_tasks=50", *sample.more]
     said = _done(say("run", *(word for one in settings for word in ("--set", one)), "--runs", runs, "--json")).table
-    if isinstance(sample.new, str):
-        new = sample_tasks() / sample.new
-    else:
-        new = place / "new"
-        new.mkdir()
-        sample.new(folder, new)
+    new = _new_task(sample, place)
     (run,) = [path.name for path in runs.iterdir() if path.is_dir()]
     to = place / "predictions.csv"
     _done(say("adapt", run, new, "--to", to, "--runs", runs, "--json"))
-    with to.open(encoding="utf-8", newline="") as file:
-        predictions = list(csv.DictReader(file))
-    return Tried(sample, report, said["evaluation"], predictions, time.perf_counter() - started)
+    return Tried(sample, report, said["evaluation"], _read(to), time.perf_counter() - started)
+
+
+def tried_in_window(window: MainWindow, sample: Sample, place: Path, pictures: Path | None = None) -> Tried:
+    """The same in the window; with a folder for pictures, one of the run and one of the predictions in each theme."""
+    folder, started = sample_tasks() / sample.folder, time.perf_counter()
+    drop(window, folder)
+    live_while(lambda: any(window._jobs.is_busy(key) for key in ("recognize", "look")))
+    said = window.panel.form.draft.tables()
+    for dotted in (f"algorithm.name={sample.algorithm}", "evaluation.tasks=200", "training.validation_tasks=50",
+                   *sample.more):
+        name, _, value = dotted.partition("=")
+        table, _, field = name.partition(".")
+        said.setdefault(table, {})[field] = int(value) if value.isdigit() else value
+    start(window, said)
+    live_while(lambda: window.desk.controller.is_training)
+    row = window.desk.model.rows()[0]
+    result = {"mean": row.summary.mean, "ci95": row.summary.ci95}
+    if pictures:
+        keep(window, pictures / sample.folder)
+    new = _new_task(sample, place)
+    drop(window, new)
+    live_while(lambda: window.predicting.dialog is None or window._jobs.is_busy("predict"))
+    dialog = window.predicting.dialog
+    if dialog is None or dialog.predictions is None:
+        raise RuntimeError(f"{new} was not predicted: {window.log.text()}")
+    window.predicting.save_to(place / "predictions.csv")
+    live_while(lambda: not (place / "predictions.csv").exists())
+    if pictures:
+        keep(window, pictures / f"{sample.folder}-predicted", dialog)
+    dialog.close()
+    report = check_data(folder)
+    return Tried(sample, report, result, _read(place / "predictions.csv"), time.perf_counter() - started)
+
+
+def _new_task(sample: Sample, place: Path) -> Path:
+    """The folder of a new task for a sample."""
+    if isinstance(sample.new, str):
+        return sample_tasks() / sample.new
+    new = place / "new"
+    new.mkdir()
+    sample.new(sample_tasks() / sample.folder, new)
+    return new
+
+
+def _read(predictions: Path) -> list[dict[str, str]]:
+    with predictions.open(encoding="utf-8-sig", newline="") as file:
+        return list(csv.DictReader(file))
 
 
 def _done(said: Said) -> Said:
@@ -177,8 +229,14 @@ def main() -> None:
     """Try every sample and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("samples", nargs="*", help="those to try anew; all where none is named")
-    parser.add_argument("--to", type=Path, default=RESULT, help="the file to write")
+    parser.add_argument("--window", action="store_true", help="through the window rather than by commands")
+    parser.add_argument("--pictures", type=Path, help="a folder for pictures of the window")
+    parser.add_argument("--to", type=Path, help="the file to write")
     arguments = parser.parse_args()
+    arguments.to = arguments.to or RESULTS / ("forms_in_window.md" if arguments.window else "forms.md")
+    if arguments.pictures:
+        arguments.pictures.mkdir(parents=True, exist_ok=True)
+    about = _ABOUT.format(_BY_WINDOW if arguments.window else _BY_COMMANDS)
     said = arguments.to.read_text(encoding="utf-8").splitlines() if arguments.to.exists() else []
     names = [sample.folder for sample in SAMPLES]
     rows = {name: line for line in said if (name := line.strip("| ").partition(" ")[0]) in names}
@@ -186,11 +244,15 @@ def main() -> None:
         if arguments.samples and sample.folder not in arguments.samples:
             continue
         with tempfile.TemporaryDirectory() as place:
-            found = tried(sample, Path(place))
+            if arguments.window:
+                with offscreen() as window:
+                    found = tried_in_window(window, sample, Path(place), arguments.pictures)
+            else:
+                found = tried(sample, Path(place))
         rows[sample.folder] = found.row
         print(found.row, "" if found.is_better else "NO BETTER THAN THE FLOOR", flush=True)
         table = [rows[name] for name in names if name in rows]
-        arguments.to.write_text(_ABOUT + "\n".join(table) + "\n", encoding="utf-8")
+        arguments.to.write_text(about + "\n".join(table) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

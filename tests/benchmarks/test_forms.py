@@ -1,4 +1,4 @@
-"""Every form can be trained on from the command line, learns something, and its learner predicts for a new task."""
+"""Every form can be trained on by commands and in the window, learns something, and predicts for a new task."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.benchmarks.forms import SAMPLES, Sample, tried
+from tests.benchmarks.forms import SAMPLES, Sample, tried, tried_in_window
+from tests.benchmarks.offscreen import offscreen
 from workbench.places import sample_tasks
 from workbench.tasks.looking.check import check_data
 
@@ -19,6 +20,14 @@ def test_a_learner_of_the_sample_beats_its_floor_and_predicts_for_a_new_task(sam
     assert found.is_better, found.row
     assert found.predictions
     assert all(all(row.values()) for row in found.predictions)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample.folder)
+def test_the_window_does_the_same(sample: Sample, tmp_path: Path) -> None:
+    with offscreen() as window:
+        found = tried_in_window(window, sample, tmp_path)
+    assert found.is_better, found.row
+    assert found.predictions
 
 
 def test_every_sample_that_is_no_new_task_is_among_them() -> None:

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
+from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
+from PySide6.QtGui import QDropEvent
 from PySide6.QtWidgets import QPushButton, QWidget
 
 from workbench.gui.window import MainWindow
@@ -43,6 +46,16 @@ def fill(window: MainWindow, experiment: dict[str, Any]) -> None:
     """Put an experiment into the form."""
     window.panel.form.take(experiment)
     window.panel.form.check_now()
+
+
+def drop(window: MainWindow, *paths: Path) -> None:
+    """Drop paths on the window."""
+    data = QMimeData()
+    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
+    event = QDropEvent(QPointF(20, 20), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
+                       Qt.KeyboardModifier.NoModifier)
+    window.dropEvent(event)
+    assert event.isAccepted()
 
 
 def status_of(window: MainWindow, run_id: str) -> str:

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 from pytestqt.qtbot import QtBot
 
-from tests.gui.helpers import SECONDS, OpenWindow, press
-from tests.gui.test_preview import drop, said
+from tests.gui.helpers import SECONDS, OpenWindow, drop, press
+from tests.gui.test_preview import said
 from workbench.experiment.resolve import resolve
 from workbench.exports.learner import of_run
 from workbench.exports.predictions import predict_folder

@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QMimeData, QPointF, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtCore import QPointF, Qt
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWidget
 from pytestqt.qtbot import QtBot
 
-from tests.gui.helpers import SECONDS, SHORT, OpenWindow, fill, press
+from tests.gui.helpers import SECONDS, SHORT, OpenWindow, drop, fill, press
 from workbench.gui.actions import OPEN_MENU
 from workbench.gui.preview.chart import CountsChart
 from workbench.gui.preview.dialog import PreviewDialog
@@ -48,16 +48,6 @@ def said(parent: QWidget, name: str) -> str:
     label = parent.findChild(QLabel, name)
     assert label is not None, name
     return "" if label.isHidden() else label.text()
-
-
-def drop(window: MainWindow, *paths: Path) -> None:
-    """Drop paths on the window."""
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path)) for path in paths])
-    event = QDropEvent(QPointF(20, 20), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
-                       Qt.KeyboardModifier.NoModifier)
-    window.dropEvent(event)
-    assert event.isAccepted()
 
 
 def on(dataset: str, **config: Any) -> dict[str, Any]:

@@ -52,7 +52,7 @@ class References:
     def _made(self, reference: Reference, theme: Theme, *, is_log: bool
               ) -> tuple[float, pg.InfiniteLine, pg.TextItem]:
         value = math.log10(max(reference.value, 1e-12)) if is_log else reference.value
-        line = pg.InfiniteLine(pos=value, angle=45 if reference.is_diagonal else 0,
+        line = pg.InfiniteLine(pos=(value, value), angle=45 if reference.is_diagonal else 0,
                                pen=pen(theme.muted, 1, Qt.PenStyle.DashLine))
         line.setZValue(3)
         text = pg.TextItem(reference.label, color=theme.muted, anchor=(1, 1), fill=brush(theme.canvas, LABEL_ALPHA))
