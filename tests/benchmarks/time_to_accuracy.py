@@ -58,8 +58,8 @@ def main() -> int:
     for goal in GOALS:
         one = measured(goal, said.device)
         found.append(one)
-        print(f"{goal.preset}: {100 * one['accuracy']:.1f} ± {100 * one['ci95']:.1f} % over {one['test_tasks']:,} tasks "
-              f"after {one['seconds']:.0f} s (goal: {100 * goal.accuracy:.0f} % in {one['goal']['seconds']} s)"
+        print(f"{goal.preset}: {100 * one['accuracy']:.1f} ± {100 * one['ci95']:.1f} % over {one['test_tasks']:,} "
+              f"tasks after {one['seconds']:.0f} s (goal: {100 * goal.accuracy:.0f} % in {one['goal']['seconds']} s)"
               f"{'' if one['is_reached'] else '  MISSED'}", flush=True)
     known[said.device] = {"machine": about(), "goals": found}
     RESULT.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
