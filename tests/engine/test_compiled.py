@@ -21,8 +21,9 @@ from workbench.engine.compiled import Compiled
 from workbench.engine.compiling import FAILURE, ORDER, Order, flat, main
 from workbench.engine.compiling import difference as relative
 from workbench.engine.control import Control
-from workbench.engine.events import Finished, Noticed, Started
+from workbench.engine.events import Checkpoint, Finished, Noticed, Started, Steps
 from workbench.engine.executors import Gradient
+from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
 
@@ -131,6 +132,36 @@ def test_a_run_that_ends_gives_up_what_is_being_compiled():
     assert isinstance(events[0], Started)
     assert "acceleration" in events[0].why
     assert time.monotonic() - begun < PATIENCE / 4
+
+
+@pytest.mark.slow
+def test_a_run_that_was_taken_over_ends_and_resumes_as_one_that_was_not_to_rounding():
+    # Steps that take long, so that few of them, and little rounding, come before the compiler is done.
+    usual = ["dataset=sinusoids", "task.shots=50", "task.queries=50", "training.meta_batch=400", "device=cpu",
+             "training.schedule=constant", "training.executor=vectorized", "training.validation_tasks=2",
+             "training.validate_every=1000000", "training.checkpoint_every=1000000", "evaluation.tasks=2",
+             "evaluation.probe_tasks=1", "algorithm=maml"]
+
+    def ended(*more: str, control: Control | None = None, state: TrainState | None = None) -> TrainState:
+        kept, taken_over = state, 0
+        for event in train(resolve(with_settings({}, [*usual, *more])), control, state):
+            if isinstance(event, Noticed) and "takes over" in event.message:
+                taken_over = event.step
+            elif isinstance(event, Checkpoint):
+                kept = event.state
+            elif isinstance(event, Steps) and control and taken_over and event.first > taken_over + 10:
+                control.stop()
+        assert kept is not None
+        assert taken_over or not control
+        return kept
+
+    compiled = ended("training.acceleration=compile", "training.iterations=1000000", control=Control())
+    plain = ended(f"training.iterations={compiled.step}")
+    further = f"training.iterations={compiled.step + 10}"
+    resumed, whole = ended("training.acceleration=compile", further, state=compiled), ended(further)
+    for found, wanted in ((compiled, plain), (resumed, whole)):
+        assert found.step == wanted.step
+        assert relative(pytree.tree_leaves(found.meta), pytree.tree_leaves(wanted.meta)) < 1e-3
 
 
 def test_only_the_vectorized_executor_is_accelerated_and_only_a_gpu_captures():
