@@ -139,4 +139,6 @@ def test_gpus_multiply_as_they_are_told_for_as_long_as_a_run_lasts(precision):
     with arithmetic(precision):
         wanted = "tf32" if precision == "tf32" else "ieee"
         assert [place.fp32_precision for place in places] == [wanted, wanted]
+        assert torch.backends.cudnn.deterministic
     assert [place.fp32_precision for place in places] == before
+    assert not torch.backends.cudnn.deterministic

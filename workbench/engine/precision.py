@@ -40,15 +40,18 @@ def check(precision: Precision, device: torch.device) -> None:
 def arithmetic(precision: Precision) -> Iterator[None]:
     """A block in which NVIDIA GPUs multiply float32 as they are told, and as before after it.
 
-    Left alone, torch would let cuDNN's convolutions take TF32.
+    Left alone, torch would let cuDNN's convolutions take TF32, and ways whose sums differ from one time to the next, so
+    that a resumed run would not equal one that was never stopped.
     """
     places: tuple[Any, ...] = tuple(
         attrgetter(name)(torch.backends) for name in ("cuda.matmul", "cudnn.conv", "cudnn.rnn"))
     before = [place.fp32_precision for place in places]
+    was_deterministic, torch.backends.cudnn.deterministic = torch.backends.cudnn.deterministic, True
     for place in places:
         place.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     try:
         yield
     finally:
+        torch.backends.cudnn.deterministic = was_deterministic
         for place, was in zip(places, before, strict=True):
             place.fp32_precision = was
