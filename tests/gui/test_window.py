@@ -12,12 +12,24 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from PySide6.QtCore import QEvent, QMimeData, QObject, QPoint, QPointF, QRect, QStandardPaths, Qt, QUrl
-from PySide6.QtGui import QDropEvent, QGuiApplication
+from PySide6.QtCore import QEvent, QObject, QPoint, QRect, QStandardPaths
+from PySide6.QtGui import QGuiApplication
 from PySide6.QtWidgets import QApplication, QDialog, QLabel, QMenu, QPlainTextEdit, QWidget
 from pytestqt.qtbot import QtBot
 
-from tests.gui.helpers import ENDLESS, SECONDS, SHORT, OpenWindow, fill, has_stepped, is_idle, press, status_of, tables
+from tests.gui.helpers import (
+    ENDLESS,
+    SECONDS,
+    SHORT,
+    OpenWindow,
+    drop,
+    fill,
+    has_stepped,
+    is_idle,
+    press,
+    status_of,
+    tables,
+)
 from tests.gui.plots.histories import started
 from workbench.experiment.resolve import resolve, to_toml
 from workbench.gui import settings
@@ -46,16 +58,6 @@ def question(window: MainWindow, name: str = "closeQuestion") -> QDialog:
     found = window.findChild(QDialog, name)
     assert found is not None
     return found
-
-
-def drop(window: MainWindow, path: Path) -> None:
-    """Drop a path on the window."""
-    data = QMimeData()
-    data.setUrls([QUrl.fromLocalFile(str(path))])
-    event = QDropEvent(QPointF(20, 20), Qt.DropAction.CopyAction, data, Qt.MouseButton.LeftButton,
-                       Qt.KeyboardModifier.NoModifier)
-    window.dropEvent(event)
-    assert event.isAccepted()
 
 
 @pytest.fixture

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from PySide6.QtCore import QByteArray, QPoint, QSize, Qt, QTimer, Signal, Slot
-from PySide6.QtGui import QCloseEvent, QDragEnterEvent, QDragLeaveEvent, QDropEvent
-from PySide6.QtWidgets import QLabel, QMainWindow, QMenu, QSplitter, QTabWidget, QToolTip, QVBoxLayout, QWidget
+from PySide6.QtGui import QCloseEvent
+from PySide6.QtWidgets import QMainWindow, QMenu, QSplitter, QTabWidget, QToolTip, QVBoxLayout, QWidget
 
 from workbench import places
 from workbench.gui import settings
@@ -35,8 +35,6 @@ if TYPE_CHECKING:
     from workbench.gui.preview.desk import PreviewDesk
     from workbench.gui.run_pane import RunPane
     from workbench.gui.training_commands import TrainingCommands
-
-DATASET_TOML = "dataset.toml"
 
 
 class MainWindow(QMainWindow):
@@ -96,6 +94,7 @@ class MainWindow(QMainWindow):
         from workbench.gui.data_desk import DataDesk
         from workbench.gui.desk import RunDesk
         from workbench.gui.developer_panel import DeveloperPanel
+        from workbench.gui.dropping import DropTarget
         from workbench.gui.file_commands import FileCommands
         from workbench.gui.form.panel import FormPanel
         from workbench.gui.jobs import Jobs
@@ -119,7 +118,7 @@ class MainWindow(QMainWindow):
         self.log = LogPane(theme)
         self._developer = DeveloperPanel(theme, self)
         self._status = StatusBar(theme, self)
-        self._drop_hint = QLabel(self)
+        self._drops = DropTarget(self)
         self._lay_out()
         self._place = SavingPlace(self._settings.saving_folder, self)
         self._data = DataDesk(self.panel.form, self._jobs, self)
@@ -138,7 +137,6 @@ class MainWindow(QMainWindow):
         self._connect()
         self._draw_for(theme)
         self._restore()
-        self.setAcceptDrops(True)
         self.is_furnished = True
         self._ticker.start()
 
@@ -185,9 +183,6 @@ class MainWindow(QMainWindow):
         self.addDockWidget(Qt.DockWidgetArea.RightDockWidgetArea, self._developer)
         self._developer.hide()
         self.setStatusBar(self._status)
-        self._drop_hint.setAlignment(Qt.AlignmentFlag.AlignCenter)
-        self._drop_hint.setAttribute(Qt.WidgetAttribute.WA_TransparentForMouseEvents)
-        self._drop_hint.hide()
         self._reset_layout()
 
     @Slot()
@@ -228,6 +223,8 @@ class MainWindow(QMainWindow):
         self.panel.form.noted.connect(self._tell)
         self.panel.form.help_wanted.connect(self._show_page)
         self.panel.form.card.preview_requested.connect(self.preview.open)
+        self._drops.data_dropped.connect(self._data.open_path)
+        self._drops.experiment_dropped.connect(self._files.open_experiment)
         self.runs.sample_requested.connect(self._data.open_named_sample)
         self._data.new_task_opened.connect(self.predicting.open_folder)
         for teller in (self._data, self.predicting, self._run_commands, self._files, self.closing, self.training,
@@ -357,8 +354,7 @@ class MainWindow(QMainWindow):
     def _draw_for(self, theme: Theme) -> None:
         """What the window itself draws."""
         self.actions_.set_theme(theme)
-        self._drop_hint.setStyleSheet(f"background: {theme.panel}; color: {theme.accent}; font-weight: 600; "
-                                      f"border: 2px dashed {theme.accent}; border-radius: 8px;")
+        self._drops.set_theme(theme)
 
     @Slot()
     def _go_to_form(self) -> None:
@@ -393,36 +389,6 @@ class MainWindow(QMainWindow):
         from workbench.gui.dialogs import AboutDialog
 
         AboutDialog(self).open()
-
-    # Dropping
-
-    def dragEnterEvent(self, event: QDragEnterEvent) -> None:
-        """Show that data or an experiment may be dropped."""
-        path = _dropped(event)
-        if path is not None:
-            event.acceptProposedAction()
-            self._drop_hint.setText("Drop it to fill the form with the experiment" if _is_experiment(path) else
-                                    "Drop it to train on its tasks")
-            self._drop_hint.setGeometry(self.rect().adjusted(12, 12, -12, -12))
-            self._drop_hint.raise_()
-            self._drop_hint.show()
-
-    def dragLeaveEvent(self, event: QDragLeaveEvent) -> None:
-        """Put the hint away."""
-        self._drop_hint.hide()
-        super().dragLeaveEvent(event)
-
-    def dropEvent(self, event: QDropEvent) -> None:
-        """Open what was dropped."""
-        self._drop_hint.hide()
-        path = _dropped(event)
-        if path is None:
-            return
-        event.acceptProposedAction()
-        if _is_experiment(path):
-            self._files.open_experiment(path)
-        else:
-            self._data.open_path(path)
 
     # What is remembered, and the end
 
@@ -491,17 +457,6 @@ class MainWindow(QMainWindow):
         self._jobs.close()
         self.hide()
         self.left.emit()
-
-
-def _dropped(event: QDropEvent) -> Path | None:
-    """The folder or file that is dropped, the folder where it is what says how to read one; None for anything else."""
-    paths = [Path(url.toLocalFile()) for url in event.mimeData().urls() if url.isLocalFile()]
-    return next((path.parent if path.name == DATASET_TOML else path for path in paths if path.exists()), None)
-
-
-def _is_experiment(path: Path) -> bool:
-    """Whether a file that is dropped is an experiment rather than data."""
-    return path.suffix == ".toml" and path.is_file()
 
 
 def _text(state: QByteArray) -> str:
