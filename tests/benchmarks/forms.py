@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.offscreen import keep, live_while, offscreen, start
+from tests.benchmarks.offscreen import keep, live_while, offscreen
 from tests.cli.terminal import Said, say
 from tests.gui.helpers import drop
 from workbench.places import sample_tasks
@@ -177,13 +177,13 @@ def tried_in_window(window: MainWindow, sample: Sample, place: Path, pictures: P
     folder, started = sample_tasks() / sample.folder, time.perf_counter()
     drop(window, folder)
     live_while(lambda: any(window._jobs.is_busy(key) for key in ("recognize", "look")))
-    said = window.panel.form.draft.tables()
-    for dotted in (f"algorithm.name={sample.algorithm}", "evaluation.tasks=200", "training.validation_tasks=50",
-                   *sample.more):
-        name, _, value = dotted.partition("=")
-        table, _, field = name.partition(".")
-        said.setdefault(table, {})[field] = int(value) if value.isdigit() else value
-    start(window, said)
+    form = window.panel.form
+    form.pick("algorithm", sample.algorithm)
+    for said in ("evaluation.tasks=200", "training.validation_tasks=50", *sample.more):
+        name, _, value = said.partition("=")
+        form.draft.set(name, int(value))
+    form.check_now()
+    window.training.start()
     live_while(lambda: window.desk.controller.is_training)
     row = window.desk.model.rows()[0]
     result = {"mean": row.summary.mean, "ci95": row.summary.ci95}
