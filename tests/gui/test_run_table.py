@@ -13,7 +13,7 @@ from pytestqt.qtbot import QtBot
 from tests.gui.helpers import SHORT, tables
 from workbench.experiment.resolve import resolve
 from workbench.gui.run_pane import RunPane
-from workbench.gui.run_rows import NAME, RESULT, STATE, STATES, STEPS, TICK, TIME
+from workbench.gui.run_rows import NAME, RESULT, STATE, STATES, STEPS, TICK, TIME, titles
 from workbench.gui.run_table import RunTableModel
 from workbench.gui.theme import DARK, LIGHT
 from workbench.runs.store import Run, RunStore
@@ -75,6 +75,16 @@ def test_a_state_is_an_icon_a_word_and_a_color(qtbot: QtBot, tmp_path: Path, sta
     assert cell.data() == shown
     assert not cell.data(Qt.ItemDataRole.DecorationRole).isNull()
     assert isinstance(cell.data(Qt.ItemDataRole.ForegroundRole), QColor)
+
+
+@pytest.mark.parametrize(("dataset", "data"), [
+    ({"name": "table", "path": "/data/minerals"}, "minerals 4w5s"),
+    ({"name": "task_tables", "path": "/data/sales.csv"}, "sales.csv"),
+    ({"name": "omniglot", "path": "/data/strokes"}, "Omniglot 4w1s"),
+    ({"name": "table"}, "Table 4w5s"),
+])
+def test_own_data_are_called_as_their_file_or_folder(dataset: dict[str, str], data: str) -> None:
+    assert titles(resolve({"dataset": dataset, "algorithm": {"name": "maml"}, "task": {"ways": 4}}))[0] == data
 
 
 def test_why_a_run_failed_is_its_tooltip(model: RunTableModel) -> None:

@@ -46,6 +46,16 @@ def test_start_trains_the_form_s_experiment_to_its_end(qtbot: QtBot, window: Mai
     assert window.panel.start.isVisible()
 
 
+def test_a_run_that_is_no_better_than_a_method_without_learning_is_warned_of(qtbot: QtBot, window: MainWindow) -> None:
+    fill(window, tables(outer_lr=1e-9, iterations=2))
+    press(window.panel, "start")
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
+    assert f"{FIRST}: no better than best without adapting, which learns nothing: mse " in window.log.text()
+    notice = window.findChild(QLabel, "notice.text")
+    assert notice is not None
+    assert "train longer" in notice.text()
+
+
 def test_what_the_window_knows_is_what_the_record_says(qtbot: QtBot, window: MainWindow, runs_folder: Path) -> None:
     press(window.panel, "start")
     qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)

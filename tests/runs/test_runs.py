@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,7 +15,7 @@ import pytest
 import torch
 
 from workbench.engine.control import Control
-from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Probe, Started, Steps
+from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Probe, Score, Started, Steps
 from workbench.experiment.registry import UnknownNameError
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.runs import record
@@ -101,6 +102,24 @@ def test_a_history_is_the_same_live_and_from_disk(store):
     assert live.test == back.test
     assert live.checkpoints == back.checkpoints
     assert isinstance(back.ended, Finished)
+
+
+@pytest.mark.parametrize(("metric", "reached", "floors", "said"), [
+    ("accuracy", 0.9, {"nearest mean": 0.61}, "the floor is accuracy 61.00 %: nearest mean, which learns nothing"),
+    ("accuracy", 0.61, {"nearest mean": 0.61}, "no better than nearest mean, which learns nothing: accuracy 61.00 %"),
+    ("mse", 0.4, {"ridge": 0.5, "mean": 0.7}, "the floor is mse 0.5: ridge, which learns nothing"),
+    ("mse", 0.6, {"ridge": 0.5, "mean": 0.7}, "no better than ridge, which learns nothing: mse 0.5"),
+    ("mse", 0.6, {}, ""),
+])
+def test_a_test_result_is_told_beside_what_learns_nothing(store, metric, reached, floors, said):
+    history = trained(store).history()
+    history.started = replace(history.started, floors=floors)
+    history.test = replace(history.test, metric=metric, score=Score(reached, 0.01))
+    verdicts = history.verdicts()
+    assert [one.words.partition(";")[0] for one in verdicts] == ([said] if said else [])
+    assert all(one.is_better == said.startswith("the floor") for one in verdicts)
+    history.test = None
+    assert not history.verdicts()
 
 
 def test_a_stopped_run_resumes_to_the_end_of_an_uninterrupted_one(store):

@@ -8,8 +8,9 @@ from typing import Any, cast
 
 from workbench import places
 from workbench.cli.main import BAD_INPUT, SUCCESS
-from workbench.cli.output import Output, result_in_words
+from workbench.cli.output import Output
 from workbench.cli.progress import Progress
+from workbench.experiment.metrics import result_in_words
 from workbench.experiment.registry import find
 from workbench.tasks.base import TaskSource
 from workbench.tasks.looking.check import check_data

@@ -7,12 +7,13 @@ from argparse import Namespace
 from typing import Any
 
 from workbench.cli.main import SUCCESS
-from workbench.cli.output import Output, duration, result_in_words
+from workbench.cli.output import Output, duration
 from workbench.cli.progress import Progress
 from workbench.cli.training import evaluation_table, find_run, names, note_what_is_idle, store
 from workbench.engine.evaluation import evaluate as judge
 from workbench.engine.events import Evaluation
 from workbench.engine.session import Session, to_device
+from workbench.experiment.metrics import result_in_words
 from workbench.experiment.resolve import resolve, to_tables, with_settings
 from workbench.exports.export import load_export
 from workbench.exports.learner import Learner, of_run, open_session, path_of

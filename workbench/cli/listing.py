@@ -9,9 +9,10 @@ from datetime import datetime
 from typing import Any
 
 from workbench.cli.main import SUCCESS
-from workbench.cli.output import Output, aligned, duration, result_in_words
+from workbench.cli.output import Output, aligned, duration
 from workbench.cli.training import store
 from workbench.experiment.fields import parameters
+from workbench.experiment.metrics import result_in_words
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.presets import presets
 from workbench.experiment.registry import ROLES, Pluggable, found

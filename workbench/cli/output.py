@@ -8,8 +8,6 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from workbench.experiment.metrics import is_share, words_of
-
 
 class UsageError(ValueError):
     """A mistake in what was typed; the message is the one sentence that the person reads."""
@@ -69,16 +67,6 @@ def aligned(rows: Sequence[Sequence[str]]) -> str:
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
                      for row in rows)
-
-
-def result_in_words(metric: str, mean: float | None, ci95: float | None = None) -> str:
-    """A result with its 95 % interval, such as "accuracy 93.4 % ± 0.5 %" or "mse 0.512 ± 0.031"."""
-    if mean is None:
-        return ""
-    name = words_of(metric).name
-    if is_share(metric):
-        return f"{name} {100 * mean:.2f} %" + ("" if ci95 is None else f" ± {100 * ci95:.2f} %")
-    return f"{name} {mean:.4g}" + ("" if ci95 is None else f" ± {ci95:.2g}")
 
 
 def duration(seconds: float) -> str:

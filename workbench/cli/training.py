@@ -11,7 +11,7 @@ from typing import Any
 from workbench import places
 from workbench.cli.dry_run import try_dry
 from workbench.cli.main import FAILURE, INTERRUPTED, SUCCESS
-from workbench.cli.output import Output, UsageError, duration, result_in_words
+from workbench.cli.output import Output, UsageError, duration
 from workbench.cli.progress import Progress
 from workbench.cli.signals import give_up, interruptions
 from workbench.engine.chooser import Way
@@ -22,7 +22,7 @@ from workbench.engine.launch import Launch, launch
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
 from workbench.experiment.idle import changed, said_in_vain
-from workbench.experiment.metrics import as_error, is_share
+from workbench.experiment.metrics import is_share, result_in_words
 from workbench.experiment.presets import find_preset
 from workbench.experiment.registry import ROLES
 from workbench.experiment.resolve import read_toml, resolve, with_settings
@@ -305,8 +305,6 @@ def _report(found: Run, output: Output) -> None:
     if test:
         lines.append(f"test {result_in_words(test.metric, test.score.mean, test.score.ci95)} "
                      f"(95 % interval over {test.tasks:,} tasks, best learner of step {test.step:,})")
-        lines += [f"no better than {name}, which learns nothing: {result_in_words(test.metric, floor)}; train longer, "
-                  "or look at the data again" for name, floor in (started.floors if started else {}).items()
-                  if as_error(test.metric, test.score.mean) >= as_error(test.metric, floor)]
+        lines += [verdict.words for verdict in history.verdicts()]
     lines.append(f"kept in {found.folder}")
     output.result(table, "\n".join(lines))

@@ -51,3 +51,13 @@ def is_share(metric: str) -> bool:
 def as_error(metric: str, value: float) -> float:
     """The value, turned round where more is better, so that the least is always the best."""
     return -value if is_share(metric) else value
+
+
+def result_in_words(metric: str, mean: float | None, ci95: float | None = None) -> str:
+    """A result with its 95 % interval, such as "accuracy 93.4 % ± 0.5 %" or "mse 0.512 ± 0.031"."""
+    if mean is None:
+        return ""
+    name = words_of(metric).name
+    if is_share(metric):
+        return f"{name} {100 * mean:.2f} %" + ("" if ci95 is None else f" ± {100 * ci95:.2f} %")
+    return f"{name} {mean:.4g}" + ("" if ci95 is None else f" ± {ci95:.2g}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from pathlib import Path
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
@@ -14,6 +13,7 @@ from workbench.gui import words
 from workbench.runs.history import History
 from workbench.runs.store import Run
 from workbench.runs.summary import Summary
+from workbench.tasks.own.data import OwnData
 
 COLUMNS = ("", "Run", "State", "Data", "Backbone", "Algorithm", "Result", "Steps", "Time")
 TICK, NAME, STATE, DATA, BACKBONE, ALGORITHM, RESULT, STEPS, TIME = range(len(COLUMNS))
@@ -75,8 +75,8 @@ def titles(experiment: Experiment) -> tuple[str, str, str]:
     """Dataset, backbone and algorithm of an experiment as the table calls them."""
     dataset, backbone, algorithm = (find(role, getattr(experiment, role).name)
                                     for role in ("dataset", "backbone", "algorithm"))
-    path = getattr(experiment.dataset, "path", None)
-    data = Path(path).name if path and experiment.dataset.name == "image_folder" else dataset.title
+    own = words.last_part(getattr(experiment.dataset, "path", None)) if issubclass(dataset, OwnData) else ""
+    data = own or dataset.title
     if "classification" in dataset.task_kinds:
         data += f" {experiment.task.ways}w{experiment.task.shots}s"
     widths = next((getattr(experiment.backbone, one.name) for one in parameters(type(experiment.backbone))

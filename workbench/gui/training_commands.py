@@ -5,7 +5,7 @@ from __future__ import annotations
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QWidget
 
-from workbench.engine.events import Started
+from workbench.engine.events import Evaluation, Started
 from workbench.gui.chronicle import spoken
 from workbench.gui.controller import Refused
 from workbench.gui.desk import RunDesk
@@ -105,7 +105,10 @@ class TrainingCommands(QObject):
     def _event_arrived(self, event: object) -> None:
         run = self._controller.run
         draft = self._panel.form.draft
-        for said, tone in spoken(event):
+        lines = [*spoken(event)]
+        if isinstance(event, Evaluation) and event.split == "test":
+            lines += [(one.words, "" if one.is_better else "warn") for one in self._controller.history.verdicts()]
+        for said, tone in lines:
             text = said if tone == "muted" else draft.in_words(said)  # a traceback stays as it is
             is_notice = isinstance(event, Started) and tone == "warn"
             self.said.emit(f"{run.id}: {text}" if run else text, self._once(run, text, tone) if is_notice else tone)

@@ -20,11 +20,9 @@ class Watchdog(QObject):
 
     Signals:
         saw(Second): What the last second was like; it is on the disk where a run is trained.
-        said(str, str): What a whole run was like, in a sentence, and its tone.
     """
 
     saw = Signal(object)
-    said = Signal(str, str)
 
     def __init__(self, controller: TrainingController, parent: QObject | None = None) -> None:
         super().__init__(parent)
@@ -75,11 +73,8 @@ class Watchdog(QObject):
         self._run_or_rest()
 
     @Slot(str)
-    def _run_ended(self, run_id: str) -> None:
-        second = self._close_second()
-        if second.whole_worst:
-            self.said.emit(f"{run_id}: meanwhile an event of the window waited {second.whole:.1f} ms at the 99th "
-                           f"percentile and {second.whole_worst:.1f} ms at worst", "muted")
+    def _run_ended(self, _: str) -> None:
+        self._close_second()
         self._folder, self._ledger = None, Ledger()
         self._run_or_rest()
 

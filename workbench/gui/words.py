@@ -60,6 +60,11 @@ def duration(seconds: float) -> str:
     return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"
 
 
+def last_part(path: object) -> str:
+    """What a file or folder is called, however its path is written; empty for no path."""
+    return str(path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+
+
 def size(count: float) -> str:
     """Bytes in GB or MB."""
     return f"{count / 1e9:.1f} GB" if count >= 1e8 else f"{count / 1e6:.0f} MB"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import numpy as np
 
@@ -21,7 +22,7 @@ from workbench.engine.events import (
     Started,
     Steps,
 )
-from workbench.experiment.metrics import as_error
+from workbench.experiment.metrics import as_error, result_in_words
 from workbench.runs.record import Kept, Recorded
 
 
@@ -44,6 +45,13 @@ class Series:
     def values(self) -> Curve:
         """The numbers so far; a view that a later `extend` may leave behind."""
         return self._buffer[: self._count]
+
+
+class Verdict(NamedTuple):
+    """What a test result is beside a method that learns nothing, in words, and whether it is better."""
+
+    words: str
+    is_better: bool
 
 
 @dataclass
@@ -137,6 +145,21 @@ class History:
         if not self.validations:
             return None
         return min(self.validations, key=lambda one: as_error(one.metric, one.score.mean))
+
+    def verdicts(self) -> list[Verdict]:
+        """The test result beside every floor that it does not beat; where it beats all, beside the foremost.
+
+        Nothing where there is no test yet, or no floor.
+        """
+        if self.test is None or self.started is None:
+            return []
+        metric, reached = self.test.metric, as_error(self.test.metric, self.test.score.mean)
+        floors = {name: (result_in_words(metric, floor), reached < as_error(metric, floor))
+                  for name, floor in self.started.floors.items()}
+        lost = [Verdict(f"no better than {name}, which learns nothing: {floor}; train longer, or look at the data again",
+                        is_better=False) for name, (floor, is_better) in floors.items() if not is_better]
+        return lost or [Verdict(f"the floor is {floor}: {name}, which learns nothing", is_better=True)
+                        for name, (floor, _) in list(floors.items())[:1]]
 
     def tasks_per_second(self, window: float = 10.0) -> float:
         """Training tasks a second over the last `window` seconds; 0 where there is too little to say."""

@@ -10,6 +10,7 @@ from PySide6.QtCore import QObject, QSize, QTimer, Slot
 from PySide6.QtWidgets import QWidget
 
 from workbench.experiment.registry import find
+from workbench.gui import words
 from workbench.gui.form.form import ExperimentForm
 from workbench.gui.form.scan import Previewed, is_ink, previewed
 from workbench.gui.jobs import Done, Jobs
@@ -122,8 +123,7 @@ class PreviewDesk(QObject):
 
     def _title(self) -> str:
         """The data by the name of their file or folder, else of the dataset."""
-        path = self._form.draft.values().get("dataset.path")
-        name = str(path or "").rstrip("/\\").replace("\\", "/").rpartition("/")[2]
+        name = words.last_part(self._form.draft.values().get("dataset.path"))
         return name or find("dataset", self._form.draft.picks["dataset"]).title
 
     @Slot()
