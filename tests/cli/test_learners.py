@@ -71,7 +71,7 @@ def test_a_run_is_judged_from_any_working_folder_though_its_data_was_named_from_
 def test_adapting_writes_a_prediction_for_every_unlabelled_picture(picture_runs: Path, tmp_path: Path) -> None:
     to = tmp_path / "out.csv"
     table = say("adapt", MAML, sample_tasks() / "new_shapes", "--to", to, "--runs", picture_runs, "--json").table
-    with to.open(encoding="utf8", newline="") as file:
+    with to.open(encoding="utf-8-sig", newline="") as file:
         rows = list(csv.DictReader(file))
     assert table["classes"] == ["key", "ladder", "mushroom", "sun", "wave"]
     assert table["to"] == str(to)
@@ -125,7 +125,7 @@ def test_adapting_to_a_function_predicts_values(runs: Path, tmp_path: Path) -> N
     to = tmp_path / "wave.csv"
     said = say("adapt", RUN, sample_tasks() / "new_wave", "--to", to, "--runs", runs, "--json")
     assert len(said.table["predictions"]) == 40
-    assert to.read_text(encoding="utf8").startswith("file,value\n")
+    assert to.read_text(encoding="utf-8-sig").startswith("file,value\n")
     assert say("adapt", RUN, sample_tasks() / "new_wave", "--to", to, "--runs", runs).status == 0
 
 

@@ -56,15 +56,18 @@ def adapt(arguments: Namespace, output: Output) -> int:
 
 def _as_json(predictions: Predictions) -> list[dict[str, Any]]:
     if not predictions.class_names:
-        return [{"file": name, "values": row.tolist()}
-                for name, row in zip(predictions.names, predictions.outputs, strict=True)]
-    return [{"file": name, "predicted": label, "probability": float(row.max()),
-             "probabilities": dict(zip(predictions.class_names, row.tolist(), strict=True))}
-            for name, label, row in zip(predictions.names, predictions.labels, predictions.outputs, strict=True)]
+        said: list[dict[str, Any]] = [{"values": row.tolist()} for row in predictions.outputs]
+    else:
+        said = [{"predicted": label, "probability": float(row.max()),
+                 "probabilities": dict(zip(predictions.class_names, row.tolist(), strict=True))}
+                for label, row in zip(predictions.labels, predictions.outputs, strict=True)]
+    return [{"file": name, **one} | ({"ids": {column: cells[row] for column, cells in predictions.ids.items()}}
+                                     if predictions.ids else {})
+            for row, (name, one) in enumerate(zip(predictions.names, said, strict=True))]
 
 
 def _in_words(predictions: Predictions) -> str:
-    width = 3 if predictions.class_names else len(predictions.columns)
+    width = len(predictions.columns) - len(predictions.class_names)
     rows = [row[:width] for row in predictions.rows()]
     text = aligned([[title.upper() for title in predictions.columns[:width]], *rows[:_SHOWN]])
     more = len(rows) - _SHOWN

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass, replace
+from codecs import BOM_UTF8
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -37,6 +39,7 @@ class Predictions:
         support: Labelled examples that were adapted to.
         inner_steps: Inner steps that were taken.
         notices: What the person should know, such as a picture left out.
+        ids: Of a table, the columns that only name its rows, with the cell of each prediction.
     """
 
     names: tuple[str, ...]
@@ -45,6 +48,7 @@ class Predictions:
     support: int
     inner_steps: int
     notices: tuple[str, ...]
+    ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def labels(self) -> list[str]:
@@ -64,17 +68,19 @@ class Predictions:
     def columns(self) -> list[str]:
         """Titles of the columns of `rows`."""
         if self.class_names:
-            return ["file", "predicted", "probability", *self.class_names]
+            return ["file", "predicted", "probability", *self.ids, *self.class_names]
         count = self.outputs.shape[1]
-        return ["file", *(["value"] if count == 1 else [f"value {number}" for number in range(1, count + 1)])]
+        values = ["value"] if count == 1 else [f"value {number}" for number in range(1, count + 1)]
+        return ["file", *values, *self.ids]
 
     def rows(self) -> list[list[str]]:
         """A row of text for each prediction."""
+        named = list(zip(*self.ids.values(), strict=True)) or [()] * len(self.names)
         if self.class_names:
-            return [[name, label, f"{row.max():.6f}", *(f"{share:.6f}" for share in row)]
-                    for name, label, row in zip(self.names, self.labels, self.outputs, strict=True)]
-        return [[name, *(f"{value:.8g}" for value in row)]
-                for name, row in zip(self.names, self.outputs, strict=True)]
+            return [[name, label, f"{row.max():.6f}", *ids, *(f"{share:.6f}" for share in row)]
+                    for name, label, row, ids in zip(self.names, self.labels, self.outputs, named, strict=True)]
+        return [[name, *(f"{value:.8g}" for value in row), *ids]
+                for name, row, ids in zip(self.names, self.outputs, named, strict=True)]
 
 
 def predict_folder(learner: Learner, folder: Path) -> Predictions:
@@ -137,7 +143,7 @@ def predict(learner: Learner, spec: Spec, task: NewTask) -> Predictions:
         outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), query, ctx.adapted)
         outputs = outputs.softmax(-1) if spec.kind == "classification" else _in_its_unit(outputs, spec)
     return Predictions(task.query_names, task.class_names, outputs.cpu().double().numpy(), len(support.inputs),
-                       ctx.steps, tuple(notices))
+                       ctx.steps, tuple(notices), task.query_ids)
 
 
 def _in_its_unit(outputs: torch.Tensor, spec: Spec) -> torch.Tensor:
@@ -159,7 +165,7 @@ def check_target(path: Path) -> None:
         if not path.is_file():
             raise LearnerError(f"{path} is a device or a pipe and no file that could be replaced; name a file")
         with path.open("rb") as file:
-            is_ours = file.read(_LOOKED_AT).startswith(_HEADERS)
+            is_ours = file.read(_LOOKED_AT).removeprefix(BOM_UTF8).startswith(_HEADERS)
         if not is_ours:
             raise LearnerError(f"{path} exists and holds no earlier predictions, so it is not overwritten; name "
                                "another file")
@@ -168,13 +174,15 @@ def check_target(path: Path) -> None:
 def write_predictions(predictions: Predictions, path: Path) -> None:
     """Write a CSV file with a row for each prediction; earlier predictions there are replaced.
 
+    It begins with a mark of its encoding, without which Excel takes UTF-8 for something else.
+
     Raises:
         LearnerError: The file may not be written there.
     """
     check_target(path)
 
     def write(temporary: Path) -> None:
-        with temporary.open("w", encoding="utf8", newline="") as file:
+        with temporary.open("w", encoding="utf-8-sig", newline="") as file:
             writer = csv.writer(file)
             writer.writerow(predictions.columns)
             writer.writerows(predictions.rows())

@@ -156,8 +156,8 @@ class History:
         metric, reached = self.test.metric, as_error(self.test.metric, self.test.score.mean)
         floors = {name: (result_in_words(metric, floor), reached < as_error(metric, floor))
                   for name, floor in self.started.floors.items()}
-        lost = [Verdict(f"no better than {name}, which learns nothing: {floor}; train longer, or look at the data again",
-                        is_better=False) for name, (floor, is_better) in floors.items() if not is_better]
+        lost = [Verdict(f"no better than {name}, which learns nothing: {floor}; train longer, or look at the data "
+                        "again", is_better=False) for name, (floor, is_better) in floors.items() if not is_better]
         return lost or [Verdict(f"the floor is {floor}: {name}, which learns nothing", is_better=True)
                         for name, (floor, _) in list(floors.items())[:1]]
 

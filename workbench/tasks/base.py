@@ -182,6 +182,7 @@ class NewTask:
         query_names: The file, or the line of query.csv, of each of them.
         problems: What was left out, and why.
         inverted: Whether drawings on a bright ground were inverted, because the learner knows light ink on black.
+        query_ids: Of a table, the columns that only name its rows, with the cell [m] of each of them.
     """
 
     class_names: tuple[str, ...]
@@ -190,6 +191,7 @@ class NewTask:
     query_names: tuple[str, ...]
     problems: tuple[str, ...] = ()
     inverted: bool = False
+    query_ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
 
 class NewGuess(NamedTuple):

@@ -18,7 +18,7 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.files.tables import TABLE_SUFFIXES, guess_label, kind_of, read_table
 from workbench.tasks.own.classes import Collection, OwnClasses
-from workbench.tasks.own.new_tables import new_label, new_table, targets_of
+from workbench.tasks.own.new_tables import ids_of, new_label, new_table, targets_of
 from workbench.tasks.own.new_task import normalized
 from workbench.tasks.own.ready_made import part_of_task
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label
@@ -119,7 +119,8 @@ class OneTable(OwnClasses):
         inputs, query_inputs = (torch.from_numpy(encoder.encode(table)) for table in (support, query))
         return NewTask(names, Examples(normalized(inputs, spec), targets), normalized(query_inputs, spec),
                        tuple(query.where(row) for row in range(len(query))),
-                       (*support.problems, *query.problems, *problems))
+                       (*support.problems, *query.problems, *problems),
+                       query_ids=ids_of(query, (*encoder.columns, label)))
 
     @classmethod
     def guess_new(cls, folder: Path) -> NewGuess | None:

@@ -29,7 +29,7 @@ from workbench.tasks.files.text_features import (
 from workbench.tasks.files.words import listed, named, shown
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import Found, Layout, recognize
-from workbench.tasks.own.new_tables import new_label, targets_of
+from workbench.tasks.own.new_tables import ids_of, new_label, targets_of
 from workbench.tasks.own.new_task import UNLABELLED, normalized, sorted_out
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label, without
 
@@ -143,7 +143,8 @@ class Texts(OwnClasses):
                                 for table in (support, query))
         return NewTask(names, Examples(inputs, targets), query_inputs,
                        tuple(query.where(row) for row in range(len(query))),
-                       (*support.problems, *query.problems, *problems, *short, *lacking))
+                       (*support.problems, *query.problems, *problems, *short, *lacking),
+                       query_ids=ids_of(query, (*features.columns, label)))
 
     @classmethod
     def guess_new(cls, folder: Path) -> NewGuess | None:

@@ -21,8 +21,8 @@ from workbench.tasks.files.words import listed
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "kind_of", "read_table", "stacked", "table_of",
-           "with_column"]
+__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "kind_of", "names_rows", "read_table", "stacked",
+           "table_of", "with_column"]
 
 Kind = Literal["numeric", "categorical", "text", "id", "empty"]
 
@@ -292,6 +292,11 @@ def _kind_of(table: Table, name: str) -> Kind:
     # Many scripts put no space between words, and names for rows are seldom written in them.
     are_words = np.mean([" " in cell or not cell.isascii() for cell in cells]) > 0.5
     return "id" if distinct == present and not are_words else "text"
+
+
+def names_rows(table: Table, name: str) -> bool:
+    """Whether a column that nobody learns from is there to tell rows apart, however few they are."""
+    return kind_of(table, name) == "id" or _ID.fullmatch(name) is not None
 
 
 def guess_label(table: Table, without: Collection[str] = ()) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from workbench.tasks.base import Examples, NewTask, Spec
 from workbench.tasks.files.delimited import Header
 from workbench.tasks.files.encoding import Encoder, fitted
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.tables import Table, guess_label, kind_of
+from workbench.tasks.files.tables import Table, guess_label, kind_of, names_rows
 from workbench.tasks.files.words import listed
 from workbench.tasks.own.ready_made import part_of_task
 from workbench.tasks.own.task_targets import in_order, is_of_classes
@@ -64,6 +65,12 @@ def targets_of(support: Table, label: str) -> tuple[tuple[str, ...], torch.Tenso
     return tuple(names), torch.tensor([names.index(cell) for cell in cells])
 
 
+def ids_of(query: Table, used: Iterable[str]) -> dict[str, tuple[str, ...]]:
+    """The columns that only name the rows of a query, with the cell of each row; `used` have another use."""
+    others = [name for name in query.columns if name not in frozenset(used)]
+    return {name: tuple(map(str, query.frame[name])) for name in others if names_rows(query, name)}
+
+
 def read_new_rows(folder: Path, spec: Spec) -> NewTask:
     """A new task for a learner of tables: `support.csv` with the columns of its data, `query.csv` without the target.
 
@@ -77,13 +84,14 @@ def read_new_rows(folder: Path, spec: Spec) -> NewTask:
                       for name in ("support", "query"))
     inputs = [_normalized(encoder, table, spec) for table in (support, query)]
     targets = _targets(support, encoder, spec)
+    ids = ids_of(query, (*encoder.columns, *targets))
     if spec.kind == "classification":
         labels, names = _labels(support, targets[0], spec)
         examples = Examples(inputs[0], torch.from_numpy(labels))
     else:
         examples, names = Examples(inputs[0], _scaled(support, targets, spec)), ()
     return NewTask(names, examples, inputs[1], tuple(query.where(row) for row in range(len(query))),
-                   (*support.problems, *query.problems))
+                   (*support.problems, *query.problems), query_ids=ids)
 
 
 def spec_of_values(folder: Path) -> Spec | None:
