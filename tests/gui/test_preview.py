@@ -116,6 +116,25 @@ def test_other_examples_and_other_tasks_are_drawn(qtbot: QtBot, window: MainWind
     dialog.close()
 
 
+def test_rows_of_a_table_stand_under_the_names_of_their_columns(
+        qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "beetles.csv"
+    path.write_text("\n".join(["beetle_id,mass,length,colour,species", *(
+        f"B{one}-{take},{one}.{take},{'' if take % 2 else take},{('red', 'blue')[take % 2]},kind {one}"
+        for one in range(24) for take in range(12))]), encoding="utf8")
+    fill(window, on("table", path=str(path)))
+    dialog = opened(qtbot, window)
+    shown = dialog.examples.table
+    heads = [shown.horizontalHeaderItem(column).text() for column in range(shown.columnCount())]
+    assert heads == ["Class", "From", "mass", "length", "colour"]
+    for row in range(shown.rowCount()):
+        length, colour = shown.item(row, 3), shown.item(row, 4)
+        assert (length.text() == "missing") == length.font().italic() == (colour.text() == "blue")
+        assert not colour.font().italic()
+    assert shown.rowCount() == 24
+    dialog.close()
+
+
 def test_every_problem_is_listed_and_copied(qtbot: QtBot, window: MainWindow, leaves: Path) -> None:
     fill(window, on("image_folder", path=str(leaves)) | {"task": {"ways": 2, "shots": 1, "queries": 2},
                                                         "training": {"ways": 2}})

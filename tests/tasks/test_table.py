@@ -74,6 +74,20 @@ def test_a_table_gives_tasks_of_normalized_rows(tmp_path: Path, opened: Opener) 
     assert torch.allclose(((inputs - mean) / deviation).std(0, correction=0), torch.ones(3), atol=1e-4)
 
 
+def test_the_facts_say_what_became_of_names_gaps_and_ids(tmp_path: Path, opened: Opener) -> None:
+    path = write(tmp_path / "data.csv", extra={
+        "size": lambda one, place: "" if place == 0 and one < 9 else str(one + place / 10),
+        "tone": lambda one, place: "NA" if (one, place) == (3, 2) else ["dark", "pale", "mid"][place % 3],
+        "sample_id": lambda one, place: f"S-{one}-{place}"})
+    facts = opened("table", path=path, **SMALL).overview().facts
+    assert facts.split(" · ")[2:] == [
+        "8 features", "categories: colour (2), tone (3)",
+        "9 missing numbers filled with the median of the training rows (size)",
+        "1 empty cell taken for no category (tone)", "sample_id left out, as it only names the rows"]
+    assert check_data(path, SMALL["task"])["facts"] == facts
+    assert "missing" not in opened("table", path=write(tmp_path / "whole.csv"), **SMALL).overview().facts
+
+
 def test_it_is_recognized_as_a_file_in_a_folder_and_in_a_zip(tmp_path: Path, opened: Opener) -> None:
     path = write(tmp_path / "Мои данные (2024)" / "表 один.csv")
     (path.parent / "notes.txt").write_text("What I measured.")

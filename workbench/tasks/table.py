@@ -91,7 +91,7 @@ class OneTable(OwnClasses):
         def fit(training: NDArray[np.int64]) -> Encoded:
             encoder = schema.fit(rows.table, training)
             reading = {"form": cls.reading_form, "label": columns.label, "header": config.header, **encoder.reading}
-            return Encoded(torch.from_numpy(encoder.encode(rows.table)), reading, encoder.facts)
+            return Encoded(torch.from_numpy(encoder.encode(rows.table)), reading, encoder.facts(rows.table))
 
         return Collection(rows.classes, torch.empty(len(rows.table), 0), rows.owners,
                           [rows.table.where(row) for row in range(len(rows.table))], FORM, "rows",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import threading
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
 from workbench.tasks.base import Description, Examples, Overview, Spec, Stream, TaskBatch, TaskSource
+from workbench.tasks.files.encoding import Cell, Coding
 from workbench.tasks.files.watching import GivenUpError, watched
 from workbench.tasks.looking.check import check_data, experiment_on
 from workbench.tasks.looking.preview import counts_of, examples, floors_of, preview, sorted_counts, tasks, whole_task
@@ -170,6 +172,37 @@ def test_rows_are_shown_as_they_were_before_they_were_normalized() -> None:
     shown = tasks(source, 0)[0].rows[0].query[1]
     row = source.labelled.files.index(shown.file)
     assert np.allclose(shown.values, source.labelled.inputs[row], atol=1e-4)
+
+
+def test_rows_of_a_table_are_shown_as_cells_under_the_names_of_their_columns() -> None:
+    path = sample_tasks() / "minerals"
+    with (path / "minerals.csv").open(encoding="utf8", newline="") as file:
+        lines = list(csv.DictReader(file))
+    source = find("dataset", "table")(experiment_on(recognize_data(path)), torch.device("cpu"))
+    rows = [one for seed in range(4) for one in examples(source, seed)]
+    rows += [one for task in tasks(source, 0, 8) for row in task.rows for one in (*row.support, *row.query)]
+    gaps = 0
+    for one in rows:
+        line = lines[int(one.file.rpartition(" ")[2]) - 2]
+        assert [cell.column for cell in one.cells] == [name for name in line if name not in ("specimen_id", "mineral")]
+        for cell in one.cells:
+            said = line[cell.column]
+            assert cell.is_missing == (not said)
+            assert cell.text == ("missing" if cell.is_number else "missing or new") if not said else \
+                float(cell.text) == pytest.approx(float(said)) if cell.is_number else cell.text == said
+        assert "hardness_mohs = " in one.words
+        assert one.scaled is not None
+        assert len(one.scaled) == 14  # without the mark of what is missing
+        assert bool(np.isnan(one.scaled).any()) == (not line["hardness_mohs"])
+        gaps += any(cell.is_missing for cell in one.cells)
+    assert gaps
+
+
+def test_hashed_names_are_shown_by_their_places_and_notations_by_their_length() -> None:
+    name = Coding("item", "hashed", size=16).cell(np.eye(16)[3] + np.eye(16)[11])
+    assert name == Cell("item", "#3 and #11", is_number=False, is_missing=False)
+    assert Coding("smiles", "letters", size=4).cell(np.array([0.1, 0, 0.2, 0])).text == "2 runs of letters"
+    assert Coding("smiles", "letters", size=4).cell(np.zeros(4)).is_missing
 
 
 def test_texts_are_shown_in_words_in_examples_and_in_tasks() -> None:

@@ -17,7 +17,7 @@ from workbench.tasks.looking.preview import Example
 MOST_DEVIATIONS = 2.5
 BAR_PIXELS = 4
 MARGIN, SMALL = 5, 32
-DOT = 3.2
+DOT, RING = 3.2, 2.6
 
 
 class Painter:
@@ -77,10 +77,10 @@ class Painter:
             painter.drawPolyline(_polygon(xs, ys))
 
     def _paint_row(self, painter: QPainter, place: QRectF, example: Example) -> None:
-        """A bar for every feature, up or down from its mean, in units of its deviation."""
+        """A bar for every feature, up or down from its mean, in units of its deviation; a ring where it is missing."""
         scaled = example.scaled if example.scaled is not None else example.values
-        values = np.clip(np.nan_to_num(_pooled(scaled, max(int(place.width()) // BAR_PIXELS, 1))),
-                         -MOST_DEVIATIONS, MOST_DEVIATIONS)
+        pooled = _pooled(scaled, max(int(place.width()) // BAR_PIXELS, 1))
+        values = np.clip(np.nan_to_num(pooled), -MOST_DEVIATIONS, MOST_DEVIATIONS)
         step, middle = place.width() / len(values), place.center().y()
         painter.setPen(QPen(QColor(self.theme.line), 1))
         painter.drawLine(QPointF(place.left(), middle), QPointF(place.right(), middle))
@@ -91,6 +91,10 @@ class Painter:
             length = float(value) / MOST_DEVIATIONS * place.height() / 2
             left = place.left() + (number + 0.5) * step - width / 2
             painter.drawRect(QRectF(left, middle, width, -length).normalized())
+        painter.setPen(QPen(QColor(self.theme.muted), 1.2))
+        painter.setBrush(QColor(self.theme.canvas))
+        for number in np.flatnonzero(np.isnan(pooled)).tolist():
+            painter.drawEllipse(QPointF(place.left() + (number + 0.5) * step, middle), *2 * (min(width / 2, RING),))
 
     def _paint_text(self, painter: QPainter, place: QRect, text: str) -> None:
         """As many words as fit."""
@@ -160,7 +164,7 @@ def _pooled(values: NDArray[Any], most: int) -> NDArray[Any]:
     """The features, or of neighbours the one that is farthest from its mean where there are too many to draw."""
     if len(values) <= most:
         return values
-    return np.array([piece[np.abs(piece).argmax()] for piece in np.array_split(values, most)])
+    return np.array([piece[np.abs(piece).argmax()] for piece in np.array_split(np.nan_to_num(values), most)])
 
 
 def _inked(pixels: NDArray[np.uint8], theme: Theme) -> QImage:

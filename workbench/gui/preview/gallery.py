@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from PySide6.QtCore import QEvent, QRect, QSize, Qt
-from PySide6.QtGui import QColor, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QResizeEvent
+from PySide6.QtGui import QColor, QFont, QFontMetrics, QHelpEvent, QPainter, QPaintEvent, QResizeEvent
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QFrame,
@@ -22,6 +22,7 @@ from workbench.gui.plots.style import font
 from workbench.gui.plots.widgets import named
 from workbench.gui.preview.drawing import Painter
 from workbench.gui.theme import Theme
+from workbench.tasks.files.encoding import Cell
 from workbench.tasks.looking.preview import Example, ExampleKind
 
 CELLS: dict[ExampleKind, QSize] = {"picture": QSize(96, 96), "spectrogram": QSize(144, 96), "series": QSize(168, 84),
@@ -154,12 +155,13 @@ class ExamplesView(QWidget):
             self._fill(examples)
 
     def _fill(self, examples: Sequence[Example]) -> None:
-        """Class, place, and the text or the first numbers."""
+        """Class, place, and the text, the first cells of a table or the first numbers."""
         table = self.table
         is_text = examples[0].kind == "text"
-        shown = 1 if is_text else min(len(examples[0].values), MOST_COLUMNS)
-        is_cut = not is_text and len(examples[0].values) > shown
-        heads = ["Text"] if is_text else [str(number + 1) for number in range(shown)]
+        rows = [_cells(one) for one in examples]
+        shown, left_out = rows[0][:MOST_COLUMNS], len(rows[0]) - MOST_COLUMNS
+        is_cut = left_out > 0
+        heads = [one.column for one in shown]
         has_files = any(one.file for one in examples)
         is_target = examples[0].label.startswith("→")
         heads = ["Target" if is_target else "Class", *(["From"] if has_files else []), *heads,
@@ -167,26 +169,35 @@ class ExamplesView(QWidget):
         table.clear()
         table.setRowCount(len(examples))
         table.setColumnCount(len(heads))
-        for column, head in enumerate(heads):
+        before = 1 + int(has_files)
+        sides = [Qt.AlignmentFlag.AlignRight if one.is_number else Qt.AlignmentFlag.AlignLeft for one in shown]
+        sides = [*before * [Qt.AlignmentFlag.AlignLeft], *sides, *is_cut * [Qt.AlignmentFlag.AlignRight]]
+        for column, (head, side) in enumerate(zip(heads, sides, strict=True)):
             item = QTableWidgetItem(head)
-            is_number = not is_text and column > int(has_files)
-            item.setTextAlignment(Qt.AlignmentFlag.AlignVCenter | (
-                Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag.AlignLeft))
+            item.setTextAlignment(Qt.AlignmentFlag.AlignVCenter | side)
             table.setHorizontalHeaderItem(column, item)
-        for row, one in enumerate(examples):
-            said = [" ".join(one.text.split())[:LONGEST_TEXT]] if is_text else [f"{x:.4g}" for x in one.values[:shown]]
-            if is_cut:
-                said.append(f"{len(one.values) - shown:,} more")
-            words = [one.label.removeprefix("→ "), *([one.file] if has_files else []), *said]
-            for column, text in enumerate(words):
+        slanted = QFont(table.font())
+        slanted.setItalic(True)
+        for row, (one, cells) in enumerate(zip(examples, rows, strict=True)):
+            words = [one.label.removeprefix("→ "), *([one.file] if has_files else []),
+                     *(cell.text for cell in cells[:MOST_COLUMNS]), *is_cut * [f"{left_out:,} more"]]
+            for column, (text, side) in enumerate(zip(words, sides, strict=True)):
                 item = QTableWidgetItem(text)
                 item.setToolTip(text)
-                if not is_text and column > int(has_files):
-                    item.setTextAlignment(Qt.AlignmentFlag.AlignRight | Qt.AlignmentFlag.AlignVCenter)
+                item.setTextAlignment(Qt.AlignmentFlag.AlignVCenter | side)
+                if before <= column < before + len(shown) and cells[column - before].is_missing:
+                    item.setFont(slanted)  # so that nobody takes it for a value
                 table.setItem(row, column, item)
         header = table.horizontalHeader()
         header.setStretchLastSection(is_text)
         header.setSectionResizeMode(QHeaderView.ResizeMode.Interactive)
         table.resizeColumnsToContents()
-        for column in range(1 + int(has_files)):
+        for column in range(before):
             table.setColumnWidth(column, min(table.columnWidth(column) + 8, 220))
+
+
+def _cells(one: Example) -> Sequence[Cell]:
+    """What a table shows of an example; numbers without names are counted."""
+    if one.kind == "text":
+        return [Cell("Text", " ".join(one.text.split())[:LONGEST_TEXT], False, False)]
+    return one.cells or [Cell(str(number), f"{value:.4g}", True, False) for number, value in enumerate(one.values, 1)]

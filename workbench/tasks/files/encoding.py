@@ -40,6 +40,22 @@ class Encoded(NamedTuple):
     facts: tuple[str, ...]
 
 
+class Cell(NamedTuple):
+    """A cell as a learner sees it.
+
+    Attributes:
+        column: The column that it stands in.
+        text: The number or the known value; of a hashed name the places of its features; else that there is none.
+        is_number: Whether it stands in a column of numbers.
+        is_missing: Whether there is nothing that a learner could go by.
+    """
+
+    column: str
+    text: str
+    is_number: bool
+    is_missing: bool
+
+
 class Coding(NamedTuple):
     """How a column becomes features.
 
@@ -71,6 +87,23 @@ class Coding(NamedTuple):
         if self.kind == "categorical":
             return tuple(f"{self.name} = {value}" for value in self.values)
         return tuple(f"{self.name} # {place}" for place in range(self.size))
+
+    def missing(self, table: Table) -> NDArray[np.bool_]:
+        """[rows] whether a cell says nothing."""
+        return np.isnan(table.numbers(self.name)) if self.kind == "numeric" else table.texts(self.name) == ""
+
+    def cell(self, features: NDArray[Any]) -> Cell:
+        """What the features [features] of a row say of its cell."""
+        there = np.flatnonzero(np.abs(features) > 0.5).tolist()
+        if self.kind == "numeric":
+            is_missing = len(features) > 1 and 1 in there
+            return Cell(self.name, "missing" if is_missing else f"{features[0]:.6g}", True, is_missing)
+        if self.kind == "categorical":
+            return Cell(self.name, self.values[there[0]] if there else "missing or new", False, not there)
+        if self.kind == "hashed":
+            return Cell(self.name, " and ".join(f"#{place}" for place in there) or "missing", False, not there)
+        count = int(np.count_nonzero(features))
+        return Cell(self.name, f"{count:,} runs of letters" if count else "missing", False, not count)
 
     def encode(self, table: Table) -> NDArray[np.float64]:
         """[rows, features] of the column.
@@ -112,14 +145,30 @@ class Encoder:
         """Name of each feature."""
         return tuple(name for one in self.codings for name in one.features)
 
-    @property
-    def facts(self) -> tuple[str, ...]:
-        """What is to be said of the features."""
+    def facts(self, table: Table) -> tuple[str, ...]:
+        """What is to be said of the features of a table's rows: how many, and what became of names and of gaps."""
         many = len(self.features)
+        categories = [f"{one.name} ({len(one.values):,})" for one in self.codings if one.kind == "categorical"]
+        numbers, names = ({one.name: int(one.missing(table).sum()) for one in self.codings
+                           if (one.kind == "numeric") is is_numeric} for is_numeric in (True, False))
         hashed = [f"{one.name} hashed to {one.size} features, "
                   f"{'by runs of its letters' if one.kind == 'letters' else 'two for each value'}"
                   for one in self.codings if one.size]
-        return (f"{many:,} feature{'s' * (many != 1)}", *hashed)
+        return (f"{many:,} feature{'s' * (many != 1)}", *hashed,
+                *([f"categories: {listed(categories, 5)}"] if categories else []),
+                *_filled(numbers, "missing number", "filled with the median of the training rows"),
+                *_filled(names, "empty cell", "taken for no category"))
+
+    @property
+    def is_mark(self) -> NDArray[np.bool_]:
+        """[features] whether a feature says that the number before it is missing."""
+        return np.array([one.kind == "numeric" and place > 0 for one in self.codings
+                         for place in range(len(one.features))], dtype=np.bool_)
+
+    def cells(self, features: NDArray[Any]) -> tuple[Cell, ...]:
+        """What a row [features] says in each column."""
+        ends = np.cumsum([len(one.features) for one in self.codings])
+        return tuple(one.cell(part) for one, part in zip(self.codings, np.split(features, ends[:-1]), strict=True))
 
     @property
     def is_hashed(self) -> NDArray[np.bool_]:
@@ -146,6 +195,12 @@ class Encoder:
             known = {one.name for one in self.codings if one.has_commas}
             table = replace(table, commas=table.commas | known)
         return np.concatenate([one.encode(table) for one in self.codings], axis=1).astype(np.float32)
+
+
+def _filled(gaps: Mapping[str, int], noun: str, what: str) -> list[str]:
+    """A sentence on the cells of columns that say nothing, and what stands for them; none where there are no such."""
+    count, columns = sum(gaps.values()), [name for name, own in gaps.items() if own]
+    return [f"{count:,} {noun}{'s' * (count > 1)} {what} ({listed(columns, 3)})"] if count else []
 
 
 def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:

@@ -15,8 +15,10 @@ from torch import Tensor
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import find
 from workbench.tasks.base import SPLIT_NAMES, Count, Description, Floor, NewTask, Overview, Spec, Task, TaskSource
+from workbench.tasks.files.encoding import Cell, Encoder
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
+from workbench.tasks.files.words import listed
 from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.sampling.classes import ClassTasks
 
@@ -37,7 +39,8 @@ class Example:
         label: Its class, or for regression the task or the target.
         file: Where it comes from; empty where there is no file.
         text: Of a text, what it says.
-        scaled: Of a row, its features in units of their deviation.
+        scaled: Of a row, its features in units of their deviation; NaN for a missing cell of a table.
+        cells: Of a row of a table, what it says in each column.
     """
 
     kind: ExampleKind
@@ -46,14 +49,15 @@ class Example:
     file: str = ""
     text: str = ""
     scaled: NDArray[Any] | None = None
+    cells: tuple[Cell, ...] = ()
 
     @property
     def words(self) -> str:
         """It in one line for people who listen or point at it."""
         said = self.text if self.kind == "text" else ""
         if self.kind == "row":
-            said = ", ".join(f"{value:.4g}" for value in self.values[:_MOST_SHOWN])
-            said += f" and {len(self.values) - _MOST_SHOWN:,} more" if len(self.values) > _MOST_SHOWN else ""
+            said = listed([f"{one.column} = {one.text}" for one in self.cells]
+                          or [f"{value:.4g}" for value in self.values], _MOST_SHOWN)
         return " · ".join(part for part in (self.label, self.file, said) if part)
 
 
@@ -206,7 +210,7 @@ def examples(source: TaskSource, seed: int, most: int = 24) -> tuple[Example, ..
 
 def _labelled_examples(source: ClassTasks, rng: np.random.Generator, most: int) -> tuple[Example, ...]:
     known = source.labelled
-    counts = known.counts
+    counts, encoder = known.counts, _encoder(source)
     starts = np.cumsum(counts) - counts
     rounds = -(-most // len(counts))
     # As many classes as there are room for; where there are few, several examples of each.
@@ -220,7 +224,7 @@ def _labelled_examples(source: ClassTasks, rng: np.random.Generator, most: int) 
         row = int(starts[one]) + waiting.pop()
         raw = known.inputs[row]
         found.append(_example(_kind(source), raw, known.names[one], known.files[row] if known.files else "",
-                              source.shown_example(row), scaled=_scaled(source.spec, raw)))
+                              source.shown_example(row), scaled=_scaled(source.spec, raw), encoder=encoder))
     return tuple(found)
 
 
@@ -236,14 +240,23 @@ def _kind(source: TaskSource) -> ExampleKind:
 
 
 def _example(kind: ExampleKind, raw: Tensor, label: str, file: str, text: str = "", *,
-             scaled: NDArray[Any] | None = None) -> Example:
-    """An example of raw inputs, pixels in uint8."""
+             scaled: NDArray[Any] | None = None, encoder: Encoder | None = None) -> Example:
+    """An example of raw inputs, pixels in uint8; the encoder is that of a table."""
     if text:
         return Example("text", np.empty(0), label, file, text)
     values = raw.detach().cpu().numpy().copy()
     if kind == "spectrogram":
         values = values.mean(0)
-    return Example(kind, values, label, file, scaled=scaled if kind == "row" else None)
+    if encoder is None or scaled is None:
+        return Example(kind, values, label, file, scaled=scaled if kind == "row" else None)
+    is_missing = np.append(encoder.is_mark[1:] & (values[1:] > 0.5), False)
+    return Example(kind, values, label, file, scaled=np.where(is_missing, np.nan, scaled)[~encoder.is_mark],
+                   cells=encoder.cells(values))
+
+
+def _encoder(source: TaskSource) -> Encoder | None:
+    """How rows of a table became inputs; None where inputs are something else."""
+    return Encoder.of(source.spec.reading) if "columns" in source.spec.reading else None
 
 
 def _along(spec: Spec) -> tuple[Tensor, Tensor]:
@@ -316,7 +329,7 @@ def _row(name: str, support: Sequence[Example], query: Sequence[Example]) -> Tas
 
 def _task_examples(source: TaskSource, task: Task, said: Description) -> tuple[list[Example], list[Example]]:
     """The examples of support and query."""
-    kind, text_of = _kind(source), _texts(source)
+    kind, text_of, encoder = _kind(source), _texts(source), _encoder(source)
     shown = []
     for part, files in zip(task, (said.support_files, said.query_files), strict=True):
         raw = _raw(source.spec, kind, part.inputs)
@@ -325,7 +338,8 @@ def _task_examples(source: TaskSource, task: Task, said: Description) -> tuple[l
         found = []
         for place, label in enumerate(names):
             file = files[place] if place < len(files) else ""
-            found.append(_example(kind, raw[place], label, file, text_of(file), scaled=normalized[place]))
+            found.append(_example(kind, raw[place], label, file, text_of(file), scaled=normalized[place],
+                                  encoder=encoder))
         shown.append(found)
     return shown[0], shown[1]
 

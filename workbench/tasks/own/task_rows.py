@@ -49,7 +49,7 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
 
     def fit(training: NDArray[np.int64]) -> Encoded:
         encoder = schema.fit(table, training)
-        return Encoded(torch.from_numpy(encoder.encode(table)), {**reading, **encoder.reading}, encoder.facts)
+        return Encoded(torch.from_numpy(encoder.encode(table)), {**reading, **encoder.reading}, encoder.facts(table))
 
     is_by_row = bool(splitting.column) and layout.form != "columns"
     return TaskCollection(tuple(tasks), torch.empty(len(table), 0), table.where, FORMS[layout.form], "rows",
