@@ -17,6 +17,8 @@ from PIL import Image
 
 from workbench import places
 from workbench.experiment.experiment import TaskConfig
+from workbench.experiment.registry import find
+from workbench.experiment.resolve import resolve, with_settings
 from workbench.tasks.base import TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.image_folder import ImageFolderConfig
@@ -445,12 +447,41 @@ def test_the_report_of_a_good_folder_can_be_written_as_json(tmp_path: Path, clas
         "settings": {"path": str(tmp_path)},
         "splits": {"train": {"classes": 10, "examples": 60}, "validation": {"classes": 5, "examples": 30},
                    "test": {"classes": 5, "examples": 30}},
-        "size": 16, "color": "rgb", "problems": [], "usable": True, "experiment": {}, "tasks": {}}
+        "size": 16, "color": "rgb", "problems": [], "usable": True, "experiment": {}, "note": "",
+        "tasks": {}}
+
+
+@pytest.mark.parametrize(("classes", "each", "task", "fits"), [
+    (12, 6, {}, {"task.ways": 4}),
+    (6, 6, {}, {"task.ways": 2}),
+    (15, 4, {}, {"task.queries": 3}),
+    (12, 6, {"shots": 1}, {"task.ways": 4}),
+    (15, 6, {}, {}),
+])
+def test_a_folder_that_lacks_what_is_usual_is_judged_for_what_it_has(
+        tmp_path: Path, class_folders: Folders, classes: int, each: int, task: dict[str, int], fits: dict[str, int]
+        ) -> None:
+    path = class_folders(tmp_path, NAMES[:classes], each)
+    report = check_data(path, task)
+    assert report["usable"]
+    assert report["experiment"] == fits
+    said = [f"{name} was set to {value} instead of 5" for name, value in fits.items()]
+    assert report["note"].startswith(" and ".join(said))
+    settings = [f"{name}={value}" for name, value in fits.items()]
+    experiment = resolve(with_settings({"dataset": {"name": "image_folder", "path": path}}, settings))
+    assert find("dataset", "image_folder")(experiment, torch.device("cpu")).overview().facts == report["facts"]
+
+
+def test_what_a_person_decided_of_tasks_is_not_changed_for_a_folder(tmp_path: Path, class_folders: Folders) -> None:
+    report = check_data(class_folders(tmp_path, NAMES[:12]), {"ways": 5})
+    assert not report["usable"]
+    assert (report["experiment"], report["note"]) == ({}, "")
+    assert "Set task.ways to 4" in report["problems"][0]
 
 
 def test_the_report_of_a_folder_that_will_not_do_still_counts_what_it_holds(
         tmp_path: Path, class_folders: Folders) -> None:
-    report = check_data(class_folders(tmp_path, NAMES[:8]))
+    report = check_data(class_folders(tmp_path, NAMES[:8]), {"ways": 5})
     assert (report["form"], report["classes"], report["examples"]) == ("pictures by class", 8, 48)
     assert not report["usable"]
     assert "Set task.ways to 2" in report["problems"][0]

@@ -27,7 +27,7 @@ def bench(arguments: Namespace, output: Output) -> int:
     """Measure every executor on an experiment, and say what the chooser takes."""
     if arguments.rounds < 1:
         raise UsageError("--rounds must be 1 or more, for each way takes at least one turn")
-    session = Session(experiment_of(arguments))
+    session = Session(experiment_of(arguments, output))
     choice = choose(session)
     found: list[Measured] = []
     with session.running(), Progress(_PARTS, title="measuring", unit="parts") as progress:

@@ -41,6 +41,7 @@ def _in_words(report: dict[str, Any]) -> str:
               for name, split in report["splits"].items()]
     if report["dataset"]:
         settings = {f"dataset.{name}": value for name, value in report["settings"].items()} | report["experiment"]
+        lines += [f"note: {report['note']}"] if report["note"] else []
         lines.append(" ".join(["read as: --set", f"dataset={report['dataset']}",
                                *(f"--set {shlex.quote(f'{name}={value}')}" for name, value in settings.items())]))
     if floor := report["floor"]:

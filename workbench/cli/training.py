@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,19 @@ from workbench.engine.control import Control
 from workbench.engine.distributed import LostError, World, joined
 from workbench.engine.events import Evaluation, Event, Failed, Noticed, Started, Steps
 from workbench.engine.launch import Launch, launch
-from workbench.experiment.experiment import Experiment
+from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.fields import parameters
 from workbench.experiment.idle import changed, said_in_vain
 from workbench.experiment.metrics import is_share, result_in_words
 from workbench.experiment.presets import find_preset
-from workbench.experiment.registry import ROLES
+from workbench.experiment.registry import ROLES, find
 from workbench.experiment.resolve import read_toml, resolve, with_settings
 from workbench.runs.recording import followed, recorded
 from workbench.runs.store import Run, RunStore
+from workbench.tasks.looking.fitting import open_fitting
+from workbench.tasks.own.data import OwnData
 
+_SHAPE = frozenset(f"task.{name}" for name in TaskConfig.model_fields)
 _STATUS = {"finished": SUCCESS, "failed": FAILURE, "stopped": INTERRUPTED, "interrupted": INTERRUPTED}
 
 
@@ -65,23 +68,33 @@ class _Begun:
 def run(arguments: Namespace, output: Output) -> int:
     """Train a new run, or where processes were started anew go on with the one that they were training."""
     if arguments.dry_run:
-        return try_dry(experiment_of(arguments), output)
+        return try_dry(experiment_of(arguments, output), output)
     return _by_all(lambda: _begin(arguments, output), output)
 
 
-def experiment_of(arguments: Namespace) -> Experiment:
-    """The experiment that was said by a file or a preset, settings and a device."""
+def experiment_of(arguments: Namespace, output: Output) -> Experiment:
+    """The experiment that was said by a file or a preset, settings and a device; what was not said of tasks from a
+    person's own data is as these allow, which is noted."""
     if arguments.config and arguments.preset:
         raise UsageError("name either a file or a preset, not both; the rest can be given with --set")
     said = find_preset(arguments.preset).tables if arguments.preset else {}
     if arguments.config:
         said = read_toml(arguments.config)
     device = [f"device={arguments.device}"] if arguments.device else []
-    return _with_absolute_paths(resolve(with_settings(said, [*arguments.settings, *device])))
+    tables = with_settings(said, [*arguments.settings, *device])
+    experiment = _with_absolute_paths(resolve(tables))
+    said_of = {f"{table}.{name}" for table, own in tables.items() if isinstance(own, Mapping) for name in own}
+    if not issubclass(find("dataset", experiment.dataset.name), OwnData) or said_of >= _SHAPE:
+        return experiment
+    fitting = open_fitting(tables, said_of)
+    if not fitting.note:
+        return experiment
+    output.note(f"note: {fitting.note}")
+    return _with_absolute_paths(fitting.experiment)
 
 
 def _begin(arguments: Namespace, output: Output) -> _Begun:
-    experiment = experiment_of(arguments)
+    experiment = experiment_of(arguments, output)
     runs, place = store(arguments), launch()
     if place and (found := _of_launch(runs, place, experiment)):
         return found

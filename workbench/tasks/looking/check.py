@@ -8,8 +8,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
-import torch
-
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import find
@@ -17,6 +15,7 @@ from workbench.experiment.resolve import resolve
 from workbench.tasks.base import Overview, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import list_files, walked_once
+from workbench.tasks.looking.fitting import changed, open_fitting
 from workbench.tasks.looking.recognizer import NEW_TASK, Recognized, recognize_data
 from workbench.tasks.own.class_splits import OwnClassesConfig
 from workbench.tasks.own.classes import OwnClasses
@@ -29,13 +28,16 @@ def check_data(path: Path, task: TaskConfig | Mapping[str, int] | None = None) -
 
     Args:
         path: Where the data lie.
-        task: Shape of the tasks that they are judged for; what suits the dataset where it says nothing.
+        task: Shape of the tasks that they are judged for; what suits the dataset where it says nothing, or what the
+            data have the examples for.
 
     Returns:
         form: What the data were recognized as; "new task" or "unknown" among others.
         why: What shows it.
         path, dataset, settings: The data, the dataset that reads them, and the fields that were guessed.
         experiment: Other fields of the experiment that the data demand, by their dotted names.
+        note: Which of them are not as usual, because the data would not do otherwise, in a sentence without its full
+            stop; else empty.
         facts: What was decided in reading, in one line.
         classes, examples: How many; classes are 0 for regression.
         splits: {"train": {"classes": ..., "examples": ...}, ...}; of a new task "support" and "query".
@@ -55,7 +57,7 @@ def check_data(path: Path, task: TaskConfig | Mapping[str, int] | None = None) -
 def _reported(path: Path, task: TaskConfig | Mapping[str, int] | None) -> dict[str, Any]:
     report: dict[str, Any] = {
         "form": "unknown", "why": "", "facts": "", "path": str(path.expanduser()), "dataset": "", "settings": {},
-        "experiment": {},
+        "experiment": {}, "note": "",
         "classes": 0, "examples": 0, "splits": {}, "tasks": {}, "size": None, "color": None, "floor": None,
         "problems": [], "usable": False}
     if not path.expanduser().exists():
@@ -77,31 +79,38 @@ def _looked_at(found: Recognized, task: TaskConfig | Mapping[str, int] | None) -
         return _of_new_task(found.path)
     if not found.dataset:
         return {"problems": [f"{found.path} is nothing that can be read: {found.why}", *found.problems]}
+    kind = find("dataset", found.dataset)
     try:
-        experiment = experiment_on(found, task)
+        fitting = open_fitting(_tables_on(found, task), [f"task.{name}" for name in _said(task)])
     except ExperimentError as error:
         return {"problems": [str(problem) for problem in error.problems]}
-    kind = cast("type[TaskSource]", find("dataset", found.dataset))
-    try:
-        return _of_source(kind(experiment, torch.device("cpu")))
     except DataError as error:
         if found.dataset == "image_folder" and recognize(scan(list_files(found.path).root)).loose:
             with suppress(DataError):
                 return {"form": NEW_TASK, "dataset": "", "settings": {}, **_of_new_task(found.path)}
         if issubclass(kind, OwnClasses):
-            return _of_unusable(kind, cast("OwnClassesConfig", experiment.dataset), str(error))
+            dataset = cast("OwnClassesConfig", experiment_on(found, task).dataset)
+            return _of_unusable(kind, dataset, str(error))
         raise
+    own = {name: value for name, value in fitting.changes.items() if name.startswith("dataset.")}
+    others = {name: value for name, value in fitting.changes.items() if name not in own}
+    return _of_source(fitting.source) | {
+        "settings": found.settings | {name.removeprefix("dataset."): value for name, value in own.items()},
+        "experiment": found.experiment | others, "note": fitting.note}
 
 
 def experiment_on(found: Recognized, task: TaskConfig | Mapping[str, int] | None = None) -> Experiment:
     """An experiment on recognized data, with what suits them."""
-    tables: dict[str, Any] = {"dataset": {"name": found.dataset, **found.settings}}
-    if task is not None:
-        tables["task"] = task.model_dump() if isinstance(task, TaskConfig) else dict(task)
-    for dotted, value in found.experiment.items():  # what the data demand goes before what anybody wants
-        table, _, name = dotted.partition(".")
-        tables.setdefault(table, {})[name] = value
-    return resolve(tables)
+    return resolve(_tables_on(found, task))
+
+
+def _tables_on(found: Recognized, task: TaskConfig | Mapping[str, int] | None) -> dict[str, Any]:
+    tables = {"dataset": {"name": found.dataset, **found.settings}, "task": _said(task)}
+    return changed(tables, found.experiment)  # what the data demand goes before what anybody wants
+
+
+def _said(task: TaskConfig | Mapping[str, int] | None) -> dict[str, int]:
+    return task.model_dump() if isinstance(task, TaskConfig) else dict(task or {})
 
 
 def _of_source(source: TaskSource) -> dict[str, Any]:

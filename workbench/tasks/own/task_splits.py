@@ -17,7 +17,7 @@ from workbench.tasks.base import SPLIT_NAMES, Background
 from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.words import listed, named, shown
-from workbench.tasks.own.class_splits import Shapes
+from workbench.tasks.own.class_splits import Shapes, setting
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
 
 Integers = NDArray[np.int64]
@@ -182,7 +182,7 @@ def plan_tasks(found: TaskCollection, sharing: Sharing, shapes: Shapes, path: ob
     usable = Counter(side for _, side in kept)
     for side in SPLIT_NAMES:
         if not usable[side]:
-            raise DataError(_too_small(side, pairs, shapes, found, path))
+            raise _too_small(side, pairs, shapes, found, path)
     small = [_left_out(one, shapes.of(side), found.noun) for one, side in pairs if not suffices(one, shapes.of(side))]
     problems += named(small, f"{{}} more tasks have too few {found.noun} and were left out")
     if found.is_ready_made:
@@ -231,9 +231,10 @@ def _usual_ways(tasks: Sequence[OwnTask], shapes: Shapes, path: object) -> tuple
                         "add examples of other classes, or name another target")
     for table, shape in (("training", shapes.training), ("task", shapes.task)):
         if shape.ways != ways:
-            own = " and leave training.ways empty" if table == "training" and shapes.task.ways == ways else ""
-            raise DataError(f"{path} holds tasks of {ways} classes and {table}.ways is {shape.ways}; set task.ways to "
-                            f"{ways}{own}")
+            values = {f"{wrong}.ways": ways for wrong, other in (("task", shapes.task), ("training", shapes.training))
+                      if other.ways != ways and (wrong == "task" or shapes.training.ways != shapes.task.ways)}
+            raise DataError(f"{path} holds tasks of {ways} classes and {table}.ways is {shape.ways}; set "
+                            f"{setting(values)}", values)
     others = [f"{shown(one.name)} ({one.ways})" for one in tasks if one.ways != ways]
     if not others:
         return ways, []
@@ -298,7 +299,7 @@ def _left_out(task: OwnTask, shape: TaskConfig, noun: str) -> str:
 
 
 def _too_small(side: str, pairs: Sequence[tuple[OwnTask, str]], shapes: Shapes, found: TaskCollection, path: object
-               ) -> str:
+               ) -> DataError:
     """Why a split has no task that would do, and what would help."""
     own = [one for one, its in pairs if its == side]
     shape = shapes.of(side)
@@ -306,13 +307,13 @@ def _too_small(side: str, pairs: Sequence[tuple[OwnTask, str]], shapes: Shapes, 
                f"shots and {shape.queries} queries take")
     if own:
         finding += f", for {_left_out(max(own, key=lambda one: len(one.rows)), shape, found.noun)}"
-    for smaller, words in _smaller(shapes):
+    for smaller, values in _smaller(shapes):
         if all(any(suffices(one, smaller.of(its)) for one, its in pairs if its == name) for name in SPLIT_NAMES):
-            return f"{finding}. Set {words}, or add {found.noun}"
-    return f"{finding}. Add {found.noun} to the tasks"
+            return DataError(f"{finding}. Set {setting(values)}, or add {found.noun}", values)
+    return DataError(f"{finding}. Add {found.noun} to the tasks")
 
 
-def _smaller(shapes: Shapes) -> Iterator[tuple[Shapes, str]]:
+def _smaller(shapes: Shapes) -> Iterator[tuple[Shapes, dict[str, Any]]]:
     """Ever smaller tasks and what to set for them: first fewer queries, then fewer shots."""
     task, training = shapes
     most = max(task.shots, training.shots)
@@ -321,12 +322,12 @@ def _smaller(shapes: Shapes) -> Iterator[tuple[Shapes, str]]:
     for shots, queries in steps:
         smaller = Shapes(*(one.model_copy(update={"shots": min(shots, one.shots), "queries": min(queries, one.queries)})
                            for one in shapes))
-        words = [f"{table}.{name} to {getattr(new, name)}"
-                 for table, old, new in (("task", task, smaller.task), ("training", training, smaller.training))
-                 for name in ("shots", "queries")
-                 if getattr(old, name) != getattr(new, name) and (table == "task" or training != task)]
-        if words:
-            yield smaller, " and ".join(words)
+        values = {f"{table}.{name}": getattr(new, name)
+                  for table, old, new in (("task", task, smaller.task), ("training", training, smaller.training))
+                  for name in ("shots", "queries")
+                  if getattr(old, name) != getattr(new, name) and (table == "task" or training != task)}
+        if values:
+            yield smaller, values
 
 
 def _cut(kept: Sequence[tuple[OwnTask, str]], shapes: Shapes) -> list[str]:
