@@ -6,6 +6,7 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.cli.terminal import say
 from workbench.places import sample_tasks
@@ -46,6 +47,18 @@ def test_assays_are_judged_by_auroc_and_said_in_per_cent(tmp_path: Path) -> None
     result = say("evaluate", "protonet-class_task_tables-0001", "--runs", tmp_path, "--json").table["evaluation"]
     assert result["metric"] == "auroc"
     assert result["mean"] > 0.6
+
+
+@pytest.mark.parametrize("algorithm", ["baseline", "baseline_pp", "meta_transfer"])
+def test_ready_made_tasks_decide_their_own_ways(algorithm: str) -> None:
+    ready = ("--set", "dataset=picture_tasks", "--set", f"dataset.path={sample_tasks() / 'ready_made'}",
+             "--set", f"algorithm={algorithm}", "--dry-run", "--json")
+    said = say("run", *ready)
+    assert said.table["experiment"]["task"] == {"ways": 3, "shots": 1, "queries": 3}
+    assert "note: task.ways was set to 3 instead of 5 and task.queries was set to 3 instead of 5, as the data" in said.err
+    refused = say("run", *ready, "--set", "task.ways=5")
+    assert refused.status == 2
+    assert "set task.ways to 3" in refused.err
 
 
 def test_ready_made_tasks_are_tested_once_each(tmp_path: Path) -> None:

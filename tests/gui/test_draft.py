@@ -55,6 +55,37 @@ def test_saying_what_suits_anyway_is_saying_nothing() -> None:
     assert draft.said == {}
 
 
+def test_what_data_demanded_goes_with_them_and_what_was_typed_stays() -> None:
+    draft = Draft()
+    draft.set("task.queries", 7)
+    draft.open_data("table", {"dataset.path": "a.csv", "dataset.label": "kind", "task.ways": 3, "task.shots": 2})
+    draft.set("task.shots", 4)
+    restored = Draft.restored(draft.state())
+    for one in (draft, restored):
+        assert one.typed() == {"task.queries": 7, "task.shots": 4}
+        one.open_data("table", {"dataset.path": "b.csv"})
+        assert one.said == {"task.queries": 7, "task.shots": 4, "dataset.path": "b.csv"}
+        one.pick("dataset", "glyphs")
+        assert one.said == {"task.queries": 7, "task.shots": 4}
+
+
+def test_other_data_than_a_preset_is_about_leave_it_with_the_shape_of_its_tasks() -> None:
+    name, preset = next((name, one) for name, one in presets().items()
+                        if one.tables["dataset"]["name"] == "omniglot" and one.tables["training"].get("ways"))
+    draft = Draft()
+    draft.take(preset.tables, name)
+    draft.set("training.queries", 9)
+    draft.open_data("omniglot", {"dataset.path": "drawings"})
+    assert draft.preset == name
+    assert draft.values()["training.ways"] == preset.tables["training"]["ways"]
+    draft.open_data("image_folder", {"dataset.path": "leaves"})
+    assert draft.preset == ""
+    assert draft.values()["training.ways"] is None
+    assert draft.values()["training.queries"] == 9
+    assert draft.values()["training.iterations"] == preset.tables["training"]["iterations"]
+    assert "--preset" not in draft.command()
+
+
 def test_what_does_not_fit_a_new_dataset_gives_way_with_a_word() -> None:
     draft = Draft()
     draft.pick("algorithm", "protonet")

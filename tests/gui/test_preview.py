@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWid
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import SECONDS, SHORT, OpenWindow, drop, fill, press
+from workbench.experiment.presets import presets
 from workbench.gui.actions import OPEN_MENU
 from workbench.gui.preview.chart import CountsChart
 from workbench.gui.preview.dialog import PreviewDialog
@@ -214,6 +215,58 @@ def test_a_click_sets_what_would_make_the_data_do(qtbot: QtBot, window: MainWind
     assert card.shown.is_usable
     assert card.remedy.isHidden()
     assert window.panel.start.isEnabled()
+
+
+def shades(root: Path, classes: int, each: int = 8) -> Path:
+    """A folder of small pictures by class."""
+    for number in range(classes):
+        (root / f"class {number}").mkdir(parents=True)
+        for one in range(each):
+            Image.new("L", (16, 16), 9 * number + one).save(root / f"class {number}" / f"{one}.png")
+    return root
+
+
+def ways(window: MainWindow) -> tuple[Any, Any]:
+    """Ways of the tasks and of training in the form."""
+    values = window.panel.form.draft.values()
+    return values["task.ways"], values["training.ways"]
+
+
+def test_few_classes_set_the_ways_by_themselves_and_the_next_data_set_them_back(
+        qtbot: QtBot, window: MainWindow, leaves: Path, tmp_path: Path) -> None:
+    name = next(name for name, one in presets().items() if one.tables["training"].get("ways") == 20)
+    window.panel.form.take(presets()[name].tables, name)
+    drop(window, shades(tmp_path / "few", 12))
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    assert ways(window) == (4, None)
+    assert "“Ways” was set to 4 instead of 5, as the data will not do otherwise. " in window.log.text()
+    qtbot.waitUntil(lambda: window.panel.form.preset_picker.currentText() == "None (own data)", timeout=SECONDS)
+    qtbot.waitUntil(lambda: "12 classes" in said(window.panel, "dataset.facts"), timeout=SECONDS)
+    assert window.panel.start.isEnabled()
+    drop(window, leaves)
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    assert ways(window) == (5, None)
+
+
+def test_what_suits_the_algorithm_is_set_by_itself_too(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    fill(window, {"dataset": {"name": "glyphs"}, "algorithm": {"name": "reptile"}})
+    drop(window, shades(tmp_path / "few", 20, 8))
+    qtbot.waitUntil(lambda: window.panel.form.draft.values()["training.shots"] == 7, timeout=SECONDS)
+    assert "“Training shots” was set to 7 instead of 10, as the data will not do otherwise" in window.log.text()
+    qtbot.waitUntil(lambda: "20 classes" in said(window.panel, "dataset.facts"), timeout=SECONDS)
+    assert said(window.panel, "dataset.problems") == ""
+
+
+def test_ways_that_were_typed_stay(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    fill(window, on("image_folder"))
+    window.panel.form.draft.set("task.ways", 3)
+    drop(window, shades(tmp_path / "first", 20))
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    assert ways(window) == (3, None)
+    drop(window, shades(tmp_path / "second", 7))
+    qtbot.waitUntil(lambda: window.panel.form.card.remedy.text() == "Set Ways to 2", timeout=SECONDS)
+    assert ways(window) == (3, None)
+    assert "will not do as it is" in window.log.text()
 
 
 def test_data_that_were_refused_and_mended_are_said_to_do(qtbot: QtBot, window: MainWindow, leaves: Path) -> None:

@@ -26,6 +26,7 @@ from workbench.tasks.files.array_files import SUFFIXES as ARRAYS
 from workbench.tasks.files.delimited import TABLE_SUFFIXES
 from workbench.tasks.files.json_lines import JSON_LINES_SUFFIXES
 from workbench.tasks.files.series_files import TABLES as SERIES_TABLES
+from workbench.tasks.looking.fitting import note_of
 from workbench.tasks.looking.preview import floors_of
 
 _PROGRESS_MILLISECONDS = 200
@@ -75,7 +76,7 @@ class DataDesk(QObject):
         self._form, self._jobs, self._window = form, jobs, window
         self._download: _Download | None = None
         self._opening = ""
-        self._refused = ""
+        self._refused = self._opened = ""
         self._since = 0.0
         self.last_folder = ""
         self.sample_menu = self._samples(window)
@@ -143,9 +144,21 @@ class DataDesk(QObject):
             self._jobs.start("floors", partial(floors_of, source, experiment))
         self._form.show_look(replace(result, source=None))
         path = str(self._form.draft.values().get("dataset.path") or "")
+        if path and path == self._opened:
+            self._make_do(result)
         if result.is_usable and path and path == self._refused:  # else what was said of them would still stand there
             self._refused = ""
             self.said.emit("The data will do now. “Preview…” (Ctrl+D) shows their classes, examples and tasks.", "good")
+
+    def _make_do(self, look: Look) -> None:
+        """Set what data that were just opened need, unless the person decided it: the report on them knows neither the
+        algorithm nor the fields of its training."""
+        draft = self._form.draft
+        if look.remedy and look.remedy.keys().isdisjoint(draft.typed()):
+            self.said.emit(draft.in_words(note_of(draft.values(), look.remedy)), "")
+            self._form.follow(look.remedy)
+        else:
+            self._opened = ""
 
     def _measured(self, done: Done) -> None:
         if not done.error:  # else the training will say what is wrong with its tasks
@@ -212,7 +225,7 @@ class DataDesk(QObject):
         self.last_folder, self._opening = str(path.parent), path.name
         self.said.emit(f"Looking at {path} …", "muted")
         # What only suits the data that were there before says nothing about these.
-        task = {dotted.removeprefix("task."): value for dotted, value in self._form.draft.said.items()
+        task = {dotted.removeprefix("task."): value for dotted, value in self._form.draft.typed().items()
                 if dotted.startswith("task.")}
         self._jobs.start("recognize", partial(open_data, path, task))
         self._wait()
@@ -229,10 +242,12 @@ class DataDesk(QObject):
             return
         will_do = found.report["usable"]
         self._refused = "" if will_do else found.settings.get("path", "")
+        self._opened = found.settings.get("path", "")
         rest = ". “Preview…” (Ctrl+D) shows its classes, examples and tasks." if will_do else \
             ", but it will not do as it is: the form says why."
-        self.said.emit(f"{found.message}{rest}", "good" if will_do else "warn")
         self._form.take_data(found.dataset, found.settings, found.experiment)
+        note = f". {self._form.draft.in_words(found.report['note'])}" if found.report["note"] else ""
+        self.said.emit(f"{found.message}{note}{rest}", "good" if will_do else "warn")
 
     @Slot()
     def show_details(self) -> None:

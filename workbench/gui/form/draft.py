@@ -41,12 +41,14 @@ class Draft:
     Attributes:
         picks: Name picked for each role.
         said: Dotted names and values that the person said and that differ from what suits the picks.
-        preset: Name of the preset that it began with; empty for none.
+        preset: Name of the preset that it began with; empty for none, or where it is about other data by now.
+        followed: Dotted names among those in `said` that the data at hand demanded, and nobody typed.
     """
 
     picks: dict[Role, str] = field(default_factory=dict)
     said: dict[str, Any] = field(default_factory=dict)
     preset: str = ""
+    followed: set[str] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """Complete the picks."""
@@ -89,10 +91,37 @@ class Draft:
 
     def set(self, dotted: str, value: Any) -> None:
         """Take in what the person said of a field; what suits anyway counts as not said."""
+        self.followed.discard(dotted)
         if value == self.suited().get(dotted):
             self.said.pop(dotted, None)
         else:
             self.said[dotted] = value
+
+    def follow(self, values: Mapping[str, Any]) -> None:
+        """Take in what the data at hand demand, until others are opened."""
+        for dotted, value in values.items():
+            self.set(dotted, value)
+        self.followed |= values.keys() & self.said.keys()
+
+    def open_data(self, dataset: str, values: Mapping[str, Any]) -> None:
+        """Take data of the person's own, with what they demand; what others had demanded goes."""
+        self._leave_data()
+        self.pick("dataset", dataset)
+        self.follow(values)
+
+    def typed(self) -> dict[str, Any]:
+        """What was said and holds for whatever data: neither what these demanded, nor the shape of a preset's tasks."""
+        tables = presets()[self.preset].tables if self.preset in presets() else {}
+        shape = {f"{table}.{name}": value for table in ("task", "training")
+                 for name, value in tables.get(table, {}).items() if name in TaskConfig.model_fields}
+        return {dotted: value for dotted, value in self.said.items()
+                if dotted not in self.followed and (dotted not in shape or value != shape[dotted])}
+
+    def _leave_data(self) -> None:
+        """Forget what the data at hand demanded."""
+        for dotted in self.followed:
+            self.said.pop(dotted, None)
+        self.followed.clear()
 
     def pick(self, role: Role, name: str) -> list[str]:
         """Pick something; what was said stays where the new pick has such a field.
@@ -101,6 +130,10 @@ class Draft:
             Sentences on what had to give way because it does not fit a new dataset.
         """
         before = self.picks[role]
+        if role == "dataset" and before != name:
+            self._leave_data()
+            if self.preset and presets()[self.preset].tables.get("dataset", {}).get("name") != name:
+                self.said, self.preset = self.typed(), ""
         self.picks[role] = name
         notes = self._make_fit(before) if role == "dataset" and before != name else []
         notes += self._follow_algorithm() if role != "backbone" else []
@@ -151,6 +184,7 @@ class Draft:
                      if name != "name"}
         self.said |= {name: tables[name] for name in _TOP if name in tables}
         self.preset = preset
+        self.followed.clear()
         self._forget_what_is_gone()
 
     def resolved(self) -> Experiment:
@@ -207,7 +241,8 @@ class Draft:
 
     def state(self) -> dict[str, Any]:
         """Plain values that `restored` takes back."""
-        return {"picks": dict(self.picks), "said": dict(self.said), "preset": self.preset}
+        return {"picks": dict(self.picks), "said": dict(self.said), "preset": self.preset,
+                "followed": sorted(self.followed)}
 
     @classmethod
     def restored(cls, state: Mapping[str, Any]) -> Draft:
@@ -223,4 +258,6 @@ class Draft:
             draft.said = dict(said)
         draft.preset = state["preset"] if state.get("preset") in presets() else ""
         draft._forget_what_is_gone()
+        followed = state.get("followed")
+        draft.followed = {str(name) for name in followed} & draft.said.keys() if isinstance(followed, list) else set()
         return draft

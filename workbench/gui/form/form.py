@@ -23,6 +23,7 @@ from workbench.gui.form.entries import ChoiceEntry, Combo, Entry, entry_for
 from workbench.gui.form.scan import Look, relevant
 from workbench.gui.form.sections import Row, Section, titled_row
 from workbench.gui.theme import Theme
+from workbench.tasks.own.data import OwnData
 
 CHECK_MILLISECONDS = 100
 _TITLES = {"dataset": "Dataset", "task": "Task", "backbone": "Backbone", "algorithm": "Algorithm",
@@ -115,8 +116,7 @@ class ExperimentForm(QWidget):
         self._column.setContentsMargins(16, 4, max(2, 16 - bar), 12)
 
     def _fill_presets(self) -> None:
-        none = "None" if presets() else "No presets"
-        items: list[tuple[Any, str, str]] = [("", none, "Defaults that suit the picks.")]
+        items: list[tuple[Any, str, str]] = [("", _no_preset(is_own=False), "Defaults that suit the picks.")]
         self.preset_picker.fill(items + [(name, one.title, one.help) for name, one in presets().items()])
         self.preset_picker.setEnabled(bool(presets()))
 
@@ -180,10 +180,8 @@ class ExperimentForm(QWidget):
     def take_data(self, dataset: str, settings: Mapping[str, Any],
                   experiment: Mapping[str, Any] | None = None) -> None:
         """Train on data of a person's own, read with these fields of the dataset, and with others that they demand."""
-        self.draft.pick("dataset", dataset)
         own = {f"dataset.{name}": value for name, value in settings.items()}
-        for name, value in {**own, **(experiment or {})}.items():
-            self.draft.set(name, value)
+        self.draft.open_data(dataset, {**own, **(experiment or {})})
         self._rebuild()
         self._sections["dataset"].reveal("dataset.path")
         self._scroll.verticalScrollBar().setValue(0)
@@ -192,6 +190,7 @@ class ExperimentForm(QWidget):
     def reset(self) -> None:
         """Go back to the defaults that suit the picks."""
         self.draft.said.clear()
+        self.draft.followed.clear()
         self.draft.preset = ""
         self._rebuild()
         self._changed()
@@ -278,7 +277,10 @@ class ExperimentForm(QWidget):
         for row, name in enumerate(presets(), 1):
             mark = " (changed)" if changed and name == self.draft.preset else ""
             self.preset_picker.setItemText(row, presets()[name].title + mark)
-        self.preset_picker.setToolTip(preset.help if preset else "Named experiments to begin with.")
+        is_own = preset is None and issubclass(found("dataset")[self.draft.picks["dataset"]], OwnData)
+        self.preset_picker.setItemText(0, _no_preset(is_own=is_own))
+        self.preset_picker.setToolTip(preset.help if preset else "No preset is about your own data. Whatever was set "
+                                      "beside the data is as it was." if is_own else "Named experiments to begin with.")
 
     def _tell_of_data(self) -> None:
         part = relevant(self.draft.tables())
@@ -304,10 +306,13 @@ class ExperimentForm(QWidget):
     def _set_remedy(self) -> None:
         """Set what would make the data do."""
         if self.card.shown is not None:
-            for dotted, value in self.card.shown.remedy.items():
-                self.draft.set(dotted, value)
-            self._rebuild()
-            self.check_now()
+            self.follow(self.card.shown.remedy)
+
+    def follow(self, values: Mapping[str, Any]) -> None:
+        """Set what the data at hand demand, by dotted names."""
+        self.draft.follow(values)
+        self._rebuild()
+        self.check_now()
 
     def look_again(self) -> None:
         """Have the dataset looked at again, for its files have changed."""
@@ -349,6 +354,11 @@ class ExperimentForm(QWidget):
         for section in self._sections.values():
             section.restore_folds(folds)
         self.check_now()
+
+
+def _no_preset(*, is_own: bool) -> str:
+    """What the presets are called while none is picked, on data of the person's own or on others."""
+    return "No presets" if not presets() else "None (own data)" if is_own else "None"
 
 
 def _top_fields(device: str) -> dict[str, Parameter]:

@@ -49,7 +49,8 @@ def open_fitting(tables: Mapping[str, Any], said: Collection[str]) -> Fitting:
     while True:
         kind = cast("type[TaskSource]", find("dataset", experiment.dataset.name))
         try:
-            return Fitting(kind(experiment, torch.device("cpu")), experiment, changes, _note(usual, changes))
+            return Fitting(kind(experiment, torch.device("cpu")), experiment, changes,
+                           note_of({name: _value(usual, name) for name in changes}, changes))
         except DataError as error:
             refusals.append(error)
             if not error.remedy or not error.remedy.keys().isdisjoint(said) or len(refusals) > _TRIES:
@@ -67,10 +68,13 @@ def changed(tables: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, A
     return made
 
 
-def _note(usual: Experiment, changes: Mapping[str, Any]) -> str:
-    said = []
-    for dotted, value in changes.items():
-        table, _, name = dotted.partition(".")
-        before = getattr(getattr(usual, table), name)
-        said.append(f"{dotted} was set to {value}" + ("" if before is None else f" instead of {before}"))
+def note_of(before: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
+    """What was set by itself, and what stood there before, by dotted names, in a sentence without its full stop."""
+    said = [f"{name} was set to {value}" + ("" if before.get(name) is None else f" instead of {before[name]}")
+            for name, value in changes.items()]
     return f"{' and '.join(said)}, as the data will not do otherwise" if said else ""
+
+
+def _value(experiment: Experiment, dotted: str) -> Any:
+    table, _, name = dotted.partition(".")
+    return getattr(getattr(experiment, table), name)
