@@ -55,7 +55,7 @@ def test_ready_made_tasks_decide_their_own_ways(algorithm: str) -> None:
              "--set", f"algorithm={algorithm}", "--dry-run", "--json")
     said = say("run", *ready)
     assert said.table["experiment"]["task"] == {"ways": 3, "shots": 1, "queries": 3}
-    assert "note: task.ways was set to 3 instead of 5 and task.queries was set to 3 instead of 5, as the data" in said.err
+    assert "note: task.ways was set to 3 instead of 5 and task.queries was set to 3 instead of 5, as" in said.err
     refused = say("run", *ready, "--set", "task.ways=5")
     assert refused.status == 2
     assert "set task.ways to 3" in refused.err
