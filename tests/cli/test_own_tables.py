@@ -36,7 +36,7 @@ def test_a_learner_beats_its_floor_and_names_the_lines_of_a_new_task(tmp_path: P
     assert [row["file"] for row in rows] == [f"query.csv, line {line}" for line in range(2, 22)]
     assert len({row["predicted"] for row in rows}) > 2
     if dataset == "table":
-        assert list(rows[0])[:4] == ["file", "predicted", "probability", "specimen_id"]
+        assert list(rows[0])[:4] == ["file", "specimen_id", "predicted", "probability"]
         query = (sample_tasks() / "new_minerals" / "query.csv").read_text(encoding="utf8").splitlines()[1:]
         assert [row["specimen_id"] for row in rows] == [line.partition(",")[0] for line in query]
 
@@ -51,11 +51,13 @@ def test_predictions_open_in_excel_and_are_known_again(tmp_path: Path) -> None:
     write_predictions(_predicted({"id": ("A 1",), "Nr.": ("7",)}), to)
     assert to.read_bytes().startswith(BOM_UTF8)
     table = read_table(to)
-    assert table.columns == ("file", "predicted", "probability", "id", "Nr.", "Ж", "灯")
-    assert table.frame.iloc[0].tolist() == ["query.csv, line 2", "灯", "0.750000", "A 1", "7", "0.250000", "0.750000"]
-    to.write_text("\ufefffile,size,predicted\na,1,2\n", encoding="utf8")
-    with pytest.raises(LearnerError, match="holds no earlier predictions"):
-        check_target(to)
+    assert table.columns == ("file", "id", "Nr.", "predicted", "probability", "Ж", "灯")
+    assert table.frame.iloc[0].tolist() == ["query.csv, line 2", "A 1", "7", "灯", "0.750000", "0.250000", "0.750000"]
+    write_predictions(_predicted({}), to)
+    for others in ("file,size,predicted\na,1,2\n", "file,size,value\n", "\0\n", "", "name,value\na,1\n"):
+        to.write_text(f"\ufeff{others}", encoding="utf8")
+        with pytest.raises(LearnerError, match="holds no earlier predictions"):
+            check_target(to)
 
 
 def test_columns_that_name_the_rows_of_a_query_are_told_apart_from_inputs_and_targets(tmp_path: Path) -> None:

@@ -127,6 +127,22 @@ def test_values_are_predicted_in_the_unit_of_the_table(
     dialog.close()
 
 
+def test_rows_of_a_table_are_named_by_its_id_column(
+        qtbot: QtBot, runs_folder: Path, open_window: OpenWindow) -> None:
+    made = RunStore(runs_folder).create(resolve({
+        "dataset": {"name": "table", "path": str(sample_tasks() / "minerals")}, "algorithm": {"name": "protonet"},
+        "training": {"iterations": 2, "meta_batch": 1, "validation_tasks": 2}, "evaluation": {"tasks": 2}}))
+    for _ in recorded(made):
+        pass
+    window = open_window()
+    window.predicting.open_folder(sample_tasks() / "new_minerals", made.id)
+    table = shown(qtbot, window).table
+    assert [table.horizontalHeaderItem(column).text() for column in range(4)] == ["File", "specimen_id", "Predicted",
+                                                                                  "Probability"]
+    assert table.item(0, 1).text() == "MS-4369"
+    assert [table.item(0, column).font().bold() for column in range(4)] == [False, False, True, False]
+
+
 def test_the_menu_predicts_with_the_run_that_is_looked_at(
         qtbot: QtBot, run: Run, open_window: OpenWindow, monkeypatch: pytest.MonkeyPatch) -> None:
     window = open_window()

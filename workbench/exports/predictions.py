@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from codecs import BOM_UTF8
+import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -24,8 +24,7 @@ from workbench.tasks.own.new_task import read_new_task
 from workbench.tasks.sampling.draws import Draws
 
 USUAL_NAME = "predictions.csv"
-_HEADERS = (b"file,predicted", b"file,value")
-_LOOKED_AT = 64
+_LOOKED_AT = 2**16
 
 
 @dataclass(frozen=True)
@@ -39,7 +38,7 @@ class Predictions:
         support: Labelled examples that were adapted to.
         inner_steps: Inner steps that were taken.
         notices: What the person should know, such as a picture left out.
-        ids: Of a table, the columns that only name its rows, with the cell of each prediction.
+        ids: Of a table, the columns that only name its rows, with the cell of each.
     """
 
     names: tuple[str, ...]
@@ -68,18 +67,18 @@ class Predictions:
     def columns(self) -> list[str]:
         """Titles of the columns of `rows`."""
         if self.class_names:
-            return ["file", "predicted", "probability", *self.ids, *self.class_names]
+            return ["file", *self.ids, "predicted", "probability", *self.class_names]
         count = self.outputs.shape[1]
         values = ["value"] if count == 1 else [f"value {number}" for number in range(1, count + 1)]
-        return ["file", *values, *self.ids]
+        return ["file", *self.ids, *values]
 
     def rows(self) -> list[list[str]]:
         """A row of text for each prediction."""
         named = list(zip(*self.ids.values(), strict=True)) or [()] * len(self.names)
         if self.class_names:
-            return [[name, label, f"{row.max():.6f}", *ids, *(f"{share:.6f}" for share in row)]
+            return [[name, *ids, label, f"{row.max():.6f}", *(f"{share:.6f}" for share in row)]
                     for name, label, row, ids in zip(self.names, self.labels, self.outputs, named, strict=True)]
-        return [[name, *(f"{value:.8g}" for value in row), *ids]
+        return [[name, *ids, *(f"{value:.8g}" for value in row)]
                 for name, row, ids in zip(self.names, self.outputs, named, strict=True)]
 
 
@@ -164,11 +163,19 @@ def check_target(path: Path) -> None:
     if path.exists():
         if not path.is_file():
             raise LearnerError(f"{path} is a device or a pipe and no file that could be replaced; name a file")
-        with path.open("rb") as file:
-            is_ours = file.read(_LOOKED_AT).removeprefix(BOM_UTF8).startswith(_HEADERS)
-        if not is_ours:
+        if not _is_ours(path):
             raise LearnerError(f"{path} exists and holds no earlier predictions, so it is not overwritten; name "
                                "another file")
+
+
+def _is_ours(path: Path) -> bool:
+    """Whether a file holds predictions: its columns say so and, where others name the rows, the lines in it too."""
+    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+        rows = [*csv.reader(io.StringIO(file.read(_LOOKED_AT))), [], []]
+    head, first = rows[:2]
+    if head[:1] != ["file"] or not {"predicted", "value", "value 1"} & set(head):
+        return False
+    return head[1] in ("predicted", "value", "value 1") or any(", line " in cell for cell in first[:1])
 
 
 def write_predictions(predictions: Predictions, path: Path) -> None:

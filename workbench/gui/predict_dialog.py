@@ -180,8 +180,8 @@ class PredictDialog(QDialog):
         table.setRowCount(len(words))
         table.setColumnCount(len(columns))
         for column, title in enumerate(columns):
-            # The names of classes stay as they are; the other titles are words.
-            is_name = bool(predictions.class_names) and column > texts
+            # The names of classes and of columns stay as they are; the other titles are words.
+            is_name = title in predictions.ids or (bool(predictions.class_names) and column > texts)
             head = QTableWidgetItem(title if is_name else f"{title[:1].upper()}{title[1:]}")
             head.setTextAlignment(_aligned(is_number=column >= texts))
             table.setHorizontalHeaderItem(column, head)
