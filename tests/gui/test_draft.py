@@ -69,7 +69,7 @@ def test_what_data_demanded_goes_with_them_and_what_was_typed_stays() -> None:
         assert one.said == {"task.queries": 7, "task.shots": 4}
 
 
-def test_other_data_than_a_preset_is_about_leave_it_with_the_shape_of_its_tasks() -> None:
+def test_other_data_than_a_preset_is_about_leave_it_with_how_it_trains_on_its_own() -> None:
     name, preset = next((name, one) for name, one in presets().items()
                         if one.tables["dataset"]["name"] == "omniglot" and one.tables["training"].get("ways"))
     draft = Draft()
@@ -82,7 +82,8 @@ def test_other_data_than_a_preset_is_about_leave_it_with_the_shape_of_its_tasks(
     assert draft.preset == ""
     assert draft.values()["training.ways"] is None
     assert draft.values()["training.queries"] == 9
-    assert draft.values()["training.iterations"] == preset.tables["training"]["iterations"]
+    assert draft.values()["training.iterations"] == draft.suited()["training.iterations"]
+    assert draft.picks["algorithm"] == preset.tables["algorithm"]["name"]
     assert "--preset" not in draft.command()
 
 

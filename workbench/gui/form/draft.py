@@ -110,12 +110,12 @@ class Draft:
         self.follow(values)
 
     def typed(self) -> dict[str, Any]:
-        """What was said and holds for whatever data: neither what these demanded, nor the shape of a preset's tasks."""
+        """What was said for whatever data: neither what these demanded, nor how a preset trains on its own."""
         tables = presets()[self.preset].tables if self.preset in presets() else {}
-        shape = {f"{table}.{name}": value for table in ("task", "training")
-                 for name, value in tables.get(table, {}).items() if name in TaskConfig.model_fields}
+        its_own = {f"{table}.{name}": value for table in ("task", "training", "evaluation")
+                   for name, value in tables.get(table, {}).items()}
         return {dotted: value for dotted, value in self.said.items()
-                if dotted not in self.followed and (dotted not in shape or value != shape[dotted])}
+                if dotted not in self.followed and (dotted not in its_own or value != its_own[dotted])}
 
     def _leave_data(self) -> None:
         """Forget what the data at hand demanded."""

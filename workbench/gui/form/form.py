@@ -279,8 +279,9 @@ class ExperimentForm(QWidget):
             self.preset_picker.setItemText(row, presets()[name].title + mark)
         is_own = preset is None and issubclass(found("dataset")[self.draft.picks["dataset"]], OwnData)
         self.preset_picker.setItemText(0, _no_preset(is_own=is_own))
-        self.preset_picker.setToolTip(preset.help if preset else "No preset is about your own data. Whatever was set "
-                                      "beside the data is as it was." if is_own else "Named experiments to begin with.")
+        self.preset_picker.setToolTip(preset.help if preset else "No preset is about your own data. The method "
+                                      "stays, and is trained as suits it." if is_own else "Named experiments to begin "
+                                      "with.")
 
     def _tell_of_data(self) -> None:
         part = relevant(self.draft.tables())
