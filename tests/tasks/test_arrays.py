@@ -142,7 +142,7 @@ def test_rows_with_missing_numbers_or_labels_are_named_and_left_out(tmp_path: Pa
     overview = opened("arrays", path=tmp_path / "a.npz").overview()
     assert sum(overview.examples.values()) == 90
     assert overview.problems == (
-        "a.npz: 2 rows of x hold values that are missing or infinite and were left out: 90, 91; correct them",
+        "a.npz: 2 rows of x hold values that are missing, infinite or larger than 1e30 and were left out: 90, 91; correct them",
         "a.npz: row 92 of y holds no label and was left out; write one")
 
 

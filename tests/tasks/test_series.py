@@ -172,7 +172,7 @@ def test_bad_rows_are_named_and_left_out_and_gaps_are_filled(tmp_path: Path, ope
         "the label is missing; write it or delete the line",
         "27 cells stand where the header has 25; mend or delete the line",
         "holds 0 values, which is no series; fill it in or delete it",
-        "'inf' in column 6 is no number; correct it or delete the line"]
+        "'inf' in column 6 is infinite or larger than 1e30; correct it or delete the line"]
     assert "motions.csv, line 92: " in source.overview().problems[0]
     assert "2 missing values filled" in source.overview().facts
     assert sum(source.overview().examples.values()) == 91

@@ -15,6 +15,7 @@ from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.array_files import read_arrays
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.numbers import LARGEST
 from workbench.tasks.files.words import named
 from workbench.tasks.own.arrays import FORM, guess_new_arrays, read_new_arrays, recognized
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection
@@ -79,7 +80,7 @@ class ArrayTasks(OwnTasks):
                             "examples, values], of numbers")
         values = y.reshape(*y.shape[:2], -1).astype(np.float32)
         inputs = np.ascontiguousarray(x, dtype=np.float32)
-        is_whole = np.asarray(np.isfinite(np.concatenate([inputs, values], 2)).all(2), dtype=np.bool_)
+        is_whole = np.asarray((np.abs(np.concatenate([inputs, values], 2)) < LARGEST).all(2), dtype=np.bool_)
         torn = np.flatnonzero(~is_whole.all(1))
         problems = named([f"{found.name}: task {task} has {(~is_whole[task]).sum()} examples with numbers that are "
                           "missing or infinite, which were left out; correct them" for task in torn],

@@ -26,11 +26,11 @@ from workbench.tasks.files.text_features import (
     guess_text,
     is_whole,
 )
-from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.files.words import UNLABELLED, listed, named, shown
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import Found, Layout, recognize
 from workbench.tasks.own.new_tables import ids_of, new_label, targets_of
-from workbench.tasks.own.new_task import UNLABELLED, normalized, sorted_out
+from workbench.tasks.own.new_task import normalized, sorted_out
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label, without
 
 IN_TABLE, IN_FOLDERS = "texts in a table", "texts by class"

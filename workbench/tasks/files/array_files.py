@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
-from workbench.tasks.files.words import listed, split_called
+from workbench.tasks.files.numbers import LARGEST, TOO_LARGE
+from workbench.tasks.files.words import counted, listed, split_called
 
 Array = NDArray[Any]
 Kind = Literal["arrays", "array_series", "array_pictures", "array_tasks"]
@@ -209,16 +210,18 @@ def _loaded(path: Path) -> dict[str, Array]:
 
 
 def whole_rows(x: Array, where: str) -> tuple[NDArray[np.bool_], list[str]]:
-    """[n] whether every number of a row is finite, and a sentence about those of which some are not."""
+    """[n] whether every number of a row can be reckoned with, and a sentence about those of which some cannot."""
     if x.dtype.kind != "f":
         return np.ones(len(x), dtype=np.bool_), []
-    is_whole = np.asarray(np.isfinite(x.reshape(len(x), -1)).all(1), dtype=np.bool_)
+    is_whole = np.asarray((np.abs(x.reshape(len(x), -1)) < LARGEST).all(1), dtype=np.bool_)
     missing = np.flatnonzero(~is_whole)
     if not len(missing):
         return is_whole, []
     rows = listed([str(row) for row in missing], 5)
-    count = "1 row of x holds" if len(missing) == 1 else f"{len(missing):,} rows of x hold"
-    return is_whole, [f"{where}: {count} values that are missing or infinite and were left out: {rows}; correct them"]
+    count = counted(len(missing), "rows")
+    hold, were = ("holds", "was") if len(missing) == 1 else ("hold", "were")
+    return is_whole, [f"{where}: {count} of x {hold} values that are missing, {TOO_LARGE} and "
+                      f"{were} left out: {rows}; correct them"]
 
 
 def labels_of(y: Array, where: str) -> tuple[list[str], NDArray[np.bool_]]:

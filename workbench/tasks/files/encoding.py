@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.numbers import TOO_LARGE
 from workbench.tasks.files.tables import MOST_VALUES, Table, kind_of
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import counted, listed, named
 
 CodingKind = Literal["numeric", "categorical", "hashed", "letters"]
 
@@ -299,7 +300,10 @@ def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
         DataError: No column is left.
     """
     kinds = {name: kind_of(table, name) for name in table.columns if name not in without}
-    kept, problems = _without_strays(table, [name for name, kind in kinds.items() if kind == "numeric"])
+    numeric = [name for name, kind in kinds.items() if kind == "numeric"]
+    kept, problems = _without_strays(table, numeric)
+    problems += named([_unusable(table, name) for name in numeric if table.unusable(name).any()],
+                      "{} more columns hold such numbers")
     codings = {name: coding for name in kinds if (coding := _coding(kept, name, kinds[name])) is not None}
     ids = [name for name, kind in kinds.items() if kind == "id" and name not in codings]
     for kind, why, remedy in (
@@ -355,11 +359,20 @@ def _without_strays(table: Table, numeric: Sequence[str]) -> tuple[Table, list[s
     return (table.rows(~bad), problems) if bad.any() else (table, problems)
 
 
+def _unusable(table: Table, name: str) -> str:
+    """A sentence on the numbers of a column that count as missing."""
+    rows = np.flatnonzero(table.unusable(name)).tolist()
+    cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in rows]
+    count, them = counted(len(rows), "cells", "counts", "count"), "it" if len(rows) == 1 else "them"
+    return (f"in the column {name} {count} as missing, being {TOO_LARGE} or no number at all: {listed(cells, 5)}; "
+            f"correct {them}")
+
+
 def _coding(table: Table, name: str, kind: str) -> Coding | None:
     """How a column of some kind becomes features; None where it says nothing of an example."""
     if kind == "numeric" and not _names_things(table, name):
         return Coding(name, "numeric", has_commas=name in table.commas)
-    if kind in ("id", "text") and _NOTATIONS.fullmatch(name):
+    if kind in ("id", "text") and is_notation(name):
         return Coding(name, "letters", size=_LETTERS)
     distinct, present = _sizes(table, name)
     if kind == "categorical" or (kind == "numeric" and distinct <= MOST_VALUES):
@@ -368,6 +381,11 @@ def _coding(table: Table, name: str, kind: str) -> Coding | None:
         least, most = _SIZES
         return Coding(name, "hashed", size=int(np.clip(2 ** np.ceil(np.log2(2 * distinct)), least, most)))
     return None
+
+
+def is_notation(name: str) -> bool:
+    """Whether a column is called as notations are in which letters say what a thing is made of, such as SMILES."""
+    return _NOTATIONS.fullmatch(name) is not None
 
 
 def _names_things(table: Table, name: str) -> bool:

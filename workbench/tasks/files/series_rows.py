@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from workbench.tasks.files.errors import FileError
-from workbench.tasks.files.numbers import counts_up, is_header, number, read_cells
+from workbench.tasks.files.numbers import counts_up, fault, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values, filled, trimmed
 
 FEWEST_STEPS = 8
@@ -19,10 +19,12 @@ FEWEST_STEPS = 8
 
 _LABELS = ("label", "labels", "class", "classes", "target", "y", "category", "gesture", "activity", "species")
 _STEPS = frozenset({"", "t", "time", "step", "sample", "tick", "frame", "timestep", "timepoint"})
-# Columns that are numbered and yet in no order of time.
-_NO_STEPS = re.compile(r"(pixel|px|feat|feature|f|emb|embedding|dim|pc|var|col|column|attr|word|w|bin|gene|probe)$")
+FEATURES = re.compile(r"(pixel|px|feat|feature|f|emb|embedding|dim|pc|var|col|column|attr|word|w|bin|gene|probe|bit|"
+                      r"fp|fingerprint)[ _.-]?$", re.IGNORECASE)
+"""What columns are called whose numbers are those of features: they are in no order of time, nor tasks."""
 _NUMBERED = re.compile(r"(.*?)[ _.:\-\[(]*(\d+)[\])]*$")
 _LOOKED_AT = 200
+_GUESS = 0.08  # less than whoever knows why a table will not do
 
 
 @dataclass(frozen=True)
@@ -152,7 +154,7 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: st
                         "steps in order, such as t0, t1, t2")
     channels = tuple(chosen.values())
     if header and not is_numbered:
-        certainty, why = 0.1, f"{largest:,} columns with names of their own could be steps in time"
+        certainty, why = _GUESS, f"{largest:,} columns with names of their own could be steps in time"
     else:
         certainty, why = _certainty(header, chosen, looked)
     return Columns(place, channels, tuple(chosen) if header and len(chosen) > 1 else (), certainty, why)
@@ -221,11 +223,11 @@ def _certainty(header: Sequence[str], groups: dict[str, tuple[int, ...]], rows: 
     steps = len(next(iter(groups.values())))
     if header and all(name.lower() in _STEPS for name in groups):
         return 0.9, f"{steps:,} columns are numbered as steps in time"
-    if any(_NO_STEPS.match(name.lower()) for name in groups):
-        return 0.1, f"{steps:,} numbered columns could be steps in time"
+    if any(FEATURES.match(name) for name in groups):
+        return _GUESS, f"{steps:,} numbered columns could be steps in time"
     likeness = float(np.mean([_likeness(rows, columns) for columns in groups.values()]))
     why = f"neighbouring ones among {steps:,} columns hold like values (correlation {likeness:.2f})"
-    return (0.85 if likeness > 0.5 else 0.2) if steps >= 16 else 0.1, why
+    return 0.85 if likeness > 0.5 and steps >= 16 else _GUESS, why
 
 
 def _likeness(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> float:
@@ -252,8 +254,8 @@ def _series(row: Sequence[str], columns: Columns) -> tuple[Values, int]:
         for place, column in enumerate(steps):
             cell = row[column] if column < len(row) else ""
             value = number(cell)
-            if value is None or value in (np.inf, -np.inf):
-                raise FileError(f"{cell!r} in column {column + 1} is no number; correct it or delete the line")
+            if wrong := fault(value):
+                raise FileError(f"{cell!r} in column {column + 1} {wrong}; correct it or delete the line")
             values[channel, place] = value
     return whole(values)
 

@@ -17,14 +17,14 @@ from workbench.experiment.registry import found
 from workbench.tasks.base import Examples, NewGuess, NewTask, Spec, TaskSource
 from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
-from workbench.tasks.files.numbers import number, read_cells
+from workbench.tasks.files.numbers import fault, number, read_cells
 from workbench.tasks.files.pictures import Color, PictureError, read_picture, usual_side
-from workbench.tasks.files.words import listed, shown
+from workbench.tasks.files.words import UNLABELLED, listed, shown
 from workbench.tasks.own.folders import Found, scan
 
-UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
 _SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"
 _ARRAYS = ("support.npz", "query.npz")
+
 
 def looks_like_new_task(folder: Path) -> bool:
     """Whether a folder has what only a new task has: tables of support and query, or unlabelled examples."""
@@ -249,8 +249,8 @@ def _row(path: Path, line: int, cells: Sequence[str]) -> list[float]:
     values = []
     for column, cell in enumerate(cells, 1):
         value = number(cell)
-        if value is None or not math.isfinite(value):
-            raise DataError(f"{path}, line {line}: {cell!r} in column {column} is no number; correct it or delete the "
-                            "line")
+        wrong = fault(value) if value is None or not math.isnan(value) else "is no number"
+        if wrong or value is None:
+            raise DataError(f"{path}, line {line}: {cell!r} in column {column} {wrong}; correct it or delete the line")
         values.append(value)
     return values

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header
 from workbench.tasks.files.listing import FileEntry, walk
 from workbench.tasks.files.tables import Table, read_table, stacked, with_column
-from workbench.tasks.files.words import split_called
-from workbench.tasks.own.new_task import UNLABELLED
+from workbench.tasks.files.words import UNLABELLED, split_called
 
 _QUERIES = frozenset(UNLABELLED)
 NOT_LABELLED = ("the queries of no task are labelled, so nobody can be judged on them; support and queries are drawn "
