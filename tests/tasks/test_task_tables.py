@@ -248,7 +248,7 @@ def test_compounds_of_a_group_are_on_one_side_only(tmp_path: Path) -> None:
                          for file in (*one.support_files, *one.query_files)}
     assert not sides["train"] & sides["test"]
     assert not sides["train"] & sides["validation"]
-    assert "groups of rows kept on one side each" in source.overview().facts
+    assert "groups, each whole on one side: " in source.overview().facts
 
 
 def test_patients_of_a_group_are_on_one_side_only(tmp_path: Path) -> None:

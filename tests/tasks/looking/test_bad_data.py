@@ -57,6 +57,38 @@ def test_files_of_words_in_class_folders_are_no_series(tmp_path: Path) -> None:
     assert "a/1.csv has 'word' in line 2, column 1, which is no number" in report["problems"][0]
 
 
+@pytest.mark.parametrize(("part", "says"), [
+    ("query", "6 folders hold a query and no support, such as task 0; put a few labelled examples, in a folder for "
+              "each class, into task 0/support"),
+    ("support", "6 folders hold a support and no query, such as task 0; put what is to be predicted into task 0/query"),
+])
+def test_tasks_that_lack_a_part_are_no_groups_of_classes(tmp_path: Path, class_folders: Folders, part: str, says: str
+                                                         ) -> None:
+    for task in range(6):
+        class_folders(tmp_path / f"task {task}" / part, ["a", "b", "c"])
+    report = check_data(tmp_path)
+    assert (report["form"], report["usable"]) == ("unknown", False)
+    assert report["problems"] == [f"{tmp_path}: {says}"]
+
+
+@pytest.mark.parametrize("below", ["", "a"])
+def test_a_query_alone_is_told_where_its_support_belongs(tmp_path: Path, write_picture: Writer, below: str) -> None:
+    write_picture(tmp_path / "query" / below / "1.png")
+    report = check_data(tmp_path)
+    assert (report["form"], report["usable"]) == ("new task", False)
+    assert report["why"] == "it holds examples to predict, and no labelled ones"
+    assert report["problems"] == [f"{tmp_path} holds no class folders; put a few labelled pictures of each class into "
+                                  "the folder support/CLASS beside query"]
+
+
+def test_a_support_alone_is_told_where_its_query_belongs(tmp_path: Path, class_folders: Folders) -> None:
+    class_folders(tmp_path / "support", ["a", "b", "c"])
+    report = check_data(tmp_path)
+    assert (report["form"], report["usable"]) == ("new task", False)
+    assert report["problems"] == [f"{tmp_path} holds no pictures to predict; put some into the folder query beside "
+                                  "support"]
+
+
 def test_a_pipe_is_no_data(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.csv")
     assert "is neither a file nor a folder but a pipe or a device" in check_data(tmp_path / "a.csv")["problems"][0]

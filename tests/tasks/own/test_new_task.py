@@ -35,7 +35,7 @@ def test_labelled_and_unlabelled_pictures_are_told_apart(tmp_path: Path, class_f
     assert task.query_inputs.dtype == torch.float32
     assert task.query_names == tuple(f"{place}/q{i}.png".removeprefix("/") for i in range(4))
     assert not task.problems
-    assert looks_like_new_task(tmp_path) == bool(place)
+    assert bool(looks_like_new_task(tmp_path)) == bool(place)
 
 
 def test_ready_made_support_and_query_folders_are_read(tmp_path: Path, class_folders: Folders,
@@ -104,7 +104,7 @@ def test_what_a_folder_lacks_to_be_a_task_is_said(tmp_path: Path, class_folders:
     fails(tmp_path / "one", "readable pictures of 1 class and a task needs two or more")
     class_folders(tmp_path / "two", ["a", "b"])
     (tmp_path / "two" / "1.png").write_bytes(b"")
-    fails(tmp_path / "two", r"none of the 1 pictures to predict in .* can be read: 1\.png is empty")
+    fails(tmp_path / "two", r"none of the 1 picture to predict in .* can be read: 1\.png is empty")
 
 
 @pytest.mark.parametrize(("support", "query"), [

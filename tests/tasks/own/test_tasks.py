@@ -285,7 +285,7 @@ def test_rows_of_a_group_stay_on_one_side() -> None:
             for stream in ("train", "validation", "test")}
     assert not seen["train"] & seen["test"]
     assert not seen["train"] & seen["validation"]
-    assert "30 groups of rows kept on one side each" in source.overview().facts
+    assert "30 groups, each whole on one side: 18 train, 6 validation (" in source.overview().facts
     with pytest.raises(DataError, match=r"dataset\.group has 2 values"):
         opened(collection(tasks, row_groups=np.array(["a", "b"] * 30, dtype=object)))
 

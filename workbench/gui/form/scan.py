@@ -199,7 +199,7 @@ def open_data(path: Path, task: Mapping[str, int] | None = None) -> Opened:
     if form == NEW_TASK:
         message = f"{path} is a single new task, which is to be predicted and not to be trained on"
     elif not dataset or form == UNKNOWN:
-        message = f"{path} was not recognized" + (f": {report['problems'][0]}" if not dataset else "")
+        message = report["problems"][0] if report["problems"] and not dataset else f"{path} was not recognized"
     else:
         message = f"{path} was recognized as {'Omniglot' if form == 'omniglot' else form}"
     return Opened(path, dataset, report["settings"], report["experiment"], message, report)

@@ -194,7 +194,7 @@ class PreviewDialog(QDialog):
         self.preview = None
         self._head(title, "", "The data will not do as they are; the problems say why.", "")
         for name in ("classes", "examples", "tasks"):
-            self._say(name, reason)
+            self._say(name, "There is nothing to show until the problems on the last page are mended.")
         self._show_problems(problems or (reason,))
         self._show_legend()
         self._allow()

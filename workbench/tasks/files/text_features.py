@@ -63,7 +63,7 @@ class TextFeatures:
         """
         table.check_has(self.columns, "which the learner was trained on")
         if not self.embeddings:
-            return self.hashed([str(text) for text in table.texts(self.text)])
+            return self.hashed([str(text) for text in texts_of(table, self.text)])
         found = _embeddings(table, self.embeddings)
         broken = np.flatnonzero(np.isnan(found).any(axis=1)).tolist()
         if broken:
@@ -90,7 +90,12 @@ def is_whole(table: Table, features: TextFeatures) -> NDArray[np.bool_]:
     if features.embeddings:
         whole: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(_embeddings(table, features.embeddings)), axis=1)
         return whole
-    return np.array([bool(text) for text in table.texts(features.text)], dtype=np.bool_)
+    return np.array([bool(text) for text in texts_of(table, features.text)], dtype=np.bool_)
+
+
+def texts_of(table: Table, name: str) -> NDArray[np.object_]:
+    """[rows] texts of a column; empty where a cell says that there is none, as "-" and "none" do."""
+    return np.where(table.missing(name), "", table.texts(name))
 
 
 def dimensions(table: Table, columns: tuple[str, ...]) -> int:
@@ -104,7 +109,7 @@ def guess_text(table: Table, without: Collection[str] = ()) -> str | None:
     for name in table.columns:
         if name in without or kind_of(table, name) != "text":
             continue
-        cells = [cell for cell in table.texts(name) if cell]
+        cells = [cell for cell in texts_of(table, name) if cell]
         length = sum(map(len, cells)) / len(cells)
         if length > _FEWEST_LETTERS and 2 * len(set(cells)) > len(cells):
             lengths[name] = length

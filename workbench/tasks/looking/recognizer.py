@@ -12,6 +12,7 @@ from workbench.tasks.files.dataset_toml import NAME, overridden
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files
 from workbench.tasks.own.new_task import looks_like_new_task
+from workbench.tasks.own.ready_made import lacking_part
 
 NEW_TASK, UNKNOWN = "new task", "unknown"
 
@@ -55,9 +56,10 @@ def recognize_data(path: Path) -> Recognized:
     if said is not None:
         name, recognition = _named(str(said), candidates, path)
         why = f"{NAME} says so"
-    elif not listing.is_file and looks_like_new_task(listing.root):
-        return Recognized(path, NEW_TASK, "", "it holds labelled examples and others to predict",
-                          problems=listing.problems)
+    elif not listing.is_file and (why := looks_like_new_task(listing.root)):
+        return Recognized(path, NEW_TASK, "", why, problems=listing.problems)
+    elif lack := lacking_part(listing.files):
+        raise DataError(f"{path}: {lack}")
     elif candidates:
         name, recognition = _surest(candidates, listing)
         why = recognition.why

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header
 from workbench.tasks.files.listing import FileEntry, walk
 from workbench.tasks.files.tables import Table, read_table, stacked, with_column
-from workbench.tasks.files.words import UNLABELLED, split_called
+from workbench.tasks.files.words import UNLABELLED, counted, shown, split_called
 
 _QUERIES = frozenset(UNLABELLED)
 NOT_LABELLED = ("the queries of no task are labelled, so nobody can be judged on them; support and queries are drawn "
@@ -82,6 +82,21 @@ def part_of_task(folder: Path, name: str, header: Header, column: str) -> Table 
 def _labelled(table: Table, column: str, class_name: str, part: str) -> Table:
     is_said = part == "support" and class_name
     return with_column(table, column, class_name) if is_said and column not in table.columns else table
+
+
+def lacking_part(files: Sequence[FileEntry]) -> str:
+    """A sentence on what lies in folders of tasks none of which has both a support and a query; empty where it is
+    otherwise, or where most files lie elsewhere."""
+    places = [place for file in files
+              if (place := (table_placed_at if file.suffix in TABLE_SUFFIXES else placed_at)(file)) is not None]
+    if 2 * len(places) <= len(files) or whole_tasks(places):
+        return ""
+    names = sorted({place.task for place in places})
+    has_support = any(place.is_support for place in places)
+    has, lacks = ("support", "query") if has_support else ("query", "support")
+    remedy = "what is to be predicted" if has_support else "a few labelled examples, in a folder for each class,"
+    return (f"{counted(len(names), 'folders', 'holds', 'hold')} a {has} and no {lacks}, such as {shown(names[0])}; put "
+            f"{remedy} into {shown(names[0])}/{lacks}")
 
 
 def whole_tasks(places: Iterable[Place]) -> set[tuple[str, str]]:

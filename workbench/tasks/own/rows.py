@@ -16,10 +16,10 @@ from workbench.tasks.files.delimited import Header
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.tables import TABLE_SUFFIXES, Table, guess_label
-from workbench.tasks.files.words import listed, split_called
+from workbench.tasks.files.words import counted, listed, split_called, the
 from workbench.tasks.own.class_splits import OwnClassesConfig
 from workbench.tasks.own.fields import header_of_tables, ignored_columns
-from workbench.tasks.own.folders import ClassFolder
+from workbench.tasks.own.folders import ClassFolder, in_several_splits
 
 _SPLIT_COLUMNS = ("split", "subset", "partition", "set")
 
@@ -139,8 +139,9 @@ def without(table: Table, rows: NDArray[np.bool_], what: str) -> str:
     """A sentence on rows that were left out because they lack something."""
     many = int(rows.sum())
     lines = listed([str(line) for line in table.lines[rows]], 5)
-    who, were, place = ("rows have", "were", "lines") if many > 1 else ("row has", "was", "line")
-    return f"{table.path.name}: {many:,} {who} no {what} and {were} left out ({place} {lines}); fill it in"
+    who, were, place = ("have", "were", "lines") if many > 1 else ("has", "was", "line")
+    return (f"{table.path.name}: {many:,} of {counted(len(table), 'rows')} {who} no {what} and {were} left out "
+            f"({place} {lines}); fill it in")
 
 
 def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:
@@ -183,11 +184,12 @@ def _splits(labels: NDArray[np.object_], cells: NDArray[np.object_], columns: Co
     everything = np.ones(len(labels), dtype=np.bool_)
     are_same = bool(cut) and 2 * len(cut) >= min(sizes.values())
     if are_same or not sizes["train"]:
-        why = "has the same classes in several splits" if are_same else "says train of no row"
-        return {}, everything, [f"the column {columns.split} {why}, so the classes were split anew"], []
+        note = "the classes were split anew"
+        return ({}, everything, [note], [in_several_splits(cut, len(found), "rows", f" by the column {columns.split}")]) if are_same else (
+            {}, everything, [f"the column {columns.split} says train of no row, so {note}"], [])
     first = {label: min(splits, key=SPLIT_NAMES.index) for label, splits in found.items()}
     kept = np.array([first[label] == split for label, split in zip(labels, row_splits, strict=True)], dtype=np.bool_)
-    problems = [f"the class {label} is in {' and in '.join(sorted(found[label], key=SPLIT_NAMES.index))} by the column "
+    problems = [f"{the('class', label)} is in {' and in '.join(sorted(found[label], key=SPLIT_NAMES.index))} by the column "
                 f"{columns.split}; only its rows in {first[label]} were taken" for label in cut]
     return first, kept, [f"split by the column {columns.split}"], problems
 

@@ -19,6 +19,7 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.words import listed, named, shown
 from workbench.tasks.own.class_splits import Shapes, setting
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
+from workbench.tasks.own.groups import on_sides
 
 Integers = NDArray[np.int64]
 Rows = TypeVar("Rows")
@@ -172,6 +173,8 @@ def plan_tasks(found: TaskCollection, sharing: Sharing, shapes: Shapes, path: ob
                         f"add tasks: a meta-learner needs many, twenty or more{ready}")
     sides, notes = _shared_out([ClassFolder(one.name, one.split, one.group or one.name, ()) for one in found.tasks],
                                sharing, "tasks", path)
+    if any(one.group for one in found.tasks):
+        notes = [*notes, on_sides({one.group: side for one, side in zip(found.tasks, sides, strict=True) if one.group})]
     tasks = found.tasks
     if found.row_groups is not None:
         tasks, more = _rows_of_their_side(found, sides, sharing, path)
@@ -213,7 +216,7 @@ def _rows_of_their_side(found: TaskCollection, sides: Sequence[str], sharing: Sh
                                           )[0], strict=True))
     of_row = np.array([side_of[name] for name in groups], dtype=object)
     tasks = tuple(one.only(of_row[one.rows] == side) for one, side in zip(found.tasks, sides, strict=True))
-    return tasks, [f"{len(names):,} groups of {found.noun} kept on one side each"]
+    return tasks, [f"{on_sides(side_of)}, by their {found.noun}"]
 
 
 def _usual_ways(tasks: Sequence[OwnTask], shapes: Shapes, path: object) -> tuple[int, list[str]]:
