@@ -227,7 +227,7 @@ def test_bad_tasks_say_what_is_wrong(tmp_path: Path, opened: Opener) -> None:
     y[3, 4] = np.nan
     np.savez(tmp_path / "a.npz", x=x, y=y)
     source = opened("array_tasks", path=tmp_path / "a.npz", algorithm="maml")
-    assert source.overview().problems[0].startswith("a.npz: task 3 has 1 examples with numbers that are missing")
+    assert source.overview().problems[0].startswith("a.npz: task 3 has 1 example with numbers that are missing")
     np.savez(tmp_path / "b.npz", x=x, y=y[:, :10])
     with pytest.raises(DataError, match=r"x has shape \[30, 20, 2\] and y has \[30, 10\] \(float64\); tasks of regr"):
         opened("array_tasks", path=tmp_path / "b.npz", algorithm="maml")

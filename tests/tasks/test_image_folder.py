@@ -365,7 +365,7 @@ def test_the_ways_that_are_proposed_do_work(tmp_path: Path, class_folders: Folde
 def test_too_few_pictures_are_told_from_too_few_classes(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
     class_folders(tmp_path, NAMES, pictures=4)
     for task, training, remedy in (
-        ({}, {}, r"0 of them with the 6 pictures that 1 \+ 5 .*Set task\.queries to 3, or add pictures"),
+        ({}, {}, r"none of them with the 6 pictures that 1 \+ 5 .*Set task\.queries to 3, or add pictures"),
         ({"queries": 2}, {"shots": 10}, r"0 of them with the 12 pictures .*Set training\.shots to 2, or add pictures"),
         ({}, {"shots": 10}, r"Add pictures, or lower shots, queries and ways together"),
     ):

@@ -195,7 +195,7 @@ def test_bad_files_are_named_and_left_out(tmp_path: Path, opened: Opener) -> Non
     assert problems[:7] == [
         "is empty (0 bytes); replace or delete it",
         "has 'four' in line 3, column 2, which is no number; correct it or delete the line",
-        "has 1 cells in line 3 and 2 in the first; give every line as many",
+        "has 1 cell in line 3 and 2 in the first; give every line as many",
         "has 1 channels where most have 2; give it as many, or delete it",
         "is no text in UTF-8, UTF-16 or Windows-1252; save it as CSV in UTF-8",
         "holds a header and no rows; write a row for each step, or delete it",
@@ -312,7 +312,7 @@ def test_one_example_without_a_split_leaves_the_others_theirs() -> None:
     assert placed.rows.tolist() == [0, 1, 7, 2, 3, 4, 5, 8, 6, 9]
     assert placed.owners.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]
     assert placed.problems == (
-        "no split is given for 3 of 10 series, of the class d, c; they count for the split of their class, or for "
+        "no split is given for 3 of 10 series, of the classes d, c; they count for the split of their class, or for "
         "train where it has none",)
     assert sorted_by_label(labels, [""] * 10, "series").problems == ()
 

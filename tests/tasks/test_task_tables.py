@@ -541,9 +541,9 @@ def long_lines(*bad: str) -> str:
 @pytest.mark.parametrize(("text", "problem"), [
     (long_lines("u1,3.5,", "u2,4.5,nan"), "2 rows have no number in the target warmth and were left out, such as "
                                           "log.csv, line 202; fill it in or delete the row"),
-    (long_lines("u1,3.5,warm"), "1 rows have no number in the target warmth and were left out"),
-    (long_lines(",3.5,4.5"), "1 rows have nothing in the column user and were left out, such as log.csv, line 202"),
-    (long_lines("u9,3.5,4.5"), "the task u9 has 1 rows and 10 shots and 10 queries take 20; it was left out"),
+    (long_lines("u1,3.5,warm"), "1 row has no number in the target warmth and was left out"),
+    (long_lines(",3.5,4.5"), "1 row has nothing in the column user and was left out, such as log.csv, line 202"),
+    (long_lines("u9,3.5,4.5"), "the task u9 has 1 row, and 10 shots and 10 queries take 20; it was left out"),
     (long_lines("u1,many,4.5"), "in the column load these cells are no numbers"),
 ])
 def test_bad_rows_are_left_out_and_said(tmp_path: Path, text: str, problem: str) -> None:

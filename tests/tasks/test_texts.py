@@ -216,7 +216,7 @@ def test_a_broken_line_of_json_is_left_out_and_named(tmp_path: Path) -> None:
     path.write_text(path.read_text() + '\n{"text": "cut o')
     table = read_json_lines(path)
     assert len(table) == 60
-    assert table.problems[0].startswith("one.jsonl: 1 of 61 lines are no objects of JSON: line 61 (")
+    assert table.problems[0].startswith("one.jsonl: 1 of 61 lines is no object of JSON: line 61 (")
 
 
 @pytest.mark.parametrize(("config", "sentence"), [

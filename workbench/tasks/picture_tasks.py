@@ -151,10 +151,11 @@ def _lacking(members: _Members, tasks: Sequence[OwnTask]) -> list[str]:
     places = [place for own in members.values() for _, place in own]
     taken = {(one.split, one.name): set(one.class_names) for one in tasks}
     out = sorted({place.task for place in places if (place.split, place.task) not in taken})
-    sentences = [f"{the('task', shown(name))} has no labelled support of two classes or no labelled query of them, and was "
-                 "left out" for name in out]
+    sentences = [f"{the('task', shown(name))} has no labelled support of two classes or no labelled query of them, and "
+                 "was left out" for name in out]
     strange = Counter((place.task, place.class_name) for place in places
                       if place.class_name not in taken.get((place.split, place.task), {place.class_name}))
     sentences += [f"{the('task', shown(task))} has {counted(count, 'queries')} of {shown(name)} and no support of it; "
-                  f"{'it was' if count == 1 else 'they were'} left out" for (task, name), count in sorted(strange.items())]
+                  f"{'it was' if count == 1 else 'they were'} left out"
+                  for (task, name), count in sorted(strange.items())]
     return named(sentences, "{} more tasks lack a support or a query")

@@ -17,6 +17,7 @@ from workbench.tasks.files.encoding import Encoded, Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.files.tables import TABLE_SUFFIXES, guess_label, kind_of, read_table
+from workbench.tasks.files.words import counted
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_tables import ids_of, new_label, new_table, targets_of
 from workbench.tasks.own.new_task import normalized
@@ -70,8 +71,8 @@ class OneTable(OwnClasses):
         if not any(kind_of(table, name) in ("numeric", "categorical") for name in table.columns if name != label):
             return Recognition("unknown", f"{file.name} is a table without numbers or columns of few values", 0.05)
         many = len(set(table.texts(label)) - {""})
-        return Recognition(FORM, f"the column {label} of {file.name} has {many:,} values in {len(table):,} rows", 0.5,
-                           {"label": label})
+        why = f"the column {label} of {file.name} has {counted(many, 'values')} in {counted(len(table), 'rows')}"
+        return Recognition(FORM, why, 0.5, {"label": label})
 
     @classmethod
     def what_it_reads(cls) -> str:

@@ -131,7 +131,7 @@ def test_the_lines_of_a_query_table_are_named_as_an_editor_counts_them(tmp_path:
 @pytest.mark.parametrize(("support", "query", "message"), [
     ("x,y\n1,2\n3,four\n", "5\n", r"support\.csv, line 3: 'four' in column 2 is no number; correct it"),
     ("1,2\n3,nan\n", "5\n", r"support\.csv, line 2: 'nan' in column 2 is no number"),
-    ("1,2\n3\n", "5\n", r"support\.csv, line 2: 1 cells where the first row has 2"),
+    ("1,2\n3\n", "5\n", r"support\.csv, line 2: 1 cell where the first row has 2"),
     ("1,2,3\n", "5\n", r"support\.csv has 3 columns and this learner needs 2: 1 of inputs and 1 of targets"),
     ("1,2\n", "5,6\n", r"query\.csv has 2 columns and this learner needs 1: the inputs alone"),
     ("x,y\n", "5\n", r"support\.csv holds no numbers"),

@@ -88,7 +88,7 @@ def test_what_is_wrong_with_a_list_is_named(listed_pictures: Path, write_picture
         "train.csv, line 41: the file or the label is missing; write it or delete the line",
         "train.csv, line 38: there is no picture n9999.png; put it into images/ or delete the line",
         "train.csv, line 39: n0001.png stands at train.csv, line 2 as train kind 0 already; delete one of the lines",
-        "1 pictures stand in no list and were left out: images/extra.png",
+        "1 picture stands in no list and was left out: images/extra.png",
         "images/n0003.png is empty (0 bytes); replace or delete it")
 
 

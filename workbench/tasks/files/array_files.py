@@ -148,8 +148,8 @@ def _part(listing: Listing, split: str, files: Sequence[tuple[str, FileEntry]], 
     """The arrays of one split, checked against each other."""
     archives = [file.name for role, file in files if role == "npz"]
     if len(archives) > 1:
-        raise DataError(f"{listing.root} holds {len(archives)} files of arrays: {listed(archives, 5)}; name one of "
-                        "them, or call them train.npz, val.npz and test.npz")
+        raise DataError(f"{listing.root} holds {counted(len(archives), 'files')} of arrays: {listed(archives, 5)}; "
+                        "name one of them, or call them train.npz, val.npz and test.npz")
     name = files[0][1].name
     found: dict[str, Array] = {}
     for role, file in files:
@@ -167,14 +167,15 @@ def _part(listing: Listing, split: str, files: Sequence[tuple[str, FileEntry]], 
                         "shape [examples, features] or with more axes")
     splits = _splits(where, found.get("split"), len(x)) if "split" in found else (split,) * len(x)
     if y is not None and len(y) != len(x):
-        raise DataError(f"{where}: x has {len(x):,} rows and y has {len(y):,}; give each of x its own of y")
+        raise DataError(f"{where}: x has {counted(len(x), 'rows')} and y has {len(y):,}; give each of x its own of y")
     return Arrays(x, y, splits, name)
 
 
 def _splits(where: Path, values: Array | None, count: int) -> tuple[str, ...]:
     assert values is not None  # noqa: S101 - the caller has looked
     if len(values) != count:
-        raise DataError(f"{where}: x has {count:,} rows and split has {len(values):,}; give each of x its own of split")
+        raise DataError(f"{where}: x has {counted(count, 'rows')} and split has {len(values):,}; give each of x its "
+                        "own of split")
     words = [_text(value) for value in values.ravel()]
     splits = tuple(split_called(word) or _SPLIT_NUMBERS.get(word, "") for word in words)
     unknown = sorted({word for word, split in zip(words, splits, strict=True) if not split})

@@ -148,14 +148,13 @@ class Encoder:
 
     def facts(self, table: Table) -> tuple[str, ...]:
         """What is to be said of the features of a table's rows: how many, and what became of names and of gaps."""
-        many = len(self.features)
         categories = [f"{one.name} ({len(one.values):,})" for one in self.codings if one.kind == "categorical"]
         numbers, names = ({one.name: int(one.missing(table).sum()) for one in self.codings
                            if (one.kind == "numeric") is is_numeric} for is_numeric in (True, False))
         hashed = [f"{one.name} hashed to {one.size} features, "
                   f"{'by runs of its letters' if one.kind == 'letters' else 'two for each value'}"
                   for one in self.codings if one.size]
-        return (f"{many:,} feature{'s' * (many != 1)}", *hashed,
+        return (counted(len(self.features), "features"), *hashed,
                 *([f"categories: {listed(categories, 5)}"] if categories else []),
                 *_filled(numbers, "missing number", "filled with the median of the training rows"),
                 *_filled(names, "empty cell", "taken for no category"))
@@ -276,8 +275,8 @@ class Schema:
         found = (_told(training, one) for one in self.codings)
         codings = tuple(one for one in found if one.features)
         if not codings:
-            raise DataError(f"{self.table.path}: no column says anything in the {len(training):,} rows of training; "
-                            f"its columns are {listed(self.table.columns, 12)}")
+            raise DataError(f"{self.table.path}: no column says anything in the {counted(len(training), 'rows')} of "
+                            f"training; its columns are {listed(self.table.columns, 12)}")
         return Encoder(codings)
 
 

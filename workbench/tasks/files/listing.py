@@ -289,8 +289,8 @@ def unpacked(archive: Path) -> Path:
             whole = sum(member.file_size for member in packed.infolist())
             if whole > _LARGEST and whole > _MOST_TIMES * stat.st_size:
                 raise DataError(f"{archive} would unpack to {whole / 1e9:.1f} GB, which is more than {_MOST_TIMES} "
-                                f"times its own size and more than the {_LARGEST / 1e9:.0f} GB that such a zip may take; if "
-                                "you trust it, unpack it by hand and open the folder")
+                                f"times its own size and more than the {_LARGEST / 1e9:.0f} GB that such a zip may "
+                                "take; if you trust it, unpack it by hand and open the folder")
             _check_members(archive, packed)
             target.parent.mkdir(parents=True, exist_ok=True)
             part = Path(tempfile.mkdtemp(dir=target.parent, suffix=".part"))

@@ -190,7 +190,8 @@ class Decoded:
     def flat(self) -> NDArray[np.int64]:
         """Index of the file of each picture that has one colour throughout."""
         mean, square = self.moments.unbind(2)
-        return self.kept[((square - mean**2) < _FLAT).all(1).numpy()]
+        is_flat: NDArray[np.bool_] = ((square - mean**2) < _FLAT).all(1).numpy()
+        return self.kept[is_flat]
 
     def problems(self, names: Sequence[str]) -> list[str]:
         """Sentences on the pictures that could not be read, and on those in which there is nothing to see.

@@ -15,6 +15,7 @@ from workbench.tasks.files.errors import FileError
 from workbench.tasks.files.numbers import LARGEST, TOO_LARGE, fault, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values
 from workbench.tasks.files.series_rows import whole
+from workbench.tasks.files.words import counted
 
 TABLES, ARRAYS = frozenset({".csv", ".tsv", ".txt"}), frozenset({".npy"})
 _TIMES = frozenset({"", "t", "time", "times", "timestamp", "date", "datetime", "index", "step", "seconds", "ms", "s",
@@ -57,7 +58,8 @@ def read_series(path: Path) -> OneSeries:
     table = np.empty((len(rows), width))
     for place, (line, row) in enumerate(rows):
         if len(row) != width:
-            raise FileError(f"has {len(row)} cells in line {line} and {width} in the first; give every line as many")
+            raise FileError(f"has {counted(len(row), 'cells')} in line {line} and {width} in the first; give every "
+                            "line as many")
         for column, cell in enumerate(row):
             value = number(cell) if column in kept else 0.0
             if wrong := fault(value):
@@ -110,7 +112,7 @@ def alike(series: Mapping[int, OneSeries]) -> tuple[dict[int, OneSeries], tuple[
     for index, one in series.items():
         count = len(one.values)
         if count != channels:
-            odd[index] = f"has {count} channels where most have {channels}; give it as many, or delete it"
+            odd[index] = f"has {counted(count, 'channels')} where most have {channels}; give it as many, or delete it"
         else:
             kept[index] = ordered(one, names)
     return kept, names, odd

@@ -13,6 +13,7 @@ import numpy as np
 from workbench.tasks.files.errors import FileError
 from workbench.tasks.files.numbers import counts_up, fault, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values, filled, trimmed
+from workbench.tasks.files.words import counted
 
 FEWEST_STEPS = 8
 """Fewer columns than these are no series but a table."""
@@ -90,7 +91,8 @@ def read_rows(path: Path, label: str | None, group: str | None = None, *, is_lab
     for line, row in cells:
         try:
             if len(row) > width and any(row[width:]):
-                raise FileError(f"{len(row)} cells stand where the header has {width}; mend or delete the line")
+                raise FileError(f"{counted(len(row), 'cells', 'stands', 'stand')} where the header has {width}; mend "
+                                "or delete the line")
             name = row[columns.label] if columns.label is not None and columns.label < len(row) else ""
             if is_labelled and not name:
                 raise FileError("the label is missing; write it or delete the line")
@@ -150,8 +152,8 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: st
     largest = max(map(len, groups.values()))
     chosen = {name: tuple(steps) for name, steps in groups.items() if len(steps) == largest}
     if largest < FEWEST_STEPS:
-        raise FileError(f"has {largest} columns of steps and a series needs {FEWEST_STEPS}; number the columns of the "
-                        "steps in order, such as t0, t1, t2")
+        raise FileError(f"has {counted(largest, 'columns')} of steps and a series needs {FEWEST_STEPS}; number the "
+                        "columns of the steps in order, such as t0, t1, t2")
     channels = tuple(chosen.values())
     if header and not is_numbered:
         certainty, why = _GUESS, f"{largest:,} columns with names of their own could be steps in time"
@@ -175,7 +177,7 @@ def _named_column(header: Sequence[str], width: int, name: str, what: str) -> in
         return header.index(name)
     if name.isdigit() and 1 <= int(name) <= width:
         return int(name) - 1
-    there = ", ".join(header[:6]) if header else f"none, but {width} columns that go by their numbers from 1"
+    there = ", ".join(header[:6]) if header else f"none, but {counted(width, 'columns')} that are numbered from 1"
     raise FileError(f"has no column {name!r} for the {what}; its columns are: {there}")
 
 
@@ -268,7 +270,7 @@ def whole(values: Values) -> tuple[Values, int]:
     """
     series = trimmed(values)
     if series.shape[1] < 2:
-        raise FileError(f"holds {series.shape[1]} values, which is no series; fill it in or delete it")
+        raise FileError(f"holds {counted(series.shape[1], 'values')}, which is no series; fill it in or delete it")
     try:
         return filled(series)
     except ValueError as error:

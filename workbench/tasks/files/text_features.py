@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, kind_of
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import counted, listed
 
 Ngrams = Literal["words", "characters"]
 
@@ -70,8 +70,9 @@ class TextFeatures:
             raise DataError(f"{table.place(broken[0])}: the embedding in {_named(self.embeddings)} "
                             "is not whole; correct it or delete the line")
         if found.shape[1] != self.features:
-            raise DataError(f"{table.path} has embeddings of {found.shape[1]} numbers in {_named(self.embeddings)} and "
-                            f"the learner was trained on {self.features}; embed the texts as they were then")
+            raise DataError(f"{table.path} has embeddings of {counted(found.shape[1], 'numbers')} in "
+                            f"{_named(self.embeddings)} and the learner was trained on {self.features}; embed the "
+                            "texts as they were then")
         return found.astype(np.float32)
 
     def hashed(self, texts: Sequence[str]) -> NDArray[np.float32]:

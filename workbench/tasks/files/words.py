@@ -56,9 +56,9 @@ def listed(names: Sequence[str], most: int) -> str:
 
 
 def named(sentences: Sequence[str], rest: str) -> list[str]:
-    """The first twenty sentences and one for the rest, whose {} takes their number."""
+    """The first twenty sentences and one for the rest, whose {} takes their number; a single one more is said too."""
     more = len(sentences) - _NAMED
-    return [*sentences[:_NAMED], *([rest.format(f"{more:,}")] if more > 0 else [])]
+    return [*sentences[:_NAMED], rest.format(f"{more:,}")] if more > 1 else list(sentences)
 
 
 def split_called(name: str) -> str:

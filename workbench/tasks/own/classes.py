@@ -18,7 +18,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import named, shown
+from workbench.tasks.files.words import counted, named, shown
 from workbench.tasks.own.class_splits import (
     OwnClassesConfig,
     Plan,
@@ -188,8 +188,8 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
     _check_differ(encoded.inputs, found, config)
     some = np.flatnonzero(found.counts)
     names = [found.classes[i].name for i in some]
-    facts = [f"{sum(bool(split[i]) for i in some):,} classes", f"{int(is_drawn.sum()):,} {found.noun}", *encoded.facts,
-             *found.facts, *plan.notes]
+    facts = [counted(sum(bool(split[i]) for i in some), "classes"), counted(int(is_drawn.sum()), found.noun),
+             *encoded.facts, *found.facts, *plan.notes]
     return Labelled(encoded.inputs, found.counts[some], tuple(map(shown, names)),
                     tuple(split[i] for i in some), tuple(shown(file) for file in found.files), found.form,
                     " · ".join(facts), (*found.problems, *_called_alike(names), *plan.problems), encoded.reading,

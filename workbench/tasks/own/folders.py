@@ -233,9 +233,10 @@ def with_a_split_each(classes: list[ClassFolder], noun: str = "pictures") -> tup
         whole[one.name, split] = replace(one, split=split, files=(*(before.files if before else ()), *one.files))
     counts = [sum(len(one.files) for one in some) for some in (loose, classes)]
     return list(whole.values()), [
-        f"no split is given for {counts[0]:,} of {counts[1]:,} {noun}, of the class "
-        f"{listed([shown(one.name) for one in loose], 5)}; they count for the split of their class, or for train where "
-        "it has none"]
+        f"no split is given for {counts[0]:,} of {counted(counts[1], noun)}, of "
+        f"{'the class' if len(loose) == 1 else 'the classes'} {listed([shown(one.name) for one in loose], 5)}; "
+        f"{'it counts for the split of its' if counts[0] == 1 else 'they count for the split of their'} class, or for "
+        "train where it has none"]
 
 
 def without_overlap(classes: list[ClassFolder], noun: str = "pictures"

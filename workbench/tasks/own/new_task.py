@@ -262,8 +262,8 @@ def _table(path: Path) -> _Table:
     width = len(lines[0][1])
     for line, cells in lines:
         if len(cells) != width:
-            raise DataError(f"{path}, line {line}: {len(cells)} cells where the first row has {width}; give every row "
-                            "as many")
+            raise DataError(f"{path}, line {line}: {counted(len(cells), 'cells')} where the first row has {width}; "
+                            "give every row as many")
     return _Table(np.array([_row(path, line, cells) for line, cells in lines]), [line for line, _ in lines])
 
 

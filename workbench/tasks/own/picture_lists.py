@@ -10,7 +10,7 @@ from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.files.numbers import read_cells
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.words import listed, named, shown, split_called
+from workbench.tasks.files.words import counted, listed, named, shown, split_called
 from workbench.tasks.own.folders import ClassFolder, Layout, with_a_split_each, without_overlap
 
 FORM = "pictures with a list"
@@ -129,13 +129,15 @@ def layout_of_lists(listing: Listing, lists: Sequence[FileEntry]) -> Layout:
         else:
             owners.setdefault(file, row)
     if not owners:
-        raise DataError(f"{listing.root}: none of the {len(rows):,} pictures in {lists[0].name} is there: {missing[0]}"
+        raise DataError(f"{listing.root}: none of the {counted(len(rows), 'pictures')} in {lists[0].name} is there: "
+                        f"{missing[0]}"
                         if missing else f"{listing.root / lists[0].name} names no picture")
     problems += named(missing, "{} more pictures that are listed are not there")
     problems += named(twice, "{} more lines name a picture again")
     others = [file.name for file in listing.files if is_picture(file.name) and file not in owners]
     if others:
-        problems.append(f"{len(others):,} pictures stand in no list and were left out: "
+        stand = counted(len(others), "pictures", "stands in no list and was", "stand in no list and were")
+        problems.append(f"{stand} left out: "
                         f"{listed([shown(name) for name in others], 5)}")
     members: dict[tuple[str, str], list[FileEntry]] = {}
     for file, row in owners.items():

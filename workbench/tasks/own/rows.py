@@ -128,8 +128,9 @@ def with_label(table: Table, label: str) -> tuple[Table, list[str]]:
         raise DataError(f"the column {label} of {table.path} holds {what}, and a task needs two classes or more; name "
                         "another column in dataset.label")
     if len(classes) > 0.5 * has.sum() and not table.strays(label).any():
-        raise DataError(f"the column {label} of {table.path} holds {len(classes):,} different numbers in {has.sum():,} "
-                        "rows, which are values rather than classes; name another column in dataset.label")
+        raise DataError(f"the column {label} of {table.path} holds {len(classes):,} different numbers in "
+                        f"{counted(int(has.sum()), 'rows')}, which are values rather than classes; name another "
+                        "column in dataset.label")
     if has.all():
         return table, []
     return table.rows(has), [without(table, ~has, label)]
@@ -185,12 +186,13 @@ def _splits(labels: NDArray[np.object_], cells: NDArray[np.object_], columns: Co
     are_same = bool(cut) and 2 * len(cut) >= min(sizes.values())
     if are_same or not sizes["train"]:
         note = "the classes were split anew"
-        return ({}, everything, [note], [in_several_splits(cut, len(found), "rows", f" by the column {columns.split}")]) if are_same else (
-            {}, everything, [f"the column {columns.split} says train of no row, so {note}"], [])
+        if not are_same:
+            return {}, everything, [f"the column {columns.split} says train of no row, so {note}"], []
+        return {}, everything, [note], [in_several_splits(cut, len(found), "rows", f" by the column {columns.split}")]
     first = {label: min(splits, key=SPLIT_NAMES.index) for label, splits in found.items()}
     kept = np.array([first[label] == split for label, split in zip(labels, row_splits, strict=True)], dtype=np.bool_)
-    problems = [f"{the('class', label)} is in {' and in '.join(sorted(found[label], key=SPLIT_NAMES.index))} by the column "
-                f"{columns.split}; only its rows in {first[label]} were taken" for label in cut]
+    problems = [f"{the('class', label)} is in {' and in '.join(sorted(found[label], key=SPLIT_NAMES.index))} by the "
+                f"column {columns.split}; only its rows in {first[label]} were taken" for label in cut]
     return first, kept, [f"split by the column {columns.split}"], problems
 
 
@@ -213,5 +215,5 @@ def table_file(path: Path, suffixes: frozenset[str] = TABLE_SUFFIXES, what: str 
         return listing.path(tables[0])
     if not tables:
         raise DataError(f"{path} holds no {what}; name the file itself")
-    raise DataError(f"{path} holds {len(tables):,} tables: {listed([file.name for file in tables], 5)}; name one of "
-                    "them in dataset.path")
+    raise DataError(f"{path} holds {counted(len(tables), 'tables')}: {listed([file.name for file in tables], 5)}; "
+                    "name one of them in dataset.path")

@@ -17,7 +17,7 @@ from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.files.series_rows import FEATURES
 from workbench.tasks.files.tables import Table, kind_of, read_table, stacked, with_column
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import listed, named, split_called
+from workbench.tasks.files.words import counted, listed, named, split_called
 from workbench.tasks.own.ready_made import NOT_LABELLED, Place, table_placed_at, whole_tasks
 from workbench.tasks.own.rows import split_column
 from workbench.tasks.own.task_targets import is_of_classes
@@ -152,8 +152,8 @@ def _a_table_a_task(listing: Listing, files: Sequence[FileEntry], said: Said, *,
     table = stacked([table for _, table in read.found])
     targets = _target_columns(table, said, ())
     paths = [_named_by(file) for file, _ in read.found]
-    looked = f"of {len(files):,} tables {len(paths):,} were looked at, and they"
-    why = f"{looked if len(wanted) < len(files) else f'{len(paths):,} tables'} have the same columns"
+    looked = f"of {counted(len(files), 'tables')} {len(paths):,} were looked at, and they"
+    why = f"{looked if len(wanted) < len(files) else counted(len(paths), 'tables')} have the same columns"
     return Layout("files", table, tuple(name for name, _ in paths), tuple(split for _, split in paths), (), "", targets,
                   _has_classes(table, targets), why, tuple(read.problems))
 
@@ -190,7 +190,7 @@ def _ready(listing: Listing, ready: Mapping[FileEntry, Place], files: Sequence[F
     targets = (column,) if by_folder else _target_columns(table, said, ())
     count, all_tasks = len({ready[file].key for file in wanted}), len(set(tasks))
     looked = f"of {all_tasks:,} folders {count:,} were looked at, and they hold" if count < all_tasks else \
-        f"{count:,} folder{'s hold' if count > 1 else ' holds'}"
+        counted(count, "folders", "holds", "hold")
     return Layout("ready", table, tuple(ready[file].task for file, _ in found),
                   tuple(ready[file].split for file, _ in found),
                   tuple(ready[file].is_support for file, _ in found) if is_judged else (), "", targets,

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workbench.tasks.files.encoding import Encoded, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table
-from workbench.tasks.files.words import listed, named, split_called
+from workbench.tasks.files.words import counted, listed, named, split_called
 from workbench.tasks.own.task_forms import FORMS, Layout, Said, parted, splitting_of
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, without_overlap
 from workbench.tasks.own.task_targets import in_order, labels, values
@@ -82,13 +82,15 @@ def _by_row(layout: Layout, table: Table, with_classes: bool, split_by: str) -> 
     support = np.array(layout.is_support)[table.origins] if layout.is_support else None
     nameless = int((names == "").sum())
     if nameless:
-        problems.append(f"{nameless:,} rows have nothing in the column {layout.task} and were left out, such as "
+        problems.append(f"{counted(nameless, 'rows', 'has', 'have')} nothing in the column {layout.task} and "
+                        f"{'was' if nameless == 1 else 'were'} left out, such as "
                         f"{table.where(int(np.flatnonzero(names == '')[0]))}")
     targets = labels(table, layout.targets[0]) if with_classes else values(table, layout.targets)
     absent = (targets == "") if with_classes else np.isnan(targets.astype(np.float64)).any(1)
     if absent.any():
-        problems.append(f"{int(absent.sum()):,} rows have no {'class' if with_classes else 'number'} in the target "
-                        f"{', '.join(layout.targets)} and were left out, such as "
+        lacking = int(absent.sum())
+        problems.append(f"{counted(lacking, 'rows', 'has', 'have')} no {'class' if with_classes else 'number'} in the "
+                        f"target {', '.join(layout.targets)} and {'was' if lacking == 1 else 'were'} left out, such as "
                         f"{table.where(int(np.flatnonzero(absent)[0]))}; fill it in or delete the row")
     members: dict[tuple[str, str], list[int]] = {}
     for row in np.flatnonzero(~absent & (names != "")):
