@@ -77,7 +77,7 @@ def test_a_task_in_several_splits_is_trained_on_alone_and_named(tmp_path: Path, 
     sides = {side: source.names(side) for side in ("train", "validation", "test")}
     assert sides == {"train": {"task 0", "task 1"}, "validation": {"task 2"}, "test": {"task 3"}}
     assert source.overview().problems == tuple(
-        f"the task {name} is in {splits}; only its pictures in {first} were taken; give tasks that are different "
+        f"{name} is in {splits}; only its pictures in {first} were taken; give tasks that are different "
         "another name each" for name, splits, first in (
             ("task 1", "train and in validation", "train"), ("task 2", "validation and in test", "validation")))
     for index in range(2):

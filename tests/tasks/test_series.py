@@ -196,7 +196,7 @@ def test_bad_files_are_named_and_left_out(tmp_path: Path, opened: Opener) -> Non
         "is empty (0 bytes); replace or delete it",
         "has 'four' in line 3, column 2, which is no number; correct it or delete the line",
         "has 1 cell in line 3 and 2 in the first; give every line as many",
-        "has 1 channels where most have 2; give it as many, or delete it",
+        "has 1 channel where most have 2; give it as many, or delete it",
         "is no text in UTF-8, UTF-16 or Windows-1252; save it as CSV in UTF-8",
         "holds a header and no rows; write a row for each step, or delete it",
         "a channel has no value at all; fill it in or delete it"]

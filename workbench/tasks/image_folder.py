@@ -12,6 +12,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Recognition
+from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Files, Listing, check_is_folder, list_files
 from workbench.tasks.files.pictures import Color, is_picture, read_squares
@@ -21,7 +22,7 @@ from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.fields import color_of_pictures, rotations_of_pictures, side_of_pictures
 from workbench.tasks.own.folders import Layout, found_among, recognize
 from workbench.tasks.own.picture_lists import FORM as LIST_FORM
-from workbench.tasks.own.picture_lists import layout_of_lists, lists_of, said_missing
+from workbench.tasks.own.picture_lists import layout_of_lists, lists_of, said_missing, shut_lists
 
 
 class ImageFolderConfig(ClassFoldersConfig):
@@ -73,6 +74,8 @@ class ImageFolder(OwnClasses):
                                0.93)
         layout = _layout(listing)
         many = len(layout.classes)
+        if many < 2 and (shut := shut_lists(listing)):
+            raise DataError(f"{listing.path(shut[0])} {NO_RIGHT}")
         why = (f"{len(pictures):,} of {counted(len(listing.files), 'files', 'is a picture', 'are pictures')}, in "
                f"{counted(many, 'folders')}")
         share = len(pictures) / len(listing.files)
@@ -99,12 +102,14 @@ class ImageFolder(OwnClasses):
         paths = Files(root, files)
 
         read = read_squares(paths, config.size, config.color, paths.stamp)
+        names = [file.name for file in files]
+        read.check_some(root, names)
         kept = read.kept
         owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
         pixels = read.pixels
         height, width = pixels.shape[2:]
         tone = "grey" if pixels.shape[1] == 1 else "colour"
-        problems = (*layout.problems, *read.problems([file.name for file in files]))
+        problems = (*layout.problems, *read.problems(names))
         own = [files[i] for i in kept]
         return Collection(layout.classes, pixels, owners, [file.name for file in own], layout.form, "pictures",
                           (f"{height}×{width} {tone}", *layout.notes, *([read.notice] if read.notice else [])),

@@ -95,13 +95,15 @@ class PictureTasks(OwnTasks):
                             "folder for each task and these folders in it")
         paths = Files(listing.root, files)
         read = read_squares(paths, config.size, config.color, paths.stamp)
+        names = [file.name for file in files]
+        read.check_some(listing.root, names)
         kept = read.kept
         places = ((row, placed_at(files[int(number)])) for row, number in enumerate(kept))
         members, overlaps = without_overlap(_members((row, place) for row, place in places if place), "pictures")
         tasks, is_judged = _tasks(members)
         problems = [*listing.problems, *(_without_class(pictures) if is_judged else [NOT_LABELLED]), *overlaps,
                     *_lacking(members, tasks)]
-        problems += read.problems([file.name for file in files])
+        problems += read.problems(names)
         if not tasks:
             raise DataError(f"{config.path} holds no task with a support and a query of the same classes: "
                             f"{listed(problems, 3)}")

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.tasks.conftest import ordinary_user
+from workbench.places import sample_tasks
 from workbench.tasks.looking.check import check_data
 
 Folders = Callable[..., Path]
@@ -87,6 +90,33 @@ def test_a_support_alone_is_told_where_its_query_belongs(tmp_path: Path, class_f
     assert (report["form"], report["usable"]) == ("new task", False)
     assert report["problems"] == [f"{tmp_path} holds no pictures to predict; put some into the folder query beside "
                                   "support"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are set in another way on Windows")
+@pytest.mark.parametrize("sample", [
+    "alphabets", "arrays", "assays", "calls", "gestures", "knots", "machines", "messages", "minerals", "ready_made",
+    "shapes", "stations", "new_arrays", "new_machine"])
+def test_data_that_may_not_be_read_say_so_whatever_their_form(open_folder: Path, sample: str) -> None:
+    root = shutil.copytree(sample_tasks() / sample, open_folder / sample)
+    for file in root.rglob("*.*"):
+        file.chmod(0)
+    with ordinary_user():
+        report = check_data(root)
+    assert not report["usable"]
+    assert "give yourself the right to read it" in report["problems"][0]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are set in another way on Windows")
+def test_a_zip_or_a_folder_of_pictures_that_may_not_be_read_says_so(open_folder: Path) -> None:
+    path = Path(shutil.make_archive(str(open_folder / "z"), "zip", sample_tasks() / "minerals"))
+    path.chmod(0)
+    root = shutil.copytree(sample_tasks() / "knots", open_folder / "knots")
+    (root / "images").chmod(0)
+    with ordinary_user():
+        assert check_data(path)["problems"] == [f"{path} may not be read; give yourself the right to read it"]
+        (problem,) = check_data(root)["problems"]
+    assert "none of them is there" in problem
+    assert problem.endswith("images cannot be opened (Permission denied); give yourself the right to read it")
 
 
 def test_a_pipe_is_no_data(tmp_path: Path) -> None:

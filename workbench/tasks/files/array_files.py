@@ -12,6 +12,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.numbers import LARGEST, TOO_LARGE
@@ -203,6 +204,8 @@ def _loaded(path: Path) -> dict[str, Array]:
             return {role: np.atleast_1d(found[name]) for name, role in names.items()}
     except MemoryError as error:
         raise DataError(f"{path} does not fit into memory; take fewer examples") from error
+    except PermissionError as error:
+        raise DataError(f"{path} {NO_RIGHT}") from error
     except _BROKEN as error:
         if "pickle" in str(error).lower():
             raise DataError(f"{path} holds Python objects, which could run anything and are never opened, or is no "

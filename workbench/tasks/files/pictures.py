@@ -23,6 +23,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from workbench.tasks.files import cache
+from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell, watched_alike
 from workbench.tasks.files.words import counted, listed, named, shown
@@ -101,7 +102,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         content = path.read_bytes()
     except PermissionError as error:
-        raise PictureError("may not be read; give yourself the right to read it") from error
+        raise PictureError(NO_RIGHT) from error
     except OSError as error:
         if not os.path.exists(path):  # noqa: PTH110 - which a drive that fails does not raise in
             # A drive that was pulled out must not look like a folder of broken pictures, which would be kept.
@@ -192,6 +193,13 @@ class Decoded:
         mean, square = self.moments.unbind(2)
         is_flat: NDArray[np.bool_] = ((square - mean**2) < _FLAT).all(1).numpy()
         return self.kept[is_flat]
+
+    def check_some(self, root: Path, names: Sequence[str]) -> None:
+        """Raise DataError, with the reason of the first, where none of the files `names` below `root` could be read."""
+        if self.broken and not len(self.pixels):
+            first = next(iter(self.broken))
+            raise DataError(f"{root}: none of the {counted(len(names), 'pictures')} can be read: {shown(names[first])} "
+                            f"{self.broken[first]}")
 
     def problems(self, names: Sequence[str]) -> list[str]:
         """Sentences on the pictures that could not be read, and on those in which there is nothing to see.

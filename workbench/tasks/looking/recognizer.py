@@ -9,8 +9,10 @@ from typing import Any, cast
 from workbench.experiment.registry import UnknownNameError, find, found
 from workbench.tasks.base import Recognition, TaskSource
 from workbench.tasks.files.dataset_toml import NAME, overridden
+from workbench.tasks.files.each import NO_RIGHT, may_be_read
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files
+from workbench.tasks.files.words import shown
 from workbench.tasks.own.new_task import looks_like_new_task
 from workbench.tasks.own.ready_made import lacking_part
 
@@ -65,7 +67,9 @@ def recognize_data(path: Path) -> Recognized:
         why = recognition.why
     else:
         kinds = ", ".join(sorted(f"{suffix or 'none'} ({len(files):,})" for suffix, files in listing.suffixes.items()))
-        why = refusals[0] if refusals else f"no dataset reads these files, by their suffixes: {kinds}"
+        shut = next((file.name for file in listing.files if not may_be_read(listing.path(file))), "")
+        why = refusals[0] if refusals else f"{shown(shut)} {NO_RIGHT}" if shut else \
+            f"no dataset reads these files, by their suffixes: {kinds}"
         return Recognized(path, UNKNOWN, "", why, problems=(*refusals[1:], *listing.problems))
     _check_what_is_said(name, listing)
     own = {key: value for key, value in listing.said.items() if key != "form"}

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from workbench.tasks.files.each import may_be_read
 from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.files.numbers import read_cells
@@ -44,6 +45,11 @@ def lists_of(listing: Listing) -> list[FileEntry]:
     return [file for file in listing.having(_LISTS) if not file.folder and _is_list(listing, file)]
 
 
+def shut_lists(listing: Listing) -> list[FileEntry]:
+    """The tables in the topmost folder that may not be read, so that nobody knows whether they are lists."""
+    return [file for file in listing.having(_LISTS) if not file.folder and not may_be_read(listing.path(file))]
+
+
 def _is_list(listing: Listing, file: FileEntry) -> bool:
     try:
         cells = read_cells(listing.path(file), _LOOKED_AT)
@@ -70,8 +76,8 @@ def said_missing(listing: Listing) -> str:
             continue  # which may as well be a table of something else
         names = [row[columns.file] for _, row in cells[1:] if len(row) > columns.file] if columns else []
         if names and all(map(is_picture, names)):
-            return (f"{listing.path(file)} lists pictures and none of them is there, such as {shown(names[0])}; put "
-                    "them into images/ beside it")
+            remedy = listing.problems[0] if listing.problems else "put them into images/ beside it"
+            return f"{listing.path(file)} lists pictures and none of them is there, such as {shown(names[0])}; {remedy}"
     return ""
 
 
