@@ -170,14 +170,28 @@ def test_bad_rows_are_named_and_left_out_and_gaps_are_filled(tmp_path: Path, ope
     source = opened("series", path=tmp_path)
     assert [problem.split(": ", 1)[1] for problem in source.overview().problems] == [
         "'words' in column 6 is no number; correct it or delete the line",
-        "the label is missing; write it or delete the line",
         "27 cells stand where the header has 25; mend or delete the line",
         "holds 0 values, which is no series; fill it in or delete it",
-        "'inf' in column 6 is infinite or larger than 1e30; correct it or delete the line"]
+        "'inf' in column 6 is infinite or larger than 1e30; correct it or delete the line",
+        "the label is missing; write it or delete the line"]
     assert "motions.csv, line 92: " in source.overview().problems[0]
     assert "2 missing values filled" in source.overview().facts
     assert sum(source.overview().examples.values()) == 91
     assert inputs(source).isfinite().all()
+
+
+def test_one_enormous_number_hides_no_series_and_missing_labels_are_said_at_once(
+        tmp_path: Path, opened: Opener) -> None:
+    lines = rows_text("\t", header=False).splitlines()
+    cells = lines[4].split("\t")
+    lines[4] = "\t".join([*cells[:5], "1e35", *cells[6:]])
+    lines[10:16] = ["\t" + line.partition("\t")[2] for line in lines[10:16]]
+    (tmp_path / "one.tsv").write_text("\n".join(lines))
+    assert recognize_data(tmp_path / "one.tsv").dataset == "series"
+    source = opened("series", path=tmp_path / "one.tsv", task={"ways": 2, "shots": 1, "queries": 1})
+    assert source.overview().problems == (
+        "one.tsv, line 5: '1e35' in column 6 is infinite or larger than 1e30; correct it or delete the line",
+        "one.tsv, lines 11, 12, 13, 14, 15 and 1 more: the label is missing; write it or delete the lines")
 
 
 def test_bad_files_are_named_and_left_out(tmp_path: Path, opened: Opener) -> None:

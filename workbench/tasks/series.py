@@ -22,7 +22,7 @@ from workbench.tasks.files.resampling import LONGEST, SHORTEST, Fit, Values, fit
 from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, ordered, read_series
 from workbench.tasks.files.series_rows import FEWEST_STEPS, Rows, look_at, read_rows
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import counted, named, shown, split_called
+from workbench.tasks.files.words import counted, named, shown, split_called, the
 from workbench.tasks.own.by_label import plain_labels, sorted_by_label
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses
@@ -212,7 +212,7 @@ def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
                       [about["where"][row] for row in placed.rows], FORM, NOUN,
                       (*about["facts"], *notices, *placed.notes), problems, _reading(inputs, about["names"], config),
                       groups=[about["groups"][row] for row in placed.rows] if config.group else None,
-                      grouped_by=f"the column {config.group}")
+                      grouped_by=the("column", config.group or ""))
 
 
 def _reading(inputs: Tensor, names: Sequence[str], config: SeriesConfig) -> dict[str, Any]:

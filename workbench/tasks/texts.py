@@ -26,7 +26,7 @@ from workbench.tasks.files.text_features import (
     guess_text,
     is_whole,
 )
-from workbench.tasks.files.words import UNLABELLED, counted, listed, named, shown
+from workbench.tasks.files.words import UNLABELLED, counted, listed, named, shown, the
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import Found, Layout, recognize
 from workbench.tasks.own.new_tables import ids_of, new_label, targets_of
@@ -192,12 +192,12 @@ def _recognized(path: Path) -> Recognition | None:
     settings = {"label": label} if embeddings else {"label": label, "text": text}
     many = len(set(table.texts(label)) - {""})
     what = f"columns {embeddings[0]} to {embeddings[-1]} are embeddings" if len(embeddings) > 1 else \
-        f"the column {embeddings[0] if embeddings else text} holds {'embeddings' if embeddings else 'texts'}"
+        f"{the('column', embeddings[0] if embeddings else text or '')} holds {'embeddings' if embeddings else 'texts'}"
     numeric = [name for name in table.columns
                if name not in (label, text, *embeddings) and kind_of(table, name) == "numeric"]
     # A description beside measurements is no reason to pass over these.
     certainty = 0.75 if embeddings or len(numeric) <= 2 else 0.4
-    why = f"{what} and the column {label} has {counted(many, 'values')} in {counted(len(table), 'rows')}"
+    why = f"{what} and {the('column', label)} has {counted(many, 'values')} in {counted(len(table), 'rows')}"
     return Recognition(IN_TABLE, why, certainty, settings)
 
 
@@ -223,7 +223,7 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
                       [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
                       (what, *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading,
                       words=tuple(rows.table.texts(text)) if text else (), groups=rows.groups,
-                      grouped_by=f"the column {columns.group}")
+                      grouped_by=the("column", columns.group))
 
 
 def _whole(table: Table, features: TextFeatures) -> tuple[Table, list[str]]:

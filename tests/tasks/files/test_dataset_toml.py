@@ -102,8 +102,8 @@ def test_a_zip_made_to_fill_disks_is_refused_with_the_limit_and_the_remedy(tmp_p
     whole[place : place + 4] = (4_200_000_000).to_bytes(4, "little")
     path.write_bytes(whole)
     (problem,) = check_data(path)["problems"]
-    assert problem == (f"{path} would unpack to 4.2 GB, which is more than 100 times its own size and more than the 4 GB "
-                       "that such a zip may take; if you trust it, unpack it by hand and open the folder")
+    assert problem == (f"{path} would unpack to 4.2 GB, which is more than 100 times its own size and more than the 4 "
+                       "GB that such a zip may take; if you trust it, unpack it by hand and open the folder")
 
 
 def test_a_damaged_zip_is_named(tmp_path: Path) -> None:

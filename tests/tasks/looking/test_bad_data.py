@@ -119,6 +119,40 @@ def test_a_zip_or_a_folder_of_pictures_that_may_not_be_read_says_so(open_folder:
     assert problem.endswith("images cannot be opened (Permission denied); give yourself the right to read it")
 
 
+def test_ready_made_tasks_of_recordings_are_told_to_be_classes(tmp_path: Path) -> None:
+    for task in range(4):
+        for part in ("support", "query"):
+            (tmp_path / f"task {task}" / part / "a").mkdir(parents=True)
+            (tmp_path / f"task {task}" / part / "a" / "1.wav").write_bytes(b"RIFF")
+    report = check_data(tmp_path)
+    assert report["problems"] == [
+        f"{tmp_path}: 4 folders hold support and query, and such tasks are read where they are pictures or tables; put "
+        "the files of each class into one folder with its name instead"]
+
+
+@pytest.mark.parametrize(("name", "remedy"), [
+    ("a.xlsx", "save them as CSV in UTF-8"), ("a.txt", "put the texts of each class into a folder with the name of the "
+                                                       "class"),
+    ("a.mat", "save arrays x and y as .npz, with numpy.savez"), ("a.tgz", "unpack them and open the folder")])
+def test_files_that_nobody_reads_are_told_how_to_save_them(tmp_path: Path, name: str, remedy: str) -> None:
+    (tmp_path / name).write_bytes(b"words")
+    (problem,) = check_data(tmp_path)["problems"]
+    suffix = Path(name).suffix
+    assert problem == (f"{tmp_path} was not recognized: no dataset reads these files, by their suffixes: {suffix} (1); "
+                       f"{remedy}")
+
+
+def test_tasks_that_will_not_do_say_what_else_is_wrong(tmp_path: Path) -> None:
+    for task in range(6):
+        for part in ("support", "query"):
+            (tmp_path / f"t{task}").mkdir(exist_ok=True)
+            (tmp_path / f"t{task}" / f"{part}.csv").write_text("a,b,y\n" + "1,2,3\n4,5,inf\n" * 4)
+    (tmp_path / "t0" / "query.csv").write_text("a,c,y\n1,2,3\n")
+    report = check_data(tmp_path, {"shots": 1, "queries": 1})
+    assert not report["usable"]
+    assert "t0/query.csv has other columns than most tables (a, b, y) and was left out" in report["problems"]
+
+
 def test_a_pipe_is_no_data(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "a.csv")
     assert "is neither a file nor a folder but a pipe or a device" in check_data(tmp_path / "a.csv")["problems"][0]

@@ -15,7 +15,7 @@ from torch import Tensor
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.numbers import TOO_LARGE
 from workbench.tasks.files.tables import MOST_VALUES, Table, kind_of
-from workbench.tasks.files.words import counted, listed, named
+from workbench.tasks.files.words import counted, listed, named, the
 
 CodingKind = Literal["numeric", "categorical", "hashed", "letters"]
 
@@ -207,7 +207,7 @@ def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
     strays = np.flatnonzero(table.strays(coding.name)).tolist()
     if strays:
         cell = table.frame[coding.name].iloc[strays[0]]
-        raise DataError(f"{table.place(strays[0])}: {cell!r} in the column {coding.name} is "
+        raise DataError(f"{table.place(strays[0])}: {cell!r} in {the('column', coding.name)} is "
                         "no number; correct it or delete the line")
     numbers = table.numbers(coding.name)
     missing = np.isnan(numbers)
@@ -310,7 +310,7 @@ def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
         ("empty", "is empty", "delete it or fill it in"),
     ):
         names = [name for name in kinds if kinds[name] == kind and name not in codings]
-        problems += [f"{table.path.name}: the column {name} {why} and was left out; {remedy}" for name in names]
+        problems += [f"{table.path.name}: {the('column', name)} {why} and was left out; {remedy}" for name in names]
     if not codings:
         raise DataError(f"{table.path} has no column of numbers or of few values that a learner could go by; its "
                         f"columns are {listed(table.columns, 12)}")
@@ -352,7 +352,7 @@ def _without_strays(table: Table, numeric: Sequence[str]) -> tuple[Table, list[s
         strays = table.strays(name)
         if strays.any():
             cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in np.flatnonzero(strays).tolist()]
-            problems.append(f"in the column {name} these cells are no numbers, and their rows were left out: "
+            problems.append(f"in {the('column', name)} these cells are no numbers, and their rows were left out: "
                             f"{listed(cells, 5)}; correct them")
             bad |= strays
     return (table.rows(~bad), problems) if bad.any() else (table, problems)
@@ -363,7 +363,7 @@ def _unusable(table: Table, name: str) -> str:
     rows = np.flatnonzero(table.unusable(name)).tolist()
     cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in rows]
     count, them = counted(len(rows), "cells", "counts", "count"), "it" if len(rows) == 1 else "them"
-    return (f"in the column {name} {count} as missing, being {TOO_LARGE} or no number at all: {listed(cells, 5)}; "
+    return (f"in {the('column', name)} {count} as missing, being {TOO_LARGE} or no number at all: {listed(cells, 5)}; "
             f"correct {them}")
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from workbench.tasks.files.errors import FileError
 from workbench.tasks.files.numbers import counts_up, fault, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values, filled, trimmed
-from workbench.tasks.files.words import counted
+from workbench.tasks.files.words import counted, listed
 
 FEWEST_STEPS = 8
 """Fewer columns than these are no series but a table."""
@@ -87,7 +87,7 @@ def read_rows(path: Path, label: str | None, group: str | None = None, *, is_lab
     grouped = _named_column(header, width, group, "groups") if group else None
     columns = find_columns(header, [row for _, row in cells], label, is_labelled=is_labelled, without=grouped)
     result = Rows([], [], [], [], columns, 0, [])
-    gaps = 0
+    gaps, nameless = 0, list[str]()
     for line, row in cells:
         try:
             if len(row) > width and any(row[width:]):
@@ -95,7 +95,8 @@ def read_rows(path: Path, label: str | None, group: str | None = None, *, is_lab
                                 "or delete the line")
             name = row[columns.label] if columns.label is not None and columns.label < len(row) else ""
             if is_labelled and not name:
-                raise FileError("the label is missing; write it or delete the line")
+                nameless.append(str(line))
+                continue
             series, missing = _series(row, columns)
         except FileError as error:
             result.problems.append(f"line {line}: {error}")
@@ -105,6 +106,9 @@ def read_rows(path: Path, label: str | None, group: str | None = None, *, is_lab
         result.series.append(series)
         result.lines.append(line)
         gaps += missing
+    if nameless:
+        lines = "line" if len(nameless) == 1 else "lines"
+        result.problems.append(f"{lines} {listed(nameless, 5)}: the label is missing; write it or delete the {lines}")
     return Rows(result.labels, result.groups, result.series, result.lines, columns, gaps, result.problems)
 
 
@@ -246,7 +250,7 @@ def _likeness(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> float:
 
 def _value(row: Sequence[str], column: int) -> float:
     value = number(row[column]) if column < len(row) else np.nan
-    return np.nan if value is None else value
+    return np.nan if value is None or fault(value) else value
 
 
 def _series(row: Sequence[str], columns: Columns) -> tuple[Values, int]:

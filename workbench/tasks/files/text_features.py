@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, kind_of
-from workbench.tasks.files.words import counted, listed
+from workbench.tasks.files.words import counted, listed, the
 
 Ngrams = Literal["words", "characters"]
 
@@ -145,7 +145,7 @@ def _embeddings(table: Table, columns: tuple[str, ...]) -> NDArray[np.float64]:
     sizes = sorted({len(one) for one in found if one})
     if len(sizes) != 1:
         what = f"lists of {listed([str(size) for size in sizes], 4)} numbers" if sizes else "no lists of numbers"
-        raise DataError(f"{table.path} has {what} in the column {columns[0]}; give every row a list as long as the "
+        raise DataError(f"{table.path} has {what} in {the('column', columns[0])}; give every row a list as long as the "
                         "others")
     blank = [float("nan")] * sizes[0]
     return np.array([one or blank for one in found], dtype=np.float64)
@@ -163,4 +163,4 @@ def _list_of_numbers(cell: str) -> list[float]:
 
 
 def _named(columns: tuple[str, ...]) -> str:
-    return f"the column {columns[0]}" if len(columns) == 1 else f"the columns {columns[0]} to {columns[-1]}"
+    return the("column", columns[0]) if len(columns) == 1 else f"the columns {columns[0]} to {columns[-1]}"

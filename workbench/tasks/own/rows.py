@@ -88,8 +88,8 @@ def split_column(table: Table, without: Collection[str], nouns: str) -> tuple[st
             return name, []
         if name.lower() == "split":
             said = ", ".join(repr(cell) for cell in unknown[:3])
-            return "", [f"{table.path.name}: the column {name} holds {said}, which is none of train, val and test, so "
-                        f"it was left out and the {nouns} were split anew"]
+            return "", [f"{table.path.name}: {the('column', name)} holds {said}, which is none of train, val and "
+                        f"test, so it was left out and the {nouns} were split anew"]
     return "", []
 
 
@@ -125,10 +125,10 @@ def with_label(table: Table, label: str) -> tuple[Table, list[str]]:
     classes = set(cells[has])
     if len(classes) < 2:
         what = f"only the class {next(iter(classes))!r}" if classes else "nothing"
-        raise DataError(f"the column {label} of {table.path} holds {what}, and a task needs two classes or more; name "
-                        "another column in dataset.label")
+        raise DataError(f"{the('column', label)} of {table.path} holds {what}, and a task needs two classes or more; "
+                        "name another column in dataset.label")
     if len(classes) > 0.5 * has.sum() and not table.strays(label).any():
-        raise DataError(f"the column {label} of {table.path} holds {len(classes):,} different numbers in "
+        raise DataError(f"{the('column', label)} of {table.path} holds {len(classes):,} different numbers in "
                         f"{counted(int(has.sum()), 'rows')}, which are values rather than classes; name another "
                         "column in dataset.label")
     if has.all():
@@ -157,7 +157,7 @@ def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:
     problems = list(columns.problems)
     splits: dict[str, str] = {}
     if columns.split and held_out == "examples":
-        notes.append(f"the column {columns.split} was not gone by, as examples are held out")
+        notes.append(f"{the('column', columns.split)} was not gone by, as examples are held out")
     elif columns.split:
         splits, kept, said, wrong = _splits(labels, table.texts(columns.split), columns)
         table, labels = table.rows(kept), labels[kept]
@@ -187,13 +187,14 @@ def _splits(labels: NDArray[np.object_], cells: NDArray[np.object_], columns: Co
     if are_same or not sizes["train"]:
         note = "the classes were split anew"
         if not are_same:
-            return {}, everything, [f"the column {columns.split} says train of no row, so {note}"], []
-        return {}, everything, [note], [in_several_splits(cut, len(found), "rows", f" by the column {columns.split}")]
+            return {}, everything, [f"{the('column', columns.split)} says train of no row, so {note}"], []
+        by = f" by {the('column', columns.split)}"
+        return {}, everything, [note], [in_several_splits(cut, len(found), "rows", by)]
     first = {label: min(splits, key=SPLIT_NAMES.index) for label, splits in found.items()}
     kept = np.array([first[label] == split for label, split in zip(labels, row_splits, strict=True)], dtype=np.bool_)
     problems = [f"{the('class', label)} is in {' and in '.join(sorted(found[label], key=SPLIT_NAMES.index))} by the "
                 f"column {columns.split}; only its rows in {first[label]} were taken" for label in cut]
-    return first, kept, [f"split by the column {columns.split}"], problems
+    return first, kept, [f"split by {the('column', columns.split)}"], problems
 
 
 def only_table(listing: Listing, suffixes: frozenset[str]) -> FileEntry | None:

@@ -17,7 +17,7 @@ from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.files.series_rows import FEATURES
 from workbench.tasks.files.tables import Table, kind_of, read_table, stacked, with_column
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import counted, listed, named, split_called
+from workbench.tasks.files.words import counted, listed, named, split_called, the
 from workbench.tasks.own.ready_made import NOT_LABELLED, Place, table_placed_at, whole_tasks
 from workbench.tasks.own.rows import split_column
 from workbench.tasks.own.task_targets import is_of_classes
@@ -252,7 +252,7 @@ def _in_one(table: Table, said: Said) -> Layout | None:
     if task is not None:
         table.check_has((task,), "which dataset.task names")
         targets = _target_columns(table, said, (task,))
-        why = f"the column {task} names the task of each row, and {listed(targets, 3)} is the target"
+        why = f"{the('column', task)} names the task of each row, and {listed(targets, 3)} is the target"
         return Layout("long", table, (), (), (), task, targets, _has_classes(table, targets), why)
     if said.form == "long":
         raise DataError(f"{table.path} has no column that looks like the name of a task; name it in dataset.task; its "

@@ -311,8 +311,8 @@ def _too_small(side: str, pairs: Sequence[tuple[OwnTask, str]], shapes: Shapes, 
     """Why a split has no task that would do, and what would help."""
     own = [one for one, its in pairs if its == side]
     shape = shapes.of(side)
-    finding = (f"{path}: none of the {counted(len(own), 'tasks')} of the {side} split has the {found.noun} that "
-               f"{_said(shape)} take")
+    none = ("the only task", "has not") if len(own) == 1 else (f"none of the {len(own):,} tasks", "has")
+    finding = f"{path}: {none[0]} of the {side} split {none[1]} the {found.noun} that {_said(shape)} take"
     if own:
         finding += f", for {_left_out(max(own, key=lambda one: len(one.rows)), shape, found.noun)}"
     for smaller, values in _smaller(shapes):
