@@ -140,10 +140,12 @@ def test_every_problem_is_listed_and_copied(qtbot: QtBot, window: MainWindow, le
     fill(window, on("image_folder", path=str(leaves)) | {"task": {"ways": 2, "shots": 1, "queries": 2},
                                                         "training": {"ways": 2}})
     dialog = opened(qtbot, window)
-    assert dialog.tabs.tabText(3) == "Problems (1)"
+    assert dialog.tabs.tabText(3) == "Problems (2)"
     dialog.tabs.setCurrentIndex(3)
     press(dialog, "preview.copy")
-    assert "class 3/broken.png" in QGuiApplication.clipboard().text()
+    broken, flat = QGuiApplication.clipboard().text().split("\n")
+    assert "class 3/broken.png" in broken
+    assert "one colour throughout" in flat
     dialog.close()
 
 
@@ -155,6 +157,8 @@ def test_data_that_will_not_do_say_why_in_the_preview(qtbot: QtBot, window: Main
     listed = [dialog.problems.item(row).text() for row in range(dialog.problems.count())]
     assert "18-way" in listed[0]
     assert any("broken.png" in one for one in listed)
+    notes = [note.text() for note in dialog.findChildren(QLabel) if "18-way" in note.text()]
+    assert notes == []  # the pages that would show the data send to the one that says why there are none
     dialog.close()
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,6 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from tests.tasks.conftest import ordinary_user
 from workbench import places
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.registry import find
@@ -183,7 +183,40 @@ def test_folders_made_for_an_ordinary_classifier_are_put_together_and_split_by_c
     source = opened("image_folder", path=tmp_path)
     assert sizes(source) == {"train": 10, "validation": 5, "test": 5}
     assert set(pictures(source).counts) == {6}
-    assert "the split folders hold the same classes, so the classes were split anew" in source.overview().facts
+    overview = source.overview()
+    assert "the classes were split anew" in overview.facts
+    assert overview.problems == (
+        f"20 of 20 classes are in more than one split: {', '.join(NAMES[:3])} and 17 more. The pictures of each were "
+        "put together and all were split anew: by class, as a meta-learner is tested on classes that it never saw, or "
+        "by example where dataset.held_out is examples, as an ordinary classifier is tested",)
+
+
+def test_a_task_that_lies_ready_beside_classes_is_no_class(tmp_path: Path, class_folders: Folders,
+                                                           write_picture: Writer) -> None:
+    class_folders(tmp_path, NAMES[:15])
+    class_folders(tmp_path / "new photos" / "support", ["a", "b"])
+    write_picture(tmp_path / "new photos" / "query" / "1.png")
+    write_picture(tmp_path / "later" / "Unlabelled" / "1.png")
+    report = check_data(tmp_path)
+    assert (report["usable"], report["classes"], report["examples"]) == (True, 15, 90)
+    assert report["problems"] == [
+        "later looks like a new task, with Unlabelled in it, and was left out as no class; adapt a trained learner to "
+        "it",
+        "new photos looks like a new task, with query and support in it, and was left out as no class; adapt a trained "
+        "learner to it"]
+
+
+def test_pictures_with_nothing_to_see_are_named(tmp_path: Path, class_folders: Folders, write_picture: Writer) -> None:
+    class_folders(tmp_path, NAMES[:15])
+    write_picture(tmp_path / NAMES[0] / "dot.png", size=(1, 1))
+    for tone in (0, 120):
+        Image.new("RGB", (20, 30), (tone, 7, 7)).save(tmp_path / NAMES[1] / f"tone {tone}.png")
+    report = check_data(tmp_path)
+    assert report["examples"] == 92
+    assert report["problems"] == [
+        f"{NAMES[0]}/dot.png is a single pixel, in which there is nothing to see; replace or delete it",
+        f"2 pictures have one colour throughout: {NAMES[1]}/tone 0.png, {NAMES[1]}/tone 120.png; delete what is not "
+        "meant to be so"]
 
 
 def test_a_class_that_strayed_into_two_splits_stays_in_the_first(tmp_path: Path, class_folders: Folders,
@@ -260,7 +293,7 @@ def test_dirt_is_named_file_by_file_and_left_out(tmp_path: Path, class_folders: 
     class_folders(tmp_path, ["small"], pictures=2)
     problems = "\n".join(opened("image_folder", path=tmp_path).overview().problems)
     parts = ("class 03/00.png is empty", "class 04/07.png is no picture",
-             "1 file is no picture and left out: class 05/notes.txt",
+             "1 file is no picture and was left out: class 05/notes.txt",
              "1 picture lies in no class folder and was left out: montage.png",
              "the class small has 2 readable pictures and 1 + 5 shots and queries take 6")
     for part in parts:
@@ -292,19 +325,12 @@ def test_links_are_followed_but_not_in_a_circle(tmp_path: Path, class_folders: F
 
 
 @links
-def test_a_folder_that_may_not_be_opened_is_named(class_folders: Folders) -> None:
-    was = os.geteuid()
-    with tempfile.TemporaryDirectory() as name:
-        root = class_folders(Path(name), NAMES)
-        root.chmod(0o755)
-        (root / NAMES[0]).chmod(0)
-        if was == 0:
-            os.seteuid(65534)
-        try:
-            problems = check_data(root)["problems"]
-            (report,) = check_data(root / NAMES[0])["problems"]
-        finally:
-            os.seteuid(was)
+def test_a_folder_that_may_not_be_opened_is_named(open_folder: Path, class_folders: Folders) -> None:
+    root = class_folders(open_folder, NAMES)
+    (root / NAMES[0]).chmod(0)
+    with ordinary_user():
+        problems = check_data(root)["problems"]
+        (report,) = check_data(root / NAMES[0])["problems"]
     assert problems == ["class 00 cannot be opened (Permission denied); give yourself the right to read it"]
     assert "cannot be opened" in report
 
@@ -332,8 +358,8 @@ def test_the_ways_that_are_proposed_do_work(tmp_path: Path, class_folders: Folde
 def test_too_few_pictures_are_told_from_too_few_classes(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
     class_folders(tmp_path, NAMES, pictures=4)
     for task, training, remedy in (
-        ({}, {}, r"0 of them with the 6 pictures that 1 \+ 5 .*Set task\.queries to 3, or add pictures"),
-        ({"queries": 2}, {"shots": 10}, r"0 of them with the 12 pictures .*Set training\.shots to 2, or add pictures"),
+        ({}, {}, r"none of them with the 6 pictures that 1 \+ 5 .*Set task\.queries to 3, or add pictures"),
+        ({"queries": 2}, {"shots": 10}, r"none of them with the 12 pictures .*Set training\.shots to 2, or add"),
         ({}, {"shots": 10}, r"Add pictures, or lower shots, queries and ways together"),
     ):
         with pytest.raises(DataError, match=remedy):

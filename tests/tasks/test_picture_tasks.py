@@ -77,7 +77,7 @@ def test_a_task_in_several_splits_is_trained_on_alone_and_named(tmp_path: Path, 
     sides = {side: source.names(side) for side in ("train", "validation", "test")}
     assert sides == {"train": {"task 0", "task 1"}, "validation": {"task 2"}, "test": {"task 3"}}
     assert source.overview().problems == tuple(
-        f"the task {name} is in {splits}; only its pictures in {first} were taken; give tasks that are different "
+        f"{name} is in {splits}; only its pictures in {first} were taken; give tasks that are different "
         "another name each" for name, splits, first in (
             ("task 1", "train and in validation", "train"), ("task 2", "validation and in test", "validation")))
     for index in range(2):
@@ -108,7 +108,7 @@ def test_unlabelled_queries_cannot_be_trained_on_and_are_named(tmp_path: Path, c
     assert "2 pictures lie in no class folder of a support or a query" in told
     assert "lonely/query/1.png, task 0/query/who.png" in told
     assert "the task lonely has no labelled support of two classes or no labelled query of them" in told
-    assert "the task task 1 has 2 queries of stranger and no support of it; left out" in told
+    assert "task 1 has 2 queries of stranger and no support of it; they were left out" in told
     assert "task 2/support/a2/broken.png is empty" in told
     assert recognize_data(root / "lonely").form == "new task"  # which a learner can adapt to
 

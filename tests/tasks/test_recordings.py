@@ -152,7 +152,7 @@ def test_bad_files_are_named_and_left_out(calls: Path, opened: Opener) -> None:
     problems = source.overview().problems
     assert sum(source.overview().examples.values()) == 90
     said = [one.removeprefix(f"{NAMES[3]}/") for one in problems]
-    assert said[0] == "1 file is no recording and left out: notes.txt"
+    assert said[0] == "1 file is no recording and was left out: notes.txt"
     assert said[1].startswith("1 recording lies in no class folder and was left out: loose.wav")
     assert said[2] == "a empty.wav is empty (0 bytes); replace or delete it"
     assert said[3].startswith("b cut.wav is cut off (0.0597 of 0.3 seconds are there)")
@@ -172,6 +172,14 @@ def test_a_wav_of_impossible_rate_or_missing_numbers_is_named(tmp_path: Path) ->
     soundfile.write(tmp_path / "b.wav", np.array([0.1, np.nan, 0.2] * 100), 8000, subtype="FLOAT")
     with pytest.raises(FileError, match="holds values that are no numbers"):
         read_sound(tmp_path / "b.wav")
+
+
+@pytest.mark.parametrize("samples", [[0.9], [0.9, -0.9, 0.3]])
+def test_a_click_is_too_short_and_not_silent(tmp_path: Path, samples: list[float]) -> None:
+    path = write_wav(tmp_path / "click.wav", np.array(samples))
+    count = "1 sample, 0.12" if len(samples) == 1 else "3 samples, 0.38"
+    with pytest.raises(FileError, match=rf"^is too short \({count} milliseconds, and 10 are needed\); record it again"):
+        Spectrograms(8000, 1.0, 40).read(path)
 
 
 def test_a_header_written_before_the_length_was_known_is_no_cut(tmp_path: Path) -> None:

@@ -98,7 +98,8 @@ def test_the_layout_of_the_ucr_archive_is_recognized_and_its_two_halves_are_take
     source = opened("series", path=tmp_path)
     overview = source.overview()
     assert sum(overview.examples.values()) == 90
-    assert "the split folders hold the same classes, so the classes were split anew" in overview.facts
+    assert "the classes were split anew" in overview.facts
+    assert overview.problems[0].startswith("15 of 15 classes are in more than one split: 1, 2, 3 and 12 more. The ser")
     assert source.names("train") | source.names("validation") | source.names("test") == {
         str(number + 1) for number in range(15)}
 
@@ -169,14 +170,28 @@ def test_bad_rows_are_named_and_left_out_and_gaps_are_filled(tmp_path: Path, ope
     source = opened("series", path=tmp_path)
     assert [problem.split(": ", 1)[1] for problem in source.overview().problems] == [
         "'words' in column 6 is no number; correct it or delete the line",
-        "the label is missing; write it or delete the line",
         "27 cells stand where the header has 25; mend or delete the line",
         "holds 0 values, which is no series; fill it in or delete it",
-        "'inf' in column 6 is no number; correct it or delete the line"]
+        "'inf' in column 6 is infinite or larger than 1e30; correct it or delete the line",
+        "the label is missing; write it or delete the line"]
     assert "motions.csv, line 92: " in source.overview().problems[0]
     assert "2 missing values filled" in source.overview().facts
     assert sum(source.overview().examples.values()) == 91
     assert inputs(source).isfinite().all()
+
+
+def test_one_enormous_number_hides_no_series_and_missing_labels_are_said_at_once(
+        tmp_path: Path, opened: Opener) -> None:
+    lines = rows_text("\t", header=False).splitlines()
+    cells = lines[4].split("\t")
+    lines[4] = "\t".join([*cells[:5], "1e35", *cells[6:]])
+    lines[10:16] = ["\t" + line.partition("\t")[2] for line in lines[10:16]]
+    (tmp_path / "one.tsv").write_text("\n".join(lines))
+    assert recognize_data(tmp_path / "one.tsv").dataset == "series"
+    source = opened("series", path=tmp_path / "one.tsv", task={"ways": 2, "shots": 1, "queries": 1})
+    assert source.overview().problems == (
+        "one.tsv, line 5: '1e35' in column 6 is infinite or larger than 1e30; correct it or delete the line",
+        "one.tsv, lines 11, 12, 13, 14, 15 and 1 more: the label is missing; write it or delete the lines")
 
 
 def test_bad_files_are_named_and_left_out(tmp_path: Path, opened: Opener) -> None:
@@ -194,8 +209,8 @@ def test_bad_files_are_named_and_left_out(tmp_path: Path, opened: Opener) -> Non
     assert problems[:7] == [
         "is empty (0 bytes); replace or delete it",
         "has 'four' in line 3, column 2, which is no number; correct it or delete the line",
-        "has 1 cells in line 3 and 2 in the first; give every line as many",
-        "has 1 channels where most have 2; give it as many, or delete it",
+        "has 1 cell in line 3 and 2 in the first; give every line as many",
+        "has 1 channel where most have 2; give it as many, or delete it",
         "is no text in UTF-8, UTF-16 or Windows-1252; save it as CSV in UTF-8",
         "holds a header and no rows; write a row for each step, or delete it",
         "a channel has no value at all; fill it in or delete it"]
@@ -311,7 +326,7 @@ def test_one_example_without_a_split_leaves_the_others_theirs() -> None:
     assert placed.rows.tolist() == [0, 1, 7, 2, 3, 4, 5, 8, 6, 9]
     assert placed.owners.tolist() == [0, 0, 0, 1, 1, 2, 2, 2, 3, 3]
     assert placed.problems == (
-        "no split is given for 3 of 10 series, of the class d, c; they count for the split of their class, or for "
+        "no split is given for 3 of 10 series, of the classes d, c; they count for the split of their class, or for "
         "train where it has none",)
     assert sorted_by_label(labels, [""] * 10, "series").problems == ()
 

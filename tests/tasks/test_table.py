@@ -133,8 +133,10 @@ def test_a_class_in_two_splits_goes_to_the_first_and_is_named(tmp_path: Path, op
 def test_splits_with_the_same_classes_are_made_anew(tmp_path: Path, opened: Opener) -> None:
     path = write(tmp_path / "data.csv", each=20, extra={"split": lambda _, place: "test" if place < 2 else "train"})
     source = opened("table", path=path, **SMALL)
-    assert "the column split has the same classes in several splits, so the classes were split anew" in \
-        source.overview().facts
+    assert "the classes were split anew" in source.overview().facts
+    (problem,) = source.overview().problems
+    assert problem.startswith("12 of 12 classes are in more than one split by the column split: kind 00, kind 01, kind "
+                              "02 and 9 more. The rows of each were put together")
     assert set(sides(source).values()) == {"train", "validation", "test"}
     assert len(found(source).inputs) == 240
     held = opened("table", path=path, held_out="examples", **SMALL)
@@ -180,7 +182,7 @@ def test_groups_that_cut_across_classes_are_held_out_all_the_same(tmp_path: Path
         assert {person for _, person in drawn[one]}.isdisjoint(person for _, person in drawn[other])
         assert {name for name, _ in drawn[one]}.isdisjoint(name for name, _ in drawn[other]) == (held_out == "classes")
     overview = source.overview()
-    assert "10 groups by the column person kept on one side each" in overview.facts
+    assert "by the column person 10 groups, each whole on one side: " in overview.facts
     assert sum(overview.examples.values()) == (8 * 12 + 2 * 4 + 2 * 4 if held_out == "classes" else 240)
     assert overview.problems == ()
 
@@ -215,7 +217,7 @@ def test_rows_without_a_label_are_left_out_and_named(tmp_path: Path, opened: Ope
     path = write(tmp_path / "data.csv", label=lambda one, place: ["", "NaN", "n/a"][place % 3] if one == 3 and place < 3
                  else f"kind {one:02}")
     source = opened("table", path=path, **SMALL)
-    assert source.overview().problems == ("data.csv: 3 rows have no species and were left out (lines 5, 17, 29); "
+    assert source.overview().problems == ("data.csv: 3 of 96 rows have no species and were left out (lines 5, 17, 29); "
                                           "fill it in",)
     assert len(found(source).names) == 12
     assert found(source).counts.sum() == 93
@@ -349,7 +351,7 @@ def test_a_new_task_is_encoded_as_in_training(tmp_path: Path, spec: Spec) -> Non
     assert torch.allclose(task.support.inputs[0], task.query_inputs[0])
     raw = task.query_inputs * torch.tensor(spec.deviation) + torch.tensor(spec.mean)
     assert torch.allclose(raw, torch.tensor([[1, 0, 1, 2, 0], [5, 0, 0, 4, 1]]).float(), atol=1e-5)
-    assert task.problems == ("support.csv: 1 row has no species and was left out (line 4); fill it in",)
+    assert task.problems == ("support.csv: 1 of 3 rows has no species and was left out (line 4); fill it in",)
 
 
 def test_the_label_of_a_new_task_may_have_another_name(tmp_path: Path, spec: Spec) -> None:

@@ -248,7 +248,7 @@ def test_compounds_of_a_group_are_on_one_side_only(tmp_path: Path) -> None:
                          for file in (*one.support_files, *one.query_files)}
     assert not sides["train"] & sides["test"]
     assert not sides["train"] & sides["validation"]
-    assert "groups of rows kept on one side each" in source.overview().facts
+    assert "groups, each whole on one side: " in source.overview().facts
 
 
 def test_patients_of_a_group_are_on_one_side_only(tmp_path: Path) -> None:
@@ -411,6 +411,58 @@ def gappy(path: Path, columns: Sequence[str]) -> Path:
     return write(path, ["length", *columns, "species"], rows)
 
 
+def panel(path: Path, names: Sequence[str], *, positive: float, gaps: float = 0.0, no: int = 0, quiet: int = 0) -> Path:
+    """Assays of 400 compounds that hold 1, `no` or nothing; the first `quiet` rows are all negative."""
+    rng = np.random.default_rng(0)
+    answers = np.where(rng.random((400, len(names))) < positive, "1", str(no))
+    answers[:quiet] = str(no)
+    answers[rng.random(answers.shape) < gaps] = ""
+    values = rng.normal(size=(400, 3)).round(3)
+    return write(path, ["compound", "logp", "mass", "charge", *names],
+                 [[f"c{row}", *values[row], *answers[row]] for row in range(400)])
+
+
+NUMBERED = [f"assay {number}" for number in range(20)]
+
+
+@pytest.mark.parametrize("names", [NUMBERED, [str(n) for n in range(20)], [chr(97 + n) * 3 for n in range(20)]])
+@pytest.mark.parametrize("look", [
+    {"positive": 0.05, "quiet": 250}, {"positive": 0.1, "gaps": 0.1}, {"positive": 0.2, "no": -1},
+    {"positive": 0.1, "gaps": 0.5, "quiet": 250}])
+def test_columns_of_yes_and_no_are_tasks_whatever_their_first_rows_hold(tmp_path: Path, names: list[str],
+                                                                       look: dict[str, Any]) -> None:
+    report = check_data(panel(tmp_path / "panel.csv", names, **look))
+    assert (report["form"], report["dataset"]) == ("one table, a task in each column", "class_task_tables")
+    assert sum(report["tasks"].values()) >= 15
+    assert report["usable"]
+
+
+def test_features_of_yes_and_no_are_no_tasks_where_something_says_the_class(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    answers = rng.integers(0, 2, (360, 12)).astype(object)
+    for name, header in (("bits", [f"bit{n}" for n in range(12)]), ("words", [chr(97 + n) * 3 for n in range(12)])):
+        rows = [[*answers[row], f"kind {row % 18}"] for row in range(360)]
+        assert check_data(write(tmp_path / f"{name}.csv", [*header, "kind"], rows))["dataset"] == "table"
+    few = write(tmp_path / "few.csv", ["area", *"abcdefg", "price"],
+                [[row, *answers[row, :7], 300.5 + row] for row in range(360)])
+    assert check_data(few)["form"] == "unknown"
+
+
+def test_a_panel_without_features_is_told_that_it_lacks_them(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    rows = [[f"c{row}", *(rng.random(20) < 0.1).astype(int)] for row in range(300)]
+    report = check_data(write(tmp_path / "panel.csv", ["compound", *NUMBERED], rows))
+    assert (report["form"], report["usable"]) == ("unknown", False)
+    assert "no other column says anything that they could be predicted from; add columns of features" in report["why"]
+
+
+def test_numbered_columns_without_order_are_no_series(tmp_path: Path) -> None:
+    values = np.random.default_rng(0).normal(size=(200, 20)).round(3)
+    noise = write(tmp_path / "noise.csv", ["name", *(f"v{n}" for n in range(20))],
+                  [[f"n{row}", *values[row]] for row in range(200)])
+    assert "in none of its columns values repeat" in check_data(noise)["why"]
+
+
 def test_features_with_gaps_beside_a_label_are_no_tasks(tmp_path: Path) -> None:
     flowers = gappy(tmp_path / "flowers.csv", ["width", "weight", "age"])
     assert recognize_data(flowers).dataset == "table"
@@ -489,9 +541,9 @@ def long_lines(*bad: str) -> str:
 @pytest.mark.parametrize(("text", "problem"), [
     (long_lines("u1,3.5,", "u2,4.5,nan"), "2 rows have no number in the target warmth and were left out, such as "
                                           "log.csv, line 202; fill it in or delete the row"),
-    (long_lines("u1,3.5,warm"), "1 rows have no number in the target warmth and were left out"),
-    (long_lines(",3.5,4.5"), "1 rows have nothing in the column user and were left out, such as log.csv, line 202"),
-    (long_lines("u9,3.5,4.5"), "the task u9 has 1 rows and 10 shots and 10 queries take 20; it was left out"),
+    (long_lines("u1,3.5,warm"), "1 row has no number in the target warmth and was left out"),
+    (long_lines(",3.5,4.5"), "1 row has nothing in the column user and was left out, such as log.csv, line 202"),
+    (long_lines("u9,3.5,4.5"), "the task u9 has 1 row, and 10 shots and 10 queries take 20; it was left out"),
     (long_lines("u1,many,4.5"), "in the column load these cells are no numbers"),
 ])
 def test_bad_rows_are_left_out_and_said(tmp_path: Path, text: str, problem: str) -> None:

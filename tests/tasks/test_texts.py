@@ -119,7 +119,7 @@ def test_embeddings_that_are_not_whole_are_named(tmp_path: Path, opened: Opener)
     path.write_text("\n".join(rows))
     source = opened("texts", path=path, **SMALL)
     (problem,) = source.overview().problems
-    assert problem == "one.jsonl: 1 row has no whole embedding and was left out (line 5); fill it in"
+    assert problem == "one.jsonl: 1 of 60 rows has no whole embedding and was left out (line 5); fill it in"
     rows[4] = json.dumps({"text": "x", "topic": "topic 4", "embedding": [1, 2]})
     path.write_text("\n".join(rows))
     with pytest.raises(DataError, match="has lists of 2, 8 numbers in the column embedding; give every row a list"):
@@ -150,14 +150,27 @@ def test_texts_without_spaces_are_texts(tmp_path: Path) -> None:
     assert guess_text(read_table(path)) == "内容"
 
 
+@pytest.mark.parametrize("nothing", ["", "-", "none", "N/A"])
+def test_a_column_of_texts_that_is_half_empty_is_read_and_said_to_be(tmp_path: Path, opened: Opener, nothing: str
+                                                                     ) -> None:
+    path = write_csv(tmp_path / "one.csv")
+    rows = path.read_text().strip().split("\n")
+    emptied = [f"{nothing},{row.rpartition(',')[2]}" if number % 12 < 6 else row for number, row in enumerate(rows[1:])]
+    path.write_text("\n".join([rows[0], *emptied]))
+    assert recognize_data(path).form == "texts in a table"
+    source = opened("texts", path=path, task={"ways": 2, "shots": 1, "queries": 1})
+    (problem,) = source.overview().problems
+    assert problem.startswith("one.csv: 30 of 60 rows have no text and were left out (lines 2, 3, 4, 5, 6 and 25 more)")
+
+
 def test_rows_without_text_or_label_are_left_out_and_named(tmp_path: Path, opened: Opener) -> None:
     path = write_csv(tmp_path / "one.csv")
     rows = path.read_text().split("\n")
     rows[3], rows[5] = ",topic 2", '"a message that has no topic at all",'
     path.write_text("\n".join(rows))
     assert opened("texts", path=path, **SMALL).overview().problems == (
-        "one.csv: 1 row has no topic and was left out (line 6); fill it in",
-        "one.csv: 1 row has no text and was left out (line 4); fill it in")
+        "one.csv: 1 of 60 rows has no topic and was left out (line 6); fill it in",
+        "one.csv: 1 of 59 rows has no text and was left out (line 4); fill it in")
 
 
 def test_folders_with_what_cannot_be_read(tmp_path: Path, opened: Opener) -> None:
@@ -203,7 +216,7 @@ def test_a_broken_line_of_json_is_left_out_and_named(tmp_path: Path) -> None:
     path.write_text(path.read_text() + '\n{"text": "cut o')
     table = read_json_lines(path)
     assert len(table) == 60
-    assert table.problems[0].startswith("one.jsonl: 1 of 61 lines are no objects of JSON: line 61 (")
+    assert table.problems[0].startswith("one.jsonl: 1 of 61 lines is no object of JSON: line 61 (")
 
 
 @pytest.mark.parametrize(("config", "sentence"), [
@@ -245,7 +258,7 @@ def test_a_new_task_of_tables_is_read_as_in_training(tmp_path: Path, opened: Ope
     assert task.support.targets.tolist() == [1, 0]
     assert torch.equal(task.query_inputs[0], task.support.inputs[0])
     assert task.query_names == (f"query.{suffix}, line {2 if suffix == 'csv' else 1}",)
-    assert "1 row has no text and was left out" in task.problems[0]
+    assert "1 of 3 rows has no text and was left out" in task.problems[0]
 
 
 def test_a_new_task_of_folders_fits_learners_of_tables_and_folders(tmp_path: Path, opened: Opener) -> None:

@@ -13,6 +13,7 @@ from workbench.cli.progress import Progress
 from workbench.experiment.metrics import result_in_words
 from workbench.experiment.registry import find
 from workbench.tasks.base import TaskSource
+from workbench.tasks.files.words import counted
 from workbench.tasks.looking.check import check_data
 
 
@@ -29,15 +30,15 @@ def check(arguments: Namespace, output: Output) -> int:
 
 def _in_words(report: dict[str, Any]) -> str:
     tasks = report["tasks"]
-    facts = [*([f"{sum(tasks.values()):,} tasks"] if tasks else []), f"{report['classes']:,} classes",
-             f"{report['examples']:,} examples"]
+    facts = [*([counted(sum(tasks.values()), "tasks")] if tasks else []), counted(report["classes"], "classes"),
+             counted(report["examples"], "examples")]
     if report["size"]:
         facts.append(f"{report['size']}×{report['size']} {'grey' if report['color'] == 'grey' else 'colour'}")
     why = f" ({report['why']})" if report["why"] else ""
     lines = [f"{report['path']}: {report['form']}{why}", ", ".join(facts)]
     lines += [report["facts"]] if report["facts"] else []
-    lines += [f"  {name}: " + (f"{tasks[name]:,} tasks, " if name in tasks else "") +
-              f"{split['classes']:,} classes, {split['examples']:,} examples"
+    lines += [f"  {name}: " + (f"{counted(tasks[name], 'tasks')}, " if name in tasks else "") +
+              f"{counted(split['classes'], 'classes')}, {counted(split['examples'], 'examples')}"
               for name, split in report["splits"].items()]
     if report["dataset"]:
         settings = {f"dataset.{name}": value for name, value in report["settings"].items()} | report["experiment"]

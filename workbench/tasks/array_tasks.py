@@ -15,7 +15,8 @@ from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.array_files import read_arrays
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
-from workbench.tasks.files.words import named
+from workbench.tasks.files.numbers import LARGEST, TOO_LARGE
+from workbench.tasks.files.words import counted, named
 from workbench.tasks.own.arrays import FORM, guess_new_arrays, read_new_arrays, recognized
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection
 from workbench.tasks.own.tasks import OwnTasks, OwnValueTasksConfig
@@ -79,10 +80,11 @@ class ArrayTasks(OwnTasks):
                             "examples, values], of numbers")
         values = y.reshape(*y.shape[:2], -1).astype(np.float32)
         inputs = np.ascontiguousarray(x, dtype=np.float32)
-        is_whole = np.asarray(np.isfinite(np.concatenate([inputs, values], 2)).all(2), dtype=np.bool_)
+        is_whole = np.asarray((np.abs(np.concatenate([inputs, values], 2)) < LARGEST).all(2), dtype=np.bool_)
         torn = np.flatnonzero(~is_whole.all(1))
-        problems = named([f"{found.name}: task {task} has {(~is_whole[task]).sum()} examples with numbers that are "
-                          "missing or infinite, which were left out; correct them" for task in torn],
+        problems = named([f"{found.name}: task {task} has "
+                          f"{counted(int((~is_whole[task]).sum()), 'examples')} with numbers that are missing, "
+                          f"{TOO_LARGE}; left out, correct them" for task in torn],
                          "{} more tasks have such examples")
         count = x.shape[1]
         rows = np.arange(x.shape[0] * count).reshape(-1, count)
@@ -91,5 +93,5 @@ class ArrayTasks(OwnTasks):
         return TaskCollection(
             tasks, torch.from_numpy(inputs.reshape(-1, x.shape[2])),
             lambda row: f"{found.name}, task {row // count}, example {row % count}", FORM, "examples",
-            (f"{x.shape[2]} features", f"{values.shape[2]} value{'s' * (values.shape[2] > 1)}"), tuple(problems),
+            (counted(x.shape[2], "features"), counted(values.shape[2], "values")), tuple(problems),
             {"form": FORM, "dataset": "array_tasks"}, raw="numbers as they are in x")

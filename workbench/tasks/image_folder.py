@@ -12,16 +12,17 @@ from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import field
 from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Recognition
+from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Files, Listing, check_is_folder, list_files
 from workbench.tasks.files.pictures import Color, is_picture, read_squares
-from workbench.tasks.files.words import named, shown
+from workbench.tasks.files.words import counted
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, groups_of
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.fields import color_of_pictures, rotations_of_pictures, side_of_pictures
 from workbench.tasks.own.folders import Layout, found_among, recognize
 from workbench.tasks.own.picture_lists import FORM as LIST_FORM
-from workbench.tasks.own.picture_lists import layout_of_lists, lists_of, said_missing
+from workbench.tasks.own.picture_lists import layout_of_lists, lists_of, said_missing, shut_lists
 
 
 class ImageFolderConfig(ClassFoldersConfig):
@@ -73,8 +74,10 @@ class ImageFolder(OwnClasses):
                                0.93)
         layout = _layout(listing)
         many = len(layout.classes)
-        folders = "1 folder" if many == 1 else f"{many:,} folders"
-        why = f"{len(pictures):,} of {len(listing.files):,} files are pictures, in {folders}"
+        if many < 2 and (shut := shut_lists(listing)):
+            raise DataError(f"{listing.path(shut[0])} {NO_RIGHT}")
+        why = (f"{len(pictures):,} of {counted(len(listing.files), 'files', 'is a picture', 'are pictures')}, in "
+               f"{counted(many, 'folders')}")
         share = len(pictures) / len(listing.files)
         return Recognition(layout.form if many > 1 else "unknown", why, 0.6 * share if many > 1 else 0.2 * share)
 
@@ -99,13 +102,14 @@ class ImageFolder(OwnClasses):
         paths = Files(root, files)
 
         read = read_squares(paths, config.size, config.color, paths.stamp)
+        names = [file.name for file in files]
+        read.check_some(root, names)
         kept = read.kept
         owners = np.repeat(np.arange(len(layout.classes)), [len(one.files) for one in layout.classes])[kept]
-        broken = [f"{shown(files[i].name)} {why}" for i, why in read.broken.items()]
         pixels = read.pixels
         height, width = pixels.shape[2:]
         tone = "grey" if pixels.shape[1] == 1 else "colour"
-        problems = (*layout.problems, *named(broken, "{} more pictures cannot be read and were left out"))
+        problems = (*layout.problems, *read.problems(names))
         own = [files[i] for i in kept]
         return Collection(layout.classes, pixels, owners, [file.name for file in own], layout.form, "pictures",
                           (f"{height}×{width} {tone}", *layout.notes, *([read.notice] if read.notice else [])),

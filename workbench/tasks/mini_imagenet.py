@@ -17,7 +17,7 @@ from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, walk
 from workbench.tasks.files.numbers import read_cells
 from workbench.tasks.files.pictures import is_picture, read_pictures
-from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.files.words import listed, named, shown, the
 from workbench.tasks.sampling.classes import Labelled
 
 SPLITS = {"train": "train.csv", "validation": "val.csv", "test": "test.csv"}
@@ -152,8 +152,9 @@ def read_mini_imagenet(images: Path, lists: dict[str, Path]) -> Labelled:
     for split, rows in named_in.items():
         for label in {row.label for row in rows}:
             if split_of.setdefault(label, split) != split:
-                raise DataError(f"the class {label} is in {lists[split_of[label]].name} and in {lists[split].name}, "
-                                "and a learner is to be tested on classes it never saw; take the lists of Ravi and "
+                raise DataError(f"{the('class', label)} is in {lists[split_of[label]].name} and in "
+                                f"{lists[split].name}, and a learner is to be tested on classes it never saw; take the "
+                                "lists of Ravi and "
                                 "Larochelle")
     rows = [row for split in lists for row in sorted(named_in[split], key=lambda row: row.label)]
     there = _pictures(images)

@@ -16,7 +16,7 @@ from workbench.tasks.base import Recognition
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.files.pictures import Color, is_picture, read_squares
-from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.files.words import counted, listed, named, shown, the
 from workbench.tasks.own.fields import color_of_pictures, side_of_pictures
 from workbench.tasks.own.ready_made import NOT_LABELLED, Place, placed_at, whole_tasks
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, fitting_shape, without_overlap
@@ -80,8 +80,7 @@ class PictureTasks(OwnTasks):
         labelled = ((row, place) for row, place in enumerate(placed) if place.class_name)
         tasks, _ = _tasks(without_overlap(_members(labelled), "pictures")[0])
         shape = fitting_shape(tasks, TaskConfig()) if tasks else TaskConfig()
-        folders = "1 folder holds" if whole == 1 else f"{whole:,} folders hold"
-        return Recognition(FORM, f"{folders} support and query", 0.9,
+        return Recognition(FORM, f"{counted(whole, 'folders', 'holds', 'hold')} support and query", 0.9,
                            experiment={f"task.{name}": getattr(shape, name) for name in ("ways", "shots", "queries")})
 
     @classmethod
@@ -96,14 +95,15 @@ class PictureTasks(OwnTasks):
                             "folder for each task and these folders in it")
         paths = Files(listing.root, files)
         read = read_squares(paths, config.size, config.color, paths.stamp)
+        names = [file.name for file in files]
+        read.check_some(listing.root, names)
         kept = read.kept
         places = ((row, placed_at(files[int(number)])) for row, number in enumerate(kept))
         members, overlaps = without_overlap(_members((row, place) for row, place in places if place), "pictures")
         tasks, is_judged = _tasks(members)
         problems = [*listing.problems, *(_without_class(pictures) if is_judged else [NOT_LABELLED]), *overlaps,
                     *_lacking(members, tasks)]
-        problems += named([f"{shown(files[i].name)} {why}" for i, why in read.broken.items()],
-                          "{} more pictures cannot be read and were left out")
+        problems += read.problems(names)
         if not tasks:
             raise DataError(f"{config.path} holds no task with a support and a query of the same classes: "
                             f"{listed(problems, 3)}")
@@ -143,8 +143,9 @@ def _without_class(pictures: Sequence[FileEntry]) -> list[str]:
     loose = [shown(file.name) for file in pictures if (place := placed_at(file)) is None or not place.class_name]
     if not loose:
         return []
-    return [f"{len(loose):,} {'picture lies' if len(loose) == 1 else 'pictures lie'} in no class folder of a support "
-            f"or a query, so nobody can be trained or judged on them and they were left out: {listed(loose, 5)}"]
+    them, were = ("it", "it was") if len(loose) == 1 else ("them", "they were")
+    return [f"{counted(len(loose), 'pictures', 'lies', 'lie')} in no class folder of a support or a query, so nobody "
+            f"can be trained or judged on {them} and {were} left out: {listed(loose, 5)}"]
 
 
 def _lacking(members: _Members, tasks: Sequence[OwnTask]) -> list[str]:
@@ -152,10 +153,11 @@ def _lacking(members: _Members, tasks: Sequence[OwnTask]) -> list[str]:
     places = [place for own in members.values() for _, place in own]
     taken = {(one.split, one.name): set(one.class_names) for one in tasks}
     out = sorted({place.task for place in places if (place.split, place.task) not in taken})
-    sentences = [f"the task {shown(name)} has no labelled support of two classes or no labelled query of them, and was "
-                 "left out" for name in out]
+    sentences = [f"{the('task', shown(name))} has no labelled support of two classes or no labelled query of them, and "
+                 "was left out" for name in out]
     strange = Counter((place.task, place.class_name) for place in places
                       if place.class_name not in taken.get((place.split, place.task), {place.class_name}))
-    sentences += [f"the task {shown(task)} has {count:,} {'query' if count == 1 else 'queries'} of {shown(name)} and "
-                  "no support of it; left out" for (task, name), count in sorted(strange.items())]
+    sentences += [f"{the('task', shown(task))} has {counted(count, 'queries')} of {shown(name)} and no support of it; "
+                  f"{'it was' if count == 1 else 'they were'} left out"
+                  for (task, name), count in sorted(strange.items())]
     return named(sentences, "{} more tasks lack a support or a query")

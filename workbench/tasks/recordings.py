@@ -18,6 +18,7 @@ from workbench.tasks.files.each import read_each
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
+from workbench.tasks.files.words import counted
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_files import read_new_files
@@ -67,8 +68,8 @@ class Recordings(OwnClasses):
         if not count:
             return None
         many, share = len(layout_of(listing, SUFFIXES, NOUN).classes), count / len(listing.files)
-        place = "1 folder" if many == 1 else f"{many:,} folders"
-        why = f"{count:,} of {len(listing.files):,} files are recordings, in {place}"
+        why = (f"{count:,} of {counted(len(listing.files), 'files', 'is a recording', 'are recordings')}, in "
+               f"{counted(many, 'folders')}")
         return Recognition(FORM, why, 0.7 * share if many > 1 else 0.3 * share)
 
     @classmethod
@@ -94,8 +95,8 @@ class Recordings(OwnClasses):
         inputs, about, notices = cached("recordings", key, decode, is_kept=lambda about: about["is_lasting"])
         read = Read(inputs, about["kept"], about["broken"])
         if not read.kept:
-            raise DataError(f"{config.path}: none of the {len(files):,} recordings can be read: {files[0].name} "
-                            f"{read.broken[0][1]}")
+            raise DataError(f"{config.path}: none of the {counted(len(files), 'recordings')} can be read: "
+                            f"{files[0].name} {read.broken[0][1]}")
         return collected(layout, files, read, form=FORM, noun=NOUN, facts=(
             f"{config.seconds:g} s at {config.rate:,} samples a second", f"{config.mels} mel bands", *notices),
             reading={"form": FORM, "rate": config.rate, "seconds": config.seconds, "mels": config.mels},
@@ -138,7 +139,7 @@ def readable(listing: Listing) -> Listing:
     beyond = [file for file in listing.having(SUFFIXES) if file.suffix not in WITHOUT_PACKAGE]
     if not beyond or has_package():
         return listing
-    count = "1 recording was" if len(beyond) == 1 else f"{len(beyond):,} recordings were"
+    count = counted(len(beyond), "recordings", "was", "were")
     suffixes = " and ".join(sorted({file.suffix for file in beyond}))
     return replace(listing, files=tuple(file for file in listing.files if file not in set(beyond)), problems=(
         f"{count} left out, for {suffixes} {NEEDS_PACKAGE}", *listing.problems))

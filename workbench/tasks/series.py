@@ -22,7 +22,7 @@ from workbench.tasks.files.resampling import LONGEST, SHORTEST, Fit, Values, fit
 from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, ordered, read_series
 from workbench.tasks.files.series_rows import FEWEST_STEPS, Rows, look_at, read_rows
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import named, shown, split_called
+from workbench.tasks.files.words import counted, named, shown, split_called, the
 from workbench.tasks.own.by_label import plain_labels, sorted_by_label
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses
@@ -118,7 +118,8 @@ class TimeSeries(OwnClasses):
         def read(path: Path) -> Tensor:
             one = ordered(read_series(path), names)
             if len(one.values) != channels:
-                raise FileError(f"has {len(one.values)} channels and this learner knows {channels}; give it as many")
+                raise FileError(f"has {counted(len(one.values), 'channels')} and this learner knows {channels}; give "
+                                "it as many")
             return brought([one.values], length, fit)[0]
 
         return read_new_files(list_files(folder), spec, _FILES, NOUN, read)
@@ -167,9 +168,9 @@ def brought(series: Sequence[Values], length: int, fit: Fit) -> Tensor:
 def _facts(channels: int, lengths: Sequence[int], length: int, fit: Fit, gaps: int) -> tuple[str, ...]:
     change = "" if set(lengths) == {length} else (
         f", {'resampled' if fit == 'resample' else 'cropped'} from {min(lengths):,}-{max(lengths):,}")
-    facts = [f"{channels} channel{'s' * (channels > 1)}", f"{length:,} steps{change}"]
+    facts = [counted(channels, "channels"), f"{length:,} steps{change}"]
     if gaps:
-        facts.append("1 missing value filled" if gaps == 1 else f"{gaps:,} missing values filled")
+        facts.append(f"{counted(gaps, 'missing values')} filled")
     return tuple(facts)
 
 
@@ -211,7 +212,7 @@ def _of_rows(listing: Listing, config: SeriesConfig) -> Collection:
                       [about["where"][row] for row in placed.rows], FORM, NOUN,
                       (*about["facts"], *notices, *placed.notes), problems, _reading(inputs, about["names"], config),
                       groups=[about["groups"][row] for row in placed.rows] if config.group else None,
-                      grouped_by=f"the column {config.group}")
+                      grouped_by=the("column", config.group or ""))
 
 
 def _reading(inputs: Tensor, names: Sequence[str], config: SeriesConfig) -> dict[str, Any]:
@@ -234,7 +235,7 @@ def _read_tables(listing: Listing, files: Sequence[FileEntry], config: SeriesCon
             continue
         channels = len(rows.columns.channels)
         if found.series and channels != len(found.series[0]):
-            found.problems.append(f"{shown(file.name)} has {channels} channels and {files[0].name} "
+            found.problems.append(f"{shown(file.name)} has {counted(channels, 'channels')} and {files[0].name} "
                                   f"{len(found.series[0])}; give them as many")
             continue
         gaps, names = gaps + rows.gaps, names or rows.columns.names
@@ -262,7 +263,7 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
         kept, names, odd = alike(good)
         if not kept:
             index, why = next(iter(broken.items()))
-            raise DataError(f"{config.path}: none of the {len(files):,} files can be read as a series: "
+            raise DataError(f"{config.path}: none of the {counted(len(files), 'files')} can be read as a series: "
                             f"{shown(files[index].name)} {why}")
         lengths = [one.values.shape[1] for one in kept.values()]
         length = config.length or usual_length(lengths)
@@ -285,15 +286,16 @@ def _new_rows(folder: Path, spec: Spec) -> NewTask:
     for name, rows in zip((SUPPORT, QUERY), tables, strict=True):
         found = len(rows.columns.channels)
         if found != channels:
-            raise DataError(f"{folder / name} has {found} channels and this learner knows {channels}; give it as many")
+            raise DataError(f"{folder / name} has {counted(found, 'channels')} and this learner knows {channels}; "
+                            "give it as many")
         problems += [f"{name}, {problem}" for problem in rows.problems]
         if not rows.series:
             raise DataError(f"{folder / name} holds no series that can be read{among(problems)}")
     support, query = tables
     classes = sorted(set(support.labels))
     if len(classes) < 2:
-        raise DataError(f"{folder / SUPPORT} holds series of {len(classes)} class and a task needs two or more; "
-                        "add labelled rows of others")
+        raise DataError(f"{folder / SUPPORT} holds series of {counted(len(classes), 'classes')} and a task needs two "
+                        "or more; add labelled rows of others")
     inputs, queries = (brought(rows.series, length, spec.reading["fit"]) for rows in tables)
     return new_task(support.labels, inputs, queries, names=[f"{QUERY}, line {line}" for line in query.lines],
                  problems=problems, spec=spec)

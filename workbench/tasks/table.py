@@ -17,6 +17,7 @@ from workbench.tasks.files.encoding import Encoded, Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.files.tables import TABLE_SUFFIXES, guess_label, kind_of, read_table
+from workbench.tasks.files.words import counted, the
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_tables import ids_of, new_label, new_table, targets_of
 from workbench.tasks.own.new_task import normalized
@@ -70,8 +71,8 @@ class OneTable(OwnClasses):
         if not any(kind_of(table, name) in ("numeric", "categorical") for name in table.columns if name != label):
             return Recognition("unknown", f"{file.name} is a table without numbers or columns of few values", 0.05)
         many = len(set(table.texts(label)) - {""})
-        return Recognition(FORM, f"the column {label} of {file.name} has {many:,} values in {len(table):,} rows", 0.5,
-                           {"label": label})
+        why = f"{the('column', label)} of {file.name} has {counted(many, 'values')} in {counted(len(table), 'rows')}"
+        return Recognition(FORM, why, 0.5, {"label": label})
 
     @classmethod
     def what_it_reads(cls) -> str:
@@ -97,7 +98,7 @@ class OneTable(OwnClasses):
                           [rows.table.where(row) for row in range(len(rows.table))], FORM, "rows",
                           (*schema.notes, *rows.notes),
                           (*table.problems, *unlabelled, *schema.problems, *rows.problems), fit=fit,
-                          groups=rows.groups, grouped_by=f"the column {columns.group}")
+                          groups=rows.groups, grouped_by=the("column", columns.group))
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each feature over the training examples, but of names that were hashed."""
@@ -109,8 +110,8 @@ class OneTable(OwnClasses):
         columns, with or without the label."""
         encoder = Encoder.of(spec.reading)
         column = str(spec.reading["label"])
-        needs = (f"a support.csv with the columns that it was trained on and the column {column}, and a query.csv with "
-                 "the same ones")
+        needs = (f"a support.csv with the columns that it was trained on and {the('column', column)}, and a query.csv "
+                 "with the same ones")
         support, query = (new_table(folder, name, spec.reading["header"], column, needs)
                           for name in ("support", "query"))
         label = new_label(support, query, spec, encoder.columns)

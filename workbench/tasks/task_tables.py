@@ -15,14 +15,14 @@ from workbench.experiment.fields import Choice, field
 from workbench.experiment.registry import TaskKind, found
 from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.delimited import Header
-from workbench.tasks.files.encoding import Encoder
+from workbench.tasks.files.encoding import Encoder, is_notation
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files, with_notes
 from workbench.tasks.files.pictures import is_picture
 from workbench.tasks.files.tables import guess_label, kind_of
 from workbench.tasks.own.fields import header_of_tables, ignored_columns
 from workbench.tasks.own.new_tables import read_new_rows, spec_of_values
-from workbench.tasks.own.task_forms import FORMS, WEAK_NAMES, Form, Layout, Said, lay_out
+from workbench.tasks.own.task_forms import FORMS, WEAK_NAMES, Form, Layout, Said, lay_out, task_columns
 from workbench.tasks.own.task_rows import collected
 from workbench.tasks.own.task_splits import TaskCollection, fitting_shape
 from workbench.tasks.own.task_targets import CLASS_NAMES
@@ -99,10 +99,12 @@ class TableTasks(OwnTasks):
             if cls._is_meant(listing):
                 raise MeantDataError(str(error)) from error
             if layout is not None and layout.form == "columns" and _lacks_features(layout):
-                raise MeantDataError(
-                    f"{layout.table.path}: {layout.why}, and no other column says anything that they could be "
-                    "predicted from; add columns of features, such as descriptors or the SMILES of each compound"
-                ) from error
+                sentence = (f"{layout.table.path}: {layout.why}, and no other column says anything that they could be "
+                            "predicted from; add columns of features, such as descriptors or the SMILES of each "
+                            "compound")
+                if _has_gaps(layout):
+                    raise MeantDataError(sentence) from error
+                return Recognition("unknown", sentence, 0.52)  # more than a table of classes; series may look so too
             return None  # somebody else may read it; whoever names this dataset is told what is wrong
         return Recognition(FORMS[layout.form], layout.why, _certainty(layout, listing, said),
                            {"layout": layout.form, **_guessed(layout)}, cls._demanded(found))
@@ -218,12 +220,22 @@ def _certainty(layout: Layout, listing: Listing, said: Said) -> float:
     folders = {file.folder for file in listing.files}
     if layout.form == "long" and layout.has_classes and layout.task.lower() in WEAK_NAMES:
         return 0.45
-    if layout.form == "columns" and said.form is None and said.targets is None and _is_of_a_class(layout):
-        return 0.4
+    if layout.form == "columns" and said.form is None and said.targets is None:
+        if not task_columns(layout.table, said):
+            return _certainty_of_panel(layout)
+        if _is_of_a_class(layout):
+            return 0.4
     if layout.form == "columns" and _has_gaps(layout):
         return 0.95
     are_by_class = layout.form == "files" and len(folders) > 1 and not any(layout.splits)
     return 0.3 if are_by_class else _CERTAINTY[layout.form]
+
+
+def _certainty_of_panel(layout: Layout) -> float:
+    """How surely answers of yes and no are tasks rather than features of a class: more where a notation of compounds
+    stands beside them, or where no other column says a class."""
+    has_notation = any(is_notation(name) for name in layout.table.columns if name not in layout.targets)
+    return 0.6 if has_notation or guess_label(layout.table, layout.targets) is None else 0.3
 
 
 def _is_of_a_class(layout: Layout) -> bool:
@@ -237,9 +249,9 @@ def _is_of_a_class(layout: Layout) -> bool:
 
 
 def _lacks_features(layout: Layout) -> bool:
-    """Whether sparse columns are all that a table has beside the names of its rows, so that nobody else reads it."""
-    return _has_gaps(layout) and all(kind_of(layout.table, name) in ("id", "empty") for name in layout.table.columns
-                                     if name not in layout.targets)
+    """Whether the targets are all that a table has beside the names of its rows."""
+    return all(kind_of(layout.table, name) in ("id", "empty") for name in layout.table.columns
+               if name not in layout.targets)
 
 
 def _has_gaps(layout: Layout) -> bool:

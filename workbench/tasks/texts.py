@@ -26,11 +26,11 @@ from workbench.tasks.files.text_features import (
     guess_text,
     is_whole,
 )
-from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.files.words import UNLABELLED, counted, listed, named, shown, the
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import Found, Layout, recognize
 from workbench.tasks.own.new_tables import ids_of, new_label, targets_of
-from workbench.tasks.own.new_task import UNLABELLED, normalized, sorted_out
+from workbench.tasks.own.new_task import normalized, sorted_out
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label, without
 
 IN_TABLE, IN_FOLDERS = "texts in a table", "texts by class"
@@ -98,7 +98,8 @@ class Texts(OwnClasses):
         layout = recognize(_found(texts), "texts")
         if listing.is_file or len(layout.classes) < 2:
             return None
-        why = f"{len(texts):,} of {len(listing.files):,} files are texts, in {len(layout.classes):,} folders"
+        why = (f"{len(texts):,} of {counted(len(listing.files), 'files', 'is a text', 'are texts')}, in "
+               f"{counted(len(layout.classes), 'folders')}")
         return Recognition(IN_FOLDERS, why, 0.6 * len(texts) / len(listing.files))
 
     @classmethod
@@ -191,13 +192,13 @@ def _recognized(path: Path) -> Recognition | None:
     settings = {"label": label} if embeddings else {"label": label, "text": text}
     many = len(set(table.texts(label)) - {""})
     what = f"columns {embeddings[0]} to {embeddings[-1]} are embeddings" if len(embeddings) > 1 else \
-        f"the column {embeddings[0] if embeddings else text} holds {'embeddings' if embeddings else 'texts'}"
+        f"{the('column', embeddings[0] if embeddings else text or '')} holds {'embeddings' if embeddings else 'texts'}"
     numeric = [name for name in table.columns
                if name not in (label, text, *embeddings) and kind_of(table, name) == "numeric"]
     # A description beside measurements is no reason to pass over these.
     certainty = 0.75 if embeddings or len(numeric) <= 2 else 0.4
-    return Recognition(IN_TABLE, f"{what} and the column {label} has {many:,} values in {len(table):,} rows", certainty,
-                       settings)
+    why = f"{what} and {the('column', label)} has {counted(many, 'values')} in {counted(len(table), 'rows')}"
+    return Recognition(IN_TABLE, why, certainty, settings)
 
 
 def _read_table(table: Table, config: TextsConfig) -> Collection:
@@ -222,7 +223,7 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
                       [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
                       (what, *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading,
                       words=tuple(rows.table.texts(text)) if text else (), groups=rows.groups,
-                      grouped_by=f"the column {columns.group}")
+                      grouped_by=the("column", columns.group))
 
 
 def _whole(table: Table, features: TextFeatures) -> tuple[Table, list[str]]:
@@ -284,7 +285,7 @@ def _new_of_folders(folder: Path, spec: Spec, features: TextFeatures) -> NewTask
     support = {name: texts for name, (texts, _, _) in parts.items() if texts}
     if len(support) < 2:
         why = f". {listed(problems, 3)}" if problems else ""
-        raise DataError(f"{folder} holds readable texts of {len(support)} class{'es' * (not support)} and a task needs "
+        raise DataError(f"{folder} holds readable texts of {counted(len(support), 'classes')} and a task needs "
                         f"two or more; put a few .txt files of each class into a folder with its name{why}")
     texts, kept, said = _read_files(folder, unlabelled)
     if not texts:

@@ -92,6 +92,20 @@ def test_a_zip_that_names_files_outside_its_folder_is_refused(tmp_path: Path, me
         recognize_data(tmp_path / "bad.zip")
 
 
+def test_a_zip_made_to_fill_disks_is_refused_with_the_limit_and_the_remedy(tmp_path: Path) -> None:
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", "a,b\n1,2\n")
+    # The list at the end of a zip says how large each file will be, and nothing is unpacked that says too much.
+    whole = bytearray(path.read_bytes())
+    place = whole.rindex(b"PK\x01\x02") + 24
+    whole[place : place + 4] = (4_200_000_000).to_bytes(4, "little")
+    path.write_bytes(whole)
+    (problem,) = check_data(path)["problems"]
+    assert problem == (f"{path} would unpack to 4.2 GB, which is more than 100 times its own size and more than the 4 "
+                       "GB that such a zip may take; if you trust it, unpack it by hand and open the folder")
+
+
 def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
     (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04 torn")
     (problem,) = check_data(tmp_path / "torn.zip")["problems"]

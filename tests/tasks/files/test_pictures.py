@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import os
 import struct
-import tempfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
+from tests.tasks.conftest import ordinary_user
 from workbench import places
 from workbench.tasks.files.cache import cached
 from workbench.tasks.files.errors import DataError
@@ -117,27 +117,12 @@ def test_every_kind_of_broken_file_is_named_with_a_remedy(tmp_path: Path, write_
         read_picture(tmp_path / "gone.png", 8, 8, "auto")
 
 
-@pytest.fixture
-def nobody() -> Iterator[Path]:
-    """A folder that everyone may enter, and a process that may not read all in it, even where tests run as root."""
-    with tempfile.TemporaryDirectory() as name:
-        folder = Path(name)
-        folder.chmod(0o777)
-        yield folder
-
-
 @pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are set in another way on Windows")
-def test_a_picture_that_may_not_be_read_is_named(nobody: Path, write_picture: Writer) -> None:
-    path = write_picture(nobody / "secret.png")
+def test_a_picture_that_may_not_be_read_is_named(open_folder: Path, write_picture: Writer) -> None:
+    path = write_picture(open_folder / "secret.png")
     path.chmod(0)
-    was = os.geteuid()
-    if was == 0:
-        os.seteuid(65534)
-    try:
-        with pytest.raises(PictureError, match="may not be read; give yourself the right"):
-            read_picture(path, 8, 8, "auto")
-    finally:
-        os.seteuid(was)
+    with ordinary_user(), pytest.raises(PictureError, match="may not be read; give yourself the right"):
+        read_picture(path, 8, 8, "auto")
 
 
 def test_broken_files_are_left_out_of_the_block(tmp_path: Path, write_picture: Writer) -> None:

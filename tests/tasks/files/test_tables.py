@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.tasks.files.encoding import Encoder, fitted
+from workbench.tasks.files.encoding import Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table, stacked, table_of
 
@@ -223,9 +223,24 @@ def test_columns_are_told_apart(name: str, cells: list[str], kind: str) -> None:
 
 
 def test_infinite_and_enormous_numbers_are_none() -> None:
-    found = column("1", "inf", "1e300", "nan", "2")
-    assert np.isnan(found.numbers("x")).tolist() == [False, True, True, True, False]
-    assert found.strays("x").tolist() == [False, True, True, False, False]
+    found = column("1", "inf", "1e300", "nan", "2", "#DIV/0!", "word")
+    assert np.isnan(found.numbers("x")).tolist() == [False, True, True, True, False, True, True]
+    assert found.missing("x").tolist() == [False, True, True, True, False, True, False]
+    assert found.unusable("x").tolist() == [False, True, True, False, False, True, False]
+    assert found.strays("x").tolist() == [False] * 6 + [True]
+
+
+def test_numbers_that_cannot_be_reckoned_with_count_as_missing_and_are_said(tmp_path: Path) -> None:
+    cells = ["inf", "-inf", "1e35", "#DIV/0!", "not a number", "1.#QNAN"] * 2
+    rows = [f"{cells[n] if n < 12 else n / 7},{n % 5},kind {n % 4}" for n in range(80)]
+    (tmp_path / "a.csv").write_text("\n".join(["a,b,kind", *rows]))
+    schema = schema_of(read_table(tmp_path / "a.csv"), ["kind"])
+    assert len(schema.table) == 80
+    assert schema.fit(schema.table, np.arange(80)).features == ("a", "a is missing", "b")
+    (problem,) = schema.problems
+    assert problem.startswith("in the column a 12 cells count as missing, being infinite or larger than 1e30 or no "
+                              "number at all: 'inf' (a.csv, line 2), '-inf' (a.csv, line 3), '1e35' (a.csv, line 4)")
+    assert problem.endswith("and 7 more; correct them")
 
 
 def test_the_label_is_guessed_by_its_name_and_else_by_its_values() -> None:

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from tests.tasks.conftest import ordinary_user
+from workbench.places import sample_tasks
 from workbench.tasks.looking.check import check_data
 
 Folders = Callable[..., Path]
@@ -55,6 +58,99 @@ def test_files_of_words_in_class_folders_are_no_series(tmp_path: Path) -> None:
     report = check_data(tmp_path)
     assert (report["form"], report["usable"]) == ("unknown", False)
     assert "a/1.csv has 'word' in line 2, column 1, which is no number" in report["problems"][0]
+
+
+@pytest.mark.parametrize(("part", "says"), [
+    ("query", "6 folders hold a query and no support, such as task 0; put a few labelled examples, in a folder for "
+              "each class, into task 0/support"),
+    ("support", "6 folders hold a support and no query, such as task 0; put what is to be predicted into task 0/query"),
+])
+def test_tasks_that_lack_a_part_are_no_groups_of_classes(tmp_path: Path, class_folders: Folders, part: str, says: str
+                                                         ) -> None:
+    for task in range(6):
+        class_folders(tmp_path / f"task {task}" / part, ["a", "b", "c"])
+    report = check_data(tmp_path)
+    assert (report["form"], report["usable"]) == ("unknown", False)
+    assert report["problems"] == [f"{tmp_path}: {says}"]
+
+
+@pytest.mark.parametrize("below", ["", "a"])
+def test_a_query_alone_is_told_where_its_support_belongs(tmp_path: Path, write_picture: Writer, below: str) -> None:
+    write_picture(tmp_path / "query" / below / "1.png")
+    report = check_data(tmp_path)
+    assert (report["form"], report["usable"]) == ("new task", False)
+    assert report["why"] == "it holds examples to predict, and no labelled ones"
+    assert report["problems"] == [f"{tmp_path} holds no class folders; put a few labelled pictures of each class into "
+                                  "the folder support/CLASS beside query"]
+
+
+def test_a_support_alone_is_told_where_its_query_belongs(tmp_path: Path, class_folders: Folders) -> None:
+    class_folders(tmp_path / "support", ["a", "b", "c"])
+    report = check_data(tmp_path)
+    assert (report["form"], report["usable"]) == ("new task", False)
+    assert report["problems"] == [f"{tmp_path} holds no pictures to predict; put some into the folder query beside "
+                                  "support"]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are set in another way on Windows")
+@pytest.mark.parametrize("sample", [
+    "alphabets", "arrays", "assays", "calls", "gestures", "knots", "machines", "messages", "minerals", "ready_made",
+    "shapes", "stations", "new_arrays", "new_machine"])
+def test_data_that_may_not_be_read_say_so_whatever_their_form(open_folder: Path, sample: str) -> None:
+    root = shutil.copytree(sample_tasks() / sample, open_folder / sample)
+    for file in root.rglob("*.*"):
+        file.chmod(0)
+    with ordinary_user():
+        report = check_data(root)
+    assert not report["usable"]
+    assert "give yourself the right to read it" in report["problems"][0]
+
+
+@pytest.mark.skipif(not hasattr(os, "geteuid"), reason="rights are set in another way on Windows")
+def test_a_zip_or_a_folder_of_pictures_that_may_not_be_read_says_so(open_folder: Path) -> None:
+    path = Path(shutil.make_archive(str(open_folder / "z"), "zip", sample_tasks() / "minerals"))
+    path.chmod(0)
+    root = shutil.copytree(sample_tasks() / "knots", open_folder / "knots")
+    (root / "images").chmod(0)
+    with ordinary_user():
+        assert check_data(path)["problems"] == [f"{path} may not be read; give yourself the right to read it"]
+        (problem,) = check_data(root)["problems"]
+    assert "none of them is there" in problem
+    assert problem.endswith("images cannot be opened (Permission denied); give yourself the right to read it")
+
+
+def test_ready_made_tasks_of_recordings_are_told_to_be_classes(tmp_path: Path) -> None:
+    for task in range(4):
+        for part in ("support", "query"):
+            (tmp_path / f"task {task}" / part / "a").mkdir(parents=True)
+            (tmp_path / f"task {task}" / part / "a" / "1.wav").write_bytes(b"RIFF")
+    report = check_data(tmp_path)
+    assert report["problems"] == [
+        f"{tmp_path}: 4 folders hold support and query, and such tasks are read where they are pictures or tables; put "
+        "the files of each class into one folder with its name instead"]
+
+
+@pytest.mark.parametrize(("name", "remedy"), [
+    ("a.xlsx", "save them as CSV in UTF-8"), ("a.txt", "put the texts of each class into a folder with the name of the "
+                                                       "class"),
+    ("a.mat", "save arrays x and y as .npz, with numpy.savez"), ("a.tgz", "unpack them and open the folder")])
+def test_files_that_nobody_reads_are_told_how_to_save_them(tmp_path: Path, name: str, remedy: str) -> None:
+    (tmp_path / name).write_bytes(b"words")
+    (problem,) = check_data(tmp_path)["problems"]
+    suffix = Path(name).suffix
+    assert problem == (f"{tmp_path} was not recognized: no dataset reads these files, by their suffixes: {suffix} (1); "
+                       f"{remedy}")
+
+
+def test_tasks_that_will_not_do_say_what_else_is_wrong(tmp_path: Path) -> None:
+    for task in range(6):
+        for part in ("support", "query"):
+            (tmp_path / f"t{task}").mkdir(exist_ok=True)
+            (tmp_path / f"t{task}" / f"{part}.csv").write_text("a,b,y\n" + "1,2,3\n4,5,inf\n" * 4)
+    (tmp_path / "t0" / "query.csv").write_text("a,c,y\n1,2,3\n")
+    report = check_data(tmp_path, {"shots": 1, "queries": 1})
+    assert not report["usable"]
+    assert "t0/query.csv has other columns than most tables (a, b, y) and was left out" in report["problems"]
 
 
 def test_a_pipe_is_no_data(tmp_path: Path) -> None:

@@ -44,7 +44,7 @@ def test_speakers_below_the_words_are_held_out_with_the_words(tmp_path: Path, op
         write_wav(tmp_path / word / speaker / f"{take}.wav", tone(200 * (w + 1) + 20 * s + take, 0.1))
     source = opened("recordings", path=tmp_path, class_folder="top", group_folder="second", seconds=0.2, task=SMALL)
     check_are_apart(source, {"word": 0, "speaker": 1})
-    assert "6 groups by the second folder kept on one side each" in source.overview().facts
+    assert "by the second folder 6 groups, each whole on one side: " in source.overview().facts
 
 
 def test_words_below_speakers_are_one_class_by_name(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:

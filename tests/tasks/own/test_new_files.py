@@ -127,7 +127,7 @@ def test_files_with_a_series_each_are_brought_to_the_learner_s_length_and_channe
     assert task.query_inputs.mean(2).tolist() == [[3, 1.5]]
     assert task.problems == (
         "unlabelled/r.csv has 2 cells in line 2 and 3 in the first; give every line as many",
-        "unlabelled/s.csv has 1 channels and this learner knows 2; give it as many")
+        "unlabelled/s.csv has 1 channel and this learner knows 2; give it as many")
     assert usual_spec(tmp_path).input_shape == (2, 20)
 
 
@@ -143,7 +143,7 @@ def test_tables_of_series_say_what_they_lack(tmp_path: Path) -> None:
     assert task.class_names == ("a", "b")
     assert task.query_names == ("query.csv, line 2", "query.csv, line 3")
     assert task.problems == ("support.csv, line 4: 'words' in column 2 is no number; correct it or delete the line",)
-    with pytest.raises(DataError, match=r"support\.csv has 1 channels and this learner knows 2"):
+    with pytest.raises(DataError, match=r"support\.csv has 1 channel and this learner knows 2"):
         read_new_task(tmp_path, SERIES)
     (tmp_path / "support.csv").write_text(f"kind,{header}\na,{cells}\n")
     with pytest.raises(DataError, match=r"support\.csv holds series of 1 class and a task needs two or more"):

@@ -35,7 +35,7 @@ def test_labelled_and_unlabelled_pictures_are_told_apart(tmp_path: Path, class_f
     assert task.query_inputs.dtype == torch.float32
     assert task.query_names == tuple(f"{place}/q{i}.png".removeprefix("/") for i in range(4))
     assert not task.problems
-    assert looks_like_new_task(tmp_path) == bool(place)
+    assert bool(looks_like_new_task(tmp_path)) == bool(place)
 
 
 def test_ready_made_support_and_query_folders_are_read(tmp_path: Path, class_folders: Folders,
@@ -104,7 +104,7 @@ def test_what_a_folder_lacks_to_be_a_task_is_said(tmp_path: Path, class_folders:
     fails(tmp_path / "one", "readable pictures of 1 class and a task needs two or more")
     class_folders(tmp_path / "two", ["a", "b"])
     (tmp_path / "two" / "1.png").write_bytes(b"")
-    fails(tmp_path / "two", r"none of the 1 pictures to predict in .* can be read: 1\.png is empty")
+    fails(tmp_path / "two", r"none of the 1 picture to predict in .* can be read: 1\.png is empty")
 
 
 @pytest.mark.parametrize(("support", "query"), [
@@ -131,7 +131,7 @@ def test_the_lines_of_a_query_table_are_named_as_an_editor_counts_them(tmp_path:
 @pytest.mark.parametrize(("support", "query", "message"), [
     ("x,y\n1,2\n3,four\n", "5\n", r"support\.csv, line 3: 'four' in column 2 is no number; correct it"),
     ("1,2\n3,nan\n", "5\n", r"support\.csv, line 2: 'nan' in column 2 is no number"),
-    ("1,2\n3\n", "5\n", r"support\.csv, line 2: 1 cells where the first row has 2"),
+    ("1,2\n3\n", "5\n", r"support\.csv, line 2: 1 cell where the first row has 2"),
     ("1,2,3\n", "5\n", r"support\.csv has 3 columns and this learner needs 2: 1 of inputs and 1 of targets"),
     ("1,2\n", "5,6\n", r"query\.csv has 2 columns and this learner needs 1: the inputs alone"),
     ("x,y\n", "5\n", r"support\.csv holds no numbers"),

@@ -88,7 +88,7 @@ def test_what_is_wrong_with_a_list_is_named(listed_pictures: Path, write_picture
         "train.csv, line 41: the file or the label is missing; write it or delete the line",
         "train.csv, line 38: there is no picture n9999.png; put it into images/ or delete the line",
         "train.csv, line 39: n0001.png stands at train.csv, line 2 as train kind 0 already; delete one of the lines",
-        "1 pictures stand in no list and were left out: images/extra.png",
+        "1 picture stands in no list and was left out: images/extra.png",
         "images/n0003.png is empty (0 bytes); replace or delete it")
 
 
@@ -98,7 +98,7 @@ def test_labels_in_every_list_are_split_anew(listed_pictures: Path, opened: Open
         (listed_pictures / f"{split}.csv").write_text("\n".join(["filename,label", *lines[index::3]]))
     overview = opened("image_folder", path=listed_pictures).overview()
     assert sum(overview.classes.values()) == 16
-    assert "so the classes were split anew" in overview.facts
+    assert "the classes were split anew" in overview.facts
 
 
 def test_a_table_that_names_no_picture_is_no_list(tmp_path: Path, write_picture: Writer, opened: Opener) -> None:
@@ -108,7 +108,7 @@ def test_a_table_that_names_no_picture_is_no_list(tmp_path: Path, write_picture:
     (tmp_path / "notes.csv").write_text("file,label\nreport.pdf,old\n")
     source = opened("image_folder", path=tmp_path)
     assert source.overview().form == "pictures by class"
-    assert source.overview().problems == ("1 file is no picture and left out: notes.csv",)
+    assert source.overview().problems == ("1 file is no picture and was left out: notes.csv",)
 
 
 def test_lists_whose_pictures_are_gone_say_so(listed_pictures: Path, opened: Opener) -> None:

@@ -211,7 +211,7 @@ def test_a_ready_made_task_whose_support_lacks_a_class_is_left_out() -> None:
     tasks = [OwnTask(f"task {i}", 8 * i + rows, np.tile([0, 1], 4), ("a", "b"),
                      support=(rows < 4) if i else rows % 2 == 0) for i in range(6)]
     source = opened(collection(tasks), shots=2, queries=2)
-    assert source.overview().problems == ("the task task 0 has no b in its support; it was left out",)
+    assert source.overview().problems == ("task 0 has no b in its support; it was left out",)
 
 
 def test_targets_are_scaled_and_can_be_turned_back() -> None:
@@ -285,7 +285,7 @@ def test_rows_of_a_group_stay_on_one_side() -> None:
             for stream in ("train", "validation", "test")}
     assert not seen["train"] & seen["test"]
     assert not seen["train"] & seen["validation"]
-    assert "30 groups of rows kept on one side each" in source.overview().facts
+    assert "30 groups, each whole on one side: 18 train, 6 validation (" in source.overview().facts
     with pytest.raises(DataError, match=r"dataset\.group has 2 values"):
         opened(collection(tasks, row_groups=np.array(["a", "b"] * 30, dtype=object)))
 
@@ -304,11 +304,11 @@ def test_tasks_of_a_group_stay_on_one_side() -> None:
     (of_values(1, 30), {}, "data holds one task, and training, validation and testing need one of their own each"),
     (of_values(2, 30), {}, "data holds 2 tasks, and training"),
     (of_values(6, 4), {"shots": 3, "queries": 5},
-     r"has 4 rows and 3 shots and 5 queries take 8.*Set task\.queries to 1"),
+     r"has 4 rows, and 3 shots and 5 queries take 8.*Set task\.queries to 1"),
     (of_values(6, 4), {"shots": 9, "queries": 5}, r"Set task\.shots to 3 and task\.queries to 1, or add rows"),
     (of_classes(6, (9, 9, 9)), {}, r"tasks of 3 classes and training\.ways is 2; set task\.ways to 3"),
     (of_classes(6, (9, 9)), {"training": {"ways": 5}}, r"set training\.ways to 2"),
-    (of_classes(6, (9, 2)), {}, r"has 2 rows of b and 2 shots and a query take 3.*Set task.* to 1"),
+    (of_classes(6, (9, 2)), {}, r"has 2 rows of b, and 2 shots and a query take 3.*Set task.* to 1"),
     (of_classes(6, (9,)), {}, "most tasks hold one class, such as task 00, and a task needs two or more"),
 ])
 def test_tasks_that_will_not_do_are_named_with_the_remedy(found: list[OwnTask], shape: dict[str, Any], message: str
@@ -325,7 +325,7 @@ def test_small_tasks_and_those_with_other_classes_are_left_out_and_said() -> Non
     problems = opened(collection(tasks)).overview().problems
     assert any("1 task has another number of classes than the 2 of the others and was left out: task 08 (1)" in one
                for one in problems)
-    assert any(one.startswith("the task task 07 has") and "it was left out" in one for one in problems)
+    assert any(one.startswith("task 07 has") and "it was left out" in one for one in problems)
 
 
 def test_a_shape_is_found_that_most_tasks_have_the_rows_for() -> None:

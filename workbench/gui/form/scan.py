@@ -19,6 +19,7 @@ from workbench.experiment.resolve import resolve
 from workbench.tasks.base import Floor, Overview, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import walked_once
+from workbench.tasks.files.words import counted
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.preview import Example, Preview, examples, preview
 from workbench.tasks.looking.recognizer import NEW_TASK, UNKNOWN
@@ -63,7 +64,8 @@ class Look:
     def report(self) -> str:
         """Everything as text to be copied."""
         lines = [f"{self.title}: {self.form}" if self.form else self.title, self.facts]
-        lines += [f"{split}: {classes:,} classes, {examples:,} examples" for split, classes, examples in self.splits]
+        lines += [f"{split}: {counted(classes, 'classes')}, {counted(examples, 'examples')}"
+                  for split, classes, examples in self.splits]
         lines += [f"- {problem}" for problem in self.problems]
         return "\n".join(line for line in lines if line)
 
@@ -131,7 +133,8 @@ def _unusable(blank: Look, reason: str, path: Any, task: TaskConfig) -> Look:
     found = [one for one in report.get("problems", []) if not one.startswith(str(path))]
     is_pictured = report.get("dataset") == "image_folder"
     noun = "pictures" if is_pictured else "examples"
-    facts = f"{report['classes']:,} classes · {report['examples']:,} {noun}" if report.get("examples") else ""
+    facts = " · ".join((counted(report["classes"], "classes"), counted(report["examples"], noun))) \
+        if report.get("examples") else ""
     splits = tuple((name, one["classes"], one["examples"]) for name, one in report.get("splits", {}).items())
     pictures = _pictures_at_least(path) if report.get("examples") and is_pictured else ()
     return Look(blank.title, report.get("form", ""), facts, splits, (reason, *found), pictures,
@@ -199,7 +202,7 @@ def open_data(path: Path, task: Mapping[str, int] | None = None) -> Opened:
     if form == NEW_TASK:
         message = f"{path} is a single new task, which is to be predicted and not to be trained on"
     elif not dataset or form == UNKNOWN:
-        message = f"{path} was not recognized" + (f": {report['problems'][0]}" if not dataset else "")
+        message = report["problems"][0] if report["problems"] and not dataset else f"{path} was not recognized"
     else:
         message = f"{path} was recognized as {'Omniglot' if form == 'omniglot' else form}"
     return Opened(path, dataset, report["settings"], report["experiment"], message, report)

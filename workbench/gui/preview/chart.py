@@ -18,6 +18,7 @@ from workbench.gui.plots.surface import LEFT_WIDTH, Surface, label_axis
 from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme, blend
 from workbench.tasks.base import SPLIT_NAMES, Count
+from workbench.tasks.files.words import counted
 from workbench.tasks.looking.preview import sorted_counts
 
 MOST_NAMED, FEWEST = 20, 8
@@ -79,7 +80,7 @@ class CountsChart(Surface):
         splits = list(dict.fromkeys(one.split for one in self.counts))
         self.setAccessibleName("Examples of each class")
         self.setAccessibleDescription("; ".join(
-            f"{split}: {sum(one.split == split for one in self.counts):,} bars" for split in splits)
+            f"{split}: {counted(sum(one.split == split for one in self.counts), 'bars')}" for split in splits)
             + ". Arrows read the bars, Ctrl and arrows pan, plus and minus zoom, A resets.")
         self._draw()
 
@@ -177,7 +178,7 @@ class CountsChart(Surface):
         self._mark.setOpts(**self._boxes([self.reading]), pen=pen(self._theme.text, 1),
                            brush=brush(blend(self._theme.text, split_color(self._theme, one.split), 0.25)))
         where = f"<br>{escape(one.split)}" if one.split != one.name else ""
-        self._readout.setText(f"<b>{escape(one.name)}</b>{where}<br>{one.examples:,} examples")
+        self._readout.setText(f"<b>{escape(one.name)}</b>{where}<br>{counted(one.examples, 'examples')}")
         self._readout.adjustSize()
         self._place_readout()
 

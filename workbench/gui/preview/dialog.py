@@ -28,6 +28,7 @@ from workbench.gui.preview.sentences import floor_sentence
 from workbench.gui.preview.tasks_view import TasksView
 from workbench.gui.style import set_tone
 from workbench.gui.theme import Theme
+from workbench.tasks.files.words import counted
 from workbench.tasks.looking.preview import Example, Preview, WholeTask
 
 LOOKING = "Looking at the data …"
@@ -194,7 +195,7 @@ class PreviewDialog(QDialog):
         self.preview = None
         self._head(title, "", "The data will not do as they are; the problems say why.", "")
         for name in ("classes", "examples", "tasks"):
-            self._say(name, reason)
+            self._say(name, "There is nothing to show until the problems on the last page are mended.")
         self._show_problems(problems or (reason,))
         self._show_legend()
         self._allow()
@@ -215,7 +216,7 @@ class PreviewDialog(QDialog):
         """What each colour means, and how much it has."""
         splits = self.preview.splits if self.preview else {}
         words_of = [f'<span style="color:{split_color(self._theme, name)}">■</span> {name}: '
-                    + (f"{classes:,} classes, " if classes else "") + f"{examples:,} examples"
+                    + (f"{counted(classes, 'classes')}, " if classes else "") + counted(examples, "examples")
                     for name, (classes, examples) in splits.items()]
         self._legend.setText("&nbsp;&nbsp;&nbsp; ".join(words_of))
 

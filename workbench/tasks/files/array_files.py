@@ -12,9 +12,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
-from workbench.tasks.files.words import listed, split_called
+from workbench.tasks.files.numbers import LARGEST, TOO_LARGE
+from workbench.tasks.files.words import counted, listed, split_called
 
 Array = NDArray[Any]
 Kind = Literal["arrays", "array_series", "array_pictures", "array_tasks"]
@@ -147,8 +149,8 @@ def _part(listing: Listing, split: str, files: Sequence[tuple[str, FileEntry]], 
     """The arrays of one split, checked against each other."""
     archives = [file.name for role, file in files if role == "npz"]
     if len(archives) > 1:
-        raise DataError(f"{listing.root} holds {len(archives)} files of arrays: {listed(archives, 5)}; name one of "
-                        "them, or call them train.npz, val.npz and test.npz")
+        raise DataError(f"{listing.root} holds {counted(len(archives), 'files')} of arrays: {listed(archives, 5)}; "
+                        "name one of them, or call them train.npz, val.npz and test.npz")
     name = files[0][1].name
     found: dict[str, Array] = {}
     for role, file in files:
@@ -166,14 +168,15 @@ def _part(listing: Listing, split: str, files: Sequence[tuple[str, FileEntry]], 
                         "shape [examples, features] or with more axes")
     splits = _splits(where, found.get("split"), len(x)) if "split" in found else (split,) * len(x)
     if y is not None and len(y) != len(x):
-        raise DataError(f"{where}: x has {len(x):,} rows and y has {len(y):,}; give each of x its own of y")
+        raise DataError(f"{where}: x has {counted(len(x), 'rows')} and y has {len(y):,}; give each of x its own of y")
     return Arrays(x, y, splits, name)
 
 
 def _splits(where: Path, values: Array | None, count: int) -> tuple[str, ...]:
     assert values is not None  # noqa: S101 - the caller has looked
     if len(values) != count:
-        raise DataError(f"{where}: x has {count:,} rows and split has {len(values):,}; give each of x its own of split")
+        raise DataError(f"{where}: x has {counted(count, 'rows')} and split has {len(values):,}; give each of x its "
+                        "own of split")
     words = [_text(value) for value in values.ravel()]
     splits = tuple(split_called(word) or _SPLIT_NUMBERS.get(word, "") for word in words)
     unknown = sorted({word for word, split in zip(words, splits, strict=True) if not split})
@@ -201,6 +204,8 @@ def _loaded(path: Path) -> dict[str, Array]:
             return {role: np.atleast_1d(found[name]) for name, role in names.items()}
     except MemoryError as error:
         raise DataError(f"{path} does not fit into memory; take fewer examples") from error
+    except PermissionError as error:
+        raise DataError(f"{path} {NO_RIGHT}") from error
     except _BROKEN as error:
         if "pickle" in str(error).lower():
             raise DataError(f"{path} holds Python objects, which could run anything and are never opened, or is no "
@@ -209,16 +214,18 @@ def _loaded(path: Path) -> dict[str, Array]:
 
 
 def whole_rows(x: Array, where: str) -> tuple[NDArray[np.bool_], list[str]]:
-    """[n] whether every number of a row is finite, and a sentence about those of which some are not."""
+    """[n] whether every number of a row can be reckoned with, and a sentence about those of which some cannot."""
     if x.dtype.kind != "f":
         return np.ones(len(x), dtype=np.bool_), []
-    is_whole = np.asarray(np.isfinite(x.reshape(len(x), -1)).all(1), dtype=np.bool_)
+    is_whole = np.asarray((np.abs(x.reshape(len(x), -1)) < LARGEST).all(1), dtype=np.bool_)
     missing = np.flatnonzero(~is_whole)
     if not len(missing):
         return is_whole, []
     rows = listed([str(row) for row in missing], 5)
-    count = "1 row of x holds" if len(missing) == 1 else f"{len(missing):,} rows of x hold"
-    return is_whole, [f"{where}: {count} values that are missing or infinite and were left out: {rows}; correct them"]
+    count = counted(len(missing), "rows")
+    hold, were = ("holds", "was") if len(missing) == 1 else ("hold", "were")
+    return is_whole, [f"{where}: {count} of x {hold} values that are missing, {TOO_LARGE} and "
+                      f"{were} left out: {rows}; correct them"]
 
 
 def labels_of(y: Array, where: str) -> tuple[list[str], NDArray[np.bool_]]:

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from workbench.experiment.fields import Choice
 from workbench.experiment.mistakes import spoken
 from workbench.experiment.registry import UnknownNameError
+from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError
 
 NAME = "dataset.toml"
@@ -34,6 +35,8 @@ def beside(path: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_bytes().decode("utf-8-sig"))
     except FileNotFoundError:
         return {}
+    except PermissionError as error:
+        raise DataError(f"{file} {NO_RIGHT}") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{file} cannot be read ({error}); mend or delete it") from error
     except tomllib.TOMLDecodeError as error:

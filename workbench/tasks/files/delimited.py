@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from workbench.tasks.files.errors import DataError, FileError
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import counted, listed
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".data"})
 Header = Literal["auto", "yes", "no"]
@@ -84,8 +84,8 @@ def read_rows(path: Path, header: Header = "auto") -> Rows:
                         "numbers the rows; the first column was taken to have no name")
         names = ["", *names]
     if len(names) > width:
-        raise DataError(f"{path}: the header names {len(names)} columns and most rows have {width} cells; give every "
-                        "row a cell for each column")
+        raise DataError(f"{path}: the header names {counted(len(names), 'columns')} and most rows have "
+                        f"{counted(width, 'cells')}; give every row a cell for each column")
     names, renamed = _unique([*names, *[""] * (width - len(names))], path)
     whole = [(line, row) for line, row in body if len(row) == width]
     torn = [(line, len(row)) for line, row in body if len(row) != width]
@@ -256,7 +256,8 @@ def _torn(torn: Sequence[tuple[int, int]], width: int, rows: int, path: Path) ->
     if not torn:
         return []
     where = listed([f"line {line} with {count}" for line, count in torn], 5)
-    what = f"{len(torn):,} of {rows:,} rows do not have {width} cells: {where}"
+    do = "does" if len(torn) == 1 else "do"
+    what = f"{len(torn):,} of {counted(rows, 'rows')} {do} not have {counted(width, 'cells')}: {where}"
     if len(torn) > max(1, _MOST_TORN * rows) or len(torn) == rows:
         raise DataError(f"{path}: {what}; give every row a cell for each column, and put cells that hold the "
                         "delimiter into quotation marks")

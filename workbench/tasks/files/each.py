@@ -12,6 +12,7 @@ from workbench.tasks.files.errors import DataError, FileError, PassingError
 from workbench.tasks.files.watching import tell, watched_alike
 
 A = TypeVar("A")
+NO_RIGHT = "may not be read; give yourself the right to read it"
 
 
 class Tried(NamedTuple, Generic[A]):
@@ -73,10 +74,21 @@ def content(path: Path) -> bytes:
     return found
 
 
+def may_be_read(path: Path) -> bool:
+    """Whether the person has the right to read a file that is there."""
+    try:
+        path.open("rb").close()
+    except PermissionError:
+        return False
+    except OSError:  # which is another matter
+        return True
+    return True
+
+
 def unreadable(path: Path, error: OSError) -> FileError | DataError:
     """Why a file cannot be opened, with the remedy."""
     if isinstance(error, PermissionError):
-        return FileError("may not be read; give yourself the right to read it")
+        return FileError(NO_RIGHT)
     if not os.path.exists(path):  # noqa: PTH110 - which a drive that fails does not raise in
         # A drive that was pulled out must not look like a folder of broken files, which would be kept.
         return DataError(f"{path} vanished while it was read; put the drive back, or look at the folder again")

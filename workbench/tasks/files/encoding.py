@@ -13,8 +13,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.numbers import TOO_LARGE
 from workbench.tasks.files.tables import MOST_VALUES, Table, kind_of
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import counted, listed, named, the
 
 CodingKind = Literal["numeric", "categorical", "hashed", "letters"]
 
@@ -147,14 +148,13 @@ class Encoder:
 
     def facts(self, table: Table) -> tuple[str, ...]:
         """What is to be said of the features of a table's rows: how many, and what became of names and of gaps."""
-        many = len(self.features)
         categories = [f"{one.name} ({len(one.values):,})" for one in self.codings if one.kind == "categorical"]
         numbers, names = ({one.name: int(one.missing(table).sum()) for one in self.codings
                            if (one.kind == "numeric") is is_numeric} for is_numeric in (True, False))
         hashed = [f"{one.name} hashed to {one.size} features, "
                   f"{'by runs of its letters' if one.kind == 'letters' else 'two for each value'}"
                   for one in self.codings if one.size]
-        return (f"{many:,} feature{'s' * (many != 1)}", *hashed,
+        return (counted(len(self.features), "features"), *hashed,
                 *([f"categories: {listed(categories, 5)}"] if categories else []),
                 *_filled(numbers, "missing number", "filled with the median of the training rows"),
                 *_filled(names, "empty cell", "taken for no category"))
@@ -207,7 +207,7 @@ def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
     strays = np.flatnonzero(table.strays(coding.name)).tolist()
     if strays:
         cell = table.frame[coding.name].iloc[strays[0]]
-        raise DataError(f"{table.place(strays[0])}: {cell!r} in the column {coding.name} is "
+        raise DataError(f"{table.place(strays[0])}: {cell!r} in {the('column', coding.name)} is "
                         "no number; correct it or delete the line")
     numbers = table.numbers(coding.name)
     missing = np.isnan(numbers)
@@ -275,8 +275,8 @@ class Schema:
         found = (_told(training, one) for one in self.codings)
         codings = tuple(one for one in found if one.features)
         if not codings:
-            raise DataError(f"{self.table.path}: no column says anything in the {len(training):,} rows of training; "
-                            f"its columns are {listed(self.table.columns, 12)}")
+            raise DataError(f"{self.table.path}: no column says anything in the {counted(len(training), 'rows')} of "
+                            f"training; its columns are {listed(self.table.columns, 12)}")
         return Encoder(codings)
 
 
@@ -299,7 +299,10 @@ def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
         DataError: No column is left.
     """
     kinds = {name: kind_of(table, name) for name in table.columns if name not in without}
-    kept, problems = _without_strays(table, [name for name, kind in kinds.items() if kind == "numeric"])
+    numeric = [name for name, kind in kinds.items() if kind == "numeric"]
+    kept, problems = _without_strays(table, numeric)
+    problems += named([_unusable(table, name) for name in numeric if table.unusable(name).any()],
+                      "{} more columns hold such numbers")
     codings = {name: coding for name in kinds if (coding := _coding(kept, name, kinds[name])) is not None}
     ids = [name for name, kind in kinds.items() if kind == "id" and name not in codings]
     for kind, why, remedy in (
@@ -307,7 +310,7 @@ def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
         ("empty", "is empty", "delete it or fill it in"),
     ):
         names = [name for name in kinds if kinds[name] == kind and name not in codings]
-        problems += [f"{table.path.name}: the column {name} {why} and was left out; {remedy}" for name in names]
+        problems += [f"{table.path.name}: {the('column', name)} {why} and was left out; {remedy}" for name in names]
     if not codings:
         raise DataError(f"{table.path} has no column of numbers or of few values that a learner could go by; its "
                         f"columns are {listed(table.columns, 12)}")
@@ -349,17 +352,26 @@ def _without_strays(table: Table, numeric: Sequence[str]) -> tuple[Table, list[s
         strays = table.strays(name)
         if strays.any():
             cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in np.flatnonzero(strays).tolist()]
-            problems.append(f"in the column {name} these cells are no numbers, and their rows were left out: "
+            problems.append(f"in {the('column', name)} these cells are no numbers, and their rows were left out: "
                             f"{listed(cells, 5)}; correct them")
             bad |= strays
     return (table.rows(~bad), problems) if bad.any() else (table, problems)
+
+
+def _unusable(table: Table, name: str) -> str:
+    """A sentence on the numbers of a column that count as missing."""
+    rows = np.flatnonzero(table.unusable(name)).tolist()
+    cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in rows]
+    count, them = counted(len(rows), "cells", "counts", "count"), "it" if len(rows) == 1 else "them"
+    return (f"in {the('column', name)} {count} as missing, being {TOO_LARGE} or no number at all: {listed(cells, 5)}; "
+            f"correct {them}")
 
 
 def _coding(table: Table, name: str, kind: str) -> Coding | None:
     """How a column of some kind becomes features; None where it says nothing of an example."""
     if kind == "numeric" and not _names_things(table, name):
         return Coding(name, "numeric", has_commas=name in table.commas)
-    if kind in ("id", "text") and _NOTATIONS.fullmatch(name):
+    if kind in ("id", "text") and is_notation(name):
         return Coding(name, "letters", size=_LETTERS)
     distinct, present = _sizes(table, name)
     if kind == "categorical" or (kind == "numeric" and distinct <= MOST_VALUES):
@@ -368,6 +380,11 @@ def _coding(table: Table, name: str, kind: str) -> Coding | None:
         least, most = _SIZES
         return Coding(name, "hashed", size=int(np.clip(2 ** np.ceil(np.log2(2 * distinct)), least, most)))
     return None
+
+
+def is_notation(name: str) -> bool:
+    """Whether a column is called as notations are in which letters say what a thing is made of, such as SMILES."""
+    return _NOTATIONS.fullmatch(name) is not None
 
 
 def _names_things(table: Table, name: str) -> bool:

@@ -9,7 +9,7 @@ from typing import Any
 from workbench.tasks.files.delimited import read_text
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, table_of
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import counted, listed
 
 JSON_LINES_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 _MOST_BROKEN = 0.1
@@ -39,10 +39,11 @@ def read_json_lines(path: Path) -> Table:
         else:
             broken.append(f"line {number} (no object)")
     if broken:
-        what = f"{len(broken):,} of {len(broken) + len(rows):,} lines are no objects of JSON: {listed(broken, 3)}"
+        are = "is no object" if len(broken) == 1 else "are no objects"
+        what = (f"{len(broken):,} of {counted(len(broken) + len(rows), 'lines')} {are} of JSON: {listed(broken, 3)}")
         if not rows or len(broken) > max(1, _MOST_BROKEN * len(rows)):
             raise DataError(f'{path}: {what}; write an object such as {{"text": "…", "label": "…"}} on each line')
-        problems.append(f"{path.name}: {what}; left out. Correct them")
+        problems.append(f"{path.name}: {what}; left out. Correct {'it' if len(broken) == 1 else 'them'}")
     names = tuple(dict.fromkeys(name for _, row in rows for name in row))
     cells = [[_cell(row.get(name)) for name in names] for _, row in rows]
     return table_of(path, names, cells, [line for line, _ in rows], problems=problems)

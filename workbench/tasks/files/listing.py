@@ -22,6 +22,7 @@ from workbench.experiment.fields import Choice
 from workbench.tasks.files.cache import forget_old
 from workbench.tasks.files.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.files.dataset_toml import beside, overridden
+from workbench.tasks.files.each import NO_RIGHT, may_be_read
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
 from workbench.tasks.files.words import shown
@@ -280,7 +281,7 @@ def unpacked(archive: Path) -> Path:
     key = f"{archive.absolute()}/{stat.st_size}/{stat.st_mtime_ns}"
     digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:24]
     target = places.cache() / "unpacked" / digest
-    if target.is_dir():
+    if os.path.isdir(target):  # noqa: PTH112 - which a folder that may not be entered does not raise in
         with suppress(OSError):  # it is only forgotten sooner
             os.utime(target)
         return target
@@ -288,7 +289,9 @@ def unpacked(archive: Path) -> Path:
         with zipfile.ZipFile(archive) as packed:
             whole = sum(member.file_size for member in packed.infolist())
             if whole > _LARGEST and whole > _MOST_TIMES * stat.st_size:
-                raise DataError(f"{archive} would unpack to {whole / 1e9:.0f} GB; unpack it by hand if you trust it")
+                raise DataError(f"{archive} would unpack to {whole / 1e9:.1f} GB, which is more than {_MOST_TIMES} "
+                                f"times its own size and more than the {_LARGEST / 1e9:.0f} GB that such a zip may "
+                                "take; if you trust it, unpack it by hand and open the folder")
             _check_members(archive, packed)
             target.parent.mkdir(parents=True, exist_ok=True)
             part = Path(tempfile.mkdtemp(dir=target.parent, suffix=".part"))
@@ -303,9 +306,12 @@ def unpacked(archive: Path) -> Path:
     except RuntimeError as error:
         raise DataError(f"{archive} cannot be unpacked ({error}); unpack it by hand") from error
     except OSError as error:
-        if not target.is_dir():  # else another program was faster
-            raise DataError(f"{archive} cannot be unpacked into {target.parent} ({error.strerror}); make room there, "
-                            "or unpack it by hand") from error
+        if not may_be_read(archive):
+            raise DataError(f"{archive} {NO_RIGHT}") from error
+        if not os.path.isdir(target):  # noqa: PTH112 - as above; else another program was faster
+            remedy = "give yourself the right to write" if isinstance(error, PermissionError) else "make room"
+            raise DataError(f"{archive} cannot be unpacked into {target.parent} ({error.strerror}); {remedy} there, or "
+                            "unpack it by hand") from error
     return target
 
 

@@ -11,6 +11,15 @@ from workbench.tasks.files.each import content
 from workbench.tasks.files.errors import FileError
 
 _SPACES = ""
+ERRORS = frozenset({"nan(ind)", "-nan", "+nan", "-nan(ind)", "1.#inf", "-1.#inf", "1.#qnan", "-1.#ind", "1.#ind",
+                    "not a number", "#div/0!", "#value!", "#ref!", "#num!", "#name?", "#null!", "<na>"})
+"""What programs write, in lower case, where they failed to reckon a number."""
+MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", ".", "missing"})
+"""Cells, in lower case, that say that there is no number."""
+LARGEST = 1e30
+"""Numbers as large as this are none that float32 could be reckoned with."""
+TOO_LARGE = "infinite or larger than 1e30"
+_NO_NUMBER = MISSING | ERRORS
 
 
 def read_cells(path: Path, most: int | None = None) -> list[tuple[int, list[str]]]:
@@ -51,12 +60,19 @@ def _pointed(cell: str) -> str:
 
 def number(cell: str) -> float | None:
     """The number in a cell; a missing one (an empty cell, NA, nan, ?) is not a number, and None stands for words."""
-    if not cell or cell.lower() in ("na", "n/a", "nan", "null", "none", "?", "-"):
+    if cell.lower() in _NO_NUMBER:
         return math.nan
     try:
         return float(cell)
     except ValueError:
         return None
+
+
+def fault(value: float | None) -> str:
+    """What is wrong with what stands where a number belongs; empty where it can be reckoned with or is missing."""
+    if value is None:
+        return "is no number"
+    return f"is {TOO_LARGE}" if abs(value) >= LARGEST else ""
 
 
 def is_header(row: Sequence[str]) -> bool:

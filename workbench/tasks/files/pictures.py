@@ -23,8 +23,10 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 from torch import Tensor
 
 from workbench.tasks.files import cache
+from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell, watched_alike
+from workbench.tasks.files.words import counted, listed, named, shown
 
 Bytes = NDArray[np.uint8]
 Color = Literal["auto", "grey", "rgb"]
@@ -37,6 +39,7 @@ _SUFFIXES = frozenset({
 _BROKEN = (OSError, ValueError, SyntaxError, EOFError, ArithmeticError, LookupError, TypeError, AttributeError,
            struct.error, zlib.error, Image.DecompressionBombError, Image.DecompressionBombWarning)
 _SIZES_LOOKED_AT = 1000
+_FLAT = 1e-12  # variance of pixels in [0, 1] that is rounding alone; one pixel of many that is a level off has more
 # Cameras of twelve bits write files of sixteen, which would be next to black.
 _TWELVE_BITS = 4095
 # Bytes in front of the pixels in a cache file, a page; pictures that a thread reads at a time.
@@ -75,6 +78,8 @@ def read_picture(path: Path, height: int, width: int, color: Color) -> Bytes:
         DataError: It is not there any more.
     """
     with _opened(path) as image:
+        if image.size == (1, 1):
+            raise PictureError("is a single pixel, in which there is nothing to see; replace or delete it")
         try:
             # A JPEG is decoded at a fraction of its size where twice the wanted size is still left for the filter.
             image.draft(None, (2 * width, 2 * height))
@@ -97,7 +102,7 @@ def _opened(path: Path) -> Image.Image:
     try:
         content = path.read_bytes()
     except PermissionError as error:
-        raise PictureError("may not be read; give yourself the right to read it") from error
+        raise PictureError(NO_RIGHT) from error
     except OSError as error:
         if not os.path.exists(path):  # noqa: PTH110 - which a drive that fails does not raise in
             # A drive that was pulled out must not look like a folder of broken pictures, which would be kept.
@@ -181,6 +186,32 @@ class Decoded:
         is_kept = np.ones(len(self.pixels) + len(self.broken), dtype=bool)
         is_kept[list(self.broken)] = False
         return np.flatnonzero(is_kept)
+
+    @property
+    def flat(self) -> NDArray[np.int64]:
+        """Index of the file of each picture that has one colour throughout."""
+        mean, square = self.moments.unbind(2)
+        is_flat: NDArray[np.bool_] = ((square - mean**2) < _FLAT).all(1).numpy()
+        return self.kept[is_flat]
+
+    def check_some(self, root: Path, names: Sequence[str]) -> None:
+        """Raise DataError, with the reason of the first, where none of the files `names` below `root` could be read."""
+        if self.broken and not len(self.pixels):
+            first = next(iter(self.broken))
+            raise DataError(f"{root}: none of the {counted(len(names), 'pictures')} can be read: {shown(names[first])} "
+                            f"{self.broken[first]}")
+
+    def problems(self, names: Sequence[str]) -> list[str]:
+        """Sentences on the pictures that could not be read, and on those in which there is nothing to see.
+
+        Args:
+            names: Of all files.
+        """
+        said = named([f"{shown(names[i])} {why}" for i, why in self.broken.items()],
+                     "{} more pictures cannot be read and were left out")
+        flat = [shown(names[i]) for i in self.flat]
+        return [*said, f"{counted(len(flat), 'pictures', 'has', 'have')} one colour throughout: {listed(flat, 5)}; "
+                "delete what is not meant to be so"] if flat else said
 
 
 def read_pictures(paths: Sequence[Path], height: int, width: int, color: Color, key: Any = None) -> Decoded:

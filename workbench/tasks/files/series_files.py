@@ -12,9 +12,10 @@ import numpy as np
 
 from workbench.tasks.files.each import content
 from workbench.tasks.files.errors import FileError
-from workbench.tasks.files.numbers import is_header, number, read_cells
+from workbench.tasks.files.numbers import LARGEST, TOO_LARGE, fault, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values
 from workbench.tasks.files.series_rows import whole
+from workbench.tasks.files.words import counted
 
 TABLES, ARRAYS = frozenset({".csv", ".tsv", ".txt"}), frozenset({".npy"})
 _TIMES = frozenset({"", "t", "time", "times", "timestamp", "date", "datetime", "index", "step", "seconds", "ms", "s",
@@ -57,11 +58,12 @@ def read_series(path: Path) -> OneSeries:
     table = np.empty((len(rows), width))
     for place, (line, row) in enumerate(rows):
         if len(row) != width:
-            raise FileError(f"has {len(row)} cells in line {line} and {width} in the first; give every line as many")
+            raise FileError(f"has {counted(len(row), 'cells')} in line {line} and {width} in the first; give every "
+                            "line as many")
         for column, cell in enumerate(row):
             value = number(cell) if column in kept else 0.0
-            if value is None or value in (np.inf, -np.inf):
-                raise FileError(f"has {cell!r} in line {line}, column {column + 1}, which is no number; correct it or "
+            if wrong := fault(value):
+                raise FileError(f"has {cell!r} in line {line}, column {column + 1}, which {wrong}; correct it or "
                                 "delete the line")
             table[place, column] = value
     if not names and width > 1 and _is_clock(table[:, 0]):
@@ -89,8 +91,8 @@ def _array(path: Path) -> Values:
         raise FileError(f"holds {found.dtype} of shape {list(found.shape)}, and a series is numbers of shape [steps] "
                         "or [steps, channels]; save it so, or delete it")
     values = np.atleast_2d(found.astype(np.float64))
-    if np.isinf(values).any():
-        raise FileError("holds values that are infinite; correct or delete it")
+    if (np.abs(values) >= LARGEST).any():
+        raise FileError(f"holds values that are {TOO_LARGE}; correct or delete it")
     return values.T if values.shape[0] > values.shape[1] else values
 
 
@@ -110,7 +112,7 @@ def alike(series: Mapping[int, OneSeries]) -> tuple[dict[int, OneSeries], tuple[
     for index, one in series.items():
         count = len(one.values)
         if count != channels:
-            odd[index] = f"has {count} channels where most have {channels}; give it as many, or delete it"
+            odd[index] = f"has {counted(count, 'channels')} where most have {channels}; give it as many, or delete it"
         else:
             kept[index] = ordered(one, names)
     return kept, names, odd

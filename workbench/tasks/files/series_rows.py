@@ -11,18 +11,21 @@ from pathlib import Path
 import numpy as np
 
 from workbench.tasks.files.errors import FileError
-from workbench.tasks.files.numbers import counts_up, is_header, number, read_cells
+from workbench.tasks.files.numbers import counts_up, fault, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values, filled, trimmed
+from workbench.tasks.files.words import counted, listed
 
 FEWEST_STEPS = 8
 """Fewer columns than these are no series but a table."""
 
 _LABELS = ("label", "labels", "class", "classes", "target", "y", "category", "gesture", "activity", "species")
 _STEPS = frozenset({"", "t", "time", "step", "sample", "tick", "frame", "timestep", "timepoint"})
-# Columns that are numbered and yet in no order of time.
-_NO_STEPS = re.compile(r"(pixel|px|feat|feature|f|emb|embedding|dim|pc|var|col|column|attr|word|w|bin|gene|probe)$")
+FEATURES = re.compile(r"(pixel|px|feat|feature|f|emb|embedding|dim|pc|var|col|column|attr|word|w|bin|gene|probe|bit|"
+                      r"fp|fingerprint)[ _.-]?$", re.IGNORECASE)
+"""What columns are called whose numbers are those of features: they are in no order of time, nor tasks."""
 _NUMBERED = re.compile(r"(.*?)[ _.:\-\[(]*(\d+)[\])]*$")
 _LOOKED_AT = 200
+_GUESS = 0.08  # less than whoever knows why a table will not do
 
 
 @dataclass(frozen=True)
@@ -84,14 +87,16 @@ def read_rows(path: Path, label: str | None, group: str | None = None, *, is_lab
     grouped = _named_column(header, width, group, "groups") if group else None
     columns = find_columns(header, [row for _, row in cells], label, is_labelled=is_labelled, without=grouped)
     result = Rows([], [], [], [], columns, 0, [])
-    gaps = 0
+    gaps, nameless = 0, list[str]()
     for line, row in cells:
         try:
             if len(row) > width and any(row[width:]):
-                raise FileError(f"{len(row)} cells stand where the header has {width}; mend or delete the line")
+                raise FileError(f"{counted(len(row), 'cells', 'stands', 'stand')} where the header has {width}; mend "
+                                "or delete the line")
             name = row[columns.label] if columns.label is not None and columns.label < len(row) else ""
             if is_labelled and not name:
-                raise FileError("the label is missing; write it or delete the line")
+                nameless.append(str(line))
+                continue
             series, missing = _series(row, columns)
         except FileError as error:
             result.problems.append(f"line {line}: {error}")
@@ -101,6 +106,9 @@ def read_rows(path: Path, label: str | None, group: str | None = None, *, is_lab
         result.series.append(series)
         result.lines.append(line)
         gaps += missing
+    if nameless:
+        lines = "line" if len(nameless) == 1 else "lines"
+        result.problems.append(f"{lines} {listed(nameless, 5)}: the label is missing; write it or delete the {lines}")
     return Rows(result.labels, result.groups, result.series, result.lines, columns, gaps, result.problems)
 
 
@@ -148,11 +156,11 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: st
     largest = max(map(len, groups.values()))
     chosen = {name: tuple(steps) for name, steps in groups.items() if len(steps) == largest}
     if largest < FEWEST_STEPS:
-        raise FileError(f"has {largest} columns of steps and a series needs {FEWEST_STEPS}; number the columns of the "
-                        "steps in order, such as t0, t1, t2")
+        raise FileError(f"has {counted(largest, 'columns')} of steps and a series needs {FEWEST_STEPS}; number the "
+                        "columns of the steps in order, such as t0, t1, t2")
     channels = tuple(chosen.values())
     if header and not is_numbered:
-        certainty, why = 0.1, f"{largest:,} columns with names of their own could be steps in time"
+        certainty, why = _GUESS, f"{largest:,} columns with names of their own could be steps in time"
     else:
         certainty, why = _certainty(header, chosen, looked)
     return Columns(place, channels, tuple(chosen) if header and len(chosen) > 1 else (), certainty, why)
@@ -173,7 +181,7 @@ def _named_column(header: Sequence[str], width: int, name: str, what: str) -> in
         return header.index(name)
     if name.isdigit() and 1 <= int(name) <= width:
         return int(name) - 1
-    there = ", ".join(header[:6]) if header else f"none, but {width} columns that go by their numbers from 1"
+    there = ", ".join(header[:6]) if header else f"none, but {counted(width, 'columns')} that are numbered from 1"
     raise FileError(f"has no column {name!r} for the {what}; its columns are: {there}")
 
 
@@ -221,11 +229,11 @@ def _certainty(header: Sequence[str], groups: dict[str, tuple[int, ...]], rows: 
     steps = len(next(iter(groups.values())))
     if header and all(name.lower() in _STEPS for name in groups):
         return 0.9, f"{steps:,} columns are numbered as steps in time"
-    if any(_NO_STEPS.match(name.lower()) for name in groups):
-        return 0.1, f"{steps:,} numbered columns could be steps in time"
+    if any(FEATURES.match(name) for name in groups):
+        return _GUESS, f"{steps:,} numbered columns could be steps in time"
     likeness = float(np.mean([_likeness(rows, columns) for columns in groups.values()]))
     why = f"neighbouring ones among {steps:,} columns hold like values (correlation {likeness:.2f})"
-    return (0.85 if likeness > 0.5 else 0.2) if steps >= 16 else 0.1, why
+    return 0.85 if likeness > 0.5 and steps >= 16 else _GUESS, why
 
 
 def _likeness(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> float:
@@ -242,7 +250,7 @@ def _likeness(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> float:
 
 def _value(row: Sequence[str], column: int) -> float:
     value = number(row[column]) if column < len(row) else np.nan
-    return np.nan if value is None else value
+    return np.nan if value is None or fault(value) else value
 
 
 def _series(row: Sequence[str], columns: Columns) -> tuple[Values, int]:
@@ -252,8 +260,8 @@ def _series(row: Sequence[str], columns: Columns) -> tuple[Values, int]:
         for place, column in enumerate(steps):
             cell = row[column] if column < len(row) else ""
             value = number(cell)
-            if value is None or value in (np.inf, -np.inf):
-                raise FileError(f"{cell!r} in column {column + 1} is no number; correct it or delete the line")
+            if wrong := fault(value):
+                raise FileError(f"{cell!r} in column {column + 1} {wrong}; correct it or delete the line")
             values[channel, place] = value
     return whole(values)
 
@@ -266,7 +274,7 @@ def whole(values: Values) -> tuple[Values, int]:
     """
     series = trimmed(values)
     if series.shape[1] < 2:
-        raise FileError(f"holds {series.shape[1]} values, which is no series; fill it in or delete it")
+        raise FileError(f"holds {counted(series.shape[1], 'values')}, which is no series; fill it in or delete it")
     try:
         return filled(series)
     except ValueError as error:

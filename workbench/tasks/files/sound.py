@@ -19,6 +19,7 @@ from torch import Tensor
 
 from workbench.tasks.files.each import unreadable
 from workbench.tasks.files.errors import FileError, PassingError
+from workbench.tasks.files.words import counted
 
 Wave = NDArray[np.float32]
 
@@ -65,9 +66,12 @@ class Spectrograms:
         """The spectrogram [1, mels, frames] of a recording's loudest part, in decibels below the loudest, float32.
 
         Raises:
-            FileError: It cannot be read, is empty or silent.
+            FileError: It cannot be read, is empty, too short or silent.
         """
         samples, rate = read_sound(path)
+        if len(samples) < _HOP * rate:
+            raise FileError(f"is too short ({counted(len(samples), 'samples')}, {1000 * len(samples) / rate:.2g} "
+                            f"milliseconds, and {1000 * _HOP:g} are needed); record it again or delete it")
         samples = samples - samples.mean()
         if np.abs(samples).max() < _SILENCE:
             raise FileError("is silent; replace or delete it")

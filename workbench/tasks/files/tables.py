@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_rows
 from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.numbers import ERRORS, LARGEST, MISSING
 from workbench.tasks.files.watching import tell
 from workbench.tasks.files.words import listed
 
@@ -26,14 +27,12 @@ __all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "kind_of", "names_rows", "r
 
 Kind = Literal["numeric", "categorical", "text", "id", "empty"]
 
-MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", ".", "missing"})
-"""Cells, in lower case, that say that there is no number."""
-_NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"})
+_NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"}) | ERRORS
 _ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|row|rownames|key|unnamed: ?\d+)\.?", re.IGNORECASE)
 _LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
 MOST_VALUES = 50
 """Different values that a column of a few has at most."""
-_MOST_STRAY, _LARGEST, _FEWEST_OF_A_NUMBER = 0.02, 1e30, 5
+_MOST_STRAY, _FEWEST_OF_A_NUMBER = 0.02, 5
 _DECIMALS = {",": ".", ";": ","}
 _COMMA = re.compile(r"[+\N{MINUS SIGN}-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 _COMMA_THOUSANDS = re.compile(r"[+\N{MINUS SIGN}-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
@@ -134,6 +133,20 @@ class Table:
         return self._once("numbers", name, self._numbers)
 
     def _numbers(self, name: str) -> NDArray[np.float64]:
+        values = self._written(name)
+        return np.where(np.abs(values) < LARGEST, values, np.nan)
+
+    def unusable(self, name: str) -> NDArray[np.bool_]:
+        """[rows] whether a cell holds a number that is infinite or too large to be reckoned with, or the word of a
+        program that could not reckon one; it counts as missing. Not to be changed."""
+        return self._once("unusable", name, self._unusable)
+
+    def _unusable(self, name: str) -> NDArray[np.bool_]:
+        is_error = np.array([cell.lower() in ERRORS for cell in self.frame[name]], dtype=np.bool_)
+        return np.asarray((np.abs(self._written(name)) >= LARGEST) | is_error)
+
+    def _written(self, name: str) -> NDArray[np.float64]:
+        """[rows] numbers as they are written, infinite ones among them; NaN where a cell holds none."""
         import pandas as pd  # noqa: PLC0415 - slow to import, and most runs read no table
 
         cells = self.frame[name]
@@ -145,16 +158,15 @@ class Table:
         if len(others):
             plain = _plain(cells.iloc[others], "," if name in self.commas else ".")
             values[others] = np.array(pd.to_numeric(plain, errors="coerce"), dtype=np.float64)
-        # Larger numbers are none that float32 could be reckoned with.
-        values[~(np.abs(values) < _LARGEST)] = np.nan
         return values
 
     def missing(self, name: str) -> NDArray[np.bool_]:
-        """[rows] whether a cell of a column of numbers says that there is none; not to be changed."""
+        """[rows] whether a cell of a column of numbers has none that could be used; not to be changed."""
         return self._once("missing", name, self._missing)
 
     def _missing(self, name: str) -> NDArray[np.bool_]:
-        return np.array([cell.lower() in MISSING for cell in self.frame[name]], dtype=np.bool_)
+        says_so = np.array([cell.lower() in MISSING for cell in self.frame[name]], dtype=np.bool_)
+        return np.asarray(says_so | self.unusable(name))
 
     def strays(self, name: str) -> NDArray[np.bool_]:
         """[rows] whether a cell is neither a number nor missing."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, kind_of
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import counted, listed, the
 
 Ngrams = Literal["words", "characters"]
 
@@ -63,15 +63,16 @@ class TextFeatures:
         """
         table.check_has(self.columns, "which the learner was trained on")
         if not self.embeddings:
-            return self.hashed([str(text) for text in table.texts(self.text)])
+            return self.hashed([str(text) for text in texts_of(table, self.text)])
         found = _embeddings(table, self.embeddings)
         broken = np.flatnonzero(np.isnan(found).any(axis=1)).tolist()
         if broken:
             raise DataError(f"{table.place(broken[0])}: the embedding in {_named(self.embeddings)} "
                             "is not whole; correct it or delete the line")
         if found.shape[1] != self.features:
-            raise DataError(f"{table.path} has embeddings of {found.shape[1]} numbers in {_named(self.embeddings)} and "
-                            f"the learner was trained on {self.features}; embed the texts as they were then")
+            raise DataError(f"{table.path} has embeddings of {counted(found.shape[1], 'numbers')} in "
+                            f"{_named(self.embeddings)} and the learner was trained on {self.features}; embed the "
+                            "texts as they were then")
         return found.astype(np.float32)
 
     def hashed(self, texts: Sequence[str]) -> NDArray[np.float32]:
@@ -90,7 +91,12 @@ def is_whole(table: Table, features: TextFeatures) -> NDArray[np.bool_]:
     if features.embeddings:
         whole: NDArray[np.bool_] = np.logical_and.reduce(np.isfinite(_embeddings(table, features.embeddings)), axis=1)
         return whole
-    return np.array([bool(text) for text in table.texts(features.text)], dtype=np.bool_)
+    return np.array([bool(text) for text in texts_of(table, features.text)], dtype=np.bool_)
+
+
+def texts_of(table: Table, name: str) -> NDArray[np.object_]:
+    """[rows] texts of a column; empty where a cell says that there is none, as "-" and "none" do."""
+    return np.where(table.missing(name), "", table.texts(name))
 
 
 def dimensions(table: Table, columns: tuple[str, ...]) -> int:
@@ -104,7 +110,7 @@ def guess_text(table: Table, without: Collection[str] = ()) -> str | None:
     for name in table.columns:
         if name in without or kind_of(table, name) != "text":
             continue
-        cells = [cell for cell in table.texts(name) if cell]
+        cells = [cell for cell in texts_of(table, name) if cell]
         length = sum(map(len, cells)) / len(cells)
         if length > _FEWEST_LETTERS and 2 * len(set(cells)) > len(cells):
             lengths[name] = length
@@ -139,7 +145,7 @@ def _embeddings(table: Table, columns: tuple[str, ...]) -> NDArray[np.float64]:
     sizes = sorted({len(one) for one in found if one})
     if len(sizes) != 1:
         what = f"lists of {listed([str(size) for size in sizes], 4)} numbers" if sizes else "no lists of numbers"
-        raise DataError(f"{table.path} has {what} in the column {columns[0]}; give every row a list as long as the "
+        raise DataError(f"{table.path} has {what} in {the('column', columns[0])}; give every row a list as long as the "
                         "others")
     blank = [float("nan")] * sizes[0]
     return np.array([one or blank for one in found], dtype=np.float64)
@@ -157,4 +163,4 @@ def _list_of_numbers(cell: str) -> list[float]:
 
 
 def _named(columns: tuple[str, ...]) -> str:
-    return f"the column {columns[0]}" if len(columns) == 1 else f"the columns {columns[0]} to {columns[-1]}"
+    return the("column", columns[0]) if len(columns) == 1 else f"the columns {columns[0]} to {columns[-1]}"

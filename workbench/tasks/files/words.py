@@ -11,16 +11,42 @@ _SPLITS = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation", "metatest", "imagesevaluation"), "test"),
 }
 _NAMED = 20
+UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
+"""Folders of what is to be predicted, in lower case."""
 
 
 def plural(noun: str) -> str:
     """Several of them; one series and several are called alike."""
-    return f"{noun}es" if noun.endswith("ss") else noun if noun.endswith("s") else f"{noun}s"
+    if noun.endswith("ss"):
+        return f"{noun}es"
+    return f"{noun[:-1]}ies" if noun.endswith("ry") else noun if noun.endswith("s") else f"{noun}s"
 
 
-def counted(count: int, noun: str) -> str:
-    """1 class, 2,000 rows: a number of things."""
-    return f"{count:,} {noun if count == 1 else plural(noun)}"
+def single(nouns: str) -> str:
+    """One of them."""
+    if nouns.endswith("sses"):
+        return nouns[:-2]
+    if nouns.endswith("ries") and nouns != "series":
+        return f"{nouns[:-3]}y"
+    return nouns if nouns.endswith("ss") or nouns == "series" else nouns.removesuffix("s")
+
+
+def counted(count: int, noun: str, one: str = "", many: str = "") -> str:
+    """How many there are, and what they do: "1 row", "1,200 rows", "1 row has", "2 rows have".
+
+    Args:
+        count: How many.
+        noun: What they are called, one or several.
+        one, many: The verb and what follows, for one and for several.
+    """
+    known = single(noun)
+    words = (known, one) if count == 1 else (plural(known), many)
+    return " ".join((f"{count:,}", *filter(None, words)))
+
+
+def the(noun: str, name: str) -> str:
+    """A thing of some kind by its name: "the class oak", and "class 03" where the name says what it is."""
+    return name if re.match(rf"{noun}(?![a-z])", name, re.IGNORECASE) else f"the {noun} {name}"
 
 
 def listed(names: Sequence[str], most: int) -> str:
@@ -30,9 +56,9 @@ def listed(names: Sequence[str], most: int) -> str:
 
 
 def named(sentences: Sequence[str], rest: str) -> list[str]:
-    """The first twenty sentences and one for the rest, whose {} takes their number."""
+    """The first twenty sentences and one for the rest, whose {} takes their number; a single one more is said too."""
     more = len(sentences) - _NAMED
-    return [*sentences[:_NAMED], *([rest.format(f"{more:,}")] if more > 0 else [])]
+    return [*sentences[:_NAMED], rest.format(f"{more:,}")] if more > 1 else list(sentences)
 
 
 def split_called(name: str) -> str:

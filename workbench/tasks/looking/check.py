@@ -17,10 +17,10 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import list_files, walked_once
 from workbench.tasks.looking.fitting import changed, open_fitting
 from workbench.tasks.looking.recognizer import NEW_TASK, Recognized, recognize_data
-from workbench.tasks.own.class_splits import OwnClassesConfig
 from workbench.tasks.own.classes import OwnClasses
 from workbench.tasks.own.folders import recognize, scan
 from workbench.tasks.own.new_task import read_new_task, usual_spec
+from workbench.tasks.own.tasks import OwnTasks
 
 
 def check_data(path: Path, task: TaskConfig | Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -78,7 +78,7 @@ def _looked_at(found: Recognized, task: TaskConfig | Mapping[str, int] | None) -
     if found.form == NEW_TASK:
         return _of_new_task(found.path)
     if not found.dataset:
-        return {"problems": [f"{found.path} is nothing that can be read: {found.why}", *found.problems]}
+        return {"problems": [_in_full(found), *found.problems]}
     kind = find("dataset", found.dataset)
     try:
         fitting = open_fitting(_tables_on(found, task), [f"task.{name}" for name in _said(task)])
@@ -88,15 +88,17 @@ def _looked_at(found: Recognized, task: TaskConfig | Mapping[str, int] | None) -
         if found.dataset == "image_folder" and recognize(scan(list_files(found.path).root)).loose:
             with suppress(DataError):
                 return {"form": NEW_TASK, "dataset": "", "settings": {}, **_of_new_task(found.path)}
-        if issubclass(kind, OwnClasses):
-            dataset = cast("OwnClassesConfig", experiment_on(found, task).dataset)
-            return _of_unusable(kind, dataset, str(error))
-        raise
+        return _of_unusable(kind, experiment_on(found, task).dataset, error)
     own = {name: value for name, value in fitting.changes.items() if name.startswith("dataset.")}
     others = {name: value for name, value in fitting.changes.items() if name not in own}
     return _of_source(fitting.source) | {
         "settings": found.settings | {name.removeprefix("dataset."): value for name, value in own.items()},
         "experiment": found.experiment | others, "note": fitting.note}
+
+
+def _in_full(found: Recognized) -> str:
+    """Why data are nothing known, with their path where it is not said yet."""
+    return found.why if str(found.path) in found.why else f"{found.path} was not recognized: {found.why}"
 
 
 def experiment_on(found: Recognized, task: TaskConfig | Mapping[str, int] | None = None) -> Experiment:
@@ -145,8 +147,16 @@ def _of_new_task(path: Path) -> dict[str, Any]:
             "problems": list(task.problems), "usable": True}
 
 
-def _of_unusable(kind: type[OwnClasses], config: OwnClassesConfig, found: str) -> dict[str, Any]:
-    """What data that will not do hold all the same."""
+def _of_unusable(kind: type[TaskSource], config: Any, error: DataError) -> dict[str, Any]:
+    """What data that will not do hold all the same.
+
+    Raises:
+        DataError: Nothing can be read of them.
+    """
+    if issubclass(kind, OwnTasks):
+        return {"problems": [str(error), *kind.read_tasks(kind.noted(config)).problems]}
+    if not issubclass(kind, OwnClasses):
+        raise error
     data = kind.read(config)
     return {"classes": int((data.counts > 0).sum()), "examples": len(data.owners),
-            "problems": [found, *data.problems], "usable": False}
+            "problems": [str(error), *data.problems], "usable": False}

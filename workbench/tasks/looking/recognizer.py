@@ -9,11 +9,27 @@ from typing import Any, cast
 from workbench.experiment.registry import UnknownNameError, find, found
 from workbench.tasks.base import Recognition, TaskSource
 from workbench.tasks.files.dataset_toml import NAME, overridden
+from workbench.tasks.files.each import NO_RIGHT, may_be_read
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files
+from workbench.tasks.files.words import shown
 from workbench.tasks.own.new_task import looks_like_new_task
+from workbench.tasks.own.ready_made import unfit_tasks
 
 NEW_TASK, UNKNOWN = "new task", "unknown"
+_REMEDIES = {
+    ".csv .tsv .tab .data": "put all rows into one table, or give at least three tables the same columns, so that each "
+                            "is a task; files with a series each belong into a folder for each class, of which there "
+                            "must be two or more",
+    ".txt": "put the texts of each class into a folder with the name of the class",
+    ".xlsx .xls .ods .parquet .feather .sav .dta .rds": "save them as CSV in UTF-8",
+    ".mat .h5 .hdf5 .pt .pth .pkl .pickle .safetensors .tfrecord": "save arrays x and y as .npz, with numpy.savez",
+    ".json .xml .yaml .html": "save a row for each example as CSV or as JSON lines (.jsonl)",
+    ".pdf .doc .docx .odt .rtf": "save texts as .txt in a folder for each class, or as CSV with a column of labels",
+    ".gz .tar .tgz .bz2 .xz .7z .rar": "unpack them and open the folder",
+    ".mp4 .avi .mov .mkv .webm": "save pictures out of them in a folder for each class",
+}
+"""What to do about files that nobody reads, by their suffixes."""
 
 
 @dataclass(frozen=True)
@@ -55,20 +71,29 @@ def recognize_data(path: Path) -> Recognized:
     if said is not None:
         name, recognition = _named(str(said), candidates, path)
         why = f"{NAME} says so"
-    elif not listing.is_file and looks_like_new_task(listing.root):
-        return Recognized(path, NEW_TASK, "", "it holds labelled examples and others to predict",
-                          problems=listing.problems)
+    elif not listing.is_file and (why := looks_like_new_task(listing.root)):
+        return Recognized(path, NEW_TASK, "", why, problems=listing.problems)
+    elif lack := unfit_tasks(listing.files):
+        raise DataError(f"{path}: {lack}")
     elif candidates:
         name, recognition = _surest(candidates, listing)
         why = recognition.why
     else:
         kinds = ", ".join(sorted(f"{suffix or 'none'} ({len(files):,})" for suffix, files in listing.suffixes.items()))
-        why = refusals[0] if refusals else f"no dataset reads these files, by their suffixes: {kinds}"
+        shut = next((file.name for file in listing.files if not may_be_read(listing.path(file))), "")
+        why = refusals[0] if refusals else f"{shown(shut)} {NO_RIGHT}" if shut else \
+            f"no dataset reads these files, by their suffixes: {kinds}{_remedy(listing)}"
         return Recognized(path, UNKNOWN, "", why, problems=(*refusals[1:], *listing.problems))
     _check_what_is_said(name, listing)
     own = {key: value for key, value in listing.said.items() if key != "form"}
     return Recognized(path, recognition.form, name, why, {**recognition.settings, **own, "path": str(path)},
                       listing.problems, dict(recognition.experiment))
+
+
+def _remedy(listing: Listing) -> str:
+    """What to do about the kind of files that most are, as the end of a sentence; empty where nobody knows."""
+    most = max(listing.suffixes, key=lambda suffix: len(listing.suffixes[suffix]))
+    return next((f"; {remedy}" for suffixes, remedy in _REMEDIES.items() if most in suffixes.split()), "")
 
 
 def _surest(candidates: dict[str, Recognition], listing: Listing) -> tuple[str, Recognition]:

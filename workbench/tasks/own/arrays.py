@@ -26,7 +26,7 @@ from workbench.tasks.files.array_files import (
 )
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import counted, listed
 from workbench.tasks.own.new_files import new_task
 from workbench.tasks.own.new_task import normalized
 
@@ -79,7 +79,7 @@ def read_new_arrays(folder: Path, spec: Spec) -> NewTask:
         y = support.y[kept].reshape(len(kept), -1)
         if y.dtype.kind not in "iuf" or y.shape[1] != spec.outputs or not np.isfinite(y).all():
             raise DataError(f"{folder / SUPPORT}: y is {y.dtype} of shape {list(support.y.shape)}, and this "
-                            f"learner needs {spec.outputs} finite value{'s' * (spec.outputs > 1)} for each of x")
+                            f"learner needs {counted(spec.outputs, 'finite values')} for each of x")
         inputs = _shaped(folder / SUPPORT, support.x[kept], spec)
         middle, spread = (np.array(spec.reading.get(name, usual), np.float32)
                           for name, usual in (("target_mean", 0), ("target_deviation", 1)))
@@ -90,7 +90,7 @@ def read_new_arrays(folder: Path, spec: Spec) -> NewTask:
     kept = kept[is_labelled[kept]]
     classes = sorted({labels[row] for row in kept})
     if len(classes) < 2:
-        raise DataError(f"{folder / SUPPORT} holds {len(classes)} class{'es' * (not classes)} and a task needs "
+        raise DataError(f"{folder / SUPPORT} holds {counted(len(classes), 'classes')} and a task needs "
                         "two or more; add labelled rows of others")
     inputs = _shaped(folder / SUPPORT, support.x[kept], spec)
     return new_task([labels[row] for row in kept], inputs, queries, names=names, problems=(*problems, *more), spec=spec)

@@ -15,7 +15,7 @@ from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import field
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.files.words import counted, listed, named, shown, the
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
 from workbench.tasks.sampling.classes import ClassTasksConfig
 
@@ -133,15 +133,16 @@ def _seated(classes: Sequence[ClassFolder], chosen: Sequence[int], fits: NDArray
         usable = sum(own == side and bool(fits[row, i]) for i, own in enumerate(split))
         if usable < needed:
             place = f"{side} folder" if side in given and noun == "pictures" else f"{side} split"
-            raise _LackError(f"the {place} holds {usable} usable classes and its tasks need {needed}")
+            raise _LackError(f"the {place} holds {counted(usable, 'usable classes')} and its tasks need {needed}")
     return split, notes
 
 
 def _too_small(one: ClassFolder, count: int, side: str, shapes: Shapes, noun: str) -> str:
     shape = shapes.of(side) if side else shapes.largest()
     table = "training" if _examples(shape) > _examples(shapes.task) else "task"
-    return (f"the class {shown(one.name)} has {count} readable {noun} and {shape.shots} + {shape.queries} shots and "
-            f"queries take {_examples(shape)}; it takes no part{f' in {side}' if side else ''}: add {noun} or lower "
+    return (f"{the('class', shown(one.name))} has {counted(count, f'readable {noun}')} and {shape.shots} + "
+            f"{shape.queries} shots and queries take {_examples(shape)}; it takes no "
+            f"part{f' in {side}' if side else ''}: add {noun} or lower "
             f"{table}.shots or {table}.queries")
 
 
@@ -151,10 +152,11 @@ def too_few(finding: str, classes: Sequence[ClassFolder], counts: NDArray[np.int
     largest = shapes.largest()
     needed, total = _examples(largest), len(classes)
     large = int((counts >= needed).sum())
-    holds = "one class" if total == 1 else f"{total} classes"
+    holds = "one class" if total == 1 else counted(total, "classes")
     if large < total:
-        holds += (f", {large} of them with the {needed} {noun} that {largest.shots} + {largest.queries} shots "
-                  f"and queries take ({_smallest(classes, counts, needed)} too small)")
+        which = f"{large:,} of them with" if large else "which lacks" if total == 1 else "none of them with"
+        holds += (f", {which} the {counted(needed, noun)} that {largest.shots} + {largest.queries} shots and queries "
+                  f"take ({_smallest(classes, counts, needed)} too small)")
     message = f"{config.path} holds {holds}, which will not do for {shapes.task.ways}-way tasks: {finding}"
     if values := what_fits(classes, counts, config, shapes, noun):
         return DataError(f"{message}. Set {setting(values)}, or add {noun if large < total else 'classes'}", values)

@@ -18,7 +18,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import named, shown
+from workbench.tasks.files.words import counted, named, shown
 from workbench.tasks.own.class_splits import (
     OwnClassesConfig,
     Plan,
@@ -31,7 +31,7 @@ from workbench.tasks.own.class_splits import (
 )
 from workbench.tasks.own.data import OwnData
 from workbench.tasks.own.folders import ClassFolder
-from workbench.tasks.own.groups import ANYWHERE, are_whole, counts_by_side, linked, sides_of
+from workbench.tasks.own.groups import ANYWHERE, are_whole, counts_by_side, linked, on_sides, sides_of
 from workbench.tasks.sampling.classes import ClassTasks, Labelled, sides_by_example
 from workbench.tasks.sampling.moments import moments_of
 
@@ -188,8 +188,8 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
     _check_differ(encoded.inputs, found, config)
     some = np.flatnonzero(found.counts)
     names = [found.classes[i].name for i in some]
-    facts = [f"{sum(bool(split[i]) for i in some):,} classes", f"{int(is_drawn.sum()):,} {found.noun}", *encoded.facts,
-             *found.facts, *plan.notes]
+    facts = [counted(sum(bool(split[i]) for i in some), "classes"), counted(int(is_drawn.sum()), found.noun),
+             *encoded.facts, *found.facts, *plan.notes]
     return Labelled(encoded.inputs, found.counts[some], tuple(map(shown, names)),
                     tuple(split[i] for i in some), tuple(shown(file) for file in found.files), found.form,
                     " · ".join(facts), (*found.problems, *_called_alike(names), *plan.problems), encoded.reading,
@@ -203,7 +203,7 @@ def _by_example(found: Collection, config: OwnClassesConfig) -> tuple[Plan, NDAr
     if found.groups is None:
         return plan, None
     sides = sides_of(found.groups, shares_of(config), f"{config.path}: {found.grouped_by}")
-    return plan._replace(notes=[_apart(found)]), np.where(sides == ANYWHERE, 0, sides)
+    return plan._replace(notes=[_apart(found, sides)]), np.where(sides == ANYWHERE, 0, sides)
 
 
 def _by_class(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> tuple[Plan, NDArray[np.int8] | None]:
@@ -216,7 +216,7 @@ def _by_class(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> tu
     except DataError as error:
         raise too_few(str(error), found.classes, found.counts, config, shapes, noun=found.noun) from error
     if found.groups is None or are_whole(classes, plan.split):
-        return plan, None
+        return plan._replace(notes=[*plan.notes, *_whole(found, classes, plan)]), None
     sides = sides_of(found.groups, shares_of(config), f"{config.path}: {found.grouped_by}")
     counts = counts_by_side(found.owners, sides, len(classes))
     classes = [replace(one, group=one.name) for one in classes]
@@ -228,10 +228,22 @@ def _by_class(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> tu
         raise DataError(f"{config.path}: {found.grouped_by} cuts across the classes, so each split has only the "
                         f"{found.noun} of its own groups, and {error}. {advice} another group, or leave dataset.group "
                         "empty", smaller) from error
-    return plan._replace(notes=[*plan.notes, _apart(found)]), sides
+    return plan._replace(notes=[*plan.notes, _apart(found, sides)]), sides
 
 
-def _apart(found: Collection) -> str:
-    many = len(set(found.groups or ()) - {""})
-    return (f"{many:,} groups by {found.grouped_by} kept on one side each: what is held out has only their own "
-            f"{found.noun}")
+def _whole(found: Collection, classes: Sequence[ClassFolder], plan: Plan) -> list[str]:
+    """A note on the groups whose classes are all on one side, where there are any that the data did not split."""
+    if all(one.split for one in classes) or not are_whole(classes, plan.split):
+        return []
+    if found.groups is not None:
+        pairs = zip(found.groups, (plan.split[owner] for owner in found.owners), strict=True)
+        return [f"by {found.grouped_by} {on_sides({group: side for group, side in pairs if group and side})}"]
+    if all(one.group == one.name for one in classes):
+        return []
+    return [on_sides({one.group: side for one, side in zip(classes, plan.split, strict=True) if side})]
+
+
+def _apart(found: Collection, sides: NDArray[np.int8]) -> str:
+    """A note on groups that cut across the classes."""
+    side = {group: SPLIT_NAMES[its] for group, its in zip(found.groups or (), sides.tolist(), strict=True) if group}
+    return f"by {found.grouped_by} {on_sides(side)}; what is held out has only their own {found.noun}"

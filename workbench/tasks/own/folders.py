@@ -17,8 +17,9 @@ from workbench.tasks.files.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.words import listed, plural, shown, split_called
+from workbench.tasks.files.words import UNLABELLED, counted, listed, named, plural, shown, split_called, the
 
+_Files = tuple[FileEntry, ...]
 Level = Literal["auto", "top", "deepest", "name"]
 GroupLevel = Literal["auto", "top", "second", "deepest"]
 BY_CLASS, BY_SPLIT = "pictures by class", "pictures by class, split in folders"
@@ -68,8 +69,8 @@ def found_among(files: Iterable[FileEntry], problems: Sequence[str], is_wanted: 
             others.append(file.name)
     left_out: list[str] = []
     if others:
-        count = f"1 file is no {noun}" if len(others) == 1 else f"{len(others):,} files are no {plural(noun)}"
-        left_out.append(f"{count} and left out: {listed(sorted(map(shown, others)), 5)}")
+        count = counted(len(others), "files", f"is no {noun} and was", f"are no {plural(noun)} and were")
+        left_out.append(f"{count} left out: {listed(sorted(map(shown, others)), 5)}")
     return Found(dict(sorted(wanted.items())), (*problems, *left_out))
 
 
@@ -127,10 +128,11 @@ def recognize(found: Found, noun: str = "pictures", level: Level = "auto", group
         group: The folders that say what stays on one side of the split, below those of splits; "auto" for alphabets.
     """
     folders = {tuple(name.split("/")): tuple(files) for name, files in found.pictures.items() if name}
+    folders, problems = _without_tasks(folders)
     while folders and len({parts[0] for parts in folders}) == 1 and all(len(parts) > 1 for parts in folders):
         folders = {parts[1:]: files for parts, files in folders.items()}
     loose = tuple(found.pictures.get("", ()))
-    problems = list(found.problems)
+    problems = [*found.problems, *problems]
     splits = {parts: split_called(parts[0]) for parts in folders}
     is_split = all(splits.values()) and any(len(parts) > 1 for parts in folders)
     if is_split:
@@ -138,10 +140,9 @@ def recognize(found: Found, noun: str = "pictures", level: Level = "auto", group
             loose += folders.pop(parts)
         folders = dict(folders)
     if loose:
-        lie = f"1 {noun.removesuffix('s')} lies" if len(loose) == 1 else f"{len(loose):,} {noun} lie"
-        problems.append(f"{lie} in no class folder and {'was' if len(loose) == 1 else 'were'} left out: "
-                        f"{listed([shown(file.name) for file in loose], 5)}; move them "
-                        "into the folder of their class")
+        lie = counted(len(loose), noun, "lies in no class folder and was", "lie in no class folder and were")
+        move = "it into the folder of its class" if len(loose) == 1 else "them into the folder of their class"
+        problems.append(f"{lie} left out: {listed([shown(file.name) for file in loose], 5)}; move {move}")
     classes = [_class(parts, files, splits[parts] if is_split else "") for parts, files in folders.items()]
     groups = {} if group == "auto" else {files[0].folder: _group(parts[1:] if is_split else parts, group)
                                          for parts, files in folders.items()}
@@ -163,6 +164,23 @@ def recognize(found: Found, noun: str = "pictures", level: Level = "auto", group
         classes = [replace(one, group=one.name) for one in classes]
     return Layout(form, tuple(sorted(classes, key=lambda one: (one.name, one.split))), loose, tuple(problems),
                   tuple(notes), groups)
+
+
+def _without_tasks(folders: Mapping[tuple[str, ...], _Files]) -> tuple[dict[tuple[str, ...], _Files], list[str]]:
+    """The folders that are no part of a task which somebody laid ready beside classes, and a sentence on each such
+    task; all of them where nothing else lies there."""
+    tasks: dict[tuple[str, ...], set[str]] = {}
+    for parts in folders:
+        at = next((at for at, part in enumerate(parts) if at and part.lower() in ("support", *UNLABELLED)), 0)
+        if at:
+            tasks.setdefault(parts[:at], set()).add(parts[at])
+    left_out = {parts for parts in folders for task in tasks if parts[: len(task)] == task}
+    if len(left_out) == len(folders):
+        return dict(folders), []
+    sentences = [f"{shown('/'.join(task))} looks like a new task, with {' and '.join(sorted(map(shown, its)))} in it, "
+                 "and was left out as no class; adapt a trained learner to it" for task, its in tasks.items()]
+    return ({parts: files for parts, files in folders.items() if parts not in left_out},
+            named(sentences, "{} more folders look like new tasks and were left out"))
 
 
 def _group(parts: tuple[str, ...], level: GroupLevel) -> str:
@@ -215,9 +233,10 @@ def with_a_split_each(classes: list[ClassFolder], noun: str = "pictures") -> tup
         whole[one.name, split] = replace(one, split=split, files=(*(before.files if before else ()), *one.files))
     counts = [sum(len(one.files) for one in some) for some in (loose, classes)]
     return list(whole.values()), [
-        f"no split is given for {counts[0]:,} of {counts[1]:,} {noun}, of the class "
-        f"{listed([shown(one.name) for one in loose], 5)}; they count for the split of their class, or for train where "
-        "it has none"]
+        f"no split is given for {counts[0]:,} of {counted(counts[1], noun)}, of "
+        f"{'the class' if len(loose) == 1 else 'the classes'} {listed([shown(one.name) for one in loose], 5)}; "
+        f"{'it counts for the split of its' if counts[0] == 1 else 'they count for the split of their'} class, or for "
+        "train where it has none"]
 
 
 def without_overlap(classes: list[ClassFolder], noun: str = "pictures"
@@ -234,13 +253,29 @@ def without_overlap(classes: list[ClassFolder], noun: str = "pictures"
     sizes = Counter(one.split for one in classes)
     are_same = bool(twice) and 2 * len(twice) >= min(sizes.values())
     if are_same or (sizes and not sizes["train"]):
-        why = "the split folders hold the same classes" if are_same else "there is no train folder"
         pooled = [replace(same[0], split="", files=tuple(chain.from_iterable(one.files for one in same)))
                   for same in by_name.values()]
-        return pooled, [f"{why}, so the classes were split anew"], []
-    problems = [f"the class {shown(name)} is in {' and in '.join(one.split for one in by_name[name])}; only its "
+        note = "the classes were split anew"
+        return (pooled, [note], [in_several_splits(twice, len(by_name), noun)]) if are_same else (
+            pooled, [f"there is no train folder, so {note}"], [])
+    problems = [f"{the('class', shown(name))} is in {' and in '.join(one.split for one in by_name[name])}; only its "
                 f"{noun} in {by_name[name][0].split} were taken" for name in twice]
     return [same[0] for same in by_name.values()], [], problems
+
+
+def in_several_splits(names: Sequence[str], many: int, noun: str, by: str = "") -> str:
+    """A sentence on classes that the data give to more than one split, so that all were split anew.
+
+    Args:
+        names: Of these classes.
+        many: All classes.
+        noun: What the examples are called.
+        by: What says so, such as " by the column split"; empty for folders and files.
+    """
+    return (f"{len(names):,} of {counted(many, 'classes')} {'is' if len(names) == 1 else 'are'} in more than one "
+            f"split{by}: {listed([shown(name) for name in names], 3)}. The {noun} of each were put together and all "
+            "were split anew: by class, as a meta-learner is tested on classes that it never saw, or by example where "
+            "dataset.held_out is examples, as an ordinary classifier is tested")
 
 
 @dataclass(frozen=True)
@@ -283,13 +318,14 @@ def share_out(classes: Sequence[ClassFolder], fewest: int, shares: Shares) -> tu
     held = " and ".join(reversed(absent))
     lowest = fewest * (len(absent) + 1)
     if len(free) < lowest:
-        raise DataError(f"there are {len(free)} classes and {lowest} are needed, because {held} take other classes "
-                        "than train")
+        raise DataError(f"there {'is' if len(free) == 1 else 'are'} {counted(len(free), 'classes')} and {lowest} are "
+                        f"needed, because {held} {'take' if len(absent) > 1 else 'takes'} other classes than train")
     wanted = [round(len(free) * (shares.test if split == "test" else shares.validation)) for split in absent]
     targets = [max(count, fewest) for count in wanted]
     if len(free) - sum(targets) < fewest:
-        raise DataError(f"the shares of {held} leave {max(0, len(free) - sum(targets))} of {len(free)} classes for "
-                        f"train and its tasks need {fewest}")
+        raise DataError(f"the {'shares' if len(absent) > 1 else 'share'} of {held} "
+                        f"{'leave' if len(absent) > 1 else 'leaves'} {max(0, len(free) - sum(targets))} of "
+                        f"{counted(len(free), 'classes')} for train and its tasks need {fewest}")
     changed = [split for split, want, target in zip(absent, wanted, targets, strict=True) if want != target]
     notes = [f"{' and '.join(reversed(changed))} sized so that the tasks fit"] if changed else []
     groups = [classes[i].group for i in free]

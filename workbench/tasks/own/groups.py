@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.errors import DataError
+from workbench.tasks.files.words import counted, listed, shown
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
 
 ANYWHERE = len(SPLIT_NAMES)
@@ -63,6 +64,20 @@ def sides_of(groups: Sequence[str], shares: Shares, name: str) -> NDArray[np.int
     split, _ = share_out([ClassFolder(one, "", one, ()) for one in names], 1, shares)
     side = {one: SPLIT_NAMES.index(its) for one, its in zip(names, split, strict=True)} | {"": ANYWHERE}
     return np.array([side[one] for one in groups], dtype=np.int8)
+
+
+def on_sides(side: Mapping[str, str]) -> str:
+    """How many groups are on each side, and the names of a few of those held out.
+
+    Args:
+        side: The split of each group; empty for one that takes no part.
+    """
+    said = []
+    for split in SPLIT_NAMES:
+        names = [shown(name) for name, its in sorted(side.items()) if its == split]
+        which = f" ({listed(names, 3)})" if names and split != "train" else ""
+        said.append(f"{len(names):,} {split}{which}")
+    return f"{counted(len(side), 'groups')}, each whole on one side: {', '.join(said)}"
 
 
 def counts_by_side(owners: NDArray[np.int64], sides: NDArray[np.int8], classes: int) -> NDArray[np.int64]:

@@ -12,9 +12,9 @@ from workbench.tasks.base import Examples, NewTask, Spec
 from workbench.tasks.files.each import read_each
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing
-from workbench.tasks.files.words import listed, plural, shown
+from workbench.tasks.files.words import counted, listed, plural, shown
 from workbench.tasks.own.folders import found_among
-from workbench.tasks.own.new_task import normalized, sorted_out
+from workbench.tasks.own.new_task import normalized, sorted_out, without_query, without_support
 
 
 def read_new_files(listing: Listing, spec: Spec, suffixes: frozenset[str], noun: str, read: Callable[[Path], Tensor]
@@ -36,19 +36,18 @@ def read_new_files(listing: Listing, spec: Spec, suffixes: frozenset[str], noun:
     labelled, unlabelled = sorted_out(found)
     nouns, problems = plural(noun), list(found.problems)
     if not labelled:
-        raise DataError(f"{folder} holds no class folders; put a few labelled {nouns} of each class into a folder with "
-                        f"the name of the class{among(problems)}")
+        raise DataError(f"{without_support(folder, found, nouns)}{among(problems)}")
     if not unlabelled:
-        raise DataError(f"{folder} holds no {nouns} to predict; put some into it beside the class folders, or into a "
-                        f"folder called unlabelled{among(problems)}")
+        raise DataError(f"{without_query(folder, found, nouns)}{among(problems)}")
     support = _read(folder, [(file, name) for name, files in labelled.items() for file in files], read, problems)
     query = _read(folder, [(file, "") for file in unlabelled], read, problems)
     classes = sorted({name for _, name, _ in support})
     if len(classes) < 2:
-        raise DataError(f"{folder} holds readable {nouns} of {len(classes)} class{'es' * (not classes)} and a task "
+        raise DataError(f"{folder} holds readable {nouns} of {counted(len(classes), 'classes')} and a task "
                         f"needs two or more; add a folder of labelled {nouns} for each class{among(problems)}")
     if not query:
-        raise DataError(f"none of the {len(unlabelled)} {nouns} to predict in {folder} can be read{among(problems)}")
+        raise DataError(f"none of the {counted(len(unlabelled), nouns)} to predict in {folder} can be read"
+                        f"{among(problems)}")
     return new_task([name for _, name, _ in support], torch.stack([one for _, _, one in support]),
                  torch.stack([one for _, _, one in query]), names=[file.name for file, _, _ in query],
                  problems=problems, spec=spec)

@@ -14,7 +14,7 @@ from workbench.tasks.files.delimited import Header
 from workbench.tasks.files.encoding import Encoder, fitted
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, guess_label, kind_of, names_rows
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import listed, the
 from workbench.tasks.own.ready_made import part_of_task
 from workbench.tasks.own.task_targets import in_order, is_of_classes
 
@@ -139,8 +139,8 @@ def _labels(support: Table, target: str, spec: Spec) -> tuple[np.ndarray[Any, np
     names = known or in_order(set(texts))
     absent = [one for one in names if one not in texts]
     if absent or len(names) < 2:
-        raise DataError(f"{support.path}: no row is of the class {absent[0]}; add one" if absent else
-                        f"{support.path}: all rows are of the class {names[0]}; add some of another")
+        raise DataError(f"{support.path}: no row is of {the('class', absent[0])}; add one" if absent else
+                        f"{support.path}: all rows are of {the('class', names[0])}; add some of another")
     return np.array([names.index(one) for one in texts], dtype=np.int64), names
 
 

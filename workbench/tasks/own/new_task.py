@@ -17,21 +17,29 @@ from workbench.experiment.registry import found
 from workbench.tasks.base import Examples, NewGuess, NewTask, Spec, TaskSource
 from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
-from workbench.tasks.files.numbers import number, read_cells
+from workbench.tasks.files.numbers import fault, number, read_cells
 from workbench.tasks.files.pictures import Color, PictureError, read_picture, usual_side
-from workbench.tasks.files.words import listed, shown
+from workbench.tasks.files.words import UNLABELLED, counted, listed, shown
 from workbench.tasks.own.folders import Found, scan
 
-UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
 _SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"
 _ARRAYS = ("support.npz", "query.npz")
 
-def looks_like_new_task(folder: Path) -> bool:
-    """Whether a folder has what only a new task has: tables of support and query, or unlabelled examples."""
-    if any((folder / name).is_file() for name in (_SUPPORT_TABLE, _QUERY_TABLE, *_ARRAYS)):
-        return True
-    tops = {file.name.split("/")[0].lower() for file in walk(folder)[0] if "/" in file.name}
-    return not tops.isdisjoint(UNLABELLED)
+
+def looks_like_new_task(folder: Path) -> str:
+    """What a folder holds that only a new task has, as tables of support and query or unlabelled examples; empty where
+    it holds nothing of the kind."""
+    files = walk(folder)[0]
+    tops = {file.name.split("/")[0].lower() for file in files if "/" in file.name}
+    beside = {file.name.lower() for file in files if "/" not in file.name}
+    has_support = "support" in tops or not beside.isdisjoint((_SUPPORT_TABLE, _ARRAYS[0]))
+    has_query = not tops.isdisjoint(UNLABELLED) or not beside.isdisjoint((_QUERY_TABLE, _ARRAYS[1]))
+    if has_query:
+        is_labelled = has_support or bool(tops - set(UNLABELLED))
+        return "it holds labelled examples and others to predict" if is_labelled else \
+            "it holds examples to predict, and no labelled ones"
+    is_support_alone = has_support and (tops <= {"support"} or bool(beside & {_SUPPORT_TABLE, _ARRAYS[0]}))
+    return "it holds labelled examples, and none to predict" if is_support_alone else ""
 
 
 def usual_spec(folder: Path) -> Spec:
@@ -117,20 +125,18 @@ def _read_pictures(folder: Path, spec: Spec) -> NewTask:
     lying = scan(folder)
     labelled, unlabelled = sorted_out(lying)
     if not labelled:
-        raise DataError(f"{folder} holds no class folders; put a few labelled pictures of each class into a folder "
-                        "with the name of the class")
+        raise DataError(without_support(folder, lying, "pictures"))
     if not unlabelled:
-        raise DataError(f"{folder} holds no pictures to predict; put some into it beside the class folders, or into a "
-                        "folder called unlabelled")
+        raise DataError(without_query(folder, lying, "pictures"))
     reader = _Reader(folder, spec)
     support = {name: pixels for name, files in labelled.items() if len(pixels := reader.read(files)[0])}
     if len(support) < 2:
         problems = f". {listed(reader.problems, 3)}" if reader.problems else ""
-        raise DataError(f"{folder} holds readable pictures of {len(support)} class{'es' * (not support)} and a task "
+        raise DataError(f"{folder} holds readable pictures of {counted(len(support), 'classes')} and a task "
                         f"needs two or more; add a folder of labelled pictures for each class{problems}")
     query, query_files = reader.read(unlabelled)
     if not len(query):
-        raise DataError(f"none of the {len(unlabelled)} pictures to predict in {folder} can be read: "
+        raise DataError(f"none of the {counted(len(unlabelled), 'pictures')} to predict in {folder} can be read: "
                         f"{listed(reader.problems, 3)}")
     labels = np.repeat(np.arange(len(support)), [len(pixels) for pixels in support.values()])
     inputs = normalized(torch.from_numpy(np.concatenate(list(support.values()))).float() / 255, spec)
@@ -139,10 +145,26 @@ def _read_pictures(folder: Path, spec: Spec) -> NewTask:
                    (*lying.problems, *reader.problems), reader.inverted)
 
 
+def without_support(folder: Path, lying: Found, nouns: str) -> str:
+    """What to put where, in a task of files none of which is labelled."""
+    place = next((name for name in lying.pictures if name.split("/")[0].lower() in UNLABELLED), "")
+    where = "the folder support/CLASS beside " + shown(place.split("/")[0]) if place else \
+        "a folder with the name of the class"
+    return f"{folder} holds no class folders; put a few labelled {nouns} of each class into {where}"
+
+
+def without_query(folder: Path, lying: Found, nouns: str) -> str:
+    """The same where all are labelled."""
+    is_ready_made = any(name.split("/")[0].lower() == "support" for name in lying.pictures)
+    where = "the folder query beside support" if is_ready_made else \
+        "it beside the class folders, or into a folder called unlabelled"
+    return f"{folder} holds no {nouns} to predict; put some into {where}"
+
+
 def sorted_out(lying: Found) -> tuple[dict[str, list[FileEntry]], list[FileEntry]]:
     """Labelled files by class, and unlabelled files."""
     tops = {name.split("/")[0].lower() for name in lying.pictures if name}
-    is_ready_made = "support" in tops and all(top in ("support", *UNLABELLED) for top in tops)
+    is_ready_made = all(top in ("support", *UNLABELLED) for top in tops)
     labelled: dict[str, list[FileEntry]] = {}
     unlabelled: list[FileEntry] = []
     for name, files in lying.pictures.items():
@@ -240,8 +262,8 @@ def _table(path: Path) -> _Table:
     width = len(lines[0][1])
     for line, cells in lines:
         if len(cells) != width:
-            raise DataError(f"{path}, line {line}: {len(cells)} cells where the first row has {width}; give every row "
-                            "as many")
+            raise DataError(f"{path}, line {line}: {counted(len(cells), 'cells')} where the first row has {width}; "
+                            "give every row as many")
     return _Table(np.array([_row(path, line, cells) for line, cells in lines]), [line for line, _ in lines])
 
 
@@ -249,8 +271,8 @@ def _row(path: Path, line: int, cells: Sequence[str]) -> list[float]:
     values = []
     for column, cell in enumerate(cells, 1):
         value = number(cell)
-        if value is None or not math.isfinite(value):
-            raise DataError(f"{path}, line {line}: {cell!r} in column {column} is no number; correct it or delete the "
-                            "line")
+        wrong = fault(value) if value is None or not math.isnan(value) else "is no number"
+        if wrong or value is None:
+            raise DataError(f"{path}, line {line}: {cell!r} in column {column} {wrong}; correct it or delete the line")
         values.append(value)
     return values

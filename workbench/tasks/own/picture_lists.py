@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from pathlib import PurePosixPath
 from typing import NamedTuple
 
+from workbench.tasks.files.each import may_be_read
 from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.files.numbers import read_cells
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.words import listed, named, shown, split_called
+from workbench.tasks.files.words import counted, listed, named, shown, split_called
 from workbench.tasks.own.folders import ClassFolder, Layout, with_a_split_each, without_overlap
 
 FORM = "pictures with a list"
@@ -44,6 +45,11 @@ def lists_of(listing: Listing) -> list[FileEntry]:
     return [file for file in listing.having(_LISTS) if not file.folder and _is_list(listing, file)]
 
 
+def shut_lists(listing: Listing) -> list[FileEntry]:
+    """The tables in the topmost folder that may not be read, so that nobody knows whether they are lists."""
+    return [file for file in listing.having(_LISTS) if not file.folder and not may_be_read(listing.path(file))]
+
+
 def _is_list(listing: Listing, file: FileEntry) -> bool:
     try:
         cells = read_cells(listing.path(file), _LOOKED_AT)
@@ -70,8 +76,8 @@ def said_missing(listing: Listing) -> str:
             continue  # which may as well be a table of something else
         names = [row[columns.file] for _, row in cells[1:] if len(row) > columns.file] if columns else []
         if names and all(map(is_picture, names)):
-            return (f"{listing.path(file)} lists pictures and none of them is there, such as {shown(names[0])}; put "
-                    "them into images/ beside it")
+            remedy = listing.problems[0] if listing.problems else "put them into images/ beside it"
+            return f"{listing.path(file)} lists pictures and none of them is there, such as {shown(names[0])}; {remedy}"
     return ""
 
 
@@ -129,13 +135,15 @@ def layout_of_lists(listing: Listing, lists: Sequence[FileEntry]) -> Layout:
         else:
             owners.setdefault(file, row)
     if not owners:
-        raise DataError(f"{listing.root}: none of the {len(rows):,} pictures in {lists[0].name} is there: {missing[0]}"
+        raise DataError(f"{listing.root}: none of the {counted(len(rows), 'pictures')} in {lists[0].name} is there: "
+                        f"{missing[0]}"
                         if missing else f"{listing.root / lists[0].name} names no picture")
     problems += named(missing, "{} more pictures that are listed are not there")
     problems += named(twice, "{} more lines name a picture again")
     others = [file.name for file in listing.files if is_picture(file.name) and file not in owners]
     if others:
-        problems.append(f"{len(others):,} pictures stand in no list and were left out: "
+        stand = counted(len(others), "pictures", "stands in no list and was", "stand in no list and were")
+        problems.append(f"{stand} left out: "
                         f"{listed([shown(name) for name in others], 5)}")
     members: dict[tuple[str, str], list[FileEntry]] = {}
     for file, row in owners.items():

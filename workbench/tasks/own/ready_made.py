@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header
 from workbench.tasks.files.listing import FileEntry, walk
+from workbench.tasks.files.pictures import is_picture
 from workbench.tasks.files.tables import Table, read_table, stacked, with_column
-from workbench.tasks.files.words import split_called
-from workbench.tasks.own.new_task import UNLABELLED
+from workbench.tasks.files.words import UNLABELLED, counted, shown, split_called
 
 _QUERIES = frozenset(UNLABELLED)
 NOT_LABELLED = ("the queries of no task are labelled, so nobody can be judged on them; support and queries are drawn "
@@ -83,6 +83,26 @@ def part_of_task(folder: Path, name: str, header: Header, column: str) -> Table 
 def _labelled(table: Table, column: str, class_name: str, part: str) -> Table:
     is_said = part == "support" and class_name
     return with_column(table, column, class_name) if is_said and column not in table.columns else table
+
+
+def unfit_tasks(files: Sequence[FileEntry]) -> str:
+    """A sentence on files in folders of tasks that cannot be read, as none has both a support and a query, or as they
+    are neither pictures nor tables; empty where it is otherwise, or where most files lie elsewhere."""
+    places = [place for file in files
+              if (place := (table_placed_at if file.suffix in TABLE_SUFFIXES else placed_at)(file)) is not None]
+    if 2 * len(places) <= len(files):
+        return ""
+    if whole := whole_tasks(places):
+        are_read = sum(file.suffix in TABLE_SUFFIXES or is_picture(file.name) for file in files)
+        return "" if 2 * are_read > len(files) else (
+            f"{counted(len(whole), 'folders', 'holds', 'hold')} support and query, and such tasks are read where they "
+            "are pictures or tables; put the files of each class into one folder with its name instead")
+    names = sorted({place.task for place in places})
+    has_support = any(place.is_support for place in places)
+    has, lacks = ("support", "query") if has_support else ("query", "support")
+    remedy = "what is to be predicted" if has_support else "a few labelled examples, in a folder for each class,"
+    return (f"{counted(len(names), 'folders', 'holds', 'hold')} a {has} and no {lacks}, such as {shown(names[0])}; put "
+            f"{remedy} into {shown(names[0])}/{lacks}")
 
 
 def whole_tasks(places: Iterable[Place]) -> set[tuple[str, str]]:

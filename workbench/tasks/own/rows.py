@@ -16,10 +16,10 @@ from workbench.tasks.files.delimited import Header
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.tables import TABLE_SUFFIXES, Table, guess_label
-from workbench.tasks.files.words import listed, split_called
+from workbench.tasks.files.words import counted, listed, split_called, the
 from workbench.tasks.own.class_splits import OwnClassesConfig
 from workbench.tasks.own.fields import header_of_tables, ignored_columns
-from workbench.tasks.own.folders import ClassFolder
+from workbench.tasks.own.folders import ClassFolder, in_several_splits
 
 _SPLIT_COLUMNS = ("split", "subset", "partition", "set")
 
@@ -88,8 +88,8 @@ def split_column(table: Table, without: Collection[str], nouns: str) -> tuple[st
             return name, []
         if name.lower() == "split":
             said = ", ".join(repr(cell) for cell in unknown[:3])
-            return "", [f"{table.path.name}: the column {name} holds {said}, which is none of train, val and test, so "
-                        f"it was left out and the {nouns} were split anew"]
+            return "", [f"{table.path.name}: {the('column', name)} holds {said}, which is none of train, val and "
+                        f"test, so it was left out and the {nouns} were split anew"]
     return "", []
 
 
@@ -125,11 +125,12 @@ def with_label(table: Table, label: str) -> tuple[Table, list[str]]:
     classes = set(cells[has])
     if len(classes) < 2:
         what = f"only the class {next(iter(classes))!r}" if classes else "nothing"
-        raise DataError(f"the column {label} of {table.path} holds {what}, and a task needs two classes or more; name "
-                        "another column in dataset.label")
+        raise DataError(f"{the('column', label)} of {table.path} holds {what}, and a task needs two classes or more; "
+                        "name another column in dataset.label")
     if len(classes) > 0.5 * has.sum() and not table.strays(label).any():
-        raise DataError(f"the column {label} of {table.path} holds {len(classes):,} different numbers in {has.sum():,} "
-                        "rows, which are values rather than classes; name another column in dataset.label")
+        raise DataError(f"{the('column', label)} of {table.path} holds {len(classes):,} different numbers in "
+                        f"{counted(int(has.sum()), 'rows')}, which are values rather than classes; name another "
+                        "column in dataset.label")
     if has.all():
         return table, []
     return table.rows(has), [without(table, ~has, label)]
@@ -139,8 +140,9 @@ def without(table: Table, rows: NDArray[np.bool_], what: str) -> str:
     """A sentence on rows that were left out because they lack something."""
     many = int(rows.sum())
     lines = listed([str(line) for line in table.lines[rows]], 5)
-    who, were, place = ("rows have", "were", "lines") if many > 1 else ("row has", "was", "line")
-    return f"{table.path.name}: {many:,} {who} no {what} and {were} left out ({place} {lines}); fill it in"
+    who, were, place = ("have", "were", "lines") if many > 1 else ("has", "was", "line")
+    return (f"{table.path.name}: {many:,} of {counted(len(table), 'rows')} {who} no {what} and {were} left out "
+            f"({place} {lines}); fill it in")
 
 
 def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:
@@ -155,7 +157,7 @@ def by_class(table: Table, columns: Columns, held_out: str) -> ByClass:
     problems = list(columns.problems)
     splits: dict[str, str] = {}
     if columns.split and held_out == "examples":
-        notes.append(f"the column {columns.split} was not gone by, as examples are held out")
+        notes.append(f"{the('column', columns.split)} was not gone by, as examples are held out")
     elif columns.split:
         splits, kept, said, wrong = _splits(labels, table.texts(columns.split), columns)
         table, labels = table.rows(kept), labels[kept]
@@ -183,13 +185,16 @@ def _splits(labels: NDArray[np.object_], cells: NDArray[np.object_], columns: Co
     everything = np.ones(len(labels), dtype=np.bool_)
     are_same = bool(cut) and 2 * len(cut) >= min(sizes.values())
     if are_same or not sizes["train"]:
-        why = "has the same classes in several splits" if are_same else "says train of no row"
-        return {}, everything, [f"the column {columns.split} {why}, so the classes were split anew"], []
+        note = "the classes were split anew"
+        if not are_same:
+            return {}, everything, [f"{the('column', columns.split)} says train of no row, so {note}"], []
+        by = f" by {the('column', columns.split)}"
+        return {}, everything, [note], [in_several_splits(cut, len(found), "rows", by)]
     first = {label: min(splits, key=SPLIT_NAMES.index) for label, splits in found.items()}
     kept = np.array([first[label] == split for label, split in zip(labels, row_splits, strict=True)], dtype=np.bool_)
-    problems = [f"the class {label} is in {' and in '.join(sorted(found[label], key=SPLIT_NAMES.index))} by the column "
-                f"{columns.split}; only its rows in {first[label]} were taken" for label in cut]
-    return first, kept, [f"split by the column {columns.split}"], problems
+    problems = [f"{the('class', label)} is in {' and in '.join(sorted(found[label], key=SPLIT_NAMES.index))} by the "
+                f"column {columns.split}; only its rows in {first[label]} were taken" for label in cut]
+    return first, kept, [f"split by {the('column', columns.split)}"], problems
 
 
 def only_table(listing: Listing, suffixes: frozenset[str]) -> FileEntry | None:
@@ -211,5 +216,5 @@ def table_file(path: Path, suffixes: frozenset[str] = TABLE_SUFFIXES, what: str 
         return listing.path(tables[0])
     if not tables:
         raise DataError(f"{path} holds no {what}; name the file itself")
-    raise DataError(f"{path} holds {len(tables):,} tables: {listed([file.name for file in tables], 5)}; name one of "
-                    "them in dataset.path")
+    raise DataError(f"{path} holds {counted(len(tables), 'tables')}: {listed([file.name for file in tables], 5)}; "
+                    "name one of them in dataset.path")

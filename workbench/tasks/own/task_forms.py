@@ -9,12 +9,15 @@ from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Literal, NamedTuple
 
+import numpy as np
+
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing
+from workbench.tasks.files.series_rows import FEATURES
 from workbench.tasks.files.tables import Table, kind_of, read_table, stacked, with_column
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import listed, named, split_called
+from workbench.tasks.files.words import counted, listed, named, split_called, the
 from workbench.tasks.own.ready_made import NOT_LABELLED, Place, table_placed_at, whole_tasks
 from workbench.tasks.own.rows import split_column
 from workbench.tasks.own.task_targets import is_of_classes
@@ -38,6 +41,7 @@ _TARGET_NAMES = ("target", "y", "label", "class", "outcome", "value", "output", 
                  "stars", "score", "result")
 _FEWEST_ROWS, _FEWEST_TASKS = 4, 3
 _SPARSE, _DENSE = 0.2, 0.1
+_FEWEST_OF_A_PANEL = 8  # columns; fewer answers of yes and no describe a row as a rule
 _GLANCE = 24  # tables, or folders of two, that are enough to see what all of them are
 
 
@@ -148,8 +152,8 @@ def _a_table_a_task(listing: Listing, files: Sequence[FileEntry], said: Said, *,
     table = stacked([table for _, table in read.found])
     targets = _target_columns(table, said, ())
     paths = [_named_by(file) for file, _ in read.found]
-    looked = f"of {len(files):,} tables {len(paths):,} were looked at, and they"
-    why = f"{looked if len(wanted) < len(files) else f'{len(paths):,} tables'} have the same columns"
+    looked = f"of {counted(len(files), 'tables')} {len(paths):,} were looked at, and they"
+    why = f"{looked if len(wanted) < len(files) else counted(len(paths), 'tables')} have the same columns"
     return Layout("files", table, tuple(name for name, _ in paths), tuple(split for _, split in paths), (), "", targets,
                   _has_classes(table, targets), why, tuple(read.problems))
 
@@ -186,7 +190,7 @@ def _ready(listing: Listing, ready: Mapping[FileEntry, Place], files: Sequence[F
     targets = (column,) if by_folder else _target_columns(table, said, ())
     count, all_tasks = len({ready[file].key for file in wanted}), len(set(tasks))
     looked = f"of {all_tasks:,} folders {count:,} were looked at, and they hold" if count < all_tasks else \
-        f"{count:,} folder{'s hold' if count > 1 else ' holds'}"
+        counted(count, "folders", "holds", "hold")
     return Layout("ready", table, tuple(ready[file].task for file, _ in found),
                   tuple(ready[file].split for file, _ in found),
                   tuple(ready[file].is_support for file, _ in found) if is_judged else (), "", targets,
@@ -239,7 +243,7 @@ def _named_by(file: FileEntry) -> tuple[str, str]:
 def _in_one(table: Table, said: Said) -> Layout | None:
     """A task column, or a task in each column."""
     if said.form == "columns" or (said.form is None and said.targets is not None):
-        targets = _task_columns(table, said)
+        targets = task_columns(table, said)
         if not targets:
             raise DataError(f"{table.path} has no columns that are tasks of their own; name them in dataset.targets, "
                             f"with commas between them; its columns are {listed(table.columns, 12)}")
@@ -248,19 +252,20 @@ def _in_one(table: Table, said: Said) -> Layout | None:
     if task is not None:
         table.check_has((task,), "which dataset.task names")
         targets = _target_columns(table, said, (task,))
-        why = f"the column {task} names the task of each row, and {listed(targets, 3)} is the target"
+        why = f"{the('column', task)} names the task of each row, and {listed(targets, 3)} is the target"
         return Layout("long", table, (), (), (), task, targets, _has_classes(table, targets), why)
     if said.form == "long":
         raise DataError(f"{table.path} has no column that looks like the name of a task; name it in dataset.task; its "
                         f"columns are {listed(table.columns, 12)}")
-    targets = _task_columns(table, said)
+    targets = task_columns(table, said) or _panel_of(table, said)
     return _of_columns(table, targets) if len(targets) >= _FEWEST_TASKS else None
 
 
 def _of_columns(table: Table, targets: tuple[str, ...]) -> Layout:
     classes = sum(is_of_classes(table, name) for name in targets)
+    extent = "some of the rows each" if any(table.missing(name).any() for name in targets) else "every row"
     return Layout("columns", table, (), (), (), "", targets, 2 * classes > len(targets),
-                  f"{len(targets):,} columns, such as {targets[0]}, hold targets for some of the rows each")
+                  f"{len(targets):,} columns, such as {targets[0]}, hold targets for {extent}")
 
 
 def _guessed_task(table: Table) -> str | None:
@@ -288,7 +293,7 @@ def _target_columns(table: Table, said: Said, taken: Sequence[str]) -> tuple[str
     return (next((by_name[name] for name in _TARGET_NAMES if name in by_name), free[-1]),)
 
 
-def _task_columns(table: Table, said: Said) -> tuple[str, ...]:
+def task_columns(table: Table, said: Said) -> tuple[str, ...]:
     """The columns that are tasks: those that were said, else those with many missing cells beside some with few."""
     if said.targets:
         names = parted(said.targets)
@@ -309,6 +314,29 @@ def _task_columns(table: Table, said: Said) -> tuple[str, ...]:
     # What is known of every row may as well be its name or a notation of what it is.
     known = (name for name, kind in kinds.items() if kind != "empty" and name not in sparse)
     return sparse if any(float(table.missing(name).mean()) <= _DENSE for name in known) else ()
+
+
+def _panel_of(table: Table, said: Said) -> tuple[str, ...]:
+    """Columns that say yes or no of each row and so may be tasks, as those of a panel of assays that lacks next to
+    nothing: many that hold nothing but 0 and 1, or -1 and 1, those first whose names are numbered alike; or none."""
+    passed = {*parted(said.ignore), *parted(said.group), *splitting_of(table, said).columns}
+    alike: dict[str, list[str]] = {}
+    for name in table.columns:
+        if name not in passed and _says_yes_or_no(table, name):
+            alike.setdefault(name.rstrip("0123456789"), []).append(name)
+    largest = max(alike.values(), key=len, default=[])
+    if len(largest) >= _FEWEST_OF_A_PANEL:
+        return () if FEATURES.match(largest[0].rstrip("0123456789")) else tuple(largest)
+    found = [name for names in alike.values() for name in names]
+    return tuple(found) if len(found) >= _FEWEST_OF_A_PANEL else ()
+
+
+def _says_yes_or_no(table: Table, name: str) -> bool:
+    if kind_of(table, name) != "numeric" or table.strays(name).any():
+        return False
+    numbers = table.numbers(name)
+    values = set(np.unique(numbers[~np.isnan(numbers)]).tolist())
+    return bool(values) and (values <= {0.0, 1.0} or values <= {-1.0, 1.0})
 
 
 class _Splitting(NamedTuple):

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from workbench.tasks.files.encoding import Encoded, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table
-from workbench.tasks.files.words import listed, named, split_called
+from workbench.tasks.files.words import counted, listed, named, split_called, the
 from workbench.tasks.own.task_forms import FORMS, Layout, Said, parted, splitting_of
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, without_overlap
 from workbench.tasks.own.task_targets import in_order, labels, values
@@ -32,8 +32,8 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
     table = schema.table
     if layout.form == "columns":
         tasks, problems = _by_column(layout, table, with_classes)
-        problems += [f"{table.path.name}: the column {name} splits rows where each column is a task, so it was left "
-                     "out and the tasks were split anew" for name in splitting.columns]
+        problems += [f"{table.path.name}: {the('column', name)} splits rows where each column is a task, so it was "
+                     "left out and the tasks were split anew" for name in splitting.columns]
     else:
         tasks, problems = _by_row(layout, table, with_classes, splitting.column)
         problems += splitting.problems
@@ -53,7 +53,7 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
 
     is_by_row = bool(splitting.column) and layout.form != "columns"
     return TaskCollection(tuple(tasks), torch.empty(len(table), 0), table.where, FORMS[layout.form], "rows",
-                          (*_spoken(layout), *([f"split by the column {splitting.column}"] if is_by_row else []),
+                          (*_spoken(layout), *([f"split by {the('column', splitting.column)}"] if is_by_row else []),
                            *schema.notes),
                           (*layout.problems, *layout.table.problems, *schema.problems, *problems), {}, groups,
                           "the columns of a table, as `reading` says", fit=fit)
@@ -82,13 +82,15 @@ def _by_row(layout: Layout, table: Table, with_classes: bool, split_by: str) -> 
     support = np.array(layout.is_support)[table.origins] if layout.is_support else None
     nameless = int((names == "").sum())
     if nameless:
-        problems.append(f"{nameless:,} rows have nothing in the column {layout.task} and were left out, such as "
+        problems.append(f"{counted(nameless, 'rows', 'has', 'have')} nothing in {the('column', layout.task)} and "
+                        f"{'was' if nameless == 1 else 'were'} left out, such as "
                         f"{table.where(int(np.flatnonzero(names == '')[0]))}")
     targets = labels(table, layout.targets[0]) if with_classes else values(table, layout.targets)
     absent = (targets == "") if with_classes else np.isnan(targets.astype(np.float64)).any(1)
     if absent.any():
-        problems.append(f"{int(absent.sum()):,} rows have no {'class' if with_classes else 'number'} in the target "
-                        f"{', '.join(layout.targets)} and were left out, such as "
+        lacking = int(absent.sum())
+        problems.append(f"{counted(lacking, 'rows', 'has', 'have')} no {'class' if with_classes else 'number'} in the "
+                        f"target {', '.join(layout.targets)} and {'was' if lacking == 1 else 'were'} left out, such as "
                         f"{table.where(int(np.flatnonzero(absent)[0]))}; fill it in or delete the row")
     members: dict[tuple[str, str], list[int]] = {}
     for row in np.flatnonzero(~absent & (names != "")):

@@ -16,9 +16,10 @@ from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import SPLIT_NAMES, Background
 from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import listed, named, shown
+from workbench.tasks.files.words import counted, listed, named, shown, the
 from workbench.tasks.own.class_splits import Shapes, setting
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
+from workbench.tasks.own.groups import on_sides
 
 Integers = NDArray[np.int64]
 Rows = TypeVar("Rows")
@@ -150,7 +151,7 @@ def without_overlap(members: Mapping[tuple[str, str], Rows], noun: str
     for split, name in sorted(members, key=lambda key: order.index(key[0])):
         splits.setdefault(name, []).append(split)
     kept = {(split, name): own for (split, name), own in members.items() if split == splits[name][0]}
-    sentences = [f"the task {shown(name)} is in {' and in '.join(split or 'no split' for split in its)}; only its "
+    sentences = [f"{the('task', shown(name))} is in {' and in '.join(split or 'no split' for split in its)}; only its "
                  f"{noun} in {its[0] or 'no split'} were taken; give tasks that are different another name each"
                  for name, its in sorted(splits.items()) if len(its) > 1]
     return kept, named(sentences, "{} more tasks are in several splits")
@@ -166,12 +167,14 @@ def plan_tasks(found: TaskCollection, sharing: Sharing, shapes: Shapes, path: ob
         DataError: There are too few tasks, or too few with enough examples, with the remedy.
     """
     if len(found.tasks) < len(SPLIT_NAMES):
-        count = "one task" if len(found.tasks) == 1 else f"{len(found.tasks)} tasks"
+        count = "one task" if len(found.tasks) == 1 else counted(len(found.tasks), "tasks")
         ready = f"; or adapt a trained learner to {path}/{found.tasks[0].name} itself" if found.is_ready_made else ""
         raise DataError(f"{path} holds {count}, and training, validation and testing need one of their own each; "
                         f"add tasks: a meta-learner needs many, twenty or more{ready}")
     sides, notes = _shared_out([ClassFolder(one.name, one.split, one.group or one.name, ()) for one in found.tasks],
                                sharing, "tasks", path)
+    if any(one.group for one in found.tasks):
+        notes = [*notes, on_sides({one.group: side for one, side in zip(found.tasks, sides, strict=True) if one.group})]
     tasks = found.tasks
     if found.row_groups is not None:
         tasks, more = _rows_of_their_side(found, sides, sharing, path)
@@ -207,13 +210,13 @@ def _rows_of_their_side(found: TaskCollection, sides: Sequence[str], sharing: Sh
     groups = np.asarray(found.row_groups, dtype=object)
     names = sorted(set(groups.tolist()))
     if len(names) < len(SPLIT_NAMES):
-        raise DataError(f"{path}: dataset.group has {len(names)} values, and training, validation and testing need one "
-                        "of their own each; name another column or leave it empty")
+        raise DataError(f"{path}: dataset.group has {counted(len(names), 'values')}, and training, validation and "
+                        "testing need one of their own each; name another column or leave it empty")
     side_of = dict(zip(names, _shared_out([ClassFolder(name, "", name, ()) for name in names], sharing, "groups", path
                                           )[0], strict=True))
     of_row = np.array([side_of[name] for name in groups], dtype=object)
     tasks = tuple(one.only(of_row[one.rows] == side) for one, side in zip(found.tasks, sides, strict=True))
-    return tasks, [f"{len(names):,} groups of {found.noun} kept on one side each"]
+    return tasks, [f"{on_sides(side_of)}, by their {found.noun}"]
 
 
 def _usual_ways(tasks: Sequence[OwnTask], shapes: Shapes, path: object) -> tuple[int, list[str]]:
@@ -238,7 +241,7 @@ def _usual_ways(tasks: Sequence[OwnTask], shapes: Shapes, path: object) -> tuple
     others = [f"{shown(one.name)} ({one.ways})" for one in tasks if one.ways != ways]
     if not others:
         return ways, []
-    return ways, [f"{len(others):,} {'task has' if len(others) == 1 else 'tasks have'} another number of classes than "
+    return ways, [f"{counted(len(others), 'tasks', 'has', 'have')} another number of classes than "
                   f"the {ways} of the others and {'was' if len(others) == 1 else 'were'} left out: {listed(others, 5)}"]
 
 
@@ -286,16 +289,21 @@ def _left_out(task: OwnTask, shape: TaskConfig, noun: str) -> str:
         absent = [name for name, count in zip(task.class_names, task.only(task.support).counts(), strict=True)
                   if not count] if task.class_names else []
         why = f"has no {shown(absent[0])} in its support" if absent else (
-            f"has {int(task.support.sum())} + {int((~task.support).sum())} {noun} in support and query and "
+            f"has {int(task.support.sum())} + {counted(int((~task.support).sum()), noun)} in support and query and "
             f"{task.ways * shape.shots} + {task.ways * shape.queries} are needed")
     elif task.class_names and counts.min() <= shape.shots:
         scarcest = shown(task.class_names[int(counts.argmin())])
-        why = (f"has {counts.min()} {noun} of {scarcest} and {shape.shots} shots and a query take {shape.shots + 1}")
+        why = (f"has {counted(int(counts.min()), noun)} of {scarcest}, and {counted(shape.shots, 'shots')} and a query "
+               f"take {shape.shots + 1}")
     else:
-        why = f"has {counts.sum():,} {noun} and {shape.shots} shots and {shape.queries} queries" + \
+        why = f"has {counted(int(counts.sum()), noun)}, and {_said(shape)}" + \
               (f" of {task.ways} classes" if task.class_names else "") + \
               f" take {task.ways * (shape.shots + shape.queries)}"
-    return f"the task {shown(task.name)} {why}; it was left out"
+    return f"{the('task', shown(task.name))} {why}; it was left out"
+
+
+def _said(shape: TaskConfig) -> str:
+    return f"{counted(shape.shots, 'shots')} and {counted(shape.queries, 'queries')}"
 
 
 def _too_small(side: str, pairs: Sequence[tuple[OwnTask, str]], shapes: Shapes, found: TaskCollection, path: object
@@ -303,8 +311,8 @@ def _too_small(side: str, pairs: Sequence[tuple[OwnTask, str]], shapes: Shapes, 
     """Why a split has no task that would do, and what would help."""
     own = [one for one, its in pairs if its == side]
     shape = shapes.of(side)
-    finding = (f"{path}: none of the {len(own)} tasks of the {side} split has the {found.noun} that {shape.shots} "
-               f"shots and {shape.queries} queries take")
+    none = ("the only task", "has not") if len(own) == 1 else (f"none of the {len(own):,} tasks", "has")
+    finding = f"{path}: {none[0]} of the {side} split {none[1]} the {found.noun} that {_said(shape)} take"
     if own:
         finding += f", for {_left_out(max(own, key=lambda one: len(one.rows)), shape, found.noun)}"
     for smaller, values in _smaller(shapes):
@@ -338,8 +346,8 @@ def _cut(kept: Sequence[tuple[OwnTask, str]], shapes: Shapes) -> list[str]:
     if not larger:
         return []
     shots, queries = usual_sizes([one for one, _ in kept])
-    return [f"{len(larger):,} of {len(kept):,} tasks have more support or query than {shapes.task.shots} shots and "
-            f"{shapes.task.queries} queries take, and the rest is not used; task.shots={shots} and "
+    return [f"{len(larger):,} of {counted(len(kept), 'tasks')} {'has' if len(larger) == 1 else 'have'} more support or "
+            f"query than {_said(shapes.task)} take, and the rest is not used; task.shots={shots} and "
             f"task.queries={queries} fit most of them"]
 
 

@@ -21,7 +21,7 @@ from workbench.experiment.metrics import Metric
 from workbench.tasks.base import SPLIT_NAMES, STREAMS, Description, Examples, Floor, Overview, Spec, Stream, TaskBatch
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import shown
+from workbench.tasks.files.words import counted, shown
 from workbench.tasks.own.class_splits import Shapes
 from workbench.tasks.own.classes import are_alike
 from workbench.tasks.own.data import OwnData
@@ -137,8 +137,8 @@ class OwnTasks(OwnData):
         if not self._classifies and (self._targets == self._targets[0]).all():
             said = ", ".join(f"{value:g}" for value in self._targets[0])
             remedy = "name another column in dataset.target" if hasattr(config, "target") else "save other targets"
-            raise DataError(f"{place}: the target is {said} in each of the {len(self._targets):,} {self.found.noun}, "
-                            f"so there is nothing to predict; {remedy}")
+            raise DataError(f"{place}: the target is {said} in each of the "
+                            f"{counted(len(self._targets), self.found.noun)}, so there is nothing to predict; {remedy}")
         if are_alike(self.found.inputs[torch.from_numpy(np.unique(self._rows))]):
             raise DataError(f"{place}: all {self.found.noun} are the same but for their targets, so there is nothing "
                             "to predict these from; look at the data, and at how they were written")
@@ -326,7 +326,7 @@ class OwnTasks(OwnData):
                for side in SPLIT_NAMES}
         rows = {side: np.unique(np.concatenate([one.rows for one in tasks])) for side, tasks in own.items()}
         names = {side: {name for one in tasks for name in one.class_names} for side, tasks in own.items()}
-        facts = [f"{len(self.tasks):,} tasks", f"{len(np.unique(self._rows)):,} {found.noun}", *found.facts]
+        facts = [counted(len(self.tasks), "tasks"), counted(len(np.unique(self._rows)), found.noun), *found.facts]
         if self._classifies:
             facts.append(f"classes {', '.join(map(shown, self.tasks[0].class_names))}" if self.has_shared_classes else
                          f"{self.ways} classes a task, other ones in each")

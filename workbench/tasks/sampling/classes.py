@@ -32,6 +32,7 @@ from workbench.tasks.base import (
 )
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
+from workbench.tasks.files.words import counted, the
 from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 from workbench.tasks.sampling.moments import Normalizing
@@ -110,8 +111,9 @@ def sides_by_example(counts: NDArray[np.int64], names: Sequence[str]) -> NDArray
         DataError: A class has fewer than three.
     """
     if counts.min() < 3:
-        raise DataError(f"the class {names[int(counts.argmin())]} has {counts.min()} examples, and holding examples "
-                        "out needs three of every class; add some, take the class away, or set dataset.held_out to "
+        raise DataError(f"{the('class', names[int(counts.argmin())])} has {counted(int(counts.min()), 'examples')}, "
+                        "and holding examples out needs three of every class; add some, take the class away, or set "
+                        "dataset.held_out to "
                         "classes")
     of_class = np.repeat(np.arange(len(counts)), counts)
     order = np.lexsort((_noise(len(of_class)), of_class))
@@ -210,8 +212,9 @@ class ClassTasks(TaskSource):
         lacking = np.argwhere(sizes == 0)
         if len(lacking):
             side, one = lacking[0]
-            raise DataError(f"the class {self.labelled.names[one]} has no example in {SPLIT_NAMES[side]}, and holding "
-                            "examples out needs one of every class in each split; add some, or take the class away")
+            raise DataError(f"{the('class', self.labelled.names[one])} has no example in {SPLIT_NAMES[side]}, and "
+                            "holding examples out needs one of every class in each split; add some, or take the class "
+                            "away")
         starts, classes = np.cumsum(counts) - counts, np.arange(len(counts))
         before = np.cumsum(sizes[::-1], axis=0)[::-1] - sizes  # what is tested on lies first
         return order, {name: Part(classes, starts + before[side], sizes[side])
@@ -230,9 +233,10 @@ class ClassTasks(TaskSource):
                 needed = shape.shots + shape.queries
                 field_name = "training.ways or task.ways" if stream == "train" else "task.ways"
                 raise DataError(
-                    f"the {split} split has {len(self._parts[split].classes)} classes, {len(classes)} of them with the "
-                    f"{needed} examples that {shape.shots} shots and {shape.queries} queries need, and tasks of "
-                    f"{shape.ways} ways need {shape.ways}; lower {field_name} or shots or queries, or add classes")
+                    f"the {split} split has {counted(len(self._parts[split].classes), 'classes')}, {len(classes)} of "
+                    f"them with the {needed} examples that {counted(shape.shots, 'shots')} and "
+                    f"{counted(shape.queries, 'queries')} need, and tasks of {shape.ways} ways need {shape.ways}; "
+                    f"lower {field_name} or shots or queries, or add classes")
 
     def _identities(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()
                     ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
