@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.mistakes import ExperimentError
-from workbench.experiment.registry import find
+from workbench.experiment.registry import Pluggable, find
 from workbench.experiment.resolve import resolve
 from workbench.tasks.base import Overview, TaskSource
 from workbench.tasks.files.errors import DataError
@@ -147,7 +147,7 @@ def _of_new_task(path: Path) -> dict[str, Any]:
             "problems": list(task.problems), "usable": True}
 
 
-def _of_unusable(kind: type[TaskSource], config: Any, error: DataError) -> dict[str, Any]:
+def _of_unusable(kind: type[Pluggable], config: Any, error: DataError) -> dict[str, Any]:
     """What data that will not do hold all the same.
 
     Raises:
