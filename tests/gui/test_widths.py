@@ -19,6 +19,7 @@ from workbench.gui.run_pane import RunPane
 from workbench.gui.run_rows import DATA, NAME, STATE
 from workbench.gui.run_table import RunTableModel
 from workbench.gui.theme import LIGHT
+from workbench.gui.window import MainWindow
 from workbench.runs.store import RunStore
 
 
@@ -32,6 +33,15 @@ def test_a_card_makes_room_for_longer_facts_before_they_are_drawn(qtbot: QtBot) 
     for words in ("iteration 7", "iteration 27", "iteration 1,027"):
         card.set_heading("Adaptation", words, "")
         assert facts.width() >= facts.fontMetrics().horizontalAdvance(words)
+
+
+def test_the_buttons_of_a_training_have_room_however_narrow_the_form_is(window: MainWindow) -> None:
+    panel = window.panel
+    panel.show_training(is_training=True, is_paused=False, is_stopping=False, is_testing=False)
+    window.actions_["show_developer"].trigger()
+    window._sides.setSizes([1, 10_000])
+    for button in (panel.pause, panel.stop, panel.discard):
+        assert button.width() >= button.sizeHint().width()
 
 
 def test_the_run_table_is_as_wide_as_its_pane_whatever_is_resized(qtbot: QtBot, tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from PySide6.QtWidgets import (
 
 from workbench.gui import icons
 from workbench.gui.form.form import ExperimentForm
+from workbench.gui.sketch import FORM_WIDTH
 from workbench.gui.style import caption_font, set_property, set_tone
 from workbench.gui.theme import Theme
 
@@ -57,7 +58,7 @@ class FormPanel(QWidget):
         self._lay_out()
         self._connect()
         self.set_theme(theme)
-        self.setMinimumWidth(max(312, self.fontMetrics().averageCharWidth() * 36))
+        self.setMinimumWidth(max(FORM_WIDTH, self.fontMetrics().averageCharWidth() * 36))
         self._show_check()
 
     def _lay_out(self) -> None:
