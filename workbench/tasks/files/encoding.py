@@ -200,7 +200,7 @@ class Encoder:
 def _filled(gaps: Mapping[str, int], noun: str, what: str) -> list[str]:
     """A sentence on the cells of columns that say nothing, and what stands for them; none where there are no such."""
     count, columns = sum(gaps.values()), [name for name, own in gaps.items() if own]
-    return [f"{count:,} {noun}{'s' * (count > 1)} {what} ({listed(columns, 3)})"] if count else []
+    return [f"{counted(count, noun)} {what} ({listed(columns, 3)})"] if count else []
 
 
 def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
