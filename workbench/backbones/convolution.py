@@ -133,10 +133,11 @@ class _WeightGradient(_Bilinear):
 class Convolution(nn.Conv2d):
     """`torch.nn.Conv2d` that pads with so many zeros, fast when it is mapped over tasks."""
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """[n, out, h', w'] of [n, in, h, w]."""
+    def forward(self, inputs: Tensor, is_shifted: bool = True) -> Tensor:
+        """[n, out, h', w'] of [n, in, h, w]; without the bias where it is not to be shifted."""
         how = Geometry(self.stride, cast("tuple[int, ...]", self.padding), self.dilation, self.groups)
-        outputs: Tensor = call(_Convolution, *narrowed(inputs, self.weight, self.bias), how)
+        bias = self.bias if is_shifted else None
+        outputs: Tensor = call(_Convolution, *narrowed(inputs, self.weight, bias), how)
         return outputs
 
 

@@ -147,7 +147,7 @@ def apart(value: Tensor, tasks: int) -> Tensor:
 def stacked(value: Tensor, at: int | None, tasks: int) -> Tensor:
     """[tasks · rows, …] of parameters [rows, …] with a task axis at `at`, or the same for every task."""
     spread = value.expand(tasks, *value.shape) if at is None else value.movedim(at, 0)
-    return spread.flatten(0, 1)
+    return laid_out(spread.flatten(0, 1))
 
 
 def unstacked(value: Tensor, tasks: int) -> Tensor:

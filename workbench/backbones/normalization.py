@@ -46,6 +46,11 @@ class Normalize(nn.Module):
             self.weight = nn.Parameter(torch.ones(channels))
             self.bias = nn.Parameter(torch.zeros(channels))
 
+    @property
+    def takes_mean_away(self) -> bool:
+        """Whether it is all the same to it if a channel of x is shifted: a bias before it is of no effect."""
+        return self.kind in ("transductive", "inductive")
+
     def forward(self, x: Tensor, rows: int | None) -> Tensor:
         """Normalize x, batch normalization with the statistics of its first `rows` rows (None for all).
 

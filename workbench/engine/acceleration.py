@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import replace
+from functools import cache
 from typing import Any, NamedTuple, NoReturn, cast
 
 import torch
@@ -13,7 +14,7 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Meta
 from workbench.engine import devices
 from workbench.engine.executors import Executor, Gradient, Setting, TaskFunction
-from workbench.tasks.base import TaskBatch
+from workbench.tasks.base import Examples, TaskBatch
 
 # A meta-batch comes in whole chunks and a rest, in each stage; who has more shapes than that runs the others as usual.
 MOST_SHAPES = 4
@@ -58,8 +59,8 @@ class Step(NamedTuple):
     @classmethod
     def of(cls, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Step:
         """The arguments as they are given to an executor, whole in memory: a graph holds for one way to lie there."""
-        tensors, tree = pytree.tree_flatten((meta, batch, keys))
-        return cls([one.contiguous() for one in tensors], tree, setting)
+        tensors = [*meta.params.values(), *meta.buffers.values(), *batch.support, *batch.query, keys]
+        return cls([one.contiguous() for one in tensors], _tree(tuple(meta.params), tuple(meta.buffers)), setting)
 
     def key(self) -> tuple[Any, ...]:
         """What a graph holds for: everything but the numbers in the tensors and the progress."""
@@ -69,6 +70,15 @@ class Step(NamedTuple):
         """What an executor gives for other tensors of the same kind."""
         meta, batch, keys = pytree.tree_unflatten(tensors, self.tree)
         return executor.gradient(meta, batch, keys, self.setting)
+
+
+@cache
+def _tree(params: tuple[str, ...], buffers: tuple[str, ...]) -> pytree.TreeSpec:
+    """How the arguments of a meta-gradient lie, which is the same at every step and takes long to find out."""
+    leaf = torch.empty(0)
+    examples = Examples(leaf, leaf)
+    return pytree.tree_structure((Meta(dict.fromkeys(params, leaf), dict.fromkeys(buffers, leaf)),
+                                  TaskBatch(examples, examples), leaf))
 
 
 class Accelerated(Executor):

@@ -13,13 +13,14 @@ from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from workbench.algorithms.base import Algorithm
+from workbench.algorithms.base import Algorithm, Aux
+from workbench.backbones.base import Params
 from workbench.engine.acceleration import MOST_SHAPES, Accelerated, Step
 from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, loaded
 from workbench.engine.executors import Executor, Gradient
@@ -29,15 +30,22 @@ Run = Callable[[list[Tensor]], list[Tensor]]
 
 @dataclass(frozen=True)
 class _Ready:
-    """What was compiled for one kind of arguments."""
+    """What was compiled for one kind of arguments, and a gradient that holds the place of each of its results."""
 
     run: Run
-    tree: pytree.TreeSpec
+    places: Gradient
 
     def gradient(self, tensors: list[Tensor]) -> Gradient:
         with torch.no_grad():
-            found: Gradient = pytree.tree_unflatten(self.run(tensors), self.tree)
-        return found
+            found = self.run(tensors)
+
+        def named(places: dict[str, Any]) -> Params:
+            return {name: found[place] for name, place in places.items()}
+
+        # Written out: for a small network the walk through a tree is a part of the time that counts.
+        total, aux = self.places
+        loss, metric = (found[cast("int", place)] for place in (aux.loss, aux.metric))
+        return Gradient(named(total), Aux(loss, metric, named(aux.buffers), named(aux.extra)))
 
 
 class _Process:
@@ -138,7 +146,7 @@ class Compiled(Accelerated):
             self._refuse(failure)
             return
         try:
-            run, tree = _loaded(process.folder)
+            ready = _loaded(process.folder)
         except (RuntimeError, OSError) as error:
             self._refuse(f"what was compiled cannot be loaded: {str(error).strip().splitlines()[0]}")
             return
@@ -146,7 +154,7 @@ class Compiled(Accelerated):
             seconds = time.perf_counter() - process.begun
             self.say(f"the compiled meta-step takes over, after {seconds:.0f} s of compiling; going on from a "
                      "checkpoint now equals a run that was never stopped to rounding")
-        self._ready[key] = _Ready(run, tree)
+        self._ready[key] = ready
 
     def _refuse(self, why: str) -> None:
         self._is_refused = True
@@ -162,8 +170,7 @@ class Compiled(Accelerated):
         super().close()
 
 
-def _loaded(folder: Path) -> tuple[Run, pytree.TreeSpec]:
-    """What another process compiled, and how its results lie in a `Gradient`."""
+def _loaded(folder: Path) -> _Ready:
+    """What another process compiled."""
     # Written by a process of ours, into a folder that is ours alone.
-    tree = pytree.tree_structure(pickle.loads((folder / SHAPE).read_bytes()))  # noqa: S301
-    return loaded(folder), tree
+    return _Ready(loaded(folder), pickle.loads((folder / SHAPE).read_bytes()))  # noqa: S301

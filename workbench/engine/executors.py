@@ -21,6 +21,7 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Meta, Stage
 from workbench.backbones.base import Params
+from workbench.backbones.mapping import laid_out
 from workbench.tasks.base import Examples, Task, TaskBatch
 
 R = TypeVar("R")
@@ -106,7 +107,7 @@ class Vectorized(Executor):
             return function(self.algorithm, own, task, setting.context(task, key))
 
         # Every task has meta-parameters of its own, all at one place in memory: what differentiates a task needs them.
-        own = pytree.tree_map(lambda value: value.expand(len(batch), *value.shape), meta)
+        own = pytree.tree_map(lambda value: laid_out(value).expand(len(batch), *value.shape), meta)
         return vmap(one)(own, batch.support, batch.query, keys)
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
@@ -118,7 +119,7 @@ class Vectorized(Executor):
                 loss = losses.sum()
             return Gradient(*_pulled_back(loss, aux, params))
         gradients, aux = self.map(_meta_gradient, meta, batch, keys, setting)
-        return Gradient({name: value.sum(0) for name, value in gradients.items()}, aux)
+        return Gradient({name: value.sum(0).contiguous() for name, value in gradients.items()}, aux)
 
 
 class Pooled(Executor):
@@ -238,7 +239,8 @@ def _leaves(meta: Meta) -> Params:
 def _pulled_back(loss: Tensor, aux: Aux, params: Params) -> tuple[Params, Aux]:
     """The gradient of a loss with respect to its leaves, and what was reported beside it without its graph."""
     gradient = torch.autograd.grad(loss, list(params.values()), materialize_grads=True)
-    return dict(zip(params, gradient, strict=True)), pytree.tree_map(torch.Tensor.detach, aux)
+    total = {name: value.contiguous() for name, value in zip(params, gradient, strict=True)}
+    return total, pytree.tree_map(torch.Tensor.detach, aux)
 
 
 EXECUTORS: dict[str, type[Executor]] = {kind.name: kind for kind in (Vectorized, Threads, Portions)}
