@@ -39,11 +39,12 @@ def loss_and_curvature(network, params, inputs):
 @settings(max_examples=25, deadline=None)
 @given(channels=st.integers(1, 3), filters=st.integers(1, 3), kernel=st.sampled_from([1, 3, 5]),
        stride=st.integers(1, 2), side=st.integers(5, 9), count=st.integers(1, 3), depthwise=st.booleans(),
-       bias=st.booleans())
+       bias=st.booleans(), by_columns=st.booleans())
 def test_a_convolution_and_its_two_derivatives_are_those_of_torch(channels, filters, kernel, stride, side, count,
-                                                                  depthwise, bias):
+                                                                  depthwise, bias, by_columns):
     groups = channels if depthwise else 1
     layer = Convolution(channels, filters * groups, kernel, stride, kernel // 2, groups=groups, bias=bias)
+    layer.by_columns = by_columns
     params = {name: noise(*value.shape, seed=len(name)) for name, value in layer.named_parameters()}
     inputs = noise(count, channels, side, side)
 
@@ -88,8 +89,10 @@ def test_a_third_derivative_of_batch_normalization_is_refused():
 
 @pytest.mark.parametrize("own", [True, False], ids=["own weights", "shared weights"])
 @pytest.mark.parametrize("way", ["mapped", "mapped below a gradient"])
-def test_mapped_over_tasks_they_are_what_they_are_alone(own, way):
+@pytest.mark.parametrize("by_columns", [False, True], ids=["grouped", "by columns"])
+def test_mapped_over_tasks_they_are_what_they_are_alone(own, way, by_columns):
     tasks, layer, normalize = 3, Convolution(2, 3, 3, padding=1).double(), Normalize(3, "transductive").double()
+    layer.by_columns = by_columns
     shapes = {"weight": (3, 2, 3, 3), "bias": (3,)}
     params = {name: noise(*([tasks] if own else []), *shape, seed=len(name)) for name, shape in shapes.items()}
     inputs = noise(tasks, 4, 2, 5, 5)

@@ -51,7 +51,7 @@ def test_batched_equals_looped(case, ways, shots, queries, steps, tasks, picture
         runner = executor(how, algorithm)
         found[how] = runner.gradient(meta, batch, keys, chosen), runner.map(trace_task, meta, batch, keys, chosen)
         runner.close()
-    for how in ("vectorized", "portions"):
+    for how in EXECUTORS:
         assert_same(found[how], found["threads"])
 
 

@@ -1,4 +1,4 @@
-"""Convolution with weights of each task's own, mapped over tasks as one grouped convolution.
+"""Convolution with weights of each task's own, mapped over tasks as one grouped convolution or as matrix products.
 
 A convolution and its two derivatives are three bilinear maps, and the derivatives of each are the other two. So three
 functions, each with a rule for the task axis, are closed under differentiation of any order. Without them a second
@@ -14,6 +14,7 @@ import torch.nn.functional as F  # noqa: N812
 from torch import Tensor, nn
 from torch.autograd import Function
 
+from workbench.backbones import columns
 from workbench.backbones.mapping import apart, beside, call, each_channel, layout, narrowed, stacked, unstacked
 
 
@@ -24,6 +25,18 @@ class Geometry(NamedTuple):
     padding: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int
+    by_columns: bool = False
+    """Whether groups are matrix products, see `columns`."""
+
+    @property
+    def window(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+        """Stride, padding and dilation."""
+        return self.stride, self.padding, self.dilation
+
+    @property
+    def multiplies(self) -> bool:
+        """Whether it is computed as matrix products."""
+        return self.by_columns and self.groups > 1
 
     def of(self, tasks: int) -> Geometry:
         """The same for so many tasks beside each other."""
@@ -51,7 +64,10 @@ class _Convolution(_Bilinear):
 
     @staticmethod
     def forward(inputs: Tensor, weight: Tensor, bias: Tensor | None, how: Geometry) -> Tensor:
-        return F.conv2d(inputs, weight, bias, *how)
+        if how.multiplies:
+            outputs = columns.convolved(inputs, weight, how.window, how.groups)
+            return outputs if bias is None else outputs + bias[:, None, None]
+        return F.conv2d(inputs, weight, bias, *how.window, how.groups)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -79,6 +95,8 @@ class _InputGradient(_Bilinear):
 
     @staticmethod
     def forward(gradient: Tensor, weight: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
+        if how.multiplies:
+            return columns.input_gradient(gradient, weight, shape[2:], how.window, how.groups)
         inputs = torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout(gradient))
         return _backward(gradient, inputs, weight, how, [True, False, False])[0]
 
@@ -106,6 +124,8 @@ class _WeightGradient(_Bilinear):
 
     @staticmethod
     def forward(inputs: Tensor, gradient: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
+        if how.multiplies:
+            return columns.weight_gradient(inputs, gradient, shape, how.window, how.groups)
         if inputs.dtype == torch.bfloat16 and inputs.device.type == "cpu" and min(inputs.shape[2:]) < max(shape[2:]):
             # Weights that no input reaches get what lies in memory rather than zero (seen in torch 2.13).
             return _WeightGradient.forward(inputs.float(), gradient.float(), shape, how).to(inputs.dtype)
@@ -131,11 +151,18 @@ class _WeightGradient(_Bilinear):
 
 
 class Convolution(nn.Conv2d):
-    """`torch.nn.Conv2d` that pads with so many zeros, fast when it is mapped over tasks."""
+    """`torch.nn.Conv2d` that pads with so many zeros, fast when it is mapped over tasks.
+
+    Attributes:
+        by_columns: Whether it is a matrix product for every task then, rather than one grouped convolution.
+    """
+
+    by_columns = False
 
     def forward(self, inputs: Tensor, is_shifted: bool = True) -> Tensor:
         """[n, out, h', w'] of [n, in, h, w]; without the bias where it is not to be shifted."""
-        how = Geometry(self.stride, cast("tuple[int, ...]", self.padding), self.dilation, self.groups)
+        how = Geometry(self.stride, cast("tuple[int, ...]", self.padding), self.dilation, self.groups,
+                       self.by_columns)
         bias = self.bias if is_shifted else None
         outputs: Tensor = call(_Convolution, *narrowed(inputs, self.weight, bias), how)
         return outputs

@@ -130,7 +130,7 @@ def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor
     Raises:
         AccelerationError: The device does not have it.
     """
-    if kind == "none" or executor.name != "vectorized":
+    if kind == "none" or executor.is_pooled:
         return executor
     from workbench.engine.captured import Captured  # noqa: PLC0415
     from workbench.engine.compiled import Compiled  # noqa: PLC0415 - they build on what is here

@@ -130,9 +130,11 @@ def candidates(session: Session) -> list[Way]:
     training = session.works[0]
     tasks = _tasks(session)
     is_cpu = session.device.type == "cpu"
-    # A GPU waits for the one that feeds it: several threads of Python do that no faster.
-    kinds = {"vectorized": (cores(), 1), "portions": (cores(),), "threads": (cores(),)} if is_cpu else {
-        "vectorized": (cores(),)}
+    kinds = {"vectorized": (cores(), 1) if is_cpu else (cores(),)}
+    if session.backbone.convolves:
+        kinds["columns"] = (cores(),)
+    if is_cpu:  # a GPU waits for the one that feeds it: several threads of Python do that no faster
+        kinds |= {"portions": (cores(),), "threads": (cores(),)}
     found = []
     for executor, threads in ((name, count) for name, counts in kinds.items() for count in dict.fromkeys(counts)):
         most = min(tasks, training.chunk(executor, threads))
@@ -141,7 +143,7 @@ def candidates(session: Session) -> list[Way]:
         is_parted = not is_cpu or threads == 1 or executor == "portions"
         sizes = [most // part for part in (1, 2, 4) if is_parted or part == 1]
         # A portion of nothing on a thread would leave that thread idle.
-        least = 1 if executor == "vectorized" else min(threads, tasks)
+        least = min(threads, tasks) if EXECUTORS[executor].is_pooled else 1
         found += [Way(executor, threads, size) for size in sizes if size >= least]
     return list(dict.fromkeys([_rule(session), *found]))
 
@@ -186,7 +188,7 @@ class Trial:
 @contextmanager
 def _threads(way: Way) -> Iterator[None]:
     before = torch.get_num_threads()
-    torch.set_num_threads(way.threads if way.executor == "vectorized" else 1)
+    torch.set_num_threads(1 if EXECUTORS[way.executor].is_pooled else way.threads)
     try:
         yield
     finally:

@@ -63,7 +63,7 @@ class Started:
         meta_batch: Tasks a step.
         device: Name of the device, such as "cuda:0".
         device_title: What it is called on the box.
-        executor: vectorized, threads or portions.
+        executor: Name of the executor.
         chunk: Tasks run at once.
         threads: Compute threads.
         parameters: Numbers that are meta-learned.

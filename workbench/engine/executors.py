@@ -1,4 +1,5 @@
-"""How a batch of tasks is run: at once over a task axis, task by task on threads, or a portion at once on each thread.
+"""How a batch of tasks is run: at once over a task axis, in two ways, task by task on threads, or a portion at once on
+each thread.
 
 All give the same numbers.
 """
@@ -12,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from typing import Any, ClassVar, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +22,7 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Meta, Stage
 from workbench.backbones.base import Params
+from workbench.backbones.convolution import Convolution
 from workbench.backbones.mapping import laid_out
 from workbench.tasks.base import Examples, Task, TaskBatch
 
@@ -64,6 +66,8 @@ class Executor(ABC):
     """
 
     name: str
+    is_pooled: ClassVar[bool] = False
+    """Whether it computes on threads of its own, one core each."""
 
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         self.algorithm = algorithm
@@ -122,11 +126,25 @@ class Vectorized(Executor):
         return Gradient({name: value.sum(0).contiguous() for name, value in gradients.items()}, aux)
 
 
+class Columns(Vectorized):
+    """All tasks at once, and every convolution as one batched matrix product of the columns of its inputs."""
+
+    name = "columns"
+
+    def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
+        super().__init__(copy.deepcopy(algorithm), threads)
+        for module in self.algorithm.network.module.modules():
+            if isinstance(module, Convolution):
+                module.by_columns = True
+
+
 class Pooled(Executor):
     """Runs parts of a batch on as many threads as there are cores, one compute thread each.
 
     What the parts give is put together in their order, so that a sum does not depend on which thread is faster.
     """
+
+    is_pooled = True
 
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         super().__init__(algorithm, threads)
@@ -243,4 +261,4 @@ def _pulled_back(loss: Tensor, aux: Aux, params: Params) -> tuple[Params, Aux]:
     return total, pytree.tree_map(torch.Tensor.detach, aux)
 
 
-EXECUTORS: dict[str, type[Executor]] = {kind.name: kind for kind in (Vectorized, Threads, Portions)}
+EXECUTORS: dict[str, type[Executor]] = {kind.name: kind for kind in (Vectorized, Columns, Threads, Portions)}

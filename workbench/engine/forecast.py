@@ -179,8 +179,9 @@ def _of_testing(session: Session, meta: Meta, task: TaskBatch) -> int:
 def _at_once(session: Session, tasks: int) -> tuple[int, int]:
     """Of so many tasks, how many share a task axis, and how many such groups there are at once."""
     threads = min(session.executor.threads, tasks)
-    return {"vectorized": (tasks, 1), "portions": (-(-tasks // threads), threads)}.get(
-        session.executor.name, (1, threads))
+    if not session.executor.is_pooled:
+        return tasks, 1
+    return (-(-tasks // threads), threads) if session.executor.name == "portions" else (1, threads)
 
 
 def _over_steps(peak: Callable[[int], int], steps: int) -> int:

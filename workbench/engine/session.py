@@ -196,7 +196,7 @@ class Session:
         searching hundreds of thousands of others after every few steps takes up to a tenth of the time.
         """
         before = torch.get_num_threads()
-        torch.set_num_threads(self.executor.threads if self.executor.name == "vectorized" else 1)
+        torch.set_num_threads(1 if self.executor.is_pooled else self.executor.threads)
         gc.freeze()
         try:
             with precision.arithmetic(self.experiment.training.precision):

@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from workbench.algorithms.base import Algorithm
+from workbench.engine.executors import EXECUTORS
 from workbench.engine.launch import launch
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import Spec
@@ -53,7 +54,7 @@ class Work:
     def threads(self, executor: str, tasks: int) -> int:
         """Compute threads for a meta-batch of so many tasks."""
         is_small = self.device.type == "cpu" and self.multiplications * tasks < _WORTH_A_THREAD
-        return 1 if is_small and executor == "vectorized" else cores()
+        return 1 if is_small and not EXECUTORS[executor].is_pooled else cores()
 
     def seconds(self, tasks: int) -> float:
         """How long an outer step over so many tasks takes, roughly."""
@@ -67,7 +68,7 @@ class Work:
 
         is_cpu = self.device.type == "cpu"
         tasks = within(_RATE_OF_A_CORE * threads if is_cpu else _RATE_OF_A_GPU, MOST_TASKS_AT_ONCE)
-        if executor != "vectorized":
+        if EXECUTORS[executor].is_pooled:
             return max(threads, tasks // threads * threads)
         return max(1, tasks, within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
 

@@ -50,11 +50,13 @@ class TrainingConfig(Config):
                                          "stops.", ge=1, advanced=True)
     keep_checkpoints: int = field(2, label="Checkpoints kept", help="Latest checkpoints kept beside the best one.",
                                   ge=1, le=1000, advanced=True)
-    executor: Literal["auto", "vectorized", "threads", "portions"] = field(
-        "auto", label="Executor", help="How a batch of tasks is run: all at once over a task axis, task by task on as "
-        "many threads as cores, or a portion at once on each thread. All give the same numbers to rounding. Automatic "
+    executor: Literal["auto", "vectorized", "columns", "threads", "portions"] = field(
+        "auto", label="Executor", help="How a batch of tasks is run: all at once over a task axis, its convolutions "
+        "grouped or as matrix products of columns, task by task on as many threads as cores, or a portion at once on "
+        "each thread. All give the same numbers to rounding. Automatic "
         "measures at the start of a run which is the fastest here, and remembers the answer; a run keeps its own.",
-        choices={"auto": "Automatic", "vectorized": "Vectorized over tasks", "threads": "Task by task on threads",
+        choices={"auto": "Automatic", "vectorized": "Vectorized over tasks",
+                 "columns": "Vectorized, by columns", "threads": "Task by task on threads",
                  "portions": "Portions of tasks on threads"},
         advanced=True)
     acceleration: Literal["none", "compile", "graphs"] = field(
@@ -63,7 +65,7 @@ class TrainingConfig(Config):
         "and long runs. CUDA graphs let an NVIDIA GPU replay the meta-step and the outer update without Python. With "
         "either a resumed run equals one that was never stopped to rounding.",
         choices={"none": "None", "compile": "Compile in the background", "graphs": "CUDA graphs"},
-        needs={"executor": ("auto", "vectorized")}, advanced=True)
+        needs={"executor": ("auto", "vectorized", "columns")}, advanced=True)
     precision: Literal["float32", "tf32", "bf16"] = field(
         "float32", label="Precision", help="What the network's layers compute in. TF32 and bfloat16 keep fewer digits "
         "(10 and 8 bits) and are faster where the device has units for them: TF32 on NVIDIA GPUs, bfloat16 on those "

@@ -1,0 +1,71 @@
+"""Grouped convolutions as matrix products: the patches of the inputs as columns, and one product for every group.
+
+Which of the two ways is faster depends on the machine. cuDNN has no fast path for many groups, where a batched product
+is what a GPU does best; on CPUs oneDNN's grouped convolution is three to seven times as fast as the columns of nine
+times the numbers (measured for the layers of conv4 on an AMD EPYC with AVX-512, torch 2.13).
+"""
+
+from __future__ import annotations
+
+import torch
+import torch.nn.functional as F  # noqa: N812
+from torch import Tensor
+
+Pair = tuple[int, ...]
+
+
+def convolved(inputs: Tensor, weight: Tensor, window: tuple[Pair, Pair, Pair], groups: int) -> Tensor:
+    """The convolution.
+
+    Args:
+        inputs: [n, groups · in, h, w].
+        weight: [groups · out, in, kh, kw].
+        window: Stride, padding and dilation.
+        groups: How many.
+
+    Returns:
+        [n, groups · out, h', w'].
+    """
+    columns = _columns(inputs, weight.shape[2:], window, groups)
+    found = torch.bmm(_rows(weight, groups), columns)
+    height, width = (
+        (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
+        for size, kernel, stride, padding, dilation in zip(inputs.shape[2:], weight.shape[2:], *window, strict=True))
+    return _maps(found, len(inputs)).reshape(len(inputs), -1, height, width)
+
+
+def input_gradient(gradient: Tensor, weight: Tensor, size: Pair, window: tuple[Pair, Pair, Pair], groups: int
+                   ) -> Tensor:
+    """What `convolved` gives back to inputs of this (height, width); the gradient is [n, groups · out, h', w']."""
+    stride, padding, dilation = window
+    columns = torch.bmm(_rows(weight, groups).transpose(1, 2), _products(gradient, groups))
+    return F.fold(_maps(columns, len(gradient)), size, weight.shape[2:], dilation, padding, stride)
+
+
+def weight_gradient(inputs: Tensor, gradient: Tensor, shape: Pair, window: tuple[Pair, Pair, Pair], groups: int
+                    ) -> Tensor:
+    """What `convolved` gives back to weights of this shape."""
+    columns = _columns(inputs, shape[2:], window, groups)
+    return torch.bmm(_products(gradient, groups), columns.transpose(1, 2)).reshape(shape)
+
+
+def _columns(inputs: Tensor, kernel: Pair, window: tuple[Pair, Pair, Pair], groups: int) -> Tensor:
+    """[groups, in · kh · kw, n · places]: every patch that the kernel sees."""
+    stride, padding, dilation = window
+    return _products(F.unfold(inputs, kernel, dilation, padding, stride), groups)
+
+
+def _products(maps: Tensor, groups: int) -> Tensor:
+    """[groups, channels, n · places] of [n, groups · channels, …places]."""
+    count, channels = maps.shape[:2]
+    return maps.reshape(count, groups, channels // groups, -1).permute(1, 2, 0, 3).flatten(2)
+
+
+def _maps(products: Tensor, count: int) -> Tensor:
+    """[n, groups · channels, places] of [groups, channels, n · places]."""
+    return products.reshape(*products.shape[:2], count, -1).permute(2, 0, 1, 3).flatten(1, 2)
+
+
+def _rows(weight: Tensor, groups: int) -> Tensor:
+    """[groups, out, in · kh · kw]."""
+    return weight.reshape(groups, len(weight) // groups, -1)
