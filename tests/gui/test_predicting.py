@@ -5,17 +5,21 @@ from __future__ import annotations
 import csv
 import shutil
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PySide6.QtCore import Qt
+from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import SECONDS, OpenWindow, drop, press
 from tests.gui.test_preview import said
 from workbench.experiment.resolve import resolve
 from workbench.exports.learner import of_run
-from workbench.exports.predictions import predict_folder
+from workbench.exports.predictions import Predictions, predict_folder
 from workbench.gui.predict_dialog import PredictDialog
-from workbench.gui.theme import DARK
+from workbench.gui.theme import LIGHT
 from workbench.gui.window import MainWindow
 from workbench.places import sample_tasks
 from workbench.runs.recording import recorded
@@ -45,6 +49,22 @@ def shown(qtbot: QtBot, window: MainWindow) -> PredictDialog:
     return window.predicting.dialog
 
 
+def cell(dialog: PredictDialog, row: int, column: int, role: Qt.ItemDataRole = Qt.ItemDataRole.DisplayRole) -> Any:
+    """What the table shows there."""
+    model = dialog.table.model()
+    return model.data(model.index(row, column), role)
+
+
+def title(dialog: PredictDialog, column: int) -> str:
+    """What a column is called."""
+    return str(dialog.table.model().headerData(column, Qt.Orientation.Horizontal))
+
+
+def rows(dialog: PredictDialog) -> int:
+    """How many predictions there are."""
+    return dialog.table.model().rowCount()
+
+
 def test_a_new_task_that_is_dropped_is_predicted_and_saved(
         qtbot: QtBot, run: Run, open_window: OpenWindow, tmp_path: Path) -> None:
     window = open_window()
@@ -52,11 +72,10 @@ def test_a_new_task_that_is_dropped_is_predicted_and_saved(
     drop(window, NEW)
     dialog = shown(qtbot, window)
     expected = predict_folder(of_run(run), NEW)
-    table = dialog.table
-    assert [table.item(row, 0).text() for row in range(table.rowCount())] == list(expected.names)
-    assert [table.item(row, 1).text() for row in range(table.rowCount())] == expected.labels
-    assert table.item(0, 2).text() == f"{100 * expected.outputs[0].max():.1f} %"
-    assert not any(table.item(row, 0).icon().isNull() for row in range(table.rowCount()))
+    assert [cell(dialog, row, 0) for row in range(rows(dialog))] == list(expected.names)
+    assert [cell(dialog, row, 1) for row in range(rows(dialog))] == expected.labels
+    assert cell(dialog, 0, 2) == f"{100 * expected.outputs[0].max():.1f} %"
+    assert all(cell(dialog, row, 0, Qt.ItemDataRole.DecorationRole) for row in range(rows(dialog)))
     assert said(dialog, "predict.facts") == ("10 predictions, after adapting to 15 labelled examples of 5 classes "
                                              "(key, ladder, mushroom, sun, wave).")
     window.predicting.save_to(tmp_path / "said.csv")
@@ -72,10 +91,42 @@ def test_a_file_of_other_contents_is_not_overwritten(
     window = open_window()
     window.predicting.open_folder(NEW, run.id)
     dialog = shown(qtbot, window)
-    (tmp_path / "notes.csv").write_text("my notes", encoding="utf8")
+    for text in ("my notes", "lines of\ran older Mac\r"):
+        (tmp_path / "notes.csv").write_text(text, encoding="utf8", newline="")
+        window.predicting.save_to(tmp_path / "notes.csv")
+        qtbot.waitUntil(lambda: "so it is not overwritten" in said(dialog, "predict.saved"), timeout=SECONDS)
+        assert (tmp_path / "notes.csv").read_bytes() == text.encode()
+        dialog.show_saved(tmp_path)
     window.predicting.save_to(tmp_path / "notes.csv")
-    qtbot.waitUntil(lambda: "so it is not overwritten" in said(dialog, "predict.saved"), timeout=SECONDS)
-    assert (tmp_path / "notes.csv").read_text(encoding="utf8") == "my notes"
+    dialog.close()
+    qtbot.waitUntil(lambda: "The predictions were not saved: " in window.log.text().splitlines()[-1], timeout=SECONDS)
+
+
+def test_a_run_without_a_learner_of_its_own_predicts_nothing(qtbot: QtBot, run: Run, open_window: OpenWindow) -> None:
+    run.best.unlink()
+    window = open_window()
+    window.runs.focus(run.id)
+    assert window.actions_["export"].isEnabled()
+    assert not window.actions_["predict"].isEnabled()
+    assert window.actions_["predict"].toolTip() == "The run has learned nothing yet."
+
+
+def test_ten_thousand_predictions_are_put_into_words_only_where_they_are_in_view(qtbot: QtBot) -> None:
+    count, asked = 10_000, []
+
+    class Counting(Predictions):
+        def words(self, row: int) -> list[str]:
+            asked.append(row)
+            return super().words(row)
+
+    parent = QWidget()
+    qtbot.addWidget(parent)
+    dialog = PredictDialog(LIGHT, parent)
+    names = tuple(f"query.csv, line {line}" for line in range(count))
+    dialog.show_predictions(Counting(names, ("a", "b"), np.full((count, 2), 0.5), 4, 1, ()), (), is_ink=False)
+    dialog.show()
+    assert rows(dialog) == count
+    assert 0 < len(set(asked)) < 500
     dialog.close()
 
 
@@ -119,11 +170,12 @@ def test_values_are_predicted_in_the_unit_of_the_table(
     window = open_window()
     window.predicting.open_folder(sample_tasks() / "new_machine", made.id)
     dialog = shown(qtbot, window)
-    assert dialog.predictions is not None
-    last = dialog.table.columnCount() - 1
-    assert dialog.table.horizontalHeaderItem(last).text() == "Value"
-    assert float(dialog.table.item(0, last).text()) == pytest.approx(dialog.predictions.outputs[0, 0], rel=1e-5)
-    window._set_theme(DARK)
+    last = dialog.table.model().columnCount() - 1
+    assert title(dialog, last) == "Value"
+    with (sample_tasks() / "new_machine" / "support.csv").open(encoding="utf8", newline="") as file:
+        degrees = [float(row["temperature"]) for row in csv.DictReader(file)]
+    said_of = [float(cell(dialog, row, last)) for row in range(rows(dialog))]
+    assert min(degrees) - 10 < sum(said_of) / len(said_of) < max(degrees) + 10
     dialog.close()
 
 
@@ -136,11 +188,12 @@ def test_rows_of_a_table_are_named_by_its_id_column(
         pass
     window = open_window()
     window.predicting.open_folder(sample_tasks() / "new_minerals", made.id)
-    table = shown(qtbot, window).table
-    assert [table.horizontalHeaderItem(column).text() for column in range(4)] == ["File", "specimen_id", "Predicted",
-                                                                                  "Probability"]
-    assert table.item(0, 1).text() == "MS-4369"
-    assert [table.item(0, column).font().bold() for column in range(4)] == [False, False, True, False]
+    dialog = shown(qtbot, window)
+    assert [title(dialog, column) for column in range(4)] == ["File", "specimen_id", "Predicted", "Probability"]
+    assert cell(dialog, 0, 1) == "MS-4369"
+    fonts = [cell(dialog, 0, column, Qt.ItemDataRole.FontRole) for column in range(4)]
+    assert [font is not None and font.bold() for font in fonts] == [False, False, True, False]
+    dialog.close()
 
 
 def test_the_menu_predicts_with_the_run_that_is_looked_at(

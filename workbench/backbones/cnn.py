@@ -54,5 +54,6 @@ class CNN(Backbone):
 
     def features(self, inputs: Tensor, rows: int | None = None) -> Tensor:
         """Activations of the hidden layer."""
-        maps = F.relu(self.normalization(self.convolution(inputs), rows))
+        x = self.convolution(inputs, is_shifted=not self.normalization.takes_mean_away)
+        maps = F.relu(self.normalization(x, rows))
         return F.relu(self.hidden(F.adaptive_avg_pool2d(maps, _POOLED).flatten(1)))

@@ -65,7 +65,7 @@ class Conv4(Backbone):
         """The last maps, flattened."""
         x = inputs
         for convolution, normalization in zip(self.convolutions, self.normalizations, strict=True):
-            x = normalization(convolution(x, not normalization.takes_mean_away), rows)
+            x = normalization(convolution(x, is_shifted=not normalization.takes_mean_away), rows)
             # The largest of what ReLU lets through is what it lets through of the largest, and a quarter of the work.
             x = F.relu(x if self.strided else max_pool(x, 2))
         return x.flatten(1)

@@ -163,7 +163,7 @@ class Convolution(nn.Conv2d):
 
     by_columns = False
 
-    def forward(self, inputs: Tensor, is_shifted: bool = True) -> Tensor:
+    def forward(self, inputs: Tensor, *, is_shifted: bool = True) -> Tensor:
         """[n, out, h', w'] of [n, in, h, w]; without the bias where it is not to be shifted."""
         how = Geometry(self.stride, cast("tuple[int, ...]", self.padding), self.dilation, self.groups,
                        self.by_columns)

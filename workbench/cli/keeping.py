@@ -67,7 +67,7 @@ def _as_json(predictions: Predictions) -> list[dict[str, Any]]:
 
 
 def _in_words(predictions: Predictions) -> str:
-    width = len(predictions.columns) - len(predictions.class_names)
+    width = predictions.texts + (1 if predictions.class_names else predictions.outputs.shape[1])
     rows = [row[:width] for row in predictions.rows()]
     text = aligned([[title.upper() for title in predictions.columns[:width]], *rows[:_SHOWN]])
     more = len(rows) - _SHOWN

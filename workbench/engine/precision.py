@@ -38,7 +38,7 @@ def check(precision: Precision, device: torch.device) -> None:
 
 @contextmanager
 def arithmetic(precision: Precision) -> Iterator[None]:
-    """A block in which NVIDIA GPUs multiply float32 as they are told, and as before after it.
+    """A block in which NVIDIA GPUs multiply float32 as told and sum in one order, and as before after it.
 
     Left alone, torch would let cuDNN's convolutions take TF32, and ways whose sums differ from one time to the next, so
     that a resumed run would not equal one that was never stopped.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -71,6 +70,21 @@ class Predictions:
         count = self.outputs.shape[1]
         values = ["value"] if count == 1 else [f"value {number}" for number in range(1, count + 1)]
         return ["file", *self.ids, *values]
+
+    @property
+    def texts(self) -> int:
+        """Columns of texts, which stand before those of numbers."""
+        return len(self.columns) - len(self.outputs[0]) - bool(self.class_names)
+
+    def words(self, row: int) -> list[str]:
+        """A row for people, with probabilities in percent."""
+        ids = [cells[row] for cells in self.ids.values()]
+        numbers = self.outputs[row].tolist()
+        if not self.class_names:
+            return [self.names[row], *ids, *(f"{value:.6g}" for value in numbers)]
+        best = max(numbers)
+        return [self.names[row], *ids, self.class_names[numbers.index(best)],
+                *(f"{100 * share:.1f} %" for share in (best, *numbers))]
 
     def rows(self) -> list[list[str]]:
         """A row of text for each prediction."""
@@ -170,9 +184,15 @@ def check_target(path: Path) -> None:
 
 def _is_ours(path: Path) -> bool:
     """Whether a file holds predictions: its columns say so and, where others name the rows, the lines in it too."""
-    with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        rows = [*csv.reader(io.StringIO(file.read(_LOOKED_AT))), [], []]
-    head, first = rows[:2]
+    try:
+        with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
+            rows = csv.reader(file)
+            head, first = next(rows, []), next(rows, [])
+    except csv.Error:
+        return False
+    except OSError as error:
+        raise LearnerError(f"{path} cannot be read to see what is in it ({error.strerror or error}); name another file"
+                           ) from error
     if head[:1] != ["file"] or not {"predicted", "value", "value 1"} & set(head):
         return False
     return head[1] in ("predicted", "value", "value 1") or any(", line " in cell for cell in first[:1])

@@ -58,7 +58,7 @@ class DropTarget(QObject):
 
     def _show_hint(self, path: Path) -> None:
         self._hint.setText("Drop it to fill the form with the experiment" if _is_experiment(path) else
-                           "Drop it to train on its tasks")
+                           "Drop it to train on its tasks, or to have a new one predicted")
         self._hint.setGeometry(self._on.rect().adjusted(_MARGIN, _MARGIN, -_MARGIN, -_MARGIN))
         self._hint.raise_()
         self._hint.show()

@@ -24,10 +24,11 @@ _PREDICT, _SAVE = "predict", "save predictions"
 
 @dataclass(frozen=True)
 class Predicted:
-    """Predictions, and a picture of each query or none at all."""
+    """Predictions, and a picture of each query or none at all, which may be light ink on black."""
 
     predictions: Predictions
     pictures: tuple[Example, ...]
+    is_ink: bool
 
 
 def predicted(run: Run, folder: Path) -> Predicted:
@@ -38,7 +39,9 @@ def predicted(run: Run, folder: Path) -> Predicted:
     """
     learner = of_run(run).on_this_machine()
     spec, task = fitting_task(learner, folder)
-    return Predicted(predict(learner, spec, task), query_pictures(task, spec))
+    pictures = query_pictures(task, spec)
+    plain = tuple(one.values.transpose(1, 2, 0) for one in pictures if one.kind == "picture")
+    return Predicted(predict(learner, spec, task), pictures, is_ink=bool(plain) and is_ink(plain))
 
 
 class PredictDesk(QObject):
@@ -74,12 +77,20 @@ class PredictDesk(QObject):
     @Slot()
     def ask_for_folder(self) -> None:
         """Let the person pick the folder of a new task, for the run that is looked at."""
+        self._ask(self._desk.focused)
+
+    @Slot()
+    def _ask_for_other(self) -> None:
+        """The same for the run that the predictions are of."""
+        self._ask(self._run_id)
+
+    def _ask(self, run_id: str) -> None:
         begin = str(self._folder if self._folder.name else Path.home())
         folder = QFileDialog.getExistingDirectory(self._window, "Open a new task", begin)
         if folder:
-            run_id = self._run_id if self.dialog is not None else ""
             self.open_folder(Path(folder), run_id)
 
+    @Slot(object)
     def open_folder(self, folder: Path, run_id: str = "") -> None:
         """Predict a new task with a run; without one by the run that is looked at, or by the newest that can."""
         able = self._able()
@@ -105,7 +116,7 @@ class PredictDesk(QObject):
         if self.dialog is None:
             self.dialog = PredictDialog(self._theme, self._window)
             self.dialog.run_picked.connect(self._predict)
-            self.dialog.folder_wanted.connect(self.ask_for_folder)
+            self.dialog.folder_wanted.connect(self._ask_for_other)
             self.dialog.saving_wanted.connect(self._ask_for_file)
             self.dialog.finished.connect(self._closed)
         self.dialog.show()
@@ -124,24 +135,32 @@ class PredictDesk(QObject):
     def save_to(self, path: Path) -> None:
         """Save what is shown as this file."""
         if self.dialog is not None and self.dialog.predictions is not None:
-            self._jobs.start(_SAVE, partial(_saved, self.dialog.predictions, path))
+            self._jobs.start(_SAVE, partial(_written, self.dialog.predictions, path))
 
     @Slot(object)
     def _job_ended(self, done: Done) -> None:
-        if self.dialog is None or done.key not in (_PREDICT, _SAVE):
+        if done.key == _SAVE:
+            self._saved(done)
+        elif done.key != _PREDICT or self.dialog is None:
             return
-        if done.key == _SAVE and done.error:
-            self.dialog.show_unsaved(done.error)
-        elif done.key == _SAVE:
-            self.dialog.show_saved(done.result)
-            self.said.emit(f"The predictions are in {done.result}", "muted")
         elif done.error:
             self.dialog.show_failure(done.error)
         else:
             found: Predicted = done.result
-            pictures = tuple(one.values.transpose(1, 2, 0) for one in found.pictures if one.kind == "picture")
-            self.dialog.show_predictions(found.predictions, found.pictures,
-                                         is_ink=bool(pictures) and is_ink(pictures))
+            self.dialog.show_predictions(found.predictions, found.pictures, is_ink=found.is_ink)
+
+    def _saved(self, done: Done) -> None:
+        """Say where they are, or why they are not, in the log too: the dialog may be gone."""
+        if done.error:
+            self.said.emit(f"The predictions were not saved: {done.error}", "bad")
+        else:
+            self.said.emit(f"The predictions are in {done.result}", "muted")
+        if self.dialog is None:
+            return
+        if done.error:
+            self.dialog.show_unsaved(done.error)
+        else:
+            self.dialog.show_saved(done.result)
 
     @Slot()
     def _closed(self) -> None:
@@ -149,6 +168,6 @@ class PredictDesk(QObject):
         self.dialog = None
 
 
-def _saved(predictions: Predictions, path: Path) -> Path:
+def _written(predictions: Predictions, path: Path) -> Path:
     write_predictions(predictions, path)
     return path

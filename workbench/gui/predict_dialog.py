@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from PySide6.QtCore import QRect, QSize, Qt, Signal, Slot
-from PySide6.QtGui import QColor, QIcon, QPainter, QPixmap
+from PySide6.QtCore import QSize, Qt, Signal, Slot
 from PySide6.QtWidgets import (
     QAbstractItemView,
     QDialog,
@@ -14,24 +13,22 @@ from PySide6.QtWidgets import (
     QLabel,
     QPushButton,
     QStackedLayout,
-    QTableWidget,
-    QTableWidgetItem,
+    QTableView,
     QVBoxLayout,
     QWidget,
 )
 
 from workbench.exports.predictions import Predictions
 from workbench.gui.combos import ElidedCombo
-from workbench.gui.plots.style import font, sheet
+from workbench.gui.plots.style import sheet
 from workbench.gui.plots.widgets import EmptyNote, named
-from workbench.gui.preview.drawing import Painter
+from workbench.gui.predictions_model import PICTURE, PredictionsModel
 from workbench.gui.style import set_tone
 from workbench.gui.theme import Theme
 from workbench.tasks.looking.preview import Example
 
 _SIZE = QSize(820, 620)
-_PICTURE = 44
-_WIDEST_COLUMN = 320
+_WIDEST_COLUMN, _ROWS_MEASURED = 320, 100
 
 
 class PredictDialog(QDialog):
@@ -58,22 +55,22 @@ class PredictDialog(QDialog):
         self.setAttribute(Qt.WidgetAttribute.WA_DeleteOnClose)
         self.resize(_SIZE)
         self.predictions: Predictions | None = None
-        self._pictures: tuple[Example, ...] = ()
-        self._is_ink = False
-        self._theme = theme
+        self._model = PredictionsModel(theme, self)
         self.runs = named(ElidedCombo(), "predict.run", "Run", "The run whose learner predicts.")
         self.runs.setMinimumWidth(240)
         self._folder = _label("predict.folder", "muted")
         self._facts = _label("predict.facts", "")
         self._notices = _label("predict.notices", "warn")
         self._saved = _label("predict.saved", "good")
-        self.table = named(QTableWidget(), "predict.table", "Predictions", "What is predicted, one a line.")
+        self.table = named(QTableView(), "predict.table", "Predictions", "What is predicted, one a line.")
         self._note = EmptyNote()
         self.save = named(QPushButton("Save as CSV…"), "predict.save", "", "Keep every prediction as a table.")
         self._lay_out()
         self.set_theme(theme)
 
     def _lay_out(self) -> None:
+        self.table.setModel(self._model)
+        self.table.horizontalHeader().setResizeContentsPrecision(_ROWS_MEASURED)
         self.table.setEditTriggers(QAbstractItemView.EditTrigger.NoEditTriggers)
         self.table.setSelectionBehavior(QAbstractItemView.SelectionBehavior.SelectRows)
         self.table.setShowGrid(False)
@@ -118,10 +115,8 @@ class PredictDialog(QDialog):
 
     def set_theme(self, theme: Theme) -> None:
         """Take other colours."""
-        self._theme = theme
         self.setStyleSheet(sheet(theme))
-        if self._pictures:
-            self._draw()
+        self._model.set_theme(theme)
 
     # What is shown
 
@@ -139,7 +134,8 @@ class PredictDialog(QDialog):
         self._show_note(reason, "This run cannot predict it:")
 
     def _show_note(self, text: str, facts: str) -> None:
-        self.predictions, self._pictures = None, ()
+        self.predictions = None
+        self._model.show_predictions(None, (), is_ink=False)
         self._say(facts=facts)
         self._note.say(text)
         self._stack.setCurrentWidget(self._note)
@@ -153,13 +149,10 @@ class PredictDialog(QDialog):
 
     def show_predictions(self, predictions: Predictions, pictures: Sequence[Example], *, is_ink: bool) -> None:
         """Show predictions, with a picture of each query or none at all."""
-        self.predictions, self._pictures, self._is_ink = predictions, tuple(pictures), is_ink
+        self.predictions = predictions
         self._say(predictions.about, "\n".join(predictions.notices))
-        self._fill(predictions)
-        self._draw()
-        self.table.resizeColumnsToContents()
-        for column in range(self.table.columnCount()):
-            self.table.setColumnWidth(column, min(self.table.columnWidth(column) + 12, _WIDEST_COLUMN))
+        self._model.show_predictions(predictions, pictures, is_ink=is_ink)
+        self._fit()
         self._stack.setCurrentWidget(self.table)
         self.save.setEnabled(True)
 
@@ -173,66 +166,18 @@ class PredictDialog(QDialog):
         set_tone(self._saved, "bad")
         self._saved.setText(reason)
 
-    def _fill(self, predictions: Predictions) -> None:
-        table, columns, words = self.table, predictions.columns, _in_words(predictions)
-        texts = _texts(predictions)
-        table.clear()
-        table.setRowCount(len(words))
-        table.setColumnCount(len(columns))
-        for column, title in enumerate(columns):
-            # The names of classes and of columns stay as they are; the other titles are words.
-            is_name = title in predictions.ids or (bool(predictions.class_names) and column > texts)
-            head = QTableWidgetItem(title if is_name else f"{title[:1].upper()}{title[1:]}")
-            head.setTextAlignment(_aligned(is_number=column >= texts))
-            table.setHorizontalHeaderItem(column, head)
-        for row, cells in enumerate(words):
-            for column, cell in enumerate(cells):
-                item = QTableWidgetItem(cell)
-                item.setToolTip(cell)
-                item.setTextAlignment(_aligned(is_number=column >= texts))
-                if column == texts - 1 and predictions.class_names:
-                    item.setFont(font(is_bold=True))
-                table.setItem(row, column, item)
-
-    def _draw(self) -> None:
-        """Put the picture of each query before its name."""
-        side = _PICTURE if self._pictures else 0
+    def _fit(self) -> None:
+        """Give rows room for a picture and columns for their words."""
+        side = PICTURE if self._model.has_pictures else 0
         self.table.setIconSize(QSize(side, side))
         self.table.verticalHeader().setDefaultSectionSize(max(side + 8, self.table.fontMetrics().height() + 12))
-        painter = Painter(self._theme, is_ink=self._is_ink)
-        for row, one in enumerate(self._pictures):
-            if (item := self.table.item(row, 0)) is not None:
-                item.setIcon(QIcon(_drawn(painter, one, self.devicePixelRatioF())))
+        self.table.resizeColumnsToContents()
+        for column in range(self._model.columnCount()):
+            self.table.setColumnWidth(column, min(self.table.columnWidth(column) + 12, _WIDEST_COLUMN))
 
     @Slot()
     def _pick(self) -> None:
         self.run_picked.emit(self.runs.currentText())
-
-
-def _texts(predictions: Predictions) -> int:
-    """Columns before those of numbers."""
-    return len(predictions.columns) - int(predictions.outputs.shape[1]) - bool(predictions.class_names)
-
-
-def _in_words(predictions: Predictions) -> list[list[str]]:
-    """The rows, with probabilities in percent."""
-    texts = _texts(predictions)
-    scale, form = (100, "{:.1f} %") if predictions.class_names else (1, "{:.6g}")
-    return [[*row[:texts], *(form.format(scale * float(cell)) for cell in row[texts:])] for row in predictions.rows()]
-
-
-def _aligned(*, is_number: bool) -> Qt.AlignmentFlag:
-    return Qt.AlignmentFlag.AlignVCenter | (Qt.AlignmentFlag.AlignRight if is_number else Qt.AlignmentFlag.AlignLeft)
-
-
-def _drawn(painter: Painter, example: Example, density: float) -> QPixmap:
-    pixmap = QPixmap(QSize(_PICTURE, _PICTURE) * density)
-    pixmap.setDevicePixelRatio(density)
-    pixmap.fill(QColor(painter.theme.canvas))
-    on = QPainter(pixmap)
-    painter.paint(on, QRect(0, 0, _PICTURE, _PICTURE), example)
-    on.end()
-    return pixmap
 
 
 def _label(name: str, tone: str) -> QLabel:

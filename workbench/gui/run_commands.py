@@ -61,7 +61,9 @@ class RunCommands(QObject):
         elif not self._kept(row)[0]:
             reasons["resume"] = "The run has no checkpoint to go on from."
         if not any(self._kept(row)):
-            reasons |= dict.fromkeys(("export", "predict"), "The run has learned nothing yet.")
+            reasons["export"] = "The run has learned nothing yet."
+        if not self._kept(row)[1]:
+            reasons["predict"] = "The run has learned nothing yet."
         return reasons
 
     def _kept(self, row: Row) -> tuple[bool, bool]:
