@@ -56,6 +56,15 @@ def test_a_convolution_and_its_two_derivatives_are_those_of_torch(channels, filt
     torch.testing.assert_close(ours, expected, rtol=1e-10, atol=1e-10)
 
 
+@pytest.mark.parametrize("rows", [None, 3], ids=["transductive", "inductive"])
+def test_a_bias_that_normalization_takes_away_may_as_well_be_left_out(rows):
+    layer = Convolution(2, 3, 3).double()
+    normalize, inputs = Normalize(3, "inductive" if rows else "transductive").double(), noise(5, 2, 6, 6)
+    assert normalize.takes_mean_away
+    torch.testing.assert_close(normalize(layer(inputs, is_shifted=False), rows), normalize(layer(inputs), rows))
+    assert not any(Normalize(3, kind).takes_mean_away for kind in ("group", "none"))
+
+
 def test_derivatives_agree_with_finite_differences():
     layer, normalize = Convolution(2, 3, 3, stride=2, padding=1).double(), Normalize(3, "transductive").double()
 

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils import _pytree as pytree
 
+from workbench.backbones.linear import Linear
 from workbench.backbones.normalization import Normalize
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice
@@ -132,7 +133,7 @@ class WithHead(nn.Module):
     def __init__(self, backbone: Backbone, outputs: int) -> None:
         super().__init__()
         self.backbone = backbone
-        self.head = nn.Linear(backbone.width, outputs)
+        self.head = Linear(backbone.width, outputs)
 
     def forward(self, inputs: Tensor, reference: Tensor | None = None) -> Tensor:
         """Outputs [n, outputs] of inputs [n, *input_shape]."""

@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import Literal
 
 import torch.nn.functional as F  # noqa: N812
-from torch import Tensor, nn
+from torch import Tensor
 
 from workbench.backbones.base import Backbone, Block
 from workbench.backbones.convolution import Convolution
+from workbench.backbones.linear import Linear
 from workbench.backbones.normalization import Normalization, Normalize, normalization_field
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
@@ -46,7 +47,7 @@ class CNN(Backbone):
                             "pools to; enlarge them (dataset.size) or pick another backbone")
         self.convolution = Convolution(channels, config.filters, 3, padding=1)
         self.normalization = Normalize(config.filters, config.normalization)
-        self.hidden = nn.Linear(config.filters * _POOLED**2, config.hidden)
+        self.hidden = Linear(config.filters * _POOLED**2, config.hidden)
         self.width = config.hidden
         part = "convolution" if config.normalization == "none" else "normalization"
         self.blocks = (Block(f"{part}.weight", f"{part}.bias", config.filters),

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterable
+from functools import partial
 from typing import Any, NamedTuple
 
 import torch
@@ -70,14 +71,33 @@ def call(function: Any, *values: Any) -> Any:
     interpreter: Any = retrieve_current_functorch_interpreter()
     if interpreter.key() != levels.TransformType.Vmap:
         return function.apply(*values)
+    return _below(interpreter, function.vmap, partial(call, function), values)
+
+
+def mapped(rule: Callable[..., Any], function: Callable[..., Any], *values: Any) -> Any:
+    """What `function(*values)` gives; under a map from a rule in place of torch's own, recorded as it is by autograd.
+
+    Args:
+        rule: As the `vmap` of an autograd function: of (info, in_dims, *values below the map) → outputs and where their
+            task axis lies.
+        function: What is called where nothing is mapped, or where `torch.func` does other things than to map.
+        values: Tensors and whatever else it takes.
+    """
+    interpreter: Any = retrieve_current_functorch_interpreter() if can_go_below and is_mapped() else None
+    if interpreter is None or interpreter.key() != levels.TransformType.Vmap:
+        return function(*values)
+    return _below(interpreter, rule, partial(mapped, rule, function), values)
+
+
+def _below(interpreter: Any, rule: Callable[..., Any], unmapped: Callable[..., Any], values: Iterable[Any]) -> Any:
+    """What a rule gives of what lies below the innermost map, or the same unmapped where nothing of it is mapped."""
     level = interpreter.level()
     pairs = [_unwrapped(value, level) for value in values]
     inner, dims = [value for value, _ in pairs], tuple(at for _, at in pairs)
     with interpreter.lower():
         if all(at is None for at in dims):
-            return call(function, *inner)
-        info = _Info(interpreter.batch_size(), interpreter.randomness())
-        outputs, out_dims = function.vmap(info, dims, *inner)
+            return unmapped(*inner)
+        outputs, out_dims = rule(_Info(interpreter.batch_size(), interpreter.randomness()), dims, *inner)
     if isinstance(outputs, Tensor):
         return levels._add_batch_dim(outputs, out_dims, level)
     return tuple(levels._add_batch_dim(value, at, level) for value, at in zip(outputs, out_dims, strict=True))
@@ -88,15 +108,12 @@ def each_channel(function: Callable[[Tensor], Tensor], value: Tensor) -> Tensor:
 
     Under a map the channels of all tasks go through it beside each other, where they lie already.
     """
-    interpreter: Any = retrieve_current_functorch_interpreter() if can_go_below and is_mapped() else None
-    if interpreter is None or interpreter.key() != levels.TransformType.Vmap:
-        return function(value)
-    level, (inner, at) = interpreter.level(), _unwrapped(value, interpreter.level())
-    with interpreter.lower():
-        if at is None:
-            return each_channel(function, inner)
-        outputs = apart(each_channel(function, beside(inner, at, interpreter.batch_size())), interpreter.batch_size())
-    return levels._add_batch_dim(outputs, 1, level)
+    def beside_each_other(info: _Info, in_dims: tuple[int | None], value: Tensor) -> tuple[Tensor, int]:
+        maps = beside(value, in_dims[0], info.batch_size)
+        return apart(each_channel(function, maps), info.batch_size), 1
+
+    outputs: Tensor = mapped(beside_each_other, function, value)
+    return outputs
 
 
 def _unwrapped(value: Any, level: int) -> tuple[Any, int | None]:

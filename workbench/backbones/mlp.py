@@ -11,6 +11,7 @@ from pydantic import field_validator
 from torch import Tensor, nn
 
 from workbench.backbones.base import Backbone, Block
+from workbench.backbones.linear import Linear
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Choice, field
 from workbench.tasks.base import Spec
@@ -46,7 +47,7 @@ class MLP(Backbone):
     def __init__(self, config: MLPConfig, spec: Spec) -> None:
         super().__init__(config, spec)
         widths = (math.prod(spec.input_shape), *config.widths)
-        self.layers = nn.ModuleList(nn.Linear(before, after) for before, after in pairwise(widths))
+        self.layers = nn.ModuleList(Linear(before, after) for before, after in pairwise(widths))
         self.width = widths[-1]
         self.blocks = tuple(Block(f"layers.{index}.weight", f"layers.{index}.bias", width)
                             for index, width in enumerate(config.widths))

@@ -111,7 +111,8 @@ class Vectorized(Executor):
             return function(self.algorithm, own, task, setting.context(task, key))
 
         # Every task has meta-parameters of its own, all at one place in memory: what differentiates a task needs them.
-        own = pytree.tree_map(lambda value: laid_out(value).expand(len(batch), *value.shape), meta)
+        own = Meta(*({name: laid_out(value).expand(len(batch), *value.shape) for name, value in table.items()}
+                     for table in meta))
         return vmap(one)(own, batch.support, batch.query, keys)
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
