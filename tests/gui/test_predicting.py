@@ -13,7 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from tests.gui.helpers import SECONDS, OpenWindow, drop, press
+from tests.gui.helpers import SECONDS, SHORT, OpenWindow, drop, press
 from tests.gui.test_preview import said
 from workbench.experiment.resolve import resolve
 from workbench.exports.learner import of_run
@@ -76,8 +76,8 @@ def test_a_new_task_that_is_dropped_is_predicted_and_saved(
     assert [cell(dialog, row, 1) for row in range(rows(dialog))] == expected.labels
     assert cell(dialog, 0, 2) == f"{100 * expected.outputs[0].max():.1f} %"
     assert all(cell(dialog, row, 0, Qt.ItemDataRole.DecorationRole) for row in range(rows(dialog)))
-    assert said(dialog, "predict.facts") == ("10 predictions, after adapting to 15 labelled examples of 5 classes "
-                                             "(key, ladder, mushroom, sun, wave).")
+    assert said(dialog, "predict.facts").startswith("10 predictions, after adapting to 15 labelled examples of 5 "
+                                                    "classes (key, ladder, mushroom, sun, wave). On its test tasks ")
     window.predicting.save_to(tmp_path / "said.csv")
     qtbot.waitUntil(lambda: said(dialog, "predict.saved") == f"Saved as {tmp_path / 'said.csv'}", timeout=SECONDS)
     with (tmp_path / "said.csv").open(encoding="utf-8-sig", newline="") as file:
@@ -206,3 +206,29 @@ def test_the_menu_predicts_with_the_run_that_is_looked_at(
     assert dialog.runs.currentText() == run.id
     press(dialog, "predict.close")
     assert window.predicting.dialog is None
+
+
+def test_a_run_that_does_not_fit_is_passed_over_for_one_that_does_and_says_why(
+        qtbot: QtBot, run: Run, open_window: OpenWindow, runs_folder: Path) -> None:
+    other = RunStore(runs_folder).create(resolve(SHORT))
+    for _ in recorded(other):
+        pass
+    window = open_window()
+    window.runs.focus(other.id)
+    drop(window, NEW)
+    dialog = shown(qtbot, window)
+    assert dialog.runs.currentText() == run.id
+    assert f"{other.id} was passed over: " in said(dialog, "predict.notices")
+    assert "On its test tasks this run reached " in said(dialog, "predict.facts")
+    dialog.runs.setCurrentText(other.id)
+    dialog.runs.activated.emit(dialog.runs.currentIndex())
+    shown(qtbot, window)
+    assert dialog.predictions is None
+    dialog.close()
+
+
+def test_of_several_things_that_are_dropped_it_is_said_which_one_was_opened(
+        qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    drop(window, sample_tasks() / "shapes", tmp_path)
+    assert f"2 things were dropped, and {sample_tasks() / 'shapes'} alone was opened" in window.log.text()
+    qtbot.waitUntil(lambda: not window._jobs.is_busy("recognize") and not window._jobs.is_busy("look"), timeout=SECONDS)

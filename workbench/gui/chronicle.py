@@ -15,12 +15,7 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
     """Lines for an event and their tones; none for what the plots show better."""
     match event:
         case Started():
-            verb = f"goes on at step {event.step:,}" if event.step else "training"
-            yield (f"{verb} on {event.device_title}, {event.parameters:,} parameters, {event.executor}, "
-                   f"{counted(event.chunk, 'task')} at once, {counted(event.threads, 'thread')}"
-                   + f" ({event.why})" * bool(event.why)), ""
-            for notice in event.notices:
-                yield notice, "warn"
+            yield from _started(event)
         case Noticed():
             yield f"step {event.step:,}: {event.message}", "warn"
         case Evaluation(split="test"):
@@ -40,3 +35,15 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
             yield event.traceback.rstrip(), "muted"
         case Noted():
             yield event.message, "muted"
+
+
+def _started(event: Started) -> Iterator[tuple[str, str]]:
+    verb = f"goes on at step {event.step:,}" if event.step else "training"
+    yield (f"{verb} on {event.device_title}, {event.parameters:,} parameters, {event.executor}, "
+           f"{counted(event.chunk, 'task')} at once, {counted(event.threads, 'thread')}"
+           + f" ({event.why})" * bool(event.why)), ""
+    several = len(event.notices) > 1
+    for notice in event.notices:
+        yield notice, "muted" if several else "warn"
+    if several:  # across the window there is room for one sentence
+        yield f"there are {len(event.notices)} notices about the data and this machine; the log lists them", "warn"

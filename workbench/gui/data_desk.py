@@ -65,10 +65,12 @@ class DataDesk(QObject):
 
     Signals:
         said(str, str): Something to tell, and its tone.
+        began(): Something is being opened.
         new_task_opened(Path): What was opened is one new task, to be predicted and not to be trained on.
     """
 
     said = Signal(str, str)
+    began = Signal()
     new_task_opened = Signal(object)
 
     def __init__(self, form: ExperimentForm, jobs: Jobs, window: QWidget) -> None:
@@ -223,6 +225,7 @@ class DataDesk(QObject):
     def open_path(self, path: Path) -> None:
         """Find out what a folder or a file is, and fill the form with it."""
         self.last_folder, self._opening = str(path.parent), path.name
+        self.began.emit()
         self.said.emit(f"Looking at {path} …", "muted")
         # What only suits the data that were there before says nothing about these.
         task = {dotted.removeprefix("task."): value for dotted, value in self._form.draft.typed().items()
@@ -243,8 +246,8 @@ class DataDesk(QObject):
         will_do = found.report["usable"]
         self._refused = "" if will_do else found.settings.get("path", "")
         self._opened = found.settings.get("path", "")
-        rest = ". “Preview…” (Ctrl+D) shows its classes, examples and tasks." if will_do else \
-            ", but it will not do as it is: the form says why."
+        rest = ". “Preview…” (Ctrl+D) shows what is in it." if will_do else \
+            ", but it will not do as it is: the form says why." if found.is_known else ": the form says why."
         self._form.take_data(found.dataset, found.settings, found.experiment)
         note = f". {self._form.draft.in_words(found.report['note'])}" if found.report["note"] else ""
         self.said.emit(f"{found.message}{note}{rest}", "good" if will_do else "warn")

@@ -20,10 +20,12 @@ class DropTarget(QObject):
     Signals:
         data_dropped(Path): A file or a folder with data.
         experiment_dropped(Path): A file with an experiment.
+        said(str, str): Something to tell, and its tone.
     """
 
     data_dropped = Signal(object)
     experiment_dropped = Signal(object)
+    said = Signal(str, str)
 
     def __init__(self, on: QWidget) -> None:
         super().__init__(on)
@@ -53,6 +55,9 @@ class DropTarget(QObject):
                 event.acceptProposedAction()
                 self._hint.hide()
                 (self.experiment_dropped if _is_experiment(path) else self.data_dropped).emit(path)
+                if (count := len(event.mimeData().urls())) > 1:
+                    self.said.emit(f"{count} things were dropped, and {path} alone was opened; put what belongs "
+                                   "together into one folder, and drop that", "warn")
                 return True
         return super().eventFilter(watched, event)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -9,39 +10,58 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QWidget
 
-from workbench.exports.learner import of_run
+from workbench.exports.learner import LearnerError, of_run
 from workbench.exports.predictions import USUAL_NAME, Predictions, fitting_task, predict, write_predictions
 from workbench.gui.desk import RunDesk
 from workbench.gui.form.scan import is_ink
 from workbench.gui.jobs import Done, Jobs
 from workbench.gui.predict_dialog import PredictDialog
+from workbench.gui.run_rows import RESULT, text
 from workbench.gui.theme import Theme
+from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
+from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.preview import Example, query_pictures
 
 _PREDICT, _SAVE = "predict", "save predictions"
+_MOST_TRIED = 12
 
 
 @dataclass(frozen=True)
 class Predicted:
-    """Predictions, and a picture of each query or none at all, which may be light ink on black."""
+    """Predictions, and a picture of each query or none at all, which may be light ink on black.
 
+    Attributes:
+        run_id: Whose learner predicts.
+        passed_over: Why the run that was wanted does not; empty where it does.
+    """
+
+    run_id: str
+    passed_over: str
     predictions: Predictions
     pictures: tuple[Example, ...]
     is_ink: bool
 
 
-def predicted(run: Run, folder: Path) -> Predicted:
-    """Adapt the best learner of a run to a folder of a new task.
+def predicted(folder: Path, wanted: Run, others: Sequence[Run] = ()) -> Predicted:
+    """Adapt the best learner of a run to a folder of a new task, or of the first of others that it fits.
 
     Raises:
-        RunFileError, DataError, LearnerError: As `of_run` and `predict_folder` do.
+        RunFileError, DataError, LearnerError: What keeps the run that was wanted from it, and no other can.
     """
-    learner = of_run(run).on_this_machine()
-    spec, task = fitting_task(learner, folder)
-    pictures = query_pictures(task, spec)
-    plain = tuple(one.values.transpose(1, 2, 0) for one in pictures if one.kind == "picture")
-    return Predicted(predict(learner, spec, task), pictures, is_ink=bool(plain) and is_ink(plain))
+    refusal: ValueError | None = None
+    for run in (wanted, *others):
+        try:
+            learner = of_run(run).on_this_machine()
+            spec, task = fitting_task(learner, folder)
+        except (RunFileError, DataError, LearnerError) as error:
+            refusal = refusal or error
+            continue
+        pictures = query_pictures(task, spec)
+        plain = tuple(one.values.transpose(1, 2, 0) for one in pictures if one.kind == "picture")
+        return Predicted(run.id, str(refusal or ""), predict(learner, spec, task), pictures,
+                         is_ink=bool(plain) and is_ink(plain))
+    raise refusal or LearnerError(f"{folder} was given to no run")
 
 
 class PredictDesk(QObject):
@@ -100,16 +120,18 @@ class PredictDesk(QObject):
             return
         wanted = run_id or self._desk.focused
         self._folder = folder
-        self._predict(wanted if wanted in able else able[0])
+        first, *others = [wanted, *able] if wanted in able else able
+        self._predict(first, [] if run_id else others[:_MOST_TRIED])
 
     @Slot(str)
-    def _predict(self, run_id: str) -> None:
-        row = self._desk.model.row(run_id)
-        if row is None:  # it was deleted while the window was open
+    def _predict(self, run_id: str, others: Sequence[str] = ()) -> None:
+        """Predict with a run, or with the first of others where that does not fit."""
+        runs = [row.run for one in (run_id, *others) if (row := self._desk.model.row(one)) is not None]
+        if not runs or runs[0].id != run_id:  # it was deleted while the window was open
             return
         self._run_id = run_id
         self._show().show_busy(run_id, self._able(), self._folder)
-        self._jobs.start(_PREDICT, partial(predicted, row.run, self._folder))
+        self._jobs.start(_PREDICT, partial(predicted, self._folder, runs[0], runs[1:]))
 
     def _show(self) -> PredictDialog:
         """The window, in front."""
@@ -146,8 +168,16 @@ class PredictDesk(QObject):
         elif done.error:
             self.dialog.show_failure(done.error)
         else:
-            found: Predicted = done.result
-            self.dialog.show_predictions(found.predictions, found.pictures, is_ink=found.is_ink)
+            self._show_predicted(self.dialog, done.result)
+
+    def _show_predicted(self, dialog: PredictDialog, found: Predicted) -> None:
+        row = self._desk.model.row(found.run_id)
+        result = text(row, RESULT) if row is not None and row.summary.mean is not None else ""
+        notes = [f"{self._run_id} was passed over: {found.passed_over}"] if found.passed_over else []
+        self._run_id = found.run_id
+        dialog.runs.setCurrentText(found.run_id)
+        dialog.show_predictions(found.predictions, found.pictures, is_ink=found.is_ink, notes=notes,
+                                result=f"On its test tasks this run reached {result}." if result else "")
 
     def _saved(self, done: Done) -> None:
         """Say where they are, or why they are not, in the log too: the dialog may be gone."""

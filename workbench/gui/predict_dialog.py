@@ -147,10 +147,11 @@ class PredictDialog(QDialog):
         self._facts.setVisible(bool(facts))
         self._notices.setVisible(bool(notices))
 
-    def show_predictions(self, predictions: Predictions, pictures: Sequence[Example], *, is_ink: bool) -> None:
-        """Show predictions, with a picture of each query or none at all."""
+    def show_predictions(self, predictions: Predictions, pictures: Sequence[Example], *, is_ink: bool,
+                         notes: Sequence[str] = (), result: str = "") -> None:
+        """Show predictions, with a picture of each query or none at all, and how good the run was in its test."""
         self.predictions = predictions
-        self._say(predictions.about, "\n".join(predictions.notices))
+        self._say(f"{predictions.about} {result}".rstrip(), "\n".join([*notes, *predictions.notices]))
         self._model.show_predictions(predictions, pictures, is_ink=is_ink)
         self._fit()
         self._stack.setCurrentWidget(self.table)

@@ -223,11 +223,13 @@ class MainWindow(QMainWindow):
         self.panel.form.noted.connect(self._tell)
         self.panel.form.help_wanted.connect(self._show_page)
         self.panel.form.card.preview_requested.connect(self.preview.open)
+        self._data.began.connect(self._notice.hide)
         self._drops.data_dropped.connect(self._data.open_path)
         self._drops.experiment_dropped.connect(self._files.open_experiment)
         self.runs.sample_requested.connect(self._data.open_named_sample)
         self._data.new_task_opened.connect(self.predicting.open_folder)
-        for teller in (self._data, self.predicting, self._run_commands, self._files, self.closing, self.training):
+        for teller in (self._data, self._drops, self.predicting, self._run_commands, self._files, self.closing,
+                       self.training):
             teller.said.connect(self.say)
         self._files.folder_picked.connect(self._runs_folder_picked)
         self.training.changed.connect(self._show_what_can_be_done)

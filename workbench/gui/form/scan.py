@@ -182,6 +182,11 @@ class Opened:
     report: dict[str, Any]
 
     @property
+    def is_known(self) -> bool:
+        """Whether its form was recognized."""
+        return bool(self.report["form"] != UNKNOWN)
+
+    @property
     def is_new_task(self) -> bool:
         """Whether it is one new task, to be predicted and not to be trained on."""
         return bool(self.report["form"] == NEW_TASK)

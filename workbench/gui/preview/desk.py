@@ -116,8 +116,8 @@ class PreviewDesk(QObject):
             return
         found: Previewed = done.result
         self._source = found.source
-        preview = replace(found.preview, problems=tuple(in_words(one) for one in found.preview.problems),
-                          refusal=in_words(found.preview.refusal))
+        preview = replace(found.preview, why=in_words(found.preview.why), refusal=in_words(found.preview.refusal),
+                          problems=tuple(in_words(one) for one in found.preview.problems))
         pictures = [one.values.transpose(1, 2, 0) for one in preview.examples if one.kind == "picture"]
         dialog.show_preview(self._title(), preview, is_ink=bool(pictures) and is_ink(tuple(pictures)))
 

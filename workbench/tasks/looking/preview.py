@@ -174,6 +174,10 @@ def why(experiment: Experiment) -> str:
         return ""
     if found.dataset and found.dataset != picked.name:
         return f"you picked it; by itself it would be taken for {found.form}, because {found.why}"
+    changed = [f"dataset.{name}" for name, value in found.settings.items()
+               if name != "path" and getattr(picked, name, value) != value]
+    if changed and found.why:
+        return f"{found.why}, but for what you set ({', '.join(changed)})"
     return found.why
 
 

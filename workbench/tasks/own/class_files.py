@@ -72,7 +72,8 @@ def files_of(layout: Layout, root: Path, noun: str) -> list[FileEntry]:
     files = [file for one in layout.classes for file in one.files]
     if not files:
         raise DataError(f"{root} holds no folder with {plural(noun)}; put a folder of {plural(noun)} for each class "
-                        "into it" + (f". {layout.problems[0]}" if layout.problems else ""))
+                        f"into it, or, to have {plural(noun)} predicted by a run, folders with a few labelled ones "
+                        "of each class beside them" + (f". {layout.problems[0]}" if layout.problems else ""))
     return files
 
 
