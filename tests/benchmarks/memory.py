@@ -61,7 +61,7 @@ def meta_gradient(name: str, steps: int, *, recompute: bool = False, filters: in
         params = {name: value.clone().requires_grad_() for name, value in meta.params.items()}
         with torch.enable_grad():
             loss, _ = algorithm.meta_loss(meta._replace(params=params), task, ctx)
-        return torch.autograd.grad(loss, list(params.values()))
+        return torch.autograd.grad(loss, list(params.values()), materialize_grads=True)
 
     return backward
 

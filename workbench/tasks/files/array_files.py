@@ -51,10 +51,10 @@ def named_arrays(listing: Listing) -> dict[str, list[tuple[str, FileEntry]]]:
     Nothing where the files lie in folders, or where the .npy files have other names.
     """
     found: dict[str, list[tuple[str, FileEntry]]] = {}
-    for file in listing.files:
-        stem = PurePosixPath(file.name).stem.lower()
-        if file.folder or file.suffix not in SUFFIXES:
+    for file in listing.having(SUFFIXES):
+        if file.folder:
             continue
+        stem = PurePosixPath(file.name).stem.lower()
         if file.suffix == ".npz":
             found.setdefault(split_called(stem), []).append(("npz", file))
             continue

@@ -121,6 +121,10 @@ class Listing:
 
     def having(self, suffixes: frozenset[str]) -> list[FileEntry]:
         """The files that have one of these suffixes, in order of their names."""
+        found = [files for suffix, files in self.suffixes.items() if suffix in suffixes]
+        # Who has many files mostly has them of one kind.
+        if len(found) <= 1:
+            return list(found[0]) if found else []
         return [file for file in self.files if file.suffix in suffixes]
 
     def path(self, file: FileEntry) -> Path:

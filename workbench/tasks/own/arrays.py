@@ -38,7 +38,7 @@ def recognized(listing: Listing, wanted: Kind) -> Recognition | None:
     """Arrays that are recognized as of one kind, going by their names, shapes and types."""
     shapes = shapes_of(listing)
     if "x" not in shapes:
-        if listing.files and all(file.suffix in (".npz", ".npy") for file in listing.files):
+        if listing.files and listing.suffixes.keys() <= {".npz", ".npy"}:
             # Nothing else reads such files, so whoever named them is told what they lack.
             read_arrays(listing.path(listing.files[0]) if listing.is_file else listing.root)
         return None

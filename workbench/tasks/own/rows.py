@@ -200,7 +200,7 @@ def _splits(labels: NDArray[np.object_], cells: NDArray[np.object_], columns: Co
 def only_table(listing: Listing, suffixes: frozenset[str]) -> FileEntry | None:
     """The one table of a listing, where notes at most lie beside it."""
     tables = listing.having(suffixes)
-    others = [file for file in listing.files if file.suffix not in (*suffixes, ".md", ".txt", ".pdf", ".html", "")]
+    others = listing.suffixes.keys() - suffixes - {".md", ".txt", ".pdf", ".html", ""}
     return tables[0] if len(tables) == 1 and not others else None
 
 
