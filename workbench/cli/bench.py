@@ -18,6 +18,7 @@ from workbench.engine.benchmark import Measured, measure, ways_of
 from workbench.engine.chooser import choose
 from workbench.engine.session import Session
 from workbench.engine.work import cores
+from workbench.tasks.files.words import counted
 
 _MIB = 2**20
 _PARTS = 1000
@@ -72,5 +73,5 @@ def _in_words(table: dict[str, Any]) -> str:
     return "\n".join([
         f"meta-gradients of {table['tasks']} tasks on {table['device_title']}, median of {table['rounds']} interleaved "
         "rounds; memory is what one takes beyond what was held before", aligned(rows),
-        f"training.executor=auto takes {chosen['executor']} on {chosen['threads']} "
-        f"thread{'s' * (chosen['threads'] > 1)}, {chosen['chunk']} at once: {chosen['why']}"])
+        f"training.executor=auto takes {chosen['executor']} on {counted(chosen['threads'], 'threads')}, "
+        f"{chosen['chunk']} at once: {chosen['why']}"])

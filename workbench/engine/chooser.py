@@ -24,6 +24,7 @@ from workbench import places
 from workbench.engine import devices
 from workbench.engine.executors import EXECUTORS, Executor, Gradient
 from workbench.engine.work import cores
+from workbench.tasks.files.words import counted
 
 if TYPE_CHECKING:
     from workbench.algorithms.base import Meta
@@ -59,8 +60,7 @@ class Way:
 
     def __str__(self) -> str:
         """In words, such as "portions, 2 threads, 8 tasks at once"."""
-        threads = f"{self.threads} thread{'s' * (self.threads > 1)}"
-        return f"{self.executor}, {threads}, {self.chunk} task{'s' * (self.chunk > 1)} at once"
+        return f"{self.executor}, {counted(self.threads, 'threads')}, {counted(self.chunk, 'tasks')} at once"
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,7 @@ from workbench.engine.devices import DeviceError
 from workbench.engine.executors import Gradient
 from workbench.engine.launch import Launch, launch
 from workbench.engine.words import in_words
+from workbench.tasks.files.words import counted
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store
@@ -313,8 +314,8 @@ class Group(World):
         if name not in ("auto", "cuda") or not count:
             return name
         if self._place.local_size > count:
-            raise DeviceError(f"device: there are {self._place.local_size} processes on this machine and {count} "
-                              f"GPU{'s' * (count > 1)}; start as many processes as GPUs (--nproc-per-node {count}), "
+            raise DeviceError(f"device: there are {self._place.local_size} processes on this machine and "
+                              f"{counted(count, 'GPUs')}; start as many processes as GPUs (--nproc-per-node {count}), "
                               "or name --device cpu")
         torch.cuda.set_device(self._place.local_rank)
         return f"cuda:{self._place.local_rank}"

@@ -18,6 +18,7 @@ from workbench.gui.preview.sentences import floor_line
 from workbench.gui.style import caption_font, set_property, set_tone
 from workbench.gui.theme import LIGHT, Theme
 from workbench.tasks.base import Floor
+from workbench.tasks.files.words import counted
 from workbench.tasks.looking.preview import Example
 
 _SIDE = 26
@@ -230,7 +231,7 @@ class DatasetCard(QFrame):
     def _show_problems(self, look: Look) -> None:
         first, rest = look.problems[:1], len(look.problems) - 1
         sign = "⚠" if look.is_usable else "✕"
-        more = f"\n{rest:,} more {'problem' if rest == 1 else 'problems'}: see Details…" if rest > 0 else ""
+        more = f"\n{counted(rest, 'more problems')}: see Details…" if rest > 0 else ""
         self._problems.setText(f"{sign} {first[0]}{more}" if first else "")
         self._problems.setVisible(bool(first))
         set_tone(self._problems, "warn" if look.is_usable else "bad")

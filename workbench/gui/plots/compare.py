@@ -14,6 +14,7 @@ from workbench.gui.plots.results import ResultsTable
 from workbench.gui.plots.style import font
 from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme
+from workbench.tasks.files.words import counted
 
 AGAINST: dict[Against, str] = {"iterations": "iterations", "seconds": "training seconds", "tasks": "tasks seen"}
 NOTE = "Tick runs in the table below: their results are set side by side here, test results with their 95 % interval."
@@ -106,7 +107,7 @@ class CompareTab(CardTab):
 
     def _fill(self) -> None:
         count = len(self.shown)
-        facts = f"{count:,} run{'s' if count > 1 else ''} · ± 95 % interval" if count else ""
+        facts = f"{counted(count, 'runs')} · ± 95 % interval" if count else ""
         self._results.set_heading("Results", facts, "" if count else NOTE)
         self._table.show_runs(self.shown, self.theme)
 

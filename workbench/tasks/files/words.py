@@ -26,9 +26,9 @@ def single(nouns: str) -> str:
     """One of them."""
     if nouns.endswith("sses"):
         return nouns[:-2]
-    if nouns.endswith("ries") and nouns != "series":
-        return f"{nouns[:-3]}y"
-    return nouns if nouns.endswith("ss") or nouns == "series" else nouns.removesuffix("s")
+    if nouns.endswith("ss") or nouns.rpartition(" ")[2] == "series":
+        return nouns
+    return f"{nouns[:-3]}y" if nouns.endswith("ries") else nouns.removesuffix("s")
 
 
 def counted(count: int, noun: str, one: str = "", many: str = "") -> str:
