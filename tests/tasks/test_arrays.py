@@ -148,6 +148,20 @@ def test_rows_with_missing_numbers_or_labels_are_named_and_left_out(tmp_path: Pa
         "a.npz: row 92 of y holds no label and was left out; write one")
 
 
+@pytest.mark.parametrize("kind", [np.float16, np.float32, np.float64])
+def test_numbers_of_every_length_are_looked_at(tmp_path: Path, opened: Opener, kind: type[np.floating]) -> None:
+    x = clusters(3).astype(kind)
+    x[0, 0], x[1, 2] = np.finfo(kind).max, -np.inf
+    np.savez(tmp_path / "a.npz", x=x, y=LABELS)
+    report = check_data(tmp_path / "a.npz")
+    assert (report["usable"], report["classes"], report["examples"]) == (True, 15, 89 if kind is np.float16 else 88)
+    x, y = (one.astype(kind) for one in waves())
+    y[0, 0], x[1, 2, 0] = np.finfo(kind).max, np.nan
+    np.savez(tmp_path / "b.npz", x=x, y=y)
+    problems = opened("array_tasks", path=tmp_path / "b.npz", algorithm="maml").overview().problems
+    assert [problem.split(" ")[2] for problem in problems] == (["1"] if kind is np.float16 else ["0", "1"])
+
+
 def test_series_of_one_channel_are_told_from_vectors_by_dataset_toml(tmp_path: Path, opened: Opener) -> None:
     np.savez(tmp_path / "a.npz", x=clusters(32), y=LABELS)
     (tmp_path / "dataset.toml").write_text('form = "array_series"\n')

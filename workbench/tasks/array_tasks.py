@@ -15,7 +15,7 @@ from workbench.tasks.base import NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.array_files import read_arrays
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
-from workbench.tasks.files.numbers import LARGEST, TOO_LARGE
+from workbench.tasks.files.numbers import TOO_LARGE, are_sound
 from workbench.tasks.files.words import counted, named
 from workbench.tasks.own.arrays import FORM, guess_new_arrays, read_new_arrays, recognized
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection
@@ -78,9 +78,10 @@ class ArrayTasks(OwnTasks):
             raise DataError(f"{config.path}: x has shape {list(x.shape)} and y has {list(y.shape)} ({y.dtype}); tasks "
                             "of regression are x [tasks, examples, features] and y [tasks, examples] or [tasks, "
                             "examples, values], of numbers")
-        values = y.reshape(*y.shape[:2], -1).astype(np.float32)
-        inputs = np.ascontiguousarray(x, dtype=np.float32)
-        is_whole = np.asarray((np.abs(np.concatenate([inputs, values], 2)) < LARGEST).all(2), dtype=np.bool_)
+        y = y.reshape(*y.shape[:2], -1)
+        is_whole = are_sound(x).all(2) & are_sound(y).all(2)
+        with np.errstate(over="ignore"):  # what is too large for float32 is in no task
+            inputs, values = (np.ascontiguousarray(one, dtype=np.float32) for one in (x, y))
         torn = np.flatnonzero(~is_whole.all(1))
         problems = named([f"{found.name}: task {task} has "
                           f"{counted(int((~is_whole[task]).sum()), 'examples')} with numbers that are missing, "

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
-from workbench.tasks.files.numbers import LARGEST, TOO_LARGE
+from workbench.tasks.files.numbers import TOO_LARGE, are_sound
 from workbench.tasks.files.words import counted, listed, split_called
 
 Array = NDArray[Any]
@@ -217,7 +217,7 @@ def whole_rows(x: Array, where: str) -> tuple[NDArray[np.bool_], list[str]]:
     """[n] whether every number of a row can be reckoned with, and a sentence about those of which some cannot."""
     if x.dtype.kind != "f":
         return np.ones(len(x), dtype=np.bool_), []
-    is_whole = np.asarray((np.abs(x.reshape(len(x), -1)) < LARGEST).all(1), dtype=np.bool_)
+    is_whole = are_sound(x.reshape(len(x), -1)).all(1)
     missing = np.flatnonzero(~is_whole)
     if not len(missing):
         return is_whole, []

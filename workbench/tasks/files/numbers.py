@@ -5,6 +5,10 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from workbench.tasks.files.delimited import decoded, parted
 from workbench.tasks.files.each import content
@@ -73,6 +77,11 @@ def fault(value: float | None) -> str:
     if value is None:
         return "is no number"
     return f"is {TOO_LARGE}" if abs(value) >= LARGEST else ""
+
+
+def are_sound(values: NDArray[Any]) -> NDArray[np.bool_]:
+    """Which numbers of an array, of whatever type and shape, are there and can be reckoned with."""
+    return np.abs(values) < np.float64(LARGEST)  # as float64, for the bound itself is no number of a shorter type
 
 
 def is_header(row: Sequence[str]) -> bool:

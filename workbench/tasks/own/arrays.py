@@ -26,6 +26,7 @@ from workbench.tasks.files.array_files import (
 )
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.numbers import are_sound
 from workbench.tasks.files.words import counted, listed
 from workbench.tasks.own.new_files import new_task
 from workbench.tasks.own.new_task import normalized
@@ -77,7 +78,7 @@ def read_new_arrays(folder: Path, spec: Spec) -> NewTask:
     queries = _shaped(folder / QUERY, query.x[asked], spec)
     if spec.kind == "regression":
         y = support.y[kept].reshape(len(kept), -1)
-        if y.dtype.kind not in "iuf" or y.shape[1] != spec.outputs or not np.isfinite(y).all():
+        if y.dtype.kind not in "iuf" or y.shape[1] != spec.outputs or not are_sound(y).all():
             raise DataError(f"{folder / SUPPORT}: y is {y.dtype} of shape {list(support.y.shape)}, and this "
                             f"learner needs {counted(spec.outputs, 'finite values')} for each of x")
         inputs = _shaped(folder / SUPPORT, support.x[kept], spec)
