@@ -197,13 +197,24 @@ def test_a_task_that_lies_ready_beside_classes_is_no_class(tmp_path: Path, class
     class_folders(tmp_path / "new photos" / "support", ["a", "b"])
     write_picture(tmp_path / "new photos" / "query" / "1.png")
     write_picture(tmp_path / "later" / "Unlabelled" / "1.png")
+    write_picture(tmp_path / "later" / "Support" / "c" / "1.png")
     report = check_data(tmp_path)
     assert (report["usable"], report["classes"], report["examples"]) == (True, 15, 90)
     assert report["problems"] == [
-        "later looks like a new task, with Unlabelled in it, and was left out as no class; adapt a trained learner to "
-        "it",
-        "new photos looks like a new task, with query and support in it, and was left out as no class; adapt a trained "
-        "learner to it"]
+        f"{name} looks like a new task, with a support and a query in it, which were left out as no classes; adapt a "
+        "trained learner to it" for name in ("later", "new photos")]
+
+
+@pytest.mark.parametrize(("own", "classes"), [
+    ((), 20), (("support",), 21), (("query",), 21), (("Predict", "unlabelled"), 22), (("support", "Query"), 20)])
+def test_classes_that_are_called_as_parts_of_a_task_are_no_task_until_both_are_there(
+        tmp_path: Path, class_folders: Folders, own: tuple[str, ...], classes: int) -> None:
+    class_folders(tmp_path / "office", [*NAMES[:10], *own], pictures=2)
+    class_folders(tmp_path / "shop", NAMES[10:20], pictures=2)
+    report = check_data(tmp_path)
+    assert (report["form"], report["classes"], report["examples"]) == (
+        "pictures by class, in groups such as alphabets", classes, 2 * classes)
+    assert sum("looks like a new task" in problem for problem in report["problems"]) == (len(own) == 2 and classes == 20)
 
 
 def test_pictures_with_nothing_to_see_are_named(tmp_path: Path, class_folders: Folders, write_picture: Writer) -> None:

@@ -22,7 +22,7 @@ from workbench.tasks.files.tables import read_table
 from workbench.tasks.files.text_features import TextFeatures, guess_embeddings, guess_text
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.recognizer import recognize_data
-from workbench.tasks.own.new_task import looks_like_new_task, read_new_task
+from workbench.tasks.own.new_task import read_new_task, why_new_task
 from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 Opener = Callable[..., TaskSource]
@@ -266,7 +266,7 @@ def test_a_new_task_of_folders_fits_learners_of_tables_and_folders(tmp_path: Pat
     for i in range(2):
         (folder / "unlabelled").mkdir(exist_ok=True)
         (folder / "unlabelled" / f"{i}.txt").write_text(sentence(i))
-    assert looks_like_new_task(folder)
+    assert why_new_task(folder)
     for path in (write_csv(tmp_path / "one.csv"), write_folders(tmp_path / "texts")):
         task = read_new_task(folder, spec_of(opened("texts", path=path, **SMALL)))
         assert task.class_names == ("topic 0", "topic 1", "topic 2")

@@ -79,7 +79,7 @@ class ArrayTasks(OwnTasks):
                             "of regression are x [tasks, examples, features] and y [tasks, examples] or [tasks, "
                             "examples, values], of numbers")
         y = y.reshape(*y.shape[:2], -1)
-        is_whole = are_sound(x).all(2) & are_sound(y).all(2)
+        is_whole = are_sound(x) & are_sound(y)
         with np.errstate(over="ignore"):  # what is too large for float32 is in no task
             inputs, values = (np.ascontiguousarray(one, dtype=np.float32) for one in (x, y))
         torn = np.flatnonzero(~is_whole.all(1))

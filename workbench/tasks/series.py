@@ -27,9 +27,9 @@ from workbench.tasks.own.by_label import plain_labels, sorted_by_label
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_files import among, new_task, read_new_files
+from workbench.tasks.own.ready_made import PARTS, part_files, part_in
 
 FORM, NOUN = "time series", "series"
-SUPPORT, QUERY = "support.csv", "query.csv"
 _SURE = 0.5
 _FILES = TABLES | ARRAYS
 
@@ -112,7 +112,7 @@ class TimeSeries(OwnClasses):
         a series each, and others in a folder `unlabelled`."""
         channels, length = spec.input_shape
         names, fit = tuple(spec.reading["names"]), spec.reading["fit"]
-        if (folder / SUPPORT).is_file() or (folder / QUERY).is_file():
+        if part_files(folder, TABLES):
             return _new_rows(folder, spec)
 
         def read(path: Path) -> Tensor:
@@ -127,12 +127,12 @@ class TimeSeries(OwnClasses):
     @classmethod
     def guess_new(cls, folder: Path) -> NewGuess | None:
         """Tables or files of series; None where there are none that can be read."""
-        if (folder / SUPPORT).is_file():
-            spec = _spec_of_rows(folder / SUPPORT)
+        if support := part_files(folder, TABLES).get("support"):
+            spec = _spec_of_rows(support)
             return None if spec is None else NewGuess(0.7, spec)
         listing = list_files(folder)
         files = [file for file in listing.having(_FILES) if file.folder]
-        if any(file.folder.lower() == "support" for file in files):
+        if any(part_in(file.folder) == "support" and "/" not in file.folder for file in files):
             return None  # a table in no folder of a class says the class of its rows itself
         kept, names, _ = alike(read_each([listing.path(file) for file in files], read_series).good)
         if not kept or np.median([one.values.shape[1] for one in kept.values()]) < FEWEST_STEPS:
@@ -281,30 +281,31 @@ def _of_files(listing: Listing, config: SeriesConfig) -> Collection:
 
 def _new_rows(folder: Path, spec: Spec) -> NewTask:
     channels, length = spec.input_shape
-    tables = [_new_table(folder / name, is_labelled=name == SUPPORT) for name in (SUPPORT, QUERY)]
+    paths = part_files(folder, TABLES)
+    if lack := next((part for part in PARTS if part not in paths), ""):
+        raise DataError(f"{folder} holds no {lack}.csv; a new task for this learner is a support.csv with a series and "
+                        "its label in every row, and a query.csv with series alone")
     problems: list[str] = []
-    for name, rows in zip((SUPPORT, QUERY), tables, strict=True):
-        found = len(rows.columns.channels)
+    tables = [_new_table(paths[part], is_labelled=part == "support") for part in PARTS]
+    for part, rows in zip(PARTS, tables, strict=True):
+        found, path = len(rows.columns.channels), paths[part]
         if found != channels:
-            raise DataError(f"{folder / name} has {counted(found, 'channels')} and this learner knows {channels}; "
-                            "give it as many")
-        problems += [f"{name}, {problem}" for problem in rows.problems]
+            raise DataError(f"{path} has {counted(found, 'channels')} and this learner knows {channels}; give it as "
+                            "many")
+        problems += [f"{shown(path.name)}, {problem}" for problem in rows.problems]
         if not rows.series:
-            raise DataError(f"{folder / name} holds no series that can be read{among(problems)}")
+            raise DataError(f"{path} holds no series that can be read{among(problems)}")
     support, query = tables
     classes = sorted(set(support.labels))
     if len(classes) < 2:
-        raise DataError(f"{folder / SUPPORT} holds series of {counted(len(classes), 'classes')} and a task needs two "
+        raise DataError(f"{paths['support']} holds series of {counted(len(classes), 'classes')} and a task needs two "
                         "or more; add labelled rows of others")
     inputs, queries = (brought(rows.series, length, spec.reading["fit"]) for rows in tables)
-    return new_task(support.labels, inputs, queries, names=[f"{QUERY}, line {line}" for line in query.lines],
-                 problems=problems, spec=spec)
+    return new_task(support.labels, inputs, queries, problems=problems, spec=spec,
+                    names=[f"{paths['query'].name}, line {line}" for line in query.lines])
 
 
 def _new_table(path: Path, *, is_labelled: bool) -> Rows:
-    if not path.exists():
-        raise DataError(f"{path.parent} holds no {path.name}; a new task for this learner is a {SUPPORT} with a "
-                        f"series and its label in every row, and a {QUERY} with series alone")
     try:
         return read_rows(path, None, is_labelled=is_labelled)
     except FileError as error:

@@ -17,11 +17,11 @@ from workbench.tasks.files.encoding import Encoded, Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.files.tables import TABLE_SUFFIXES, guess_label, kind_of, read_table
-from workbench.tasks.files.words import counted, the
+from workbench.tasks.files.words import counted, shown, the
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_tables import ids_of, new_label, new_table, targets_of
 from workbench.tasks.own.new_task import normalized
-from workbench.tasks.own.ready_made import part_of_task
+from workbench.tasks.own.ready_made import PARTS, part_of_task
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label
 
 FORM = "one table, classes in a column"
@@ -62,8 +62,8 @@ class OneTable(OwnClasses):
             return None
         try:
             table = read_table(listing.path(file))
-        except DataError as error:  # what is called a table and cannot be read is best explained by its reader
-            return Recognition("unknown", str(error), 0.2)
+        except DataError:  # what is called a table and cannot be read is best explained by its reader
+            return Recognition("unknown", f"{shown(file.name)} cannot be read as a table", 0.2)
         label = guess_label(table)
         if label is None:
             return Recognition("unknown", f"{file.name} is a table, and in none of its columns values repeat as "
@@ -112,8 +112,7 @@ class OneTable(OwnClasses):
         column = str(spec.reading["label"])
         needs = (f"a support.csv with the columns that it was trained on and {the('column', column)}, and a query.csv "
                  "with the same ones")
-        support, query = (new_table(folder, name, spec.reading["header"], column, needs)
-                          for name in ("support", "query"))
+        support, query = (new_table(folder, part, spec.reading["header"], column, needs) for part in PARTS)
         label = new_label(support, query, spec, encoder.columns)
         support, problems = with_label(support, label)
         names, targets = targets_of(support, label)

@@ -26,11 +26,12 @@ from workbench.tasks.files.text_features import (
     guess_text,
     is_whole,
 )
-from workbench.tasks.files.words import UNLABELLED, counted, listed, named, shown, the
+from workbench.tasks.files.words import counted, listed, named, shown, the
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import Found, Layout, recognize
 from workbench.tasks.own.new_tables import ids_of, new_label, targets_of
 from workbench.tasks.own.new_task import normalized, sorted_out
+from workbench.tasks.own.ready_made import PARTS, part_files
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label, without
 
 IN_TABLE, IN_FOLDERS = "texts in a table", "texts by class"
@@ -123,15 +124,15 @@ class Texts(OwnClasses):
         """Either `support` and `query` as csv, tsv or jsonl with the columns that a learner was trained on, the label
         in `support` at least; or a folder of .txt files for each class and more of them in `unlabelled`."""
         features = TextFeatures.of(spec.reading)
-        if not any(_table_called(folder, name) for name in ("support", "query")):
+        paths = part_files(folder, _TEXT_TABLES)
+        if not paths:
             return _new_of_folders(folder, spec, features)
         tables = []
-        for name in ("support", "query"):
-            path = _table_called(folder, name)
-            if path is None:
-                raise DataError(f"{folder} holds no {name}.csv, .tsv or .jsonl; a new task is a support with texts and "
+        for part in PARTS:
+            if part not in paths:
+                raise DataError(f"{folder} holds no {part}.csv, .tsv or .jsonl; a new task is a support with texts and "
                                 "labels and a query with texts")
-            tables.append(read_texts(path, spec.reading["header"]))
+            tables.append(read_texts(paths[part], spec.reading["header"]))
             tables[-1].check_has(features.columns, "which the learner was trained on")
         label = new_label(tables[0], tables[1], spec, features.columns)
         labelled, problems = with_label(tables[0], label)
@@ -150,10 +151,10 @@ class Texts(OwnClasses):
     @classmethod
     def guess_new(cls, folder: Path) -> NewGuess | None:
         """Texts, in tables or in folders."""
-        path = _table_called(folder, "support")
+        path = part_files(folder, _TEXT_TABLES).get("support")
         if path is None:
             listing = list_files(folder)
-            classes = {file.folder for file in listing.having(_PLAIN_TEXT)} - {"", *UNLABELLED}
+            classes, _ = sorted_out(_found(listing.having(_PLAIN_TEXT)))
             if not listing.files or len(listing.having(_PLAIN_TEXT)) < len(listing.files):
                 return None
             label, features, ways = "label", TextFeatures("text"), len(classes)
@@ -181,9 +182,9 @@ def read_texts(path: Path, header: Header) -> Table:
 def _recognized(path: Path) -> Recognition | None:
     try:
         table = read_texts(path, "auto")
-    except DataError as error:
-        is_ours = path.suffix.lower() in JSON_LINES_SUFFIXES
-        return Recognition("unknown", str(error), 0.2) if is_ours else None
+    except DataError:
+        is_ours = path.suffix.lower() in JSON_LINES_SUFFIXES  # so its reader says what is wrong
+        return Recognition("unknown", f"{shown(path.name)} cannot be read as JSON lines", 0.2) if is_ours else None
     embeddings, text = guess_embeddings(table), guess_text(table)
     label = guess_label(table, {*embeddings, text or ""})
     if label is None or not (embeddings or text):
@@ -297,7 +298,3 @@ def _new_of_folders(folder: Path, spec: Spec, features: TextFeatures) -> NewTask
                    Examples(normalized(torch.from_numpy(inputs), spec), torch.from_numpy(labels)),
                    normalized(torch.from_numpy(features.hashed(texts)), spec),
                    tuple(shown(unlabelled[i].name) for i in kept), (*listing.problems, *problems, *said))
-
-
-def _table_called(folder: Path, name: str) -> Path | None:
-    return next((path for suffix in sorted(_TEXT_TABLES) if (path := folder / f"{name}{suffix}").is_file()), None)

@@ -15,7 +15,7 @@ from workbench.places import sample_tasks
 from workbench.tasks.base import Spec, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
-from workbench.tasks.own.new_task import looks_like_new_task, read_new_task, usual_spec
+from workbench.tasks.own.new_task import read_new_task, usual_spec, why_new_task
 
 Opener = Callable[..., TaskSource]
 
@@ -81,7 +81,7 @@ def test_bad_recordings_of_a_new_task_are_named_and_left_out(calls: Path, spec_o
     task = read_new_task(calls, spec_of_calls)
     assert len(task.support.inputs) == len(task.query_inputs) == 10
     assert [problem.split(" ")[0] for problem in task.problems] == ["1", "drip/empty.wav", "unlabelled/words.wav"]
-    assert looks_like_new_task(calls)
+    assert why_new_task(calls)
 
 
 def test_what_a_folder_of_recordings_lacks_to_be_a_task_is_said(calls: Path, tmp_path: Path,

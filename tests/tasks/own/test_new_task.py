@@ -11,7 +11,9 @@ from PIL import Image, ImageDraw
 
 from workbench.tasks.base import Spec
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.own.new_task import looks_like_new_task, read_new_task, usual_spec
+from workbench.tasks.looking.check import check_data
+from workbench.tasks.own.new_task import read_new_task, usual_spec, why_new_task
+from workbench.tasks.own.ready_made import part_files
 
 Folders = Callable[..., Path]
 Writer = Callable[..., Path]
@@ -35,7 +37,7 @@ def test_labelled_and_unlabelled_pictures_are_told_apart(tmp_path: Path, class_f
     assert task.query_inputs.dtype == torch.float32
     assert task.query_names == tuple(f"{place}/q{i}.png".removeprefix("/") for i in range(4))
     assert not task.problems
-    assert bool(looks_like_new_task(tmp_path)) == bool(place)
+    assert bool(why_new_task(tmp_path)) == bool(place)
 
 
 def test_ready_made_support_and_query_folders_are_read(tmp_path: Path, class_folders: Folders,
@@ -120,6 +122,31 @@ def test_tables_are_read_with_a_header_or_without_and_as_spreadsheets_write_them
     assert task.query_inputs.tolist() == [[5], [6]]
     assert task.class_names == ()
     assert usual_spec(tmp_path).input_shape == (1,)
+
+
+@pytest.mark.parametrize(("support", "query"), [
+    ("Support.csv", "Query.csv"), ("SUPPORT.CSV", "query.csv"), ("support.tsv", "query.tsv"), ("support.csv", "Query.tab")])
+def test_files_of_a_task_are_found_in_capitals_and_with_any_suffix_of_tables(tmp_path: Path, support: str, query: str
+                                                                             ) -> None:
+    (tmp_path / support).write_text("x\ty\n1\t2\n3\t4\n5\t7\n")
+    (tmp_path / query).write_text("x\n5\n6\n")
+    assert {part: path.name for part, path in part_files(tmp_path).items()} == {"support": support, "query": query}
+    assert why_new_task(tmp_path) == "it holds labelled examples and others to predict"
+    assert read_new_task(tmp_path, WAVES).query_names == (f"{query}, line 2", f"{query}, line 3")
+    report = check_data(tmp_path)
+    assert (report["form"], report["usable"], report["examples"], report["problems"]) == ("new task", True, 5, [])
+    (tmp_path / support).unlink()
+    assert check_data(tmp_path)["problems"] == [
+        f"{tmp_path} holds no support.csv; a new task for this learner is a support.csv with inputs and targets and a "
+        "query.csv with inputs"]
+
+
+def test_of_several_files_of_a_part_one_is_taken_and_others_than_files_of_examples_are_none(tmp_path: Path) -> None:
+    for name in ("support.tsv", "support.csv", "support.md", "query.png", "supports.csv", "a/query.csv"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert part_files(tmp_path) == {"support": tmp_path / "support.csv"}
+    assert part_files(tmp_path, frozenset({".tsv"})) == {"support": tmp_path / "support.tsv"}
 
 
 def test_the_lines_of_a_query_table_are_named_as_an_editor_counts_them(tmp_path: Path) -> None:

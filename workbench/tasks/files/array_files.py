@@ -21,7 +21,8 @@ from workbench.tasks.files.words import counted, listed, split_called
 Array = NDArray[Any]
 Kind = Literal["arrays", "array_series", "array_pictures", "array_tasks"]
 
-SUFFIXES = frozenset({".npz", ".npy"})
+ARCHIVE_SUFFIX = ".npz"
+SUFFIXES = frozenset({ARCHIVE_SUFFIX, ".npy"})
 _CALLED = {"x": ("x", "data", "inputs", "images", "features", "samples"),
            "y": ("y", "labels", "label", "targets", "target", "classes"), "split": ("split", "splits", "fold")}
 _SPLIT_NUMBERS = {"0": "train", "1": "validation", "2": "test"}
@@ -55,7 +56,7 @@ def named_arrays(listing: Listing) -> dict[str, list[tuple[str, FileEntry]]]:
         if file.folder:
             continue
         stem = PurePosixPath(file.name).stem.lower()
-        if file.suffix == ".npz":
+        if file.suffix == ARCHIVE_SUFFIX:
             found.setdefault(split_called(stem), []).append(("npz", file))
             continue
         head, _, tail = stem.rpartition("_")
@@ -217,7 +218,7 @@ def whole_rows(x: Array, where: str) -> tuple[NDArray[np.bool_], list[str]]:
     """[n] whether every number of a row can be reckoned with, and a sentence about those of which some cannot."""
     if x.dtype.kind != "f":
         return np.ones(len(x), dtype=np.bool_), []
-    is_whole = are_sound(x.reshape(len(x), -1)).all(1)
+    is_whole = are_sound(x.reshape(len(x), -1))
     missing = np.flatnonzero(~is_whole)
     if not len(missing):
         return is_whole, []

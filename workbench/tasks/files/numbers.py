@@ -80,8 +80,9 @@ def fault(value: float | None) -> str:
 
 
 def are_sound(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Which numbers of an array, of whatever type and shape, are there and can be reckoned with."""
-    return np.abs(values) < np.float64(LARGEST)  # as float64, for the bound itself is no number of a shorter type
+    """[..., n] of any numeric type to [...]: whether the n numbers are all there and can be reckoned with."""
+    # As float64, for the bound itself is no number of a shorter type.
+    return np.asarray((np.abs(values) < np.float64(LARGEST)).all(-1), dtype=np.bool_)
 
 
 def is_header(row: Sequence[str]) -> bool:

@@ -11,8 +11,6 @@ _SPLITS = {
     **dict.fromkeys(("test", "testing", "eval", "evaluation", "metatest", "imagesevaluation"), "test"),
 }
 _NAMED = 20
-UNLABELLED = ("unlabelled", "unlabeled", "query", "predict")
-"""Folders of what is to be predicted, in lower case."""
 
 
 def plural(noun: str) -> str:

@@ -78,7 +78,8 @@ def _looked_at(found: Recognized, task: TaskConfig | Mapping[str, int] | None) -
     if found.form == NEW_TASK:
         return _of_new_task(found.path)
     if not found.dataset:
-        return {"problems": [_in_full(found), *found.problems]}
+        unread = [f"{found.path} was not recognized: {found.why}"] if found.why else []
+        return {"problems": [*unread, *found.problems]}
     kind = find("dataset", found.dataset)
     try:
         fitting = open_fitting(_tables_on(found, task), [f"task.{name}" for name in _said(task)])
@@ -94,11 +95,6 @@ def _looked_at(found: Recognized, task: TaskConfig | Mapping[str, int] | None) -
     return _of_source(fitting.source) | {
         "settings": found.settings | {name.removeprefix("dataset."): value for name, value in own.items()},
         "experiment": found.experiment | others, "note": fitting.note}
-
-
-def _in_full(found: Recognized) -> str:
-    """Why data are nothing known, with their path where it is not said yet."""
-    return found.why if str(found.path) in found.why else f"{found.path} was not recognized: {found.why}"
 
 
 def experiment_on(found: Recognized, task: TaskConfig | Mapping[str, int] | None = None) -> Experiment:

@@ -13,7 +13,7 @@ from workbench.tasks.files.each import NO_RIGHT, may_be_read
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files
 from workbench.tasks.files.words import shown
-from workbench.tasks.own.new_task import looks_like_new_task
+from workbench.tasks.own.new_task import why_new_task
 from workbench.tasks.own.ready_made import unfit_tasks
 
 NEW_TASK, UNKNOWN = "new task", "unknown"
@@ -40,9 +40,9 @@ class Recognized:
         path: The file or folder.
         form: In words; "new task" for a single task that a learner can adapt to, "unknown" for nothing known.
         dataset: Name of the dataset that reads it; empty where none does.
-        why: What shows it, as a sentence without its full stop.
+        why: What shows it, as a sentence without its full stop and without the path; empty where the problems say it.
         settings: Fields of the dataset that were guessed, `path` among them.
-        problems: What lies there that cannot be opened.
+        problems: What lies there that cannot be opened, and why nobody can read data that are nothing known.
         experiment: Other fields of the experiment that the data demand, by their dotted names.
     """
 
@@ -71,7 +71,7 @@ def recognize_data(path: Path) -> Recognized:
     if said is not None:
         name, recognition = _named(str(said), candidates, path)
         why = f"{NAME} says so"
-    elif not listing.is_file and (why := looks_like_new_task(listing.root)):
+    elif not listing.is_file and (why := why_new_task(listing.root)):
         return Recognized(path, NEW_TASK, "", why, problems=listing.problems)
     elif lack := unfit_tasks(listing.files):
         raise DataError(f"{path}: {lack}")
@@ -81,9 +81,9 @@ def recognize_data(path: Path) -> Recognized:
     else:
         kinds = ", ".join(sorted(f"{suffix or 'none'} ({len(files):,})" for suffix, files in listing.suffixes.items()))
         shut = next((file.name for file in listing.files if not may_be_read(listing.path(file))), "")
-        why = refusals[0] if refusals else f"{shown(shut)} {NO_RIGHT}" if shut else \
+        why = "" if refusals else f"{shown(shut)} {NO_RIGHT}" if shut else \
             f"no dataset reads these files, by their suffixes: {kinds}{_remedy(listing)}"
-        return Recognized(path, UNKNOWN, "", why, problems=(*refusals[1:], *listing.problems))
+        return Recognized(path, UNKNOWN, "", why, problems=(*refusals, *listing.problems))
     _check_what_is_said(name, listing)
     own = {key: value for key, value in listing.said.items() if key != "form"}
     return Recognized(path, recognition.form, name, why, {**recognition.settings, **own, "path": str(path)},

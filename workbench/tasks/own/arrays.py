@@ -12,6 +12,7 @@ from torch import Tensor
 
 from workbench.tasks.base import Examples, NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.array_files import (
+    ARCHIVE_SUFFIX,
     Array,
     Arrays,
     Kind,
@@ -27,12 +28,13 @@ from workbench.tasks.files.array_files import (
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.files.numbers import are_sound
-from workbench.tasks.files.words import counted, listed
+from workbench.tasks.files.words import counted, listed, shown
 from workbench.tasks.own.new_files import new_task
 from workbench.tasks.own.new_task import normalized
+from workbench.tasks.own.ready_made import PARTS, part_files
 
 FORM = "arrays"
-SUPPORT, QUERY = "support.npz", "query.npz"
+_SUFFIXES = frozenset({ARCHIVE_SUFFIX})
 
 
 def recognized(listing: Listing, wanted: Kind) -> Recognition | None:
@@ -63,37 +65,37 @@ def read_new_arrays(folder: Path, spec: Spec) -> NewTask:
     Raises:
         DataError: They are not there, cannot be read, or have other shapes than the learner knows.
     """
-    for name in (SUPPORT, QUERY):
-        if not (folder / name).is_file():
-            raise DataError(f"{folder} holds no {name}; a new task for this learner is a {SUPPORT} with x and "
-                            f"y, and a {QUERY} with x")
-    support = read_arrays(folder / SUPPORT)
-    query = read_arrays(folder / QUERY, is_labelled=False)
+    paths = part_files(folder, _SUFFIXES)
+    if lack := next((part for part in PARTS if part not in paths), ""):
+        raise DataError(f"{folder} holds no {lack}.npz; a new task for this learner is a support.npz with x and y, and "
+                        "a query.npz with x")
+    support = read_arrays(paths["support"])
+    query = read_arrays(paths["query"], is_labelled=False)
     assert support.y is not None  # noqa: S101 - read_arrays raises where there is none
     (is_whole, problems), (has_all, more) = (whole_rows(part.x, part.name) for part in (support, query))
     kept, asked = np.flatnonzero(is_whole), np.flatnonzero(has_all)
-    names = [f"{QUERY}, row {row}" for row in asked]
+    names = [f"{shown(query.name)}, row {row}" for row in asked]
     if not len(kept) or not len(asked):
         raise DataError(f"{folder} holds no whole rows to adapt to or to predict: {listed([*problems, *more], 2)}")
-    queries = _shaped(folder / QUERY, query.x[asked], spec)
+    queries = _shaped(paths["query"], query.x[asked], spec)
     if spec.kind == "regression":
         y = support.y[kept].reshape(len(kept), -1)
         if y.dtype.kind not in "iuf" or y.shape[1] != spec.outputs or not are_sound(y).all():
-            raise DataError(f"{folder / SUPPORT}: y is {y.dtype} of shape {list(support.y.shape)}, and this "
+            raise DataError(f"{paths['support']}: y is {y.dtype} of shape {list(support.y.shape)}, and this "
                             f"learner needs {counted(spec.outputs, 'finite values')} for each of x")
-        inputs = _shaped(folder / SUPPORT, support.x[kept], spec)
+        inputs = _shaped(paths["support"], support.x[kept], spec)
         middle, spread = (np.array(spec.reading.get(name, usual), np.float32)
                           for name, usual in (("target_mean", 0), ("target_deviation", 1)))
         targets = torch.from_numpy((y.astype(np.float32) - middle) / spread)
         return NewTask((), Examples(normalized(inputs, spec), targets),
                        normalized(queries, spec), tuple(names), (*problems, *more))
-    labels, is_labelled = labels_of(support.y, SUPPORT)
+    labels, is_labelled = labels_of(support.y, support.name)
     kept = kept[is_labelled[kept]]
     classes = sorted({labels[row] for row in kept})
     if len(classes) < 2:
-        raise DataError(f"{folder / SUPPORT} holds {counted(len(classes), 'classes')} and a task needs "
+        raise DataError(f"{paths['support']} holds {counted(len(classes), 'classes')} and a task needs "
                         "two or more; add labelled rows of others")
-    inputs = _shaped(folder / SUPPORT, support.x[kept], spec)
+    inputs = _shaped(paths["support"], support.x[kept], spec)
     return new_task([labels[row] for row in kept], inputs, queries, names=names, problems=(*problems, *more), spec=spec)
 
 
@@ -114,9 +116,10 @@ def _shaped(path: Path, x: Array, spec: Spec) -> Tensor:
 
 def guess_new_arrays(folder: Path, wanted: Kind) -> NewGuess | None:
     """What a learner for the arrays of a new task would be made for, where their shape is that of the wanted kind."""
-    if not (folder / SUPPORT).is_file():
+    support = part_files(folder, _SUFFIXES).get("support")
+    if support is None:
         return None
-    kind, spec = _spec_of_new(read_arrays(folder / SUPPORT))
+    kind, spec = _spec_of_new(read_arrays(support))
     return NewGuess(0.9, spec) if kind == wanted else None
 
 

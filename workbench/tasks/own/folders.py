@@ -17,7 +17,8 @@ from workbench.tasks.files.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.words import UNLABELLED, counted, listed, named, plural, shown, split_called, the
+from workbench.tasks.files.words import counted, listed, named, plural, shown, split_called, the
+from workbench.tasks.own.ready_made import placed_at, whole_tasks
 
 _Files = tuple[FileEntry, ...]
 Level = Literal["auto", "top", "deepest", "name"]
@@ -169,18 +170,14 @@ def recognize(found: Found, noun: str = "pictures", level: Level = "auto", group
 def _without_tasks(folders: Mapping[tuple[str, ...], _Files]) -> tuple[dict[tuple[str, ...], _Files], list[str]]:
     """The folders that are no part of a task which somebody laid ready beside classes, and a sentence on each such
     task; all of them where nothing else lies there."""
-    tasks: dict[tuple[str, ...], set[str]] = {}
-    for parts in folders:
-        at = next((at for at, part in enumerate(parts) if at and part.lower() in ("support", *UNLABELLED)), 0)
-        if at:
-            tasks.setdefault(parts[:at], set()).add(parts[at])
-    left_out = {parts for parts in folders for task in tasks if parts[: len(task)] == task}
-    if len(left_out) == len(folders):
+    places = {parts: place for parts, files in folders.items() if (place := placed_at(files[0]))}
+    tasks = whole_tasks(places.values())
+    kept = {parts: files for parts, files in folders.items() if parts not in places or places[parts].key not in tasks}
+    if not kept:
         return dict(folders), []
-    sentences = [f"{shown('/'.join(task))} looks like a new task, with {' and '.join(sorted(map(shown, its)))} in it, "
-                 "and was left out as no class; adapt a trained learner to it" for task, its in tasks.items()]
-    return ({parts: files for parts, files in folders.items() if parts not in left_out},
-            named(sentences, "{} more folders look like new tasks and were left out"))
+    sentences = [f"{shown(name)} looks like a new task, with a support and a query in it, which were left out as no "
+                 "classes; adapt a trained learner to it" for _, name in sorted(tasks)]
+    return kept, named(sentences, "{} more folders look like new tasks, and their parts were left out")
 
 
 def _group(parts: tuple[str, ...], level: GroupLevel) -> str:

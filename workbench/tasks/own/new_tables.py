@@ -15,18 +15,18 @@ from workbench.tasks.files.encoding import Encoder, fitted
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, guess_label, kind_of, names_rows
 from workbench.tasks.files.words import listed, the
-from workbench.tasks.own.ready_made import part_of_task
+from workbench.tasks.own.ready_made import PARTS, Part, part_of_task
 from workbench.tasks.own.task_targets import in_order, is_of_classes
 
 _NEEDS = "a support.csv with inputs and targets and a query.csv with inputs"
 
 
-def new_table(folder: Path, name: str, header: Header, column: str, needs: str) -> Table:
+def new_table(folder: Path, part: Part, header: Header, column: str, needs: str) -> Table:
     """A table of a new task.
 
     Args:
         folder: That of the task.
-        name: "support" or "query".
+        part: Which of its parts.
         header: Whether its first row names the columns.
         column: What says the class of a row where only a folder says it.
         needs: What a new task for the learner is, as the rest of a sentence.
@@ -34,9 +34,9 @@ def new_table(folder: Path, name: str, header: Header, column: str, needs: str) 
     Raises:
         DataError: It is not there or cannot be read.
     """
-    table = part_of_task(folder, name, header, column)
+    table = part_of_task(folder, part, header, column)
     if table is None:
-        raise DataError(f"{folder} holds no {name}.csv; a new task for this learner is {needs}, or folders called so "
+        raise DataError(f"{folder} holds no {part}.csv; a new task for this learner is {needs}, or folders called so "
                         "that hold such tables")
     return table
 
@@ -80,8 +80,8 @@ def read_new_rows(folder: Path, spec: Spec) -> NewTask:
         DataError: A table is missing, or a column, or a number.
     """
     encoder, known = Encoder.of(spec.reading), spec.reading["targets"]
-    support, query = (new_table(folder, name, spec.reading["header"], known[0] if known else "class", _NEEDS)
-                      for name in ("support", "query"))
+    support, query = (new_table(folder, part, spec.reading["header"], known[0] if known else "class", _NEEDS)
+                      for part in PARTS)
     inputs = [_normalized(encoder, table, spec) for table in (support, query)]
     targets = _targets(support, encoder, spec)
     ids = ids_of(query, (*encoder.columns, *targets))
@@ -96,7 +96,7 @@ def read_new_rows(folder: Path, spec: Spec) -> NewTask:
 
 def spec_of_values(folder: Path) -> Spec | None:
     """What a learner for a new task of values would be made for; None without a named target of numbers."""
-    support, query = (part_of_task(folder, name, "auto", "class") for name in ("support", "query"))
+    support, query = (part_of_task(folder, part, "auto", "class") for part in PARTS)
     if support is None or query is None:
         return None
     targets = [name for name in support.columns if name not in query.columns]

@@ -15,31 +15,26 @@ from torch import Tensor
 
 from workbench.experiment.registry import found
 from workbench.tasks.base import Examples, NewGuess, NewTask, Spec, TaskSource
+from workbench.tasks.files.delimited import TABLE_SUFFIXES
 from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
 from workbench.tasks.files.numbers import fault, number, read_cells
 from workbench.tasks.files.pictures import Color, PictureError, read_picture, usual_side
-from workbench.tasks.files.words import UNLABELLED, counted, listed, shown
+from workbench.tasks.files.words import counted, listed, shown
 from workbench.tasks.own.folders import Found, scan
-
-_SUPPORT_TABLE, _QUERY_TABLE = "support.csv", "query.csv"
-_ARRAYS = ("support.npz", "query.npz")
+from workbench.tasks.own.ready_made import PARTS, Part, part_files, part_in
 
 
-def looks_like_new_task(folder: Path) -> str:
-    """What a folder holds that only a new task has, as tables of support and query or unlabelled examples; empty where
+def why_new_task(folder: Path) -> str:
+    """What a folder holds that only a new task has, as files of support and query or unlabelled examples; empty where
     it holds nothing of the kind."""
-    files = walk(folder)[0]
-    tops = {file.name.split("/")[0].lower() for file in files if "/" in file.name}
-    beside = {file.name.lower() for file in files if "/" not in file.name}
-    has_support = "support" in tops or not beside.isdisjoint((_SUPPORT_TABLE, _ARRAYS[0]))
-    has_query = not tops.isdisjoint(UNLABELLED) or not beside.isdisjoint((_QUERY_TABLE, _ARRAYS[1]))
-    if has_query:
-        is_labelled = has_support or bool(tops - set(UNLABELLED))
+    tops = {part_in(file.folder) for file in walk(folder)[0] if file.folder}
+    beside = part_files(folder)
+    if "query" in tops or "query" in beside:
+        is_labelled = "support" in beside or bool(tops - {"query"})
         return "it holds labelled examples and others to predict" if is_labelled else \
             "it holds examples to predict, and no labelled ones"
-    is_support_alone = has_support and (tops <= {"support"} or bool(beside & {_SUPPORT_TABLE, _ARRAYS[0]}))
-    return "it holds labelled examples, and none to predict" if is_support_alone else ""
+    return "it holds labelled examples, and none to predict" if "support" in beside or tops == {"support"} else ""
 
 
 def usual_spec(folder: Path) -> Spec:
@@ -53,13 +48,14 @@ def usual_spec(folder: Path) -> Spec:
         return max(guesses, key=lambda guess: guess.certainty).spec
     if refusals:
         raise refusals[0]
-    if (folder / _SUPPORT_TABLE).is_file() or (folder / _QUERY_TABLE).is_file():
-        columns = {name: _table(folder / name).values.shape[1] for name in (_SUPPORT_TABLE, _QUERY_TABLE)}
-        features = columns[_QUERY_TABLE]
-        outputs = columns[_SUPPORT_TABLE] - features
+    if part_files(folder, TABLE_SUFFIXES):
+        support, query = (_table(folder, part) for part in PARTS)
+        features = query.values.shape[1]
+        outputs = support.values.shape[1] - features
         if outputs < 1:
-            raise DataError(f"{folder / _SUPPORT_TABLE} has {columns[_SUPPORT_TABLE]} columns and query.csv has "
-                            f"{features}; support.csv holds the columns of query.csv and the targets behind them")
+            raise DataError(f"{support.path} has {counted(support.values.shape[1], 'columns')} and {query.path.name} "
+                            f"has {features}; {support.path.name} holds the columns of {query.path.name} and the "
+                            "targets behind them")
         return Spec("regression", "vector", (features,), outputs)
     paths = [folder / file.name for files in scan(folder).pictures.values() for file in files]
     side = usual_side(paths)
@@ -147,7 +143,7 @@ def _read_pictures(folder: Path, spec: Spec) -> NewTask:
 
 def without_support(folder: Path, lying: Found, nouns: str) -> str:
     """What to put where, in a task of files none of which is labelled."""
-    place = next((name for name in lying.pictures if name.split("/")[0].lower() in UNLABELLED), "")
+    place = next((name for name in lying.pictures if part_in(name) == "query"), "")
     where = "the folder support/CLASS beside " + shown(place.split("/")[0]) if place else \
         "a folder with the name of the class"
     return f"{folder} holds no class folders; put a few labelled {nouns} of each class into {where}"
@@ -155,7 +151,7 @@ def without_support(folder: Path, lying: Found, nouns: str) -> str:
 
 def without_query(folder: Path, lying: Found, nouns: str) -> str:
     """The same where all are labelled."""
-    is_ready_made = any(name.split("/")[0].lower() == "support" for name in lying.pictures)
+    is_ready_made = any(part_in(name) == "support" for name in lying.pictures)
     where = "the folder query beside support" if is_ready_made else \
         "it beside the class folders, or into a folder called unlabelled"
     return f"{folder} holds no {nouns} to predict; put some into {where}"
@@ -163,13 +159,12 @@ def without_query(folder: Path, lying: Found, nouns: str) -> str:
 
 def sorted_out(lying: Found) -> tuple[dict[str, list[FileEntry]], list[FileEntry]]:
     """Labelled files by class, and unlabelled files."""
-    tops = {name.split("/")[0].lower() for name in lying.pictures if name}
-    is_ready_made = all(top in ("support", *UNLABELLED) for top in tops)
+    is_ready_made = all(part_in(name) for name in lying.pictures if name)
     labelled: dict[str, list[FileEntry]] = {}
     unlabelled: list[FileEntry] = []
     for name, files in lying.pictures.items():
-        top, _, below = name.partition("/")
-        if not name or top.lower() in UNLABELLED:
+        below = name.partition("/")[2]
+        if not name or part_in(name) == "query":
             unlabelled += files
         elif not is_ready_made:
             labelled[name] = files
@@ -222,35 +217,37 @@ def normalized(inputs: Tensor, spec: Spec) -> Tensor:
 class _Table:
     """Numbers [rows, columns] of a CSV file and the line of each row."""
 
+    path: Path
     values: NDArray[np.float64]
     lines: list[int]
 
 
 def _read_tables(folder: Path, spec: Spec) -> NewTask:
     features = spec.input_shape[0]
-    support, query = _table(folder / _SUPPORT_TABLE), _table(folder / _QUERY_TABLE)
-    for name, table, wanted, what in (
-        (_SUPPORT_TABLE, support, features + spec.outputs, f"{features} of inputs and {spec.outputs} of targets"),
-        (_QUERY_TABLE, query, features, "the inputs alone"),
+    support, query = (_table(folder, part) for part in PARTS)
+    for table, wanted, what in (
+        (support, features + spec.outputs, f"{features} of inputs and {spec.outputs} of targets"),
+        (query, features, "the inputs alone"),
     ):
         if table.values.shape[1] != wanted:
-            raise DataError(f"{folder / name} has {table.values.shape[1]} columns and this learner needs {wanted}: "
-                            f"{what}")
+            raise DataError(f"{table.path} has {counted(table.values.shape[1], 'columns')} and this learner needs "
+                            f"{wanted}: {what}")
     values = torch.from_numpy(support.values).float()
     return NewTask((), Examples(normalized(values[:, :features], spec), values[:, features:]),
                    normalized(torch.from_numpy(query.values).float(), spec),
-                   tuple(f"{_QUERY_TABLE}, line {line}" for line in query.lines))
+                   tuple(f"{shown(query.path.name)}, line {line}" for line in query.lines))
 
 
-def _table(path: Path) -> _Table:
+def _table(folder: Path, part: Part) -> _Table:
     """A table of points, whose first row names its columns where none of its cells is a number.
 
     Raises:
         DataError: It is not there, is no text, is empty, or a cell is no number.
     """
-    if not path.exists():
-        raise DataError(f"{path.parent} holds no {path.name}; a new task for this learner is a support.csv with inputs "
-                        "and targets and a query.csv with inputs")
+    path = part_files(folder, TABLE_SUFFIXES).get(part)
+    if path is None:
+        raise DataError(f"{folder} holds no {part}.csv; a new task for this learner is a support.csv with inputs and "
+                        "targets and a query.csv with inputs")
     try:
         lines = read_cells(path)
     except FileError as error:
@@ -264,7 +261,7 @@ def _table(path: Path) -> _Table:
         if len(cells) != width:
             raise DataError(f"{path}, line {line}: {counted(len(cells), 'cells')} where the first row has {width}; "
                             "give every row as many")
-    return _Table(np.array([_row(path, line, cells) for line, cells in lines]), [line for line, _ in lines])
+    return _Table(path, np.array([_row(path, line, cells) for line, cells in lines]), [line for line, _ in lines])
 
 
 def _row(path: Path, line: int, cells: Sequence[str]) -> list[float]:

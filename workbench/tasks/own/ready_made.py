@@ -1,18 +1,24 @@
-"""Where the examples of ready-made tasks stand: `task/support/class/…` and `task/query/class/…`, pictures or tables."""
+"""Where the examples of tasks with a support and a query stand: in folders or in files that are called so."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path, PurePosixPath
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
+from workbench.tasks.files.array_files import ARCHIVE_SUFFIX
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header
+from workbench.tasks.files.json_lines import JSON_LINES_SUFFIXES
 from workbench.tasks.files.listing import FileEntry, walk
 from workbench.tasks.files.pictures import is_picture
 from workbench.tasks.files.tables import Table, read_table, stacked, with_column
-from workbench.tasks.files.words import UNLABELLED, counted, shown, split_called
+from workbench.tasks.files.words import counted, shown, split_called
 
-_QUERIES = frozenset(UNLABELLED)
+Part = Literal["support", "query"]
+PARTS: tuple[Part, Part] = ("support", "query")
+_FOLDERS: dict[str, Part] = {"support": "support",
+                             **dict.fromkeys(("query", "predict", "unlabelled", "unlabeled"), "query")}
+_FILE_SUFFIXES = TABLE_SUFFIXES | JSON_LINES_SUFFIXES | {ARCHIVE_SUFFIX}
 NOT_LABELLED = ("the queries of no task are labelled, so nobody can be judged on them; support and queries are drawn "
                 "from the labelled support of each task instead, and `adapt` to the folder of a task predicts its "
                 "queries")
@@ -33,54 +39,77 @@ class Place(NamedTuple):
         return self.split, self.task
 
 
+def part_in(folder: str) -> Part | None:
+    """The part of a task that a folder holds, by the first of the names on its path; None where it says none."""
+    return _FOLDERS.get(folder.partition("/")[0].lower())
+
+
+def part_files(folder: Path, suffixes: frozenset[str] = _FILE_SUFFIXES) -> dict[Part, Path]:
+    """The files that are called support and query in the folder of a task, in capitals or not.
+
+    Args:
+        folder: Of the task.
+        suffixes: Those that count; of files with several of them that of the first suffix is taken.
+
+    Raises:
+        DataError: The folder cannot be opened.
+    """
+    found: dict[Part, Path] = {}
+    for file in sorted(walk(folder)[0], key=lambda file: (file.suffix, file.name)):
+        part = _part_called(file)
+        if part and not file.folder and file.suffix in suffixes:
+            found.setdefault(part, folder / file.name)
+    return found
+
+
+def _part_called(file: FileEntry) -> Part | None:
+    stem = PurePosixPath(file.name).stem.lower()
+    return next((part for part in PARTS if part == stem), None)
+
+
 def placed_at(file: FileEntry) -> Place | None:
     """Where a file stands by the folders above it; None where it is in no task."""
-    parts = file.name.split("/")[:-1]
-    for at in range(1, len(parts)):
-        part = parts[at].lower()
-        if part == "support" or part in _QUERIES:
-            return _place(parts[:at], part == "support", "/".join(parts[at + 1 :]))
+    folders = file.name.split("/")[:-1]
+    for at in range(1, len(folders)):
+        if part := part_in(folders[at]):
+            return _place(folders[:at], part, "/".join(folders[at + 1 :]))
     return None
 
 
 def table_placed_at(file: FileEntry) -> Place | None:
     """The same of a table, which may also be called support or query itself, in the folder of its task."""
-    stem = PurePosixPath(file.name).stem.lower()
-    if file.folder and stem in ("support", "query"):
-        return _place(file.folder.split("/"), stem == "support", "")
+    if file.folder and (part := _part_called(file)):
+        return _place(file.folder.split("/"), part, "")
     return placed_at(file)
 
 
-def _place(above: list[str], is_support: bool, class_name: str) -> Place:
+def _place(above: list[str], part: Part, class_name: str) -> Place:
     split = split_called(above[0]) if len(above) > 1 else ""
-    return Place("/".join(above[1 if split else 0 :]), split, is_support, class_name)
+    return Place("/".join(above[1 if split else 0 :]), split, part == "support", class_name)
 
 
-def part_of_task(folder: Path, name: str, header: Header, column: str) -> Table | None:
+def part_of_task(folder: Path, part: Part, header: Header, column: str) -> Table | None:
     """The support or the query of the one task in a folder: a csv or tsv file of that name, or all those in the folder
     of that name; None where there is none.
 
     Args:
         folder: Of the task.
-        name: "support" or "query".
+        part: Which of them.
         header: Whether the first row names the columns.
         column: What says the class of a row, where a folder within the support says it and no column of the table does.
 
     Raises:
         DataError: A table cannot be read, or they have different columns.
     """
-    for suffix in sorted(TABLE_SUFFIXES):
-        if (path := folder / f"{name}{suffix}").is_file():
-            return read_table(path, header)
-    names = ("support",) if name == "support" else UNLABELLED
-    found = [file for file in walk(folder)[0] if file.suffix in TABLE_SUFFIXES
-             and file.folder.partition("/")[0].lower() in names]
-    tables = [_labelled(read_table(folder / file.name, header), column, file.folder.partition("/")[2], name)
+    if path := part_files(folder, TABLE_SUFFIXES).get(part):
+        return read_table(path, header)
+    found = [file for file in walk(folder)[0] if file.suffix in TABLE_SUFFIXES and part_in(file.folder) == part]
+    tables = [_labelled(read_table(folder / file.name, header), column, file.folder.partition("/")[2], part)
               for file in found]
     return stacked(tables) if tables else None
 
 
-def _labelled(table: Table, column: str, class_name: str, part: str) -> Table:
+def _labelled(table: Table, column: str, class_name: str, part: Part) -> Table:
     is_said = part == "support" and class_name
     return with_column(table, column, class_name) if is_said and column not in table.columns else table
 
