@@ -142,6 +142,22 @@ def test_files_that_nobody_reads_are_told_how_to_save_them(tmp_path: Path, name:
                        f"{remedy}")
 
 
+@pytest.mark.parametrize(("name", "content", "problem"), [
+    ("a.xlsx", b"words", "data was not recognized: no dataset reads these files, by their suffixes: .xlsx (1); save "),
+    ("a.csv", b"PK\x03\x04", "data/a.csv is a spreadsheet or a zip"),
+    ("a.jsonl", b"{", "data/a.jsonl: 1 of 1 line is no object of JSON"),
+    ("a.npz", b"PK", "data/a.npz holds Python objects, which could run anything")])
+def test_the_place_of_data_is_said_once_whatever_it_is_called(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, content: bytes, problem: str) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("data").mkdir()
+    Path("data", name).write_bytes(content)
+    report = check_data(Path("data"))
+    assert (report["form"], report["usable"]) == ("unknown", False)
+    assert report["problems"][0].startswith(problem)
+    assert "data/" not in report["why"]
+
+
 def test_tasks_that_will_not_do_say_what_else_is_wrong(tmp_path: Path) -> None:
     for task in range(6):
         for part in ("support", "query"):

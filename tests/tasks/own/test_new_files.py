@@ -62,6 +62,15 @@ def test_a_spec_that_was_written_down_reads_the_same_task(opened: Opener) -> Non
         assert torch.equal(first.query_inputs, second.query_inputs)
 
 
+@pytest.mark.parametrize("sample", ["new_wave", "new_arrays", "new_gestures", "new_messages", "new_minerals"])
+def test_files_of_a_task_may_be_called_in_capitals(tmp_path: Path, sample: str) -> None:
+    for path in (sample_tasks() / sample).iterdir():
+        shutil.copy(path, tmp_path / path.name.title())
+    said, renamed = check_data(sample_tasks() / sample), check_data(tmp_path)
+    assert (renamed["form"], renamed["usable"]) == ("new task", True)
+    assert {**renamed, "path": ""} == {**said, "path": ""}
+
+
 @pytest.fixture
 def calls(tmp_path: Path) -> Path:
     shutil.copytree(sample_tasks() / "new_calls", tmp_path / "calls")

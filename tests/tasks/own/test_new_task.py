@@ -125,7 +125,8 @@ def test_tables_are_read_with_a_header_or_without_and_as_spreadsheets_write_them
 
 
 @pytest.mark.parametrize(("support", "query"), [
-    ("Support.csv", "Query.csv"), ("SUPPORT.CSV", "query.csv"), ("support.tsv", "query.tsv"), ("support.csv", "Query.tab")])
+    ("Support.csv", "Query.csv"), ("SUPPORT.CSV", "query.csv"), ("support.tsv", "query.tsv"),
+    ("support.csv", "Query.tab")])
 def test_files_of_a_task_are_found_in_capitals_and_with_any_suffix_of_tables(tmp_path: Path, support: str, query: str
                                                                              ) -> None:
     (tmp_path / support).write_text("x\ty\n1\t2\n3\t4\n5\t7\n")
