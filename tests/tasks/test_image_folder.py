@@ -202,7 +202,7 @@ def test_a_task_that_lies_ready_beside_classes_is_no_class(tmp_path: Path, class
     assert (report["usable"], report["classes"], report["examples"]) == (True, 15, 90)
     assert report["problems"] == [
         f"{name} looks like a new task, with a support and a query in it, which were left out as no classes; adapt a "
-        "trained learner to it" for name in ("later", "new photos")]
+        "trained learner to it, or rename them if they are classes" for name in ("later", "new photos")]
 
 
 @pytest.mark.parametrize(("own", "classes"), [

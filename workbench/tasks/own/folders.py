@@ -176,7 +176,8 @@ def _without_tasks(folders: Mapping[tuple[str, ...], _Files]) -> tuple[dict[tupl
     if not kept:
         return dict(folders), []
     sentences = [f"{shown(name)} looks like a new task, with a support and a query in it, which were left out as no "
-                 "classes; adapt a trained learner to it" for _, name in sorted(tasks)]
+                 "classes; adapt a trained learner to it, or rename them if they are classes"
+                 for _, name in sorted(tasks)]
     return kept, named(sentences, "{} more folders look like new tasks, and their parts were left out")
 
 

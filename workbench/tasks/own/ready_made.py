@@ -55,9 +55,9 @@ def part_files(folder: Path, suffixes: frozenset[str] = _FILE_SUFFIXES) -> dict[
         DataError: The folder cannot be opened.
     """
     found: dict[Part, Path] = {}
-    for file in sorted(walk(folder)[0], key=lambda file: (file.suffix, file.name)):
-        part = _part_called(file)
-        if part and not file.folder and file.suffix in suffixes:
+    beside = [file for file in walk(folder)[0] if not file.folder and file.suffix in suffixes]
+    for file in sorted(beside, key=lambda file: (file.suffix, file.name)):
+        if part := _part_called(file):
             found.setdefault(part, folder / file.name)
     return found
 
