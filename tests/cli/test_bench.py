@@ -14,7 +14,7 @@ pytestmark = pytest.mark.usefixtures("own_folders")
 
 def test_every_executor_is_measured_and_the_fastest_comes_first():
     table = say("bench", *SMALL, "--json").table
-    assert {one["executor"] for one in table["ways"]} == set(EXECUTORS)
+    assert {one["executor"] for one in table["ways"]} == set(EXECUTORS) - {"columns"}  # which are of convolutions
     assert [one["ms"] for one in table["ways"]] == sorted(one["ms"] for one in table["ways"])
     for one in table["ways"]:
         assert one["tasks_per_second"] == pytest.approx(4 / one["ms"] * 1e3)

@@ -86,8 +86,14 @@ def test_the_person_has_the_last_word():
 
 def test_every_executor_is_a_candidate_on_a_cpu_and_no_portion_is_empty():
     found = candidates(session("training.meta_batch=16"))
+    assert {way.executor for way in found} == set(EXECUTORS) - {"columns"}  # there are no convolutions
+    assert all(1 <= way.chunk <= 16 and (not EXECUTORS[way.executor].is_pooled or way.chunk >= way.threads)
+               for way in found)
+
+
+def test_convolutions_are_tried_grouped_and_by_columns():
+    found = candidates(session("dataset=glyphs", "backbone=conv4", "backbone.filters=4", "training.meta_batch=2"))
     assert {way.executor for way in found} == set(EXECUTORS)
-    assert all(1 <= way.chunk <= 16 and (way.executor == "vectorized" or way.chunk >= way.threads) for way in found)
 
 
 def test_all_candidates_are_measured():
