@@ -6,10 +6,10 @@ import pytest
 
 from workbench.experiment.experiment import EvaluationConfig, TaskConfig, TrainingConfig
 from workbench.experiment.fields import parameters
-from workbench.experiment.idle import changed, idle, said_in_vain
+from workbench.experiment.idle import idle, said_in_vain
 from workbench.experiment.presets import presets
 from workbench.experiment.registry import ROLES, found
-from workbench.experiment.resolve import resolve, tentative, with_settings
+from workbench.experiment.resolve import resolve, tentative, unusual, with_settings
 
 
 def said(*settings_: str):
@@ -91,7 +91,7 @@ def test_what_a_field_needs_are_values_of_another_field_of_its_table():
 @pytest.mark.parametrize("name", sorted(presets()))
 def test_no_preset_says_anything_in_vain(name):
     experiment = resolve(presets()[name].tables)
-    assert said_in_vain(experiment, sorted(changed(experiment))) == ""
+    assert said_in_vain(experiment, sorted(unusual(experiment))) == ""
 
 
 def test_what_is_said_in_vain_is_told_on_one_line():
@@ -99,7 +99,7 @@ def test_what_is_said_in_vain_is_told_on_one_line():
     told = said_in_vain(experiment, ["algorithm.inner_lr", "task.ways", "task.shots"])
     assert told == ("algorithm.inner_lr has no effect: it matters only where algorithm.first_rates is constant; "
                     "task.ways has no effect: Sinusoids is regression: its tasks have no classes to count")
-    assert changed(experiment) == {"algorithm.inner_lr", "task.ways"}
+    assert unusual(experiment) == {"algorithm.inner_lr", "task.ways"}
 
 
 @pytest.mark.parametrize("wrong", [

@@ -12,11 +12,10 @@ from workbench import __version__
 from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output, UsageError, aligned
 from workbench.cli.progress import Progress
-from workbench.cli.training import experiment_of
+from workbench.cli.training import session_of
 from workbench.engine import devices
 from workbench.engine.benchmark import Measured, measure, ways_of
 from workbench.engine.chooser import choose
-from workbench.engine.session import Session
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
 
@@ -28,7 +27,7 @@ def bench(arguments: Namespace, output: Output) -> int:
     """Measure every executor on an experiment, and say what the chooser takes."""
     if arguments.rounds < 1:
         raise UsageError("--rounds must be 1 or more, for each way takes at least one turn")
-    session = Session(experiment_of(arguments, output))
+    session = session_of(arguments, output)
     choice = choose(session)
     found: list[Measured] = []
     with session.running(), Progress(_PARTS, title="measuring", unit="parts") as progress:

@@ -9,13 +9,12 @@ from workbench.cli.output import Output
 from workbench.engine import devices
 from workbench.engine.forecast import forecast, size_in_words
 from workbench.engine.session import Session
-from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import to_tables
 
 
-def try_dry(experiment: Experiment, output: Output) -> int:
-    """Open an experiment, and print how it would be computed and how much memory it would take."""
-    session = Session(experiment)
+def try_dry(session: Session, output: Output) -> int:
+    """Print how an opened experiment would be computed and how much memory it would take, and close it."""
+    experiment = session.experiment
     try:
         found = forecast(session)
         parameters = sum(value.numel() for value in session.init().params.values())

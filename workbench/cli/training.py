@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from argparse import Namespace
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from workbench import places
 from workbench.cli.dry_run import try_dry
@@ -14,24 +14,26 @@ from workbench.cli.main import FAILURE, INTERRUPTED, SUCCESS
 from workbench.cli.output import Output, UsageError, duration
 from workbench.cli.progress import Progress
 from workbench.cli.signals import give_up, interruptions
+from workbench.engine import devices
 from workbench.engine.chooser import Way
 from workbench.engine.control import Control
-from workbench.engine.distributed import LostError, World, joined
+from workbench.engine.distributed import ALONE, LostError, World, joined
 from workbench.engine.events import Evaluation, Event, Failed, Noticed, Started, Steps
 from workbench.engine.launch import Launch, launch
-from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.engine.session import Session
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
-from workbench.experiment.idle import changed, said_in_vain
+from workbench.experiment.idle import said_in_vain
 from workbench.experiment.metrics import is_share, result_in_words
-from workbench.experiment.presets import find_preset
+from workbench.experiment.presets import decided, find_preset
 from workbench.experiment.registry import ROLES, find
-from workbench.experiment.resolve import read_toml, resolve, with_settings
+from workbench.experiment.resolve import Tables, dotted, read_toml, resolve, unusual, with_settings, with_values
 from workbench.runs.recording import followed, recorded
 from workbench.runs.store import Run, RunStore
+from workbench.tasks.base import TaskSource
 from workbench.tasks.looking.fitting import open_fitting
 from workbench.tasks.own.data import OwnData
 
-_SHAPE = frozenset(f"task.{name}" for name in TaskConfig.model_fields)
 _STATUS = {"finished": SUCCESS, "failed": FAILURE, "stopped": INTERRUPTED, "interrupted": INTERRUPTED}
 
 
@@ -57,24 +59,45 @@ class _Begun:
         resume: Whether it is gone on with.
         step: From which checkpoint; None for the latest.
         status: How the command ends where there is nothing left to do; else None.
+        source: Its dataset, where that is open already.
     """
 
     run: Run
     resume: bool
     step: int | None = None
     status: int | None = None
+    source: TaskSource | None = None
 
 
 def run(arguments: Namespace, output: Output) -> int:
     """Train a new run, or where processes were started anew go on with the one that they were training."""
     if arguments.dry_run:
-        return try_dry(experiment_of(arguments, output), output)
-    return _by_all(lambda: _begin(arguments, output), output)
+        return try_dry(session_of(arguments, output), output)
+    return _by_all(lambda world: _begin(arguments, output, world), output)
 
 
-def experiment_of(arguments: Namespace, output: Output) -> Experiment:
-    """The experiment that was said by a file or a preset, settings and a device; what was not said of tasks from a
-    person's own data is as these allow, which is noted."""
+class _Asked(NamedTuple):
+    """What a person asked for.
+
+    Attributes:
+        tables: As it was said.
+        decided: Dotted names of what the person decided.
+        experiment: With what suits the picks wherever nothing was said.
+    """
+
+    tables: Tables
+    decided: frozenset[str]
+    experiment: Experiment
+
+
+def session_of(arguments: Namespace, output: Output) -> Session:
+    """The experiment that was said by a file or a preset, settings and a device, opened; what was not said of tasks
+    from a person's own data is as these allow, which is noted."""
+    experiment, source = _fitted(_asked(arguments, output), output)
+    return Session(experiment, source=source)
+
+
+def _asked(arguments: Namespace, output: Output) -> _Asked:
     if arguments.config and arguments.preset:
         raise UsageError("name either a file or a preset, not both; the rest can be given with --set")
     said = find_preset(arguments.preset).tables if arguments.preset else {}
@@ -82,30 +105,43 @@ def experiment_of(arguments: Namespace, output: Output) -> Experiment:
         said = read_toml(arguments.config)
     device = [f"device={arguments.device}"] if arguments.device else []
     tables = with_settings(said, [*arguments.settings, *device])
-    experiment = _with_absolute_paths(resolve(tables))
-    said_of = {f"{table}.{name}" for table, own in tables.items() if isinstance(own, Mapping) for name in own}
-    if not issubclass(find("dataset", experiment.dataset.name), OwnData) or said_of >= _SHAPE:
-        return experiment
-    fitting = open_fitting(tables, said_of)
-    if not fitting.note:
-        return experiment
-    output.note(f"note: {fitting.note}")
-    return _with_absolute_paths(fitting.experiment)
+    values = dotted(tables)
+    kept = decided(values, arguments.preset, values.get("dataset.name", ""), names(arguments.settings))
+    if kept != values:
+        about = said["dataset"]["name"]
+        output.note(f"note: the preset is about {about}: how it shapes, trains and tests tasks is not taken over for "
+                    f"{values['dataset.name']}")
+    tables = with_values({}, kept)
+    return _Asked(tables, frozenset(kept), _with_absolute_paths(resolve(tables)))
 
 
-def _begin(arguments: Namespace, output: Output) -> _Begun:
-    experiment = experiment_of(arguments, output)
+def _fitted(asked: _Asked, output: Output, world: World = ALONE) -> tuple[Experiment, TaskSource | None]:
+    """The experiment as a person's own data allow it, which is noted, and these opened; others are not opened yet."""
+    if not issubclass(find("dataset", asked.experiment.dataset.name), OwnData):
+        return asked.experiment, None
+    device = devices.choose(world.device(asked.experiment.device))
+    fitting = open_fitting(asked.tables, asked.decided, device)
+    if fitting.note:
+        output.note(f"note: {fitting.note}")
+    return _with_absolute_paths(fitting.experiment), fitting.source
+
+
+def _begin(arguments: Namespace, output: Output, world: World) -> _Begun:
+    asked = _asked(arguments, output)
     runs, place = store(arguments), launch()
-    if place and (found := _of_launch(runs, place, experiment)):
+    # Before data are opened, which may have grown since the run was fitted to them.
+    if place and (found := _of_launch(runs, place, asked.experiment)):
         return found
-    note_what_is_idle(experiment, [*names(arguments.settings), *sorted(changed(experiment))], output)
-    return _Begun(runs.create(experiment, place.name if place else ""), resume=False)
+    experiment, source = _fitted(asked, output, world)
+    note_what_is_idle(experiment, [*names(arguments.settings), *sorted(unusual(experiment))], output)
+    begun = runs.create(experiment, place.name, asked.experiment) if place else runs.create(experiment)
+    return _Begun(begun, resume=False, source=source)
 
 
-def _of_launch(runs: RunStore, place: Launch, experiment: Experiment) -> _Begun | None:
+def _of_launch(runs: RunStore, place: Launch, asked: Experiment) -> _Begun | None:
     """The run that this launch was training when a process was lost; None where it is to begin one."""
     found = runs.launched(place.name)
-    if found is None or found.experiment() != experiment:
+    if found is None or found.asked() != asked:
         return None
     status = found.summary().status
     if status == "interrupted" and not found.kept():  # it was lost before there was anything to go on from
@@ -142,7 +178,7 @@ def _with_absolute_paths(experiment: Experiment) -> Experiment:
 
 def resume(arguments: Namespace, output: Output) -> int:
     """Go on with a run."""
-    return _by_all(lambda: _go_on(arguments), output)
+    return _by_all(lambda _: _go_on(arguments), output)
 
 
 def _go_on(arguments: Namespace) -> _Begun:
@@ -154,12 +190,12 @@ def _go_on(arguments: Namespace) -> _Begun:
     return _Begun(found, resume=True, step=step, status=SUCCESS if ended else None)
 
 
-def _by_all(begin: Callable[[], _Begun], output: Output) -> int:
+def _by_all(begin: Callable[[World], _Begun], output: Output) -> int:
     """Train a run, with the other processes where there are some: the first one opens it, writes it and speaks."""
     try:
         with joined() as world:
             with world.together():
-                begun = begin() if world.is_first else None
+                begun = begin(world) if world.is_first else None
             ended = world.told((begun.status,) if begun else None)[0]
             if begun is None:
                 return _follow(world) if ended is None else ended
@@ -206,7 +242,8 @@ def _train(begun: _Begun, output: Output, world: World) -> int:
     found, control = begun.run, Control()
     with interruptions(_stopping(control)), _Teller(found, output) as teller:
         try:
-            for event in recorded(found, control, resume=begun.resume, step=begun.step, world=world):
+            for event in recorded(found, control, resume=begun.resume, step=begun.step, world=world,
+                                  source=begun.source):
                 teller.tell(event)
             status = _STATUS[found.summary().status]
         except LostError as error:

@@ -46,7 +46,7 @@ from workbench.engine.state import Outer, TrainState
 from workbench.engine.words import in_words
 from workbench.experiment.experiment import Experiment, TrainingConfig
 from workbench.experiment.metrics import as_error
-from workbench.tasks.base import TaskBatch
+from workbench.tasks.base import TaskBatch, TaskSource
 
 T = TypeVar("T")
 Talk = Generator[Event, None, T]
@@ -63,7 +63,7 @@ class DivergedError(ArithmeticError):
 
 
 def train(experiment: Experiment, control: Control | None = None, state: TrainState | None = None,
-          world: World = ALONE) -> Iterator[Event]:
+          world: World = ALONE, source: TaskSource | None = None) -> Iterator[Event]:
     """Run an experiment, or go on with one.
 
     A step depends on (experiment, step number, state) alone, so a run that was interrupted ends as one that never was.
@@ -75,6 +75,7 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
         state: Where to go on; None to begin.
         world: The processes that train together. Each says the same events, but for times and for the curves of
             tasks, which are whole in the first alone.
+        source: Its dataset, where that is open on the device already.
 
     Raises:
         DataError, DeviceError: The experiment cannot be run here.
@@ -83,7 +84,8 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
     """
     as_before = (state.executor, state.chunk, state.threads if world.size == 1 else 0) if state else ()
     with world.together():
-        session = Session(experiment, *as_before, test_chunk=state.test_chunk if state else 0, world=world)
+        session = Session(experiment, *as_before, test_chunk=state.test_chunk if state else 0, world=world,
+                          source=source)
         if world.size > 1:
             world.check_alike(session.facts())
         why = "as before" if state else settle(session)

@@ -8,7 +8,6 @@ from typing import Any
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Config, Parameter, parameters
 from workbench.experiment.registry import ROLES, picked
-from workbench.experiment.resolve import defaults
 
 
 def idle(experiment: Experiment, *, with_labels: bool = False) -> dict[str, str]:
@@ -66,14 +65,6 @@ def _called(parameter: Parameter, value: Any, with_labels: bool) -> str:
     if parameter.shape == "flag":
         return "on" if value else "off"
     return f"“{dict(parameter.choices)[value]}”" if with_labels and parameter.choices else str(value)
-
-
-def changed(experiment: Experiment) -> set[str]:
-    """Dotted names of the fields that are not as suits the picks."""
-    tables = experiment.model_dump(mode="json")
-    usual = defaults(tables)
-    return {f"{table}.{name}" for table in usual if isinstance(usual[table], dict)
-            for name, value in tables[table].items() if value != usual[table].get(name)}
 
 
 def said_in_vain(experiment: Experiment, said: Iterable[str]) -> str:

@@ -75,6 +75,29 @@ def defaults(said: Mapping[str, Any]) -> Tables:
     return complete | {name: Experiment.model_fields[name].default for name in _TOP}
 
 
+def unusual(experiment: Experiment) -> set[str]:
+    """Dotted names of the fields that are not as suits the picks."""
+    tables = experiment.model_dump(mode="json")
+    usual = dotted(defaults(tables))
+    return {name for name, value in dotted(tables).items() if name not in _TOP and value != usual.get(name)}
+
+
+def dotted(tables: Mapping[str, Any]) -> dict[str, Any]:
+    """The values of tables by dotted names, as `with_values` takes them."""
+    return {name: value for table, own in tables.items()
+            for name, value in ({f"{table}.{one}": value for one, value in own.items()}
+                                if isinstance(own, Mapping) else {table: own}).items()}
+
+
+def with_values(tables: Mapping[str, Any], values: Mapping[str, Any]) -> Tables:
+    """The tables with other values, which have dotted names."""
+    made: Tables = {**tables}
+    for name, value in values.items():
+        table, _, own = name.rpartition(".")
+        made = _merge(made, {table: {own: value}} if table else {own: value})
+    return made
+
+
 def tentative(said: Mapping[str, Any]) -> Experiment:
     """What is to be said of an experiment before it can be run: what suits the picks stands in for what will not do.
 
@@ -174,17 +197,13 @@ def _suggested(picks: Mapping[Role, type[Pluggable]]) -> Tables:
     """
     tables: Tables = {role: {"name": pick.name()} for role, pick in picks.items()}
     configs = _configs(picks)
+    values: dict[str, Any] = {}
     for role in ROLES:
         for name, value in picks[role].suggest(task_kind(picks["dataset"])).items():
             table, _, field = name.rpartition(".")
             if field != "name" and (not table or field in configs[table].model_fields):
-                _put(tables, name, value)
-    return tables
-
-
-def _put(tables: Tables, dotted: str, value: Any) -> None:
-    table, _, name = dotted.rpartition(".")
-    (tables.setdefault(table, {}) if table else tables)[name] = value
+                values[name] = value
+    return with_values(tables, values)
 
 
 def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> Tables:
@@ -230,9 +249,7 @@ def with_settings(tables: Mapping[str, Any], settings: Iterable[str]) -> Tables:
     shapes = _shapes(result)
     for name, text in pairs:
         if name.removesuffix(".name") not in ROLES:
-            table, _, own = name.rpartition(".")
-            value = _value(text, shapes.get(name, ""))
-            result = _merge(result, {table: {own: value}} if table else {name: value})
+            result = with_values(result, {name: _value(text, shapes.get(name, ""))})
     return result
 
 

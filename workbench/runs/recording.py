@@ -18,10 +18,11 @@ from workbench.runs import record
 from workbench.runs.files import RunFileError
 from workbench.runs.store import Run
 from workbench.runs.summary import Summary
+from workbench.tasks.base import TaskSource
 
 
 def recorded(run: Run, control: Control | None = None, *, resume: bool = False, step: int | None = None,
-             world: World = ALONE) -> Iterator[Event]:
+             world: World = ALONE, source: TaskSource | None = None) -> Iterator[Event]:
     """Train a run, each event written before it is passed on.
 
     Args:
@@ -30,6 +31,7 @@ def recorded(run: Run, control: Control | None = None, *, resume: bool = False, 
         resume: Go on from a checkpoint; what was recorded after it is forgotten.
         step: Which checkpoint; by default the latest.
         world: The processes that train together; this is the first of them, and on the others `followed` trains along.
+        source: Its dataset, where that is open on the device already.
 
     Raises:
         DataError, DeviceError: The experiment cannot be run here; a new run leaves no folder behind.
@@ -46,7 +48,7 @@ def recorded(run: Run, control: Control | None = None, *, resume: bool = False, 
                 experiment = run.experiment()
             world.told((to_toml(experiment), state))
             world.meet()  # by now the others have understood it
-            events = train(experiment, control, state, world)
+            events = train(experiment, control, state, world, source)
             del state  # the trainer has its own copy
             first = next(events)
             yield from _written(run, first, events)

@@ -78,6 +78,11 @@ class Run:
                                "copy, or start the run again")
         return resolve(said)
 
+    def asked(self) -> Experiment:
+        """What the launch was to run, before that was fitted to the data that it found; raises as `experiment`."""
+        path = self.folder / "asked.toml"
+        return resolve(read_toml(path)) if path.exists() else self.experiment()
+
     def checkpoints(self) -> list[Path]:
         """Checkpoint files, oldest first; none where the folder is gone, which may happen while one looks."""
         try:
@@ -228,12 +233,13 @@ class RunStore:
         """The latest run of a launch; None where it has none here."""
         return next((run for run in reversed(self.runs()) if launch and run.launch == launch), None)
 
-    def create(self, experiment: Experiment, launch: str = "") -> Run:
+    def create(self, experiment: Experiment, launch: str = "", asked: Experiment | None = None) -> Run:
         """Open a folder for a new run; it is named after the algorithm, the dataset and a number of its own.
 
         Args:
             experiment: What will be run.
             launch: The name of the launch of several processes, by which `launched` finds it again.
+            asked: What the launch was to run, where that is another experiment.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         number = max((_number(run.name) for run in self.folder.iterdir()), default=0) + 1
@@ -249,6 +255,8 @@ class RunStore:
         run.write_summary(Summary(iterations=experiment.training.iterations))
         if launch:
             write_text(folder / "launch", launch)
+        if asked not in (None, experiment):
+            write_text(folder / "asked.toml", to_toml(asked))
         write_text(folder / "experiment.toml", to_toml(experiment))
         return run
 

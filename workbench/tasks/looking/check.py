@@ -11,11 +11,11 @@ from typing import Any
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import Pluggable, find
-from workbench.experiment.resolve import resolve
+from workbench.experiment.resolve import resolve, with_values
 from workbench.tasks.base import Overview, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import list_files, walked_once
-from workbench.tasks.looking.fitting import changed, open_fitting
+from workbench.tasks.looking.fitting import open_fitting
 from workbench.tasks.looking.recognizer import NEW_TASK, Recognized, recognize_data
 from workbench.tasks.own.classes import OwnClasses
 from workbench.tasks.own.folders import recognize, scan
@@ -104,7 +104,7 @@ def experiment_on(found: Recognized, task: TaskConfig | Mapping[str, int] | None
 
 def _tables_on(found: Recognized, task: TaskConfig | Mapping[str, int] | None) -> dict[str, Any]:
     tables = {"dataset": {"name": found.dataset, **found.settings}, "task": _said(task)}
-    return changed(tables, found.experiment)  # what the data demand goes before what anybody wants
+    return with_values(tables, found.experiment)  # what the data demand goes before what anybody wants
 
 
 def _said(task: TaskConfig | Mapping[str, int] | None) -> dict[str, int]:

@@ -9,11 +9,12 @@ import torch
 
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import find
-from workbench.experiment.resolve import resolve
+from workbench.experiment.resolve import resolve, with_values
 from workbench.tasks.base import TaskSource
 from workbench.tasks.files.errors import DataError
 
 _TRIES = 4
+_CPU = torch.device("cpu")
 
 
 class Fitting(NamedTuple):
@@ -32,12 +33,13 @@ class Fitting(NamedTuple):
     note: str
 
 
-def open_fitting(tables: Mapping[str, Any], said: Collection[str]) -> Fitting:
-    """Open the dataset of an experiment on the CPU; where it will not do, with the remedy that its error names.
+def open_fitting(tables: Mapping[str, Any], decided: Collection[str], device: torch.device = _CPU) -> Fitting:
+    """Open the dataset of an experiment; where it will not do, with the remedy that its error names.
 
     Args:
         tables: The experiment, complete or not, as `resolve` takes it.
-        said: Dotted names of the fields that the person decided, which are left as they are.
+        decided: Dotted names of the fields that the person decided, which are left as they are.
+        device: Where its tasks are wanted.
 
     Raises:
         ExperimentError: The experiment will not do.
@@ -49,23 +51,14 @@ def open_fitting(tables: Mapping[str, Any], said: Collection[str]) -> Fitting:
     while True:
         kind = cast("type[TaskSource]", find("dataset", experiment.dataset.name))
         try:
-            return Fitting(kind(experiment, torch.device("cpu")), experiment, changes,
+            return Fitting(kind(experiment, device), experiment, changes,
                            note_of({name: _value(usual, name) for name in changes}, changes))
         except DataError as error:
             refusals.append(error)
-            if not error.remedy or not error.remedy.keys().isdisjoint(said) or len(refusals) > _TRIES:
+            if not error.remedy or not error.remedy.keys().isdisjoint(decided) or len(refusals) > _TRIES:
                 raise refusals[0] from None  # the person knows nothing of what was tried since
         changes |= refusals[-1].remedy
-        experiment = resolve(changed(tables, changes))
-
-
-def changed(tables: Mapping[str, Any], values: Mapping[str, Any]) -> dict[str, Any]:
-    """The tables of an experiment with other values, which have dotted names."""
-    made = {name: dict(table) if isinstance(table, Mapping) else table for name, table in tables.items()}
-    for dotted, value in values.items():
-        table, _, name = dotted.partition(".")
-        made.setdefault(table, {})[name] = value
-    return made
+        experiment = resolve(with_values(tables, changes))
 
 
 def note_of(before: Mapping[str, Any], changes: Mapping[str, Any]) -> str:
