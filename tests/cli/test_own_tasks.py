@@ -7,12 +7,29 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from tests.cli.terminal import say
+from workbench.experiment.experiment import Experiment
+from workbench.experiment.presets import presets
+from workbench.gui.form.draft import Draft
 from workbench.places import sample_tasks
+from workbench.tasks.image_folder import ImageFolder
+from workbench.tasks.sampling.classes import Labelled
 
 SHORT = ("--set", "training.iterations=150", "--set", "evaluation.tasks=40", "--set", "training.validation_tasks=20",
          "--set", "training.validate_every=75")
+TRIFLE = ("--set", "backbone.filters=4", "--set", "training.iterations=2", "--set", "training.meta_batch=2", "--set",
+          "training.executor=vectorized", "--set", "evaluation.tasks=4", "--set", "training.validation_tasks=4")
+
+
+def shades(root: Path, classes: int, each: int) -> Path:
+    """A folder of small pictures by class, to which classes may be added."""
+    for number in range(classes):
+        (root / f"class {number}").mkdir(parents=True, exist_ok=True)
+        for one in range(each):
+            Image.new("L", (16, 16), 9 * number + one).save(root / f"class {number}" / f"{one}.png")
+    return root
 
 
 def test_a_learner_of_machines_beats_its_floor_and_predicts_degrees_for_a_new_one(tmp_path: Path) -> None:
@@ -68,3 +85,76 @@ def test_ready_made_tasks_are_tested_once_each(tmp_path: Path) -> None:
                *shape, "--set", "algorithm=protonet", "--set", "backbone.filters=4", "--set", "training.iterations=2",
                "--runs", tmp_path, "--json")
     assert said.table["evaluation"]["tasks"] == 8  # and not a thousand times the same eight
+
+
+def test_data_are_opened_once_for_the_fit_and_the_training(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = shades(tmp_path / "few", 12, 20)
+    load, loaded = ImageFolder.load, []
+
+    def counted(source: ImageFolder, experiment: Experiment) -> Labelled:
+        loaded.append(experiment.task.ways)
+        return load(source, experiment)
+
+    monkeypatch.setattr(ImageFolder, "load", counted)
+    own = ("--set", "dataset=image_folder", "--set", f"dataset.path={path}", "--device", "cpu", *TRIFLE)
+    for words in (("run", *own, "--runs", tmp_path / "runs"), ("run", *own, "--dry-run")):
+        loaded.clear()
+        said = say(*words)
+        assert said.status == 0, said.err
+        assert "note: task.ways was set to 4 instead of 5" in said.err
+        assert loaded == [5, 4]  # what was wanted will not do, and what will is kept open
+    loaded.clear()
+    assert say("run", *own, "--set", "task.ways=4", "--dry-run").status == 0
+    assert loaded == [4]
+
+
+def test_a_preset_on_other_data_leaves_how_it_trains_to_these(tmp_path: Path) -> None:
+    path = shades(tmp_path / "leaves", 20, 8)
+    words = ("run", "--preset", "anil-omniglot-20w1s-paper", "--set", "dataset=image_folder", "--set",
+             f"dataset.path={path}", "--device", "cpu", "--dry-run")
+    said = say(*words, "--json")
+    assert said.status == 0, said.err
+    assert ("note: the preset is about omniglot: how it shapes, trains and tests tasks is not taken over for "
+            "image_folder") in said.err
+    draft = Draft()
+    draft.take(presets()["anil-omniglot-20w1s-paper"].tables, "anil-omniglot-20w1s-paper")
+    draft.open_data("image_folder", {"dataset.path": str(path)})
+    table = said.table["experiment"]
+    assert (table["algorithm"]["name"], table["algorithm"]["inner_lr"]) == ("anil", 2.0)
+    assert table["task"]["ways"] == 5
+    assert table["training"]["iterations"] == draft.values()["training.iterations"]
+    assert table["training"]["ways"] == draft.values()["training.ways"] is None
+    refused = say(*words, "--set", "task.ways=20")  # which the person says, and not only the preset
+    assert refused.status == 2
+    assert "20-way" in refused.err
+
+
+def test_whatever_tasks_are_said_their_training_is_as_the_data_allow(tmp_path: Path) -> None:
+    path = shades(tmp_path / "few", 20, 8)
+    task = [word for one in ("ways=3", "shots=1", "queries=1") for word in ("--set", f"task.{one}")]
+    said = say("run", "--set", "dataset=image_folder", "--set", f"dataset.path={path}", "--set", "algorithm=reptile",
+               *task, "--device", "cpu", "--dry-run", "--json")
+    assert said.status == 0, said.err
+    assert "note: training.shots was set to 7 instead of 10, as the data will not do otherwise" in said.err
+    assert said.table["experiment"]["task"] == {"ways": 3, "shots": 1, "queries": 1}
+
+
+def test_processes_that_are_started_anew_find_their_run_though_the_data_have_grown(
+        tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = shades(tmp_path / "leaves", 12, 20)
+    words = ("run", "--set", "dataset=image_folder", "--set", f"dataset.path={path}", "--device", "cpu", *TRIFLE,
+             "--runs", tmp_path / "runs", "--json")
+    place = {"TORCHELASTIC_RUN_ID": "mine", "WORLD_SIZE": "1", "RANK": "0", "LOCAL_RANK": "0", "LOCAL_WORLD_SIZE": "1"}
+    for name, value in place.items():
+        monkeypatch.setenv(name, value)
+    first = say(*words)
+    assert "task.ways was set to 4" in first.err
+    shades(path, 25, 20)
+    monkeypatch.setenv("TORCHELASTIC_RESTART_COUNT", "1")
+    again = say(*words)
+    assert again.table["run_id"] == first.table["run_id"]
+    assert "finished already" in again.err
+    others = say(*words, "--set", "task.shots=2")
+    assert others.table["run_id"] != first.table["run_id"]
+    assert "was set to" not in others.err  # there are enough classes for five ways by now

@@ -11,8 +11,8 @@ from workbench.engine.events import Evaluation, Steps
 from workbench.engine.session import build
 from workbench.engine.trainer import train
 from workbench.experiment.experiment import Experiment
-from workbench.experiment.presets import presets
-from workbench.experiment.resolve import resolve, with_settings
+from workbench.experiment.presets import decided, presets
+from workbench.experiment.resolve import dotted, resolve, with_settings
 from workbench.tasks.base import Spec
 
 PAPERS = [name for name, one in presets().items() if "omniglot" in name and "as in the" in one.title]
@@ -57,3 +57,16 @@ def test_every_method_has_presets_for_each_benchmark_that_it_can_work_on() -> No
         own = {name for name in presets() if name.startswith(f"{family}-")}
         kinds = {presets()[name].tables["dataset"]["name"] for name in own}
         assert {"omniglot", "mini_imagenet"} <= kinds, family
+
+
+def test_a_preset_decides_how_tasks_are_trained_on_its_own_data_alone() -> None:
+    name = "anil-omniglot-20w1s-paper"
+    said = dotted(presets()[name].tables) | {"task.queries": 9, "task.ways": 20, "seed": 3}
+    assert decided(said, name, "omniglot") == said
+    assert decided(said, "", "image_folder") == said
+    for dataset in ("image_folder", ""):
+        kept = decided(said, name, dataset)
+        assert not any(one.startswith(("training.", "evaluation.")) for one in kept)
+        assert {one: value for one, value in kept.items() if one.startswith("task.")} == {"task.queries": 9}
+        assert (kept["algorithm.inner_lr"], kept["seed"]) == (2.0, 3)
+    assert decided(said, name, "image_folder", ["task.ways"])["task.ways"] == 20

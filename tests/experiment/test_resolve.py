@@ -18,6 +18,7 @@ from workbench.experiment.registry import ROLES, UnknownNameError, find, found
 from workbench.experiment.resolve import (
     command_line,
     defaults,
+    dotted,
     misfit,
     read_toml,
     resolve,
@@ -25,6 +26,7 @@ from workbench.experiment.resolve import (
     to_toml,
     unnamed,
     with_settings,
+    with_values,
 )
 from workbench.places import resources
 
@@ -258,3 +260,12 @@ def test_roles_without_a_name_are_told():
     assert unnamed({"dataset": 5, "backbone": {"name": "mlp"}, "algorithm": {}}) == ["dataset", "algorithm"]
     assert unnamed(["x"]) == list(ROLES)
     assert unnamed(resolve({}).model_dump()) == []
+
+
+def test_tables_and_values_by_dotted_names_are_made_of_each_other() -> None:
+    tables = {"seed": 3, "task": {"ways": 5, "shots": 1}, "dataset": {"name": "glyphs"}}
+    assert dotted(tables) == {"seed": 3, "task.ways": 5, "task.shots": 1, "dataset.name": "glyphs"}
+    assert with_values({}, dotted(tables)) == tables
+    changed = with_values(tables, {"task.ways": 7, "training.shots": 2, "seed": 4})
+    assert changed == {**tables, "seed": 4, "task": {"ways": 7, "shots": 1}, "training": {"shots": 2}}
+    assert tables["task"] == {"ways": 5, "shots": 1}

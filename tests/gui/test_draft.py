@@ -184,3 +184,39 @@ def test_an_experiment_file_is_taken_whole(tmp_path_factory: pytest.TempPathFact
     draft = Draft()
     draft.take(read_toml(path))
     assert draft.resolved() == resolve(read_toml(path))
+
+
+def test_a_draft_that_is_reset_has_what_suits_its_picks() -> None:
+    draft = Draft()
+    draft.take(presets()["first-look"].tables, "first-look")
+    draft.follow({"task.ways": 7})
+    draft.reset()
+    assert (draft.said, draft.followed, draft.preset) == ({}, set(), "")
+    assert draft.picks == Draft(dict(draft.picks)).picks
+
+
+def test_a_preset_that_is_gone_is_no_obstacle_to_other_data() -> None:
+    draft = Draft(preset="of another version")
+    draft.set("training.iterations", 77)
+    draft.pick("dataset", "sinusoids")
+    assert (draft.preset, draft.values()["training.iterations"]) == ("", 77)
+    assert "--preset" not in draft.command()
+
+
+def test_a_command_names_a_preset_only_on_the_data_that_it_is_about() -> None:
+    name = "anil-omniglot-20w1s-paper"
+    state = {"picks": {"dataset": "glyphs", "backbone": "conv4", "algorithm": "anil"}, "preset": name,
+             "said": {"task.ways": 20, "algorithm.inner_lr": 2.0}}
+    assert "--preset" not in Draft.restored(state).command()
+    draft = Draft()
+    draft.take(presets()[name].tables, name)
+    assert draft.command() == f"workbench run --preset {name}"
+
+
+def test_what_data_demanded_is_forgotten_with_its_field() -> None:
+    draft = Draft()
+    draft.open_data("image_folder", {"dataset.path": "leaves", "backbone.filters": 16})
+    draft.pick("backbone", "mlp" if "mlp" not in draft.unfitting("backbone") else "resnet12")
+    assert "backbone.filters" not in draft.followed
+    assert draft.followed == {"dataset.path"}
+    assert draft.followed <= draft.said.keys()

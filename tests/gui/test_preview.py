@@ -16,6 +16,7 @@ from PySide6.QtWidgets import QAbstractButton, QApplication, QLabel, QMenu, QWid
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import SECONDS, SHORT, OpenWindow, drop, fill, press
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.presets import presets
 from workbench.gui.actions import OPEN_MENU
 from workbench.gui.preview.chart import CountsChart
@@ -26,7 +27,9 @@ from workbench.gui.window import MainWindow
 from workbench.places import sample_tasks
 from workbench.tasks.base import Count
 from workbench.tasks.files import pictures as reading
+from workbench.tasks.image_folder import ImageFolder
 from workbench.tasks.looking.check import check_data
+from workbench.tasks.sampling.classes import Labelled
 
 
 def settled(window: MainWindow) -> bool:
@@ -260,6 +263,38 @@ def test_what_suits_the_algorithm_is_set_by_itself_too(qtbot: QtBot, window: Mai
     card = window.panel.form.card
     qtbot.waitUntil(lambda: card.shown is not None and card.shown.is_usable and "20 classes" in card.shown.facts,
                     timeout=SECONDS)
+
+
+def test_data_that_were_just_opened_are_fitted_in_one_look_and_other_looks_leave_the_form_alone(
+        qtbot: QtBot, window: MainWindow, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    load, loaded = ImageFolder.load, []
+
+    def counted(source: ImageFolder, experiment: Experiment) -> Labelled:
+        loaded.append(experiment.training.shots)
+        return load(source, experiment)
+
+    monkeypatch.setattr(ImageFolder, "load", counted)
+    fill(window, {"dataset": {"name": "glyphs"}, "algorithm": {"name": "reptile"}})
+    drop(window, shades(tmp_path / "few", 20, 8))
+    card = window.panel.form.card
+    qtbot.waitUntil(lambda: card.shown is not None and "20 classes" in card.shown.facts, timeout=SECONDS)
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    assert loaded == [None, 10, 7]  # the report, which knows no algorithm; the look, and what it demanded
+    assert window.panel.form.draft.followed >= {"training.shots"}
+    window.panel.form.draft.set("training.shots", 12)  # the person's own say, by which the data are looked at anew
+    window.panel.form.check_now()
+    qtbot.waitUntil(lambda: card.remedy.text() == "Set Training shots to 7", timeout=SECONDS)
+    assert window.panel.form.draft.values()["training.shots"] == 12
+
+
+def test_an_open_preview_shows_data_as_they_were_fitted(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
+    fill(window, {"dataset": {"name": "glyphs"}, "algorithm": {"name": "reptile"}})
+    dialog = opened(qtbot, window)
+    drop(window, shades(tmp_path / "few", 20, 8))
+    qtbot.waitUntil(lambda: dialog.preview is not None and "20 classes" in dialog.preview.facts, timeout=SECONDS)
+    assert dialog.preview is not None
+    assert dialog.preview.refusal == ""
+    dialog.close()
 
 
 def test_ways_that_were_typed_stay(qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:

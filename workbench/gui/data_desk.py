@@ -15,6 +15,7 @@ from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 from workbench import places
 from workbench.engine.outline import Outline
 from workbench.experiment.registry import find
+from workbench.experiment.resolve import with_values
 from workbench.gui import words
 from workbench.gui.dialogs import ReportDialog
 from workbench.gui.form.form import ExperimentForm
@@ -26,7 +27,6 @@ from workbench.tasks.files.array_files import SUFFIXES as ARRAYS
 from workbench.tasks.files.delimited import TABLE_SUFFIXES
 from workbench.tasks.files.json_lines import JSON_LINES_SUFFIXES
 from workbench.tasks.files.series_files import TABLES as SERIES_TABLES
-from workbench.tasks.looking.fitting import note_of
 from workbench.tasks.looking.preview import floors_of
 
 _PROGRESS_MILLISECONDS = 200
@@ -79,6 +79,8 @@ class DataDesk(QObject):
         self._download: _Download | None = None
         self._opening = ""
         self._refused = self._opened = ""
+        self._looked_at: dict[str, Any] = {}
+        self._fitted: dict[str, Any] = {}
         self._since = 0.0
         self.last_folder = ""
         self.sample_menu = self._samples(window)
@@ -94,9 +96,15 @@ class DataDesk(QObject):
 
     @Slot(object)
     def _look(self, tables: dict[str, Any]) -> None:
+        if tables == self._fitted:  # with what they demanded, data that were just opened have been looked at
+            return
+        self._looked_at = tables
+        draft = self._form.draft
+        is_new = self._opened and self._opened == str(tables["dataset"].get("path"))
+        decided = frozenset(draft.typed(draft.picks["dataset"])) if is_new else None
         self._form.card.show_looking()
         self._jobs.forget("floors")
-        self._jobs.start("look", partial(look, tables))
+        self._jobs.start("look", partial(look, tables, decided))
         self._wait()
 
     def _wait(self) -> None:
@@ -140,27 +148,32 @@ class DataDesk(QObject):
     def _looked(self, done: Done) -> None:
         result = done.result if not done.error else Look(
             find("dataset", self._form.draft.picks["dataset"]).title, problems=(done.error,), is_usable=False)
+        if not self._follow(result):
+            return
         if result.source is not None:  # not kept: what it holds in memory is of no use to the card
             source, experiment = result.source
             self._jobs.start("outline", partial(Outline, experiment, source))
             self._jobs.start("floors", partial(floors_of, source, experiment))
         self._form.show_look(replace(result, source=None))
         path = str(self._form.draft.values().get("dataset.path") or "")
-        if path and path == self._opened:
-            self._make_do(result)
+        if path == self._opened:
+            self._opened = ""
         if result.is_usable and path and path == self._refused:  # else what was said of them would still stand there
             self._refused = ""
             self.said.emit("The data will do now. “Preview…” (Ctrl+D) shows their classes, examples and tasks.", "good")
 
-    def _make_do(self, look: Look) -> None:
-        """Set what data that were just opened need, unless the person decided it: the report on them knows neither the
-        algorithm nor the fields of its training."""
+    def _follow(self, look: Look) -> bool:
+        """Set what data that were just opened demanded, and say whether the look at them still counts: the report on
+        them knew neither the algorithm nor the fields of its training."""
         draft = self._form.draft
-        if look.remedy and look.remedy.keys().isdisjoint(draft.typed()):
-            self.said.emit(draft.in_words(note_of(draft.values(), look.remedy)), "")
-            self._form.follow(look.remedy)
-        else:
-            self._opened = ""
+        if not look.changes.keys().isdisjoint(draft.typed(draft.picks["dataset"])):
+            return False  # said since, and about to be looked at
+        if look.changes:
+            self.said.emit(draft.in_words(look.note), "")
+            self._fitted = with_values(self._looked_at, look.changes)
+            self._form.follow(look.changes)
+            self._fitted = {}
+        return not self._jobs.is_busy("look")
 
     def _measured(self, done: Done) -> None:
         if not done.error:  # else the training will say what is wrong with its tasks

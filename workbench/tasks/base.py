@@ -103,6 +103,11 @@ class Spec:
         if not self.metric:
             object.__setattr__(self, "metric", "accuracy" if self.kind == "classification" else "mse")
 
+    @property
+    def is_of_pixels(self) -> bool:
+        """Whether inputs are pictures, and no other images such as spectrograms."""
+        return self.input_kind == "image" and self.raw.startswith("pixels")
+
     @classmethod
     def of(cls, table: Mapping[str, Any]) -> Spec:
         """The spec that was written as a table of plain values."""

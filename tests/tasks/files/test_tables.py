@@ -12,7 +12,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from workbench.tasks.files.encoding import Encoder, fitted, schema_of
+from workbench.tasks.files.encoding import Coding, Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table, stacked, table_of
 
@@ -353,3 +353,12 @@ def test_an_encoder_survives_being_written_and_gives_finite_features(rows: list[
 def test_a_header_with_more_names_than_the_rows_have_cells_is_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="the header names 3 columns and most rows have 2 cells"):
         table(tmp_path / "a.csv", "x,y,z\n1,2\n3,4\n5,6\n")
+
+
+def test_a_row_tells_which_of_its_numbers_were_missing() -> None:
+    encoder = Encoder((Coding("kind", "categorical", values=("a", "b")), Coding("mass", "numeric", marks_missing=True),
+                       Coding("length", "numeric"), Coding("age", "numeric", marks_missing=True)))
+    #                kind  mass      length age
+    row = np.array([0, 1, 2.5, 0.0, 3.0, 7.0, 1.0])
+    assert encoder.is_missing(row).tolist() == [False] * 5 + [True, False]
+    assert encoder.is_missing(np.ones(7)).tolist() == [False, False, True, False, False, True, False]

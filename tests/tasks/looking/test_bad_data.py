@@ -167,6 +167,16 @@ def test_tasks_that_will_not_do_say_what_else_is_wrong(tmp_path: Path) -> None:
     report = check_data(tmp_path, {"shots": 1, "queries": 1})
     assert not report["usable"]
     assert "t0/query.csv has other columns than most tables (a, b, y) and was left out" in report["problems"]
+    assert (report["classes"], report["examples"]) == (0, 40)  # eight rows in each of the five that are whole
+
+
+def test_tasks_of_pictures_that_will_not_do_are_counted_all_the_same(tmp_path: Path, class_folders: Folders) -> None:
+    for task in range(2):
+        for part in ("support", "query"):
+            class_folders(tmp_path / f"t{task}" / part, ["oak", "elm", "fir"], pictures=2)
+    report = check_data(tmp_path)
+    assert not report["usable"]
+    assert (report["classes"], report["examples"]) == (3, 24)
 
 
 def test_a_pipe_is_no_data(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.engine.session import open_source
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.places import sample_tasks
@@ -19,8 +20,18 @@ from workbench.tasks.base import Description, Examples, Overview, Spec, Stream, 
 from workbench.tasks.files.encoding import Cell, Coding
 from workbench.tasks.files.watching import GivenUpError, watched
 from workbench.tasks.looking.check import check_data, experiment_on
-from workbench.tasks.looking.preview import counts_of, examples, floors_of, preview, sorted_counts, tasks, whole_task
+from workbench.tasks.looking.preview import (
+    counts_of,
+    examples,
+    floors_of,
+    preview,
+    query_pictures,
+    sorted_counts,
+    tasks,
+    whole_task,
+)
 from workbench.tasks.looking.recognizer import recognize_data
+from workbench.tasks.own.new_task import read_new_task, usual_spec
 from workbench.tasks.sampling.classes import ClassTasks, Labelled
 
 Opener = Callable[..., TaskSource]
@@ -258,3 +269,16 @@ def test_reading_pictures_is_given_up_when_nobody_waits(class_folders: Callable[
     assert not list((own_places / "cache").rglob("*.safetensors"))
     assert not [one for one in threading.enumerate() if one.name.startswith("pictures")]
     assert opened("image_folder", path=path).overview().examples["train"] > 0
+
+
+@pytest.mark.parametrize(("new", "trained_on", "kind"), [
+    ("new_shapes", "shapes", "picture"), ("new_calls", "calls", "spectrogram"), ("new_gestures", "gestures", "series")])
+def test_a_new_task_is_drawn_as_the_data_that_its_learner_was_trained_on(new: str, trained_on: str, kind: str) -> None:
+    folder, path = sample_tasks() / new, sample_tasks() / trained_on
+    found = recognize_data(path)
+    source = open_source(experiment_on(found), torch.device("cpu"))
+    spec = usual_spec(folder)
+    asked = query_pictures(read_new_task(folder, spec), spec)
+    assert {one.kind for one in (*asked, *query_pictures(read_new_task(folder, source.spec), source.spec))} == {kind}
+    assert {one.kind for one in examples(source, 0)} == {kind}
+    assert source.spec.is_of_pixels == spec.is_of_pixels == (kind == "picture")

@@ -13,7 +13,7 @@ from workbench.experiment.experiment import EvaluationConfig, Experiment, TaskCo
 from workbench.experiment.fields import Config, Parameter, parameters
 from workbench.experiment.idle import idle
 from workbench.experiment.mistakes import ExperimentError, Problem
-from workbench.experiment.presets import Preset, presets
+from workbench.experiment.presets import Preset, decided, presets
 from workbench.experiment.registry import ROLES, Pluggable, Role, find, found
 from workbench.experiment.resolve import Tables, clash, command_line, defaults, misfit, resolve, tentative
 
@@ -109,13 +109,11 @@ class Draft:
         self.pick("dataset", dataset)
         self.follow(values)
 
-    def typed(self) -> dict[str, Any]:
-        """What was said for whatever data: neither what these demanded, nor how a preset trains on its own."""
-        tables = presets()[self.preset].tables if self.preset in presets() else {}
-        its_own = {f"{table}.{name}": value for table in ("task", "training", "evaluation")
-                   for name, value in tables.get(table, {}).items()}
-        return {dotted: value for dotted, value in self.said.items()
-                if dotted not in self.followed and (dotted not in its_own or value != its_own[dotted])}
+    def typed(self, dataset: str = "") -> dict[str, Any]:
+        """What was said for data of this dataset, or for whatever data: neither what those at hand demanded, nor how a
+        preset trains on others."""
+        return decided({dotted: value for dotted, value in self.said.items() if dotted not in self.followed},
+                       self.preset, dataset)
 
     def _leave_data(self) -> None:
         """Forget what the data at hand demanded."""
@@ -129,16 +127,30 @@ class Draft:
         Returns:
             Sentences on what had to give way because it does not fit a new dataset.
         """
-        before = self.picks[role]
-        if role == "dataset" and before != name:
-            self._leave_data()
-            if self.preset and presets()[self.preset].tables.get("dataset", {}).get("name") != name:
-                self.said, self.preset = self.typed(), ""
-        self.picks[role] = name
-        notes = self._make_fit(before) if role == "dataset" and before != name else []
-        notes += self._follow_algorithm() if role != "backbone" else []
+        notes = []
+        if role == "dataset" and name != self.picks[role]:
+            notes += self._pick_data(name)
+        else:
+            self.picks[role] = name
+        if role != "backbone":
+            notes += self._follow_algorithm()
         self._forget_what_is_gone()
         return notes
+
+    def _pick_data(self, name: str) -> list[str]:
+        """Another dataset, without what those at hand demanded and a preset that is about others."""
+        before = self.picks["dataset"]
+        self._leave_data()
+        self.said = self.typed(name)
+        begun = self._begun()
+        if begun is None or not begun.is_about(name):
+            self.preset = ""
+        self.picks["dataset"] = name
+        return self._make_fit(before)
+
+    def _begun(self) -> Preset | None:
+        """The preset that it began with; None where there is none, or none of that name any more."""
+        return presets().get(self.preset)
 
     def _make_fit(self, before: str) -> list[str]:
         """Other picks where those at hand cannot work on the dataset, and the usual backbone in place of the usual."""
@@ -174,6 +186,13 @@ class Draft:
             is_gone = dotted not in suited or suited[dotted] == self.said[dotted]
             if is_gone or (values and self.said[dotted] is not None and self.said[dotted] not in values):
                 del self.said[dotted]
+        self.followed.intersection_update(self.said)
+
+    def reset(self) -> None:
+        """Go back to the defaults that suit the picks."""
+        self.said.clear()
+        self.followed.clear()
+        self.preset = ""
 
     def take(self, tables: Mapping[str, Any], preset: str = "") -> None:
         """Replace everything by an experiment file or a preset, complete or not."""
@@ -207,10 +226,10 @@ class Draft:
         """The shortest command line that does the same; raises ExperimentError as `resolved` does."""
         experiment = self.resolved()
         plain = command_line(experiment)
-        if self.preset not in presets():
+        begun = self._begun()
+        if begun is None or not begun.is_about(self.picks["dataset"]):
             return plain
-        with_preset = command_line(experiment, self.preset, presets()[self.preset].tables)
-        return min(with_preset, plain, key=len)
+        return min(command_line(experiment, self.preset, begun.tables), plain, key=len)
 
     def is_as_preset(self, preset: Preset) -> bool:
         """Whether nothing was changed since the preset was picked."""
@@ -257,7 +276,7 @@ class Draft:
         if isinstance(said, dict):
             draft.said = dict(said)
         draft.preset = state["preset"] if state.get("preset") in presets() else ""
-        draft._forget_what_is_gone()
         followed = state.get("followed")
-        draft.followed = {str(name) for name in followed} & draft.said.keys() if isinstance(followed, list) else set()
+        draft.followed = {str(name) for name in followed} if isinstance(followed, list) else set()
+        draft._forget_what_is_gone()
         return draft

@@ -189,9 +189,7 @@ class ExperimentForm(QWidget):
 
     def reset(self) -> None:
         """Go back to the defaults that suit the picks."""
-        self.draft.said.clear()
-        self.draft.followed.clear()
-        self.draft.preset = ""
+        self.draft.reset()
         self._rebuild()
         self._changed()
 

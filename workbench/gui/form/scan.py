@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, cast
@@ -15,12 +15,13 @@ from workbench.engine.session import open_source
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import ROLES, find
-from workbench.experiment.resolve import resolve
+from workbench.experiment.resolve import dotted, resolve
 from workbench.tasks.base import Floor, Overview, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import walked_once
 from workbench.tasks.files.words import counted
 from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.fitting import open_fitting
 from workbench.tasks.looking.preview import Example, Preview, examples, preview
 from workbench.tasks.looking.recognizer import NEW_TASK, UNKNOWN
 
@@ -41,6 +42,8 @@ class Look:
         drawn: Examples that are no pictures and can be drawn small.
         floors: What a learner must beat, as far as it is known yet.
         remedy: Values, by their dotted names, with which data that will not do would; empty where none are known.
+        changes: Values, by their dotted names, that were set by themselves so that the data do.
+        note: The changes in a sentence without its full stop; empty where there are none.
         source: The opened dataset and its experiment, from which the floors can be measured; None where it will not do.
         is_ink: Whether the pictures are light ink on black, to be drawn in the ink of the theme.
         is_usable: Whether it can be trained on.
@@ -56,6 +59,8 @@ class Look:
     drawn: tuple[Example, ...] = field(default=(), repr=False, compare=False)
     floors: tuple[Floor, ...] = ()
     remedy: Mapping[str, Any] = field(default_factory=dict)
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    note: str = ""
     source: tuple[TaskSource, Experiment] | None = field(default=None, repr=False, compare=False)
     is_ink: bool = False
     is_usable: bool = True
@@ -77,27 +82,33 @@ def relevant(tables: Mapping[str, Any]) -> dict[str, Any]:
             "algorithm": {"name": tables["algorithm"]["name"]}}
 
 
-def look(tables: Mapping[str, Any]) -> Look:
-    """Open the dataset of an experiment and say what it holds; what is wrong with it is in `problems`."""
+def look(tables: Mapping[str, Any], decided: Collection[str] | None = None) -> Look:
+    """Open the dataset of an experiment and say what it holds; what is wrong with it is in `problems`.
+
+    Args:
+        tables: The experiment, as far as it is `relevant`.
+        decided: Dotted names of what the person decided, where all else may be set as the data demand; None where all
+            stays as it is.
+    """
     picked = cast("type[TaskSource]", find("dataset", tables["dataset"]["name"]))
     path = tables["dataset"].get("path")
     blank = Look(picked.title, can_download=picked.downloadable)
     try:
-        experiment = resolve(tables)
+        wanted = resolve(tables)
+        fitting = open_fitting(tables, dotted(wanted.model_dump()) if decided is None else decided)
     except ExperimentError as error:
         problems = tuple(problem.message for problem in error.problems if problem.field.split(".")[0] in ROLES)
         return Look(picked.title, problems=problems, is_usable=False)
-    try:
-        source = open_source(experiment, torch.device("cpu"))
     except DataError as error:
-        return replace(_unusable(blank, str(error), path, experiment.task), remedy=error.remedy)
+        return replace(_unusable(blank, str(error), path, wanted.task), remedy=error.remedy)
+    source = fitting.source
     overview = source.overview()
     pictures = _samples(overview)
     splits = tuple((split, count, overview.examples.get(split, 0)) for split, count in overview.classes.items())
     drawn = () if pictures else tuple(one for one in examples(source, 0, MOST_SAMPLES) if one.kind != "text")
     return Look(picked.title, overview.form, overview.facts, splits, overview.problems, pictures, drawn,
-                source=(source, experiment), is_ink=is_ink(pictures),
-                can_download=picked.downloadable and not splits)
+                changes=fitting.changes, note=fitting.note, source=(source, fitting.experiment),
+                is_ink=is_ink(pictures), can_download=picked.downloadable and not splits)
 
 
 @dataclass(frozen=True)
@@ -133,8 +144,8 @@ def _unusable(blank: Look, reason: str, path: Any, task: TaskConfig) -> Look:
     found = [one for one in report.get("problems", []) if not one.startswith(str(path))]
     is_pictured = report.get("dataset") == "image_folder"
     noun = "pictures" if is_pictured else "examples"
-    facts = " · ".join((counted(report["classes"], "classes"), counted(report["examples"], noun))) \
-        if report.get("examples") else ""
+    counts = ((report.get("classes"), "classes"), (report.get("examples"), noun))
+    facts = " · ".join(counted(count, what) for count, what in counts if count)
     splits = tuple((name, one["classes"], one["examples"]) for name, one in report.get("splits", {}).items())
     pictures = _pictures_at_least(path) if report.get("examples") and is_pictured else ()
     return Look(blank.title, report.get("form", ""), facts, splits, (reason, *found), pictures,

@@ -165,6 +165,11 @@ class Encoder:
         return np.array([one.kind == "numeric" and place > 0 for one in self.codings
                          for place in range(len(one.features))], dtype=np.bool_)
 
+    def is_missing(self, features: NDArray[Any]) -> NDArray[np.bool_]:
+        """[features] whether a feature of a row [features] is a number that was missing, as the one after it says."""
+        says_so = self.is_mark & (features > 0.5)
+        return np.append(says_so[1:], False)
+
     def cells(self, features: NDArray[Any]) -> tuple[Cell, ...]:
         """What a row [features] says in each column."""
         ends = np.cumsum([len(one.features) for one in self.codings])

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.experiment.fields import Choice
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import Pluggable, find
 from workbench.experiment.resolve import resolve, with_values
@@ -17,10 +18,9 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import list_files, walked_once
 from workbench.tasks.looking.fitting import open_fitting
 from workbench.tasks.looking.recognizer import NEW_TASK, Recognized, recognize_data
-from workbench.tasks.own.classes import OwnClasses
+from workbench.tasks.own.data import OwnData
 from workbench.tasks.own.folders import recognize, scan
 from workbench.tasks.own.new_task import read_new_task, usual_spec
-from workbench.tasks.own.tasks import OwnTasks
 
 
 def check_data(path: Path, task: TaskConfig | Mapping[str, int] | None = None) -> dict[str, Any]:
@@ -124,7 +124,7 @@ def _of_source(source: TaskSource) -> dict[str, Any]:
 
 
 def _pictured(source: TaskSource, overview: Overview) -> Mapping[str, Any]:
-    if not source.spec.raw.startswith("pixels") or overview.samples is None:
+    if not source.spec.is_of_pixels or overview.samples is None:
         return {}  # a spectrogram has rows and columns, and yet is no picture of some size
     shape = source.spec.input_shape
     return {"size": shape[-1], "color": "grey" if shape[0] == 1 else "rgb"}
@@ -133,7 +133,7 @@ def _pictured(source: TaskSource, overview: Overview) -> Mapping[str, Any]:
 def _of_new_task(path: Path) -> dict[str, Any]:
     spec = usual_spec(path)
     task = read_new_task(path, spec)
-    classes, pictured = len(task.class_names), spec.raw.startswith("pixels")
+    classes, pictured = len(task.class_names), spec.is_of_pixels
     shape = task.query_inputs.shape
     return {"classes": classes, "examples": len(task.support.inputs) + len(task.query_inputs),
             "splits": {"support": {"classes": classes, "examples": len(task.support.inputs)},
@@ -143,16 +143,13 @@ def _of_new_task(path: Path) -> dict[str, Any]:
             "problems": list(task.problems), "usable": True}
 
 
-def _of_unusable(kind: type[Pluggable], config: Any, error: DataError) -> dict[str, Any]:
+def _of_unusable(kind: type[Pluggable], config: Choice, error: DataError) -> dict[str, Any]:
     """What data that will not do hold all the same.
 
     Raises:
-        DataError: Nothing can be read of them.
+        DataError: Nothing can be read of them, or they are those of a benchmark.
     """
-    if issubclass(kind, OwnTasks):
-        return {"problems": [str(error), *kind.read_tasks(kind.noted(config)).problems]}
-    if not issubclass(kind, OwnClasses):
+    if not issubclass(kind, OwnData):
         raise error
-    data = kind.read(config)
-    return {"classes": int((data.counts > 0).sum()), "examples": len(data.owners),
-            "problems": [str(error), *data.problems], "usable": False}
+    held = kind.held(config)
+    return {"classes": held.classes, "examples": held.examples, "problems": [str(error), *held.problems]}

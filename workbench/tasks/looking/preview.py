@@ -39,7 +39,8 @@ class Example:
         label: Its class, or for regression the task or the target.
         file: Where it comes from; empty where there is no file.
         text: Of a text, what it says.
-        scaled: Of a row, its features in units of their deviation; NaN for a missing cell of a table.
+        scaled: Of a row, its features in units of their deviation. Of a row of a table a missing number is NaN, and
+            the features that say that one is missing are left out, so that there are fewer than `values`.
         cells: Of a row of a table, what it says in each column.
     """
 
@@ -202,7 +203,7 @@ def examples(source: TaskSource, seed: int, most: int = 24) -> tuple[Example, ..
     found: list[Example] = []
     for index in rng.integers(0, _TASKS_DRAWN_FROM, most).tolist():
         task, said = source.sample("train", [index]).task(0), source.describe("train", index)
-        if _kind(source) == "points":
+        if _kind(source.spec) == "points":
             points = np.concatenate([_points(source.spec, *part) for part in task])
             found.append(Example("points", points, said.title,
                                  said.support_files[0] if said.support_files else ""))
@@ -227,17 +228,15 @@ def _labelled_examples(source: ClassTasks, rng: np.random.Generator, most: int) 
             continue
         row = int(starts[one]) + waiting.pop()
         raw = known.inputs[row]
-        found.append(_example(_kind(source), raw, known.names[one], known.files[row] if known.files else "",
+        found.append(_example(_kind(source.spec), raw, known.names[one], known.files[row] if known.files else "",
                               source.shown_example(row), scaled=_scaled(source.spec, raw), encoder=encoder))
     return tuple(found)
 
 
-def _kind(source: TaskSource) -> ExampleKind:
-    spec = source.spec
+def _kind(spec: Spec) -> ExampleKind:
+    """What inputs are drawn as, whether they come from a dataset or from a new task."""
     if spec.input_kind == "image":
-        is_pixels = (source.labelled.inputs.dtype == torch.uint8 if isinstance(source, ClassTasks)
-                     else source.overview().samples is not None)
-        return "picture" if is_pixels else "spectrogram"
+        return "picture" if spec.is_of_pixels else "spectrogram"
     if spec.input_kind == "series":
         return "series"
     return "points" if spec.kind == "regression" and spec.input_shape == (1,) and spec.outputs == 1 else "row"
@@ -253,9 +252,8 @@ def _example(kind: ExampleKind, raw: Tensor, label: str, file: str, text: str = 
         values = values.mean(0)
     if encoder is None or scaled is None:
         return Example(kind, values, label, file, scaled=scaled if kind == "row" else None)
-    is_missing = np.append(encoder.is_mark[1:] & (values[1:] > 0.5), False)
-    return Example(kind, values, label, file, scaled=np.where(is_missing, np.nan, scaled)[~encoder.is_mark],
-                   cells=encoder.cells(values))
+    known = np.where(encoder.is_missing(values), np.nan, scaled)
+    return Example(kind, values, label, file, scaled=known[~encoder.is_mark], cells=encoder.cells(values))
 
 
 def _encoder(source: TaskSource) -> Encoder | None:
@@ -294,8 +292,7 @@ def query_pictures(task: NewTask, spec: Spec) -> tuple[Example, ...]:
     """What a new task asks about, where it can be drawn as pictures, spectrograms or series; else nothing."""
     if spec.input_kind == "vector":
         return ()
-    kind: ExampleKind = ("series" if spec.input_kind == "series" else
-                         "picture" if spec.raw.startswith("pixels") else "spectrogram")
+    kind = _kind(spec)
     return tuple(_example(kind, one, file=name, label="")
                  for one, name in zip(_raw(spec, kind, task.query_inputs), task.query_names, strict=True))
 
@@ -312,7 +309,7 @@ def tasks(source: TaskSource, seed: int, count: int = 3) -> tuple[WholeTask, ...
 def whole_task(source: TaskSource, index: int) -> WholeTask:
     """One task of training."""
     task, said = source.sample("train", [index]).task(0), source.describe("train", index)
-    if _kind(source) == "points":
+    if _kind(source.spec) == "points":
         support, query = (Example("points", _points(source.spec, *part), name)
                           for part, name in zip(task, ("support", "query"), strict=True))
         return WholeTask(said.title, (TaskRow("", (support,), (query,)),), _curve(source, task, index))
@@ -333,7 +330,7 @@ def _row(name: str, support: Sequence[Example], query: Sequence[Example]) -> Tas
 
 def _task_examples(source: TaskSource, task: Task, said: Description) -> tuple[list[Example], list[Example]]:
     """The examples of support and query."""
-    kind, text_of, encoder = _kind(source), _texts(source), _encoder(source)
+    kind, text_of, encoder = _kind(source.spec), _texts(source), _encoder(source)
     shown = []
     for part, files in zip(task, (said.support_files, said.query_files), strict=True):
         raw = _raw(source.spec, kind, part.inputs)

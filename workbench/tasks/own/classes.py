@@ -29,7 +29,7 @@ from workbench.tasks.own.class_splits import (
     too_few,
     what_fits,
 )
-from workbench.tasks.own.data import OwnData
+from workbench.tasks.own.data import Held, OwnData
 from workbench.tasks.own.folders import ClassFolder
 from workbench.tasks.own.groups import ANYWHERE, are_whole, counts_by_side, linked, on_sides, sides_of
 from workbench.tasks.sampling.classes import ClassTasks, Labelled, sides_by_example
@@ -118,6 +118,12 @@ class OwnClasses(OwnData, ClassTasks):
         Raises:
             DataError: There is nothing that could be read, with the remedy.
         """
+
+    @classmethod
+    def held(cls, config: Any) -> Held:
+        """See `OwnData`; classes without examples are none."""
+        found = cls.read(cls.noted(config))
+        return Held(int((found.counts > 0).sum()), len(found.owners), found.problems)
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each channel or feature over the training examples."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from workbench.experiment.fields import Choice
 from workbench.tasks.base import TaskSource
@@ -11,6 +12,20 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import with_notes
 
 C = TypeVar("C", bound=Choice)
+
+
+class Held(NamedTuple):
+    """What data hold, whether or not tasks can be made of them.
+
+    Attributes:
+        classes: How many, of all splits and tasks; 0 for regression.
+        examples: How many.
+        problems: What is wrong and was left out.
+    """
+
+    classes: int
+    examples: int
+    problems: tuple[str, ...]
 
 
 class OwnData(TaskSource):
@@ -42,3 +57,12 @@ class OwnData(TaskSource):
         """
         cls.place(config)
         return with_notes(config)
+
+    @classmethod
+    @abstractmethod
+    def held(cls, config: Any) -> Held:
+        """What the data of a config hold, though they may not do.
+
+        Raises:
+            DataError: Nothing can be read of them.
+        """

@@ -24,7 +24,7 @@ from workbench.tasks.files.watching import tell
 from workbench.tasks.files.words import counted, shown
 from workbench.tasks.own.class_splits import Shapes
 from workbench.tasks.own.classes import are_alike
-from workbench.tasks.own.data import OwnData
+from workbench.tasks.own.data import Held, OwnData
 from workbench.tasks.own.task_splits import Integers, TaskCollection, plan_tasks, query_quota
 from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
@@ -130,6 +130,14 @@ class OwnTasks(OwnData):
         Raises:
             DataError: There is nothing that could be read, with the remedy.
         """
+
+    @classmethod
+    def held(cls, config: Any) -> Held:
+        """See `OwnData`; an example that several tasks have counts once."""
+        found = cls.read_tasks(cls.noted(config))
+        rows = [one.rows for one in found.tasks]
+        return Held(len({name for one in found.tasks for name in one.class_names}),
+                    len(np.unique(np.concatenate(rows))) if rows else 0, found.problems)
 
     def _check_differ(self, config: OwnTasksConfig) -> None:
         """Raise DataError where there is nothing to predict, or nothing to predict it from."""
