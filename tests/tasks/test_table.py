@@ -83,7 +83,7 @@ def test_the_facts_say_what_became_of_names_gaps_and_ids(tmp_path: Path, opened:
     assert facts.split(" · ")[2:] == [
         "8 features", "categories: colour (2), tone (3)",
         "9 missing numbers filled with the median of the training rows (size)",
-        "1 empty cell taken for no category (tone)", "sample_id left out, as it only names the rows"]
+        "1 empty cell taken for no category (tone)", "label species", "sample_id left out, as it only names the rows"]
     assert check_data(path, SMALL["task"])["facts"] == facts
     assert "missing" not in opened("table", path=write(tmp_path / "whole.csv"), **SMALL).overview().facts
 
@@ -266,6 +266,23 @@ def test_too_few_rows_of_a_class_are_named_with_what_would_help(tmp_path: Path, 
         opened("table", path=path, task={"ways": 2, "shots": 1, "queries": 5})
     report = check_data(path)
     assert (report["usable"], report["classes"], report["examples"]) == (False, 12, 48)
+
+
+def test_a_column_that_is_mostly_empty_is_no_label(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.csv")
+    lines = path.read_text().replace("species", "sort").splitlines()
+    remarks = ["remark", *["label torn" if place % 10 == 0 else "" for place in range(len(lines) - 1)]]
+    path.write_text("\n".join(f"{line},{remark}" for line, remark in zip(lines, remarks, strict=True)))
+    recognized = recognize_data(path)
+    assert recognized.settings["label"] == "sort"
+    assert recognized.why == "the column sort of data.csv has 12 values in 96 rows"
+
+
+def test_too_few_classes_are_told_with_the_column_that_was_taken(tmp_path: Path, opened: Opener) -> None:
+    path = write(tmp_path / "data.csv", classes=3)
+    with pytest.raises(DataError, match=r"holds 3 classes in the column species, which will not do for 2-way tasks: .*"
+                                        r": add classes, or name another column in dataset\.label$"):
+        opened("table", path=path, **SMALL)
 
 
 def test_a_folder_of_several_tables_and_one_without_any(tmp_path: Path, opened: Opener) -> None:

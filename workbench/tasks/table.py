@@ -96,9 +96,9 @@ class OneTable(OwnClasses):
 
         return Collection(rows.classes, torch.empty(len(rows.table), 0), rows.owners,
                           [rows.table.where(row) for row in range(len(rows.table))], FORM, "rows",
-                          (*schema.notes, *rows.notes),
+                          (f"label {columns.label}", *schema.notes, *rows.notes),
                           (*table.problems, *unlabelled, *schema.problems, *rows.problems), fit=fit,
-                          groups=rows.groups, grouped_by=the("column", columns.group))
+                          groups=rows.groups, grouped_by=the("column", columns.group), label=columns.label)
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each feature over the training examples, but of names that were hashed."""

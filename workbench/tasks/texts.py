@@ -222,9 +222,9 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
     what = f"embeddings of {size}" if embeddings else f"{config.ngrams} hashed to {size}"
     return Collection(rows.classes, torch.from_numpy(features.encode(rows.table)), rows.owners,
                       [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
-                      (what, *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading,
+                      (what, f"label {columns.label}", *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading,
                       words=tuple(rows.table.texts(text)) if text else (), groups=rows.groups,
-                      grouped_by=the("column", columns.group))
+                      grouped_by=the("column", columns.group), label=columns.label)
 
 
 def _whole(table: Table, features: TextFeatures) -> tuple[Table, list[str]]:

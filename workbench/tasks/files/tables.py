@@ -312,14 +312,15 @@ def names_rows(table: Table, name: str) -> bool:
 
 
 def guess_label(table: Table, without: Collection[str] = ()) -> str | None:
-    """The column that says the class of each row: one that is called so, else the last of few values, else one of few
-    whole numbers: the last, or the first where no column has a name; or None."""
+    """The column that says the class of each row: one that is called so, else the last of few values that most rows
+    have, else one of few whole numbers: the last, or the first where no column has a name; or None."""
     free = [name for name in table.columns if name not in without]
     for wanted in _LABELS:
         named = [name for name in free if name.lower() == wanted and _repeats(table, name, 2)]
         if named:
             return named[0]
-    repeated = [name for name in free if kind_of(table, name) in ("categorical", "text") and _repeats(table, name, 3)]
+    repeated = [name for name in free if kind_of(table, name) in ("categorical", "text") and _repeats(table, name, 3)
+                and 2 * np.count_nonzero(table.texts(name) != "") >= len(table)]
     if repeated:
         return repeated[-1]
     numbered = [name for name in (free[-1:] if table.has_header else [*free[-1:], *free[:1]]) if _is_few(table, name)]
