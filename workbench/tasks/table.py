@@ -119,7 +119,8 @@ class OneTable(OwnClasses):
         inputs, query_inputs = (torch.from_numpy(encoder.encode(table)) for table in (support, query))
         return NewTask(names, Examples(normalized(inputs, spec), targets), normalized(query_inputs, spec),
                        tuple(query.where(row) for row in range(len(query))),
-                       (*support.problems, *query.problems, *problems),
+                       (*support.problems, *query.problems, *problems, *encoder.unread(support),
+                        *encoder.unread(query)),
                        query_ids=ids_of(query, (*encoder.columns, label)))
 
     @classmethod

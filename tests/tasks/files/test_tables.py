@@ -230,6 +230,13 @@ def test_infinite_and_enormous_numbers_are_none() -> None:
     assert found.strays("x").tolist() == [False] * 6 + [True]
 
 
+def test_what_people_write_for_no_number_is_missing_among_numbers_alone() -> None:
+    words = ["k.A.", "k. A.", "n.a.", "N.N.", "o.A.", "-", "--", "?", "s/d", "keine Angabe", "unknown"]
+    assert column(*map(str, range(20)), *words).missing("x").tolist() == [False] * 20 + [True] * 11
+    assert kind_of(column(*map(str, range(20)), *words), "x") == "numeric"
+    assert not column("red", "blue", "unknown", "red").missing("x").any()
+
+
 def test_numbers_that_cannot_be_reckoned_with_count_as_missing_and_are_said(tmp_path: Path) -> None:
     cells = ["inf", "-inf", "1e35", "#DIV/0!", "not a number", "1.#QNAN"] * 2
     rows = [f"{cells[n] if n < 12 else n / 7},{n % 5},kind {n % 4}" for n in range(80)]
@@ -293,14 +300,16 @@ def test_a_later_table_is_encoded_alike_whatever_the_order_of_its_columns(tmp_pa
     assert again.encode(later).tolist() == [[4, 0, 0, 1], [pytest.approx(median), 1, 0, 0], [1, 0, 0, 0]]
 
 
-def test_a_later_table_without_a_column_or_with_a_word_for_a_number_is_an_error(tmp_path: Path) -> None:
+def test_a_later_table_may_have_a_word_for_a_number_and_must_have_every_column(tmp_path: Path) -> None:
     encoder = fitted(mixed(tmp_path), ["class"]).encoder
     with pytest.raises(DataError, match=r"less\.csv has no column 'mass', which the learner was trained on; its "
                                         r"columns are colour, weight"):
         encoder.encode(table(tmp_path / "less.csv", "colour,weight\nred,1\nblue,2\n"))
-    with pytest.raises(DataError, match=r"words\.csv, line 3: 'heavy' in the column mass is no number; correct it or "
-                                        r"delete the line"):
-        encoder.encode(table(tmp_path / "words.csv", "colour,mass\nred,1\nblue,heavy\n"))
+    words = table(tmp_path / "words.csv", "colour,mass\nred,1\nblue,heavy\n")
+    median = pytest.approx(encoder.codings[0].median)
+    assert encoder.encode(words).tolist() == [[1, 0, 0, 1], [median, 1, 1, 0]]
+    assert encoder.unread(words) == (
+        "in the column mass 1 cell counts as missing, being no number: 'heavy' (words.csv, line 3); correct it",)
 
 
 def test_a_table_of_names_alone_has_nothing_to_go_by(tmp_path: Path) -> None:

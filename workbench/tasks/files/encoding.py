@@ -109,8 +109,7 @@ class Coding(NamedTuple):
     def encode(self, table: Table) -> NDArray[np.float64]:
         """[rows, features] of the column.
 
-        Raises:
-            DataError: A cell of a column of numbers is neither a number nor missing.
+        A cell of a column of numbers that is none counts as missing.
         """
         make = {"numeric": _numeric, "categorical": _categorical, "hashed": _hashed, "letters": _letters}[self.kind]
         return make(table, self)
@@ -188,13 +187,28 @@ class Encoder:
         """[rows, features] of a table; columns that it does not know are passed over, unknown values are all zero.
 
         Raises:
-            DataError: A column is missing, or a cell of a column of numbers is neither a number nor missing.
+            DataError: A column is missing.
         """
-        table.check_has(self.columns, "which the learner was trained on")
-        if table.decimal != ".":  # else a new table of a few rows might show less than the one it was fitted on
-            known = {one.name for one in self.codings if one.has_commas}
-            table = replace(table, commas=table.commas | known)
+        table = self._understood(table)
         return np.concatenate([one.encode(table) for one in self.codings], axis=1).astype(np.float32)
+
+    def unread(self, table: Table) -> tuple[str, ...]:
+        """A sentence for each column of numbers in which cells of a later table are none and count as missing.
+
+        Raises:
+            DataError: A column is missing.
+        """
+        table = self._understood(table)
+        numeric = [one.name for one in self.codings if one.kind == "numeric"]
+        strays = {name: table.strays(name) for name in numeric}
+        return tuple(named([_counted_missing(table, name, strays[name], "no number") for name in numeric
+                            if strays[name].any()], "{} more columns hold such cells"))
+
+    def _understood(self, table: Table) -> Table:
+        """A table with the decimal commas of the one that this was fitted on, of which a few rows might show less."""
+        table.check_has(self.columns, "which the learner was trained on")
+        known = {one.name for one in self.codings if one.has_commas}
+        return replace(table, commas=table.commas | known) if table.decimal != "." else table
 
 
 def _filled(gaps: Mapping[str, int], noun: str, what: str) -> list[str]:
@@ -204,11 +218,6 @@ def _filled(gaps: Mapping[str, int], noun: str, what: str) -> list[str]:
 
 
 def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
-    strays = np.flatnonzero(table.strays(coding.name)).tolist()
-    if strays:
-        cell = table.frame[coding.name].iloc[strays[0]]
-        raise DataError(f"{table.place(strays[0])}: {cell!r} in {the('column', coding.name)} is "
-                        "no number; correct it or delete the line")
     numbers = table.numbers(coding.name)
     missing = np.isnan(numbers)
     filled = np.where(missing, coding.median, numbers)
@@ -301,8 +310,8 @@ def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
     kinds = {name: kind_of(table, name) for name in table.columns if name not in without}
     numeric = [name for name, kind in kinds.items() if kind == "numeric"]
     kept, problems = _without_strays(table, numeric)
-    problems += named([_unusable(table, name) for name in numeric if table.unusable(name).any()],
-                      "{} more columns hold such numbers")
+    problems += named([_counted_missing(table, name, table.unusable(name), f"{TOO_LARGE} or no number at all")
+                       for name in numeric if table.unusable(name).any()], "{} more columns hold such numbers")
     codings = {name: coding for name in kinds if (coding := _coding(kept, name, kinds[name])) is not None}
     ids = [name for name, kind in kinds.items() if kind == "id" and name not in codings]
     for kind, why, remedy in (
@@ -358,13 +367,12 @@ def _without_strays(table: Table, numeric: Sequence[str]) -> tuple[Table, list[s
     return (table.rows(~bad), problems) if bad.any() else (table, problems)
 
 
-def _unusable(table: Table, name: str) -> str:
-    """A sentence on the numbers of a column that count as missing."""
-    rows = np.flatnonzero(table.unusable(name)).tolist()
+def _counted_missing(table: Table, name: str, found: NDArray[np.bool_], being: str) -> str:
+    """A sentence on the cells of a column, by a mask [rows], that count as missing, being what they are."""
+    rows = np.flatnonzero(found).tolist()
     cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in rows]
     count, them = counted(len(rows), "cells", "counts", "count"), "it" if len(rows) == 1 else "them"
-    return (f"in {the('column', name)} {count} as missing, being {TOO_LARGE} or no number at all: {listed(cells, 5)}; "
-            f"correct {them}")
+    return (f"in {the('column', name)} {count} as missing, being {being}: {listed(cells, 5)}; correct {them}")
 
 
 def _coding(table: Table, name: str, kind: str) -> Coding | None:

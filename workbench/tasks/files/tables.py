@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_rows
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.numbers import ERRORS, LARGEST, MISSING
+from workbench.tasks.files.numbers import ERRORS, LARGEST, MISSING, NO_ANSWER
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import listed, spelled
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,6 +123,10 @@ class Table:
             raise DataError(f"{self.path} has no column {listed([repr(name) for name in absent], 5)}, {what}; its "
                             f"columns are {listed(self.columns, 12)}")
 
+    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names of columns that a person wrote, as the table spells them; unknown ones are for `check_has` to name."""
+        return tuple(spelled(name, self.columns) for name in names)
+
     def texts(self, name: str) -> NDArray[np.object_]:
         """[rows] cells of a column as text; empty where it says that there is nothing."""
         cells = self.frame[name].to_numpy(dtype=object)
@@ -165,8 +169,12 @@ class Table:
         return self._once("missing", name, self._missing)
 
     def _missing(self, name: str) -> NDArray[np.bool_]:
-        says_so = np.array([cell.lower() in MISSING for cell in self.frame[name]], dtype=np.bool_)
-        return np.asarray(says_so | self.unusable(name))
+        cells = self.frame[name].str.lower()
+        missing: NDArray[np.bool_] = cells.isin(MISSING).to_numpy(np.bool_) | self.unusable(name)
+        no_answer: NDArray[np.bool_] = cells.isin(NO_ANSWER).to_numpy(np.bool_)
+        numbers = np.count_nonzero(~np.isnan(self.numbers(name)))
+        words = len(self) - numbers - np.count_nonzero(missing | no_answer)
+        return missing | no_answer if numbers >= words else missing
 
     def strays(self, name: str) -> NDArray[np.bool_]:
         """[rows] whether a cell is neither a number nor missing."""

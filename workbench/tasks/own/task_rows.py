@@ -24,6 +24,7 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
     if with_classes and layout.form != "columns" and len(layout.targets) > 1:
         raise DataError(f"{layout.table.path}: classes stand in one column and dataset.target names "
                         f"{len(layout.targets)}: {listed(layout.targets, 5)}; name one of them")
+    said = said.spelled(layout.table)
     extra = [*parted(said.group), *parted(said.ignore)]
     layout.table.check_has(extra, "which dataset.group or dataset.ignore names")
     splitting = splitting_of(layout.table, said, layout.task, *layout.targets)
