@@ -96,7 +96,7 @@ class OneTable(OwnClasses):
 
         return Collection(rows.classes, torch.empty(len(rows.table), 0), rows.owners,
                           [rows.table.where(row) for row in range(len(rows.table))], FORM, "rows",
-                          (f"label {columns.label}", *schema.notes, *rows.notes),
+                          (f"label {columns.label}", *table.notes, *schema.notes, *rows.notes),
                           (*table.problems, *unlabelled, *schema.problems, *rows.problems), fit=fit,
                           groups=rows.groups, grouped_by=the("column", columns.group), label=columns.label)
 

@@ -223,7 +223,7 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
     what = f"embeddings of {size}" if embeddings else f"{config.ngrams} hashed to {size}"
     return Collection(rows.classes, torch.from_numpy(features.encode(rows.table)), rows.owners,
                       [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
-                      (what, f"label {columns.label}", *rows.notes),
+                      (what, f"label {columns.label}", *table.notes, *rows.notes),
                       (*table.problems, *problems, *lacking, *rows.problems), reading,
                       words=tuple(rows.table.texts(text)) if text else (), groups=rows.groups,
                       grouped_by=the("column", columns.group), label=columns.label)

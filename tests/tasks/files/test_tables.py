@@ -141,6 +141,22 @@ def test_a_header_that_names_no_column_of_row_numbers_is_completed(tmp_path: Pat
     assert kind_of(found, "column 1") == "id"
 
 
+@pytest.mark.parametrize("title", ["Export of 12.03.2024;;;;\n;;;;\nDevice;7;;;\n", "Export\n\nDevice;7\n"])
+def test_a_title_above_the_header_is_passed_over_and_said(tmp_path: Path, title: str) -> None:
+    found = table(tmp_path / "a.csv", title + "mass;tone;size;kind;note\n1,5;red;2;a;\n2,5;blue;3;b;x\n")
+    assert found.columns == ("mass", "tone", "size", "kind", "note")
+    assert found.numbers("mass").tolist() == [1.5, 2.5]
+    assert found.lines.tolist() == [5, 6]
+    assert found.notes == ("2 lines above the header passed over",)
+    assert found.problems == ()
+
+
+def test_a_row_with_gaps_is_no_title(tmp_path: Path) -> None:
+    assert table(tmp_path / "a.csv", ",kind\n0,1\n1,2\n").columns == ("column 1", "kind")
+    found = table(tmp_path / "b.csv", "1,,,\n2,3,4,5\n3,4,5,6\n")
+    assert (len(found), found.notes) == (3, ())
+
+
 def test_duplicate_columns_are_renamed_and_named(tmp_path: Path) -> None:
     found = table(tmp_path / "one.csv", "mass,mass,mass 2,class\n1,2,3,a\n4,5,6,b\n")
     assert found.columns == ("mass", "mass 3", "mass 2", "class")

@@ -54,6 +54,7 @@ class Table:
         commas: Columns in which a comma parts decimals, and a point thousands.
         has_header: Whether the file itself names its columns.
         problems: What was wrong in reading, each naming the file.
+        notes: What was passed over as a matter of course, in words for the line of facts.
     """
 
     paths: tuple[Path, ...]
@@ -64,6 +65,7 @@ class Table:
     commas: frozenset[str] = frozenset()
     has_header: bool = True
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -238,8 +240,9 @@ def read_table(path: Path, header: Header = "auto") -> Table:
 def _read_table(path: Path, header: Header, size: int, changed: int) -> Table:  # noqa: ARG001 - they tell a new file
     """Several datasets look at the same table before one of them reads it."""
     found = read_rows(path, header)
-    return table_of(path, found.names, found.cells, found.lines, decimal=_DECIMALS.get(found.delimiter, ""),
-                    has_header=found.has_header, problems=found.problems)
+    table = table_of(path, found.names, found.cells, found.lines, decimal=_DECIMALS.get(found.delimiter, ""),
+                     has_header=found.has_header, problems=found.problems)
+    return replace(table, notes=found.notes)
 
 
 def table_of(path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[int], *,
@@ -273,7 +276,8 @@ def stacked(tables: Sequence[Table]) -> Table:
                    commas=_with_commas(frame, tables[0].decimal),
                    lines=np.concatenate([table.lines for table in tables]),
                    origins=np.repeat(np.arange(len(tables)), sizes),
-                   problems=tuple(problem for table in tables for problem in table.problems))
+                   problems=tuple(problem for table in tables for problem in table.problems),
+                   notes=tuple(dict.fromkeys(note for table in tables for note in table.notes)))
 
 
 def with_column(table: Table, name: str, cell: str) -> Table:

@@ -55,7 +55,7 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
     is_by_row = bool(splitting.column) and layout.form != "columns"
     return TaskCollection(tuple(tasks), torch.empty(len(table), 0), table.where, FORMS[layout.form], "rows",
                           (*_spoken(layout), *([f"split by {the('column', splitting.column)}"] if is_by_row else []),
-                           *schema.notes),
+                           *layout.table.notes, *schema.notes),
                           (*layout.problems, *layout.table.problems, *schema.problems, *problems), {}, groups,
                           "the columns of a table, as `reading` says", fit=fit)
 
