@@ -121,7 +121,7 @@ class OneTable(OwnClasses):
                        tuple(query.where(row) for row in range(len(query))),
                        (*support.problems, *query.problems, *problems, *encoder.unread(support),
                         *encoder.unread(query)),
-                       query_ids=ids_of(query, (*encoder.columns, label)))
+                       query_ids=ids_of(query, (*encoder.columns, label)), decimal=query.sign)
 
     @classmethod
     def guess_new(cls, folder: Path) -> NewGuess | None:

@@ -328,6 +328,24 @@ def test_a_later_table_may_have_a_word_for_a_number_and_must_have_every_column(t
         "in the column mass 1 cell counts as missing, being no number: 'heavy' (words.csv, line 3); correct it",)
 
 
+def test_a_column_of_dates_only_dates_the_rows(tmp_path: Path) -> None:
+    lines = [f"{day % 28 + 1:02}.{day % 9 + 1:02}.2023,2024-{day % 9 + 1:02}-{day % 28 + 1:02} {day % 24}:05,{day / 7}"
+             for day in range(250)]
+    found = fitted(table(tmp_path / "a.csv", "\n".join(["day,when,mass", *lines])))
+    assert found.encoder.features == ("mass",)
+    assert found.notes == ("day, when left out, as they only date the rows",)
+    assert found.problems == ()
+
+
+def test_categories_that_differ_in_case_alone_are_one(tmp_path: Path) -> None:
+    soils = ["Chalk", "CHALK ", "Chalk", "clay", "Clay", "clay", "a", "A", "a", "A"] * 4
+    lines = ["soil,mass", *[f"{soil},{n}" for n, soil in enumerate(soils)]]
+    found = fitted(table(tmp_path / "a.csv", "\n".join(lines)))
+    assert found.encoder.features == ("soil = A", "soil = Chalk", "soil = a", "soil = clay", "mass")
+    later = table(tmp_path / "b.csv", "soil,mass\nchalk,1\nCLAY,2\nA,3\n")
+    assert found.encoder.encode(later)[:, :4].tolist() == [[0, 1, 0, 0], [0, 0, 0, 1], [1, 0, 0, 0]]
+
+
 def test_a_table_of_names_alone_has_nothing_to_go_by(tmp_path: Path) -> None:
     found = table(tmp_path / "one.csv", "id,class\n1,a\n2,b\n3,a\n4,b\n")
     with pytest.raises(DataError, match="has no column of numbers or of few values that a learner could go by"):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.numbers import TOO_LARGE
-from workbench.tasks.files.tables import MOST_VALUES, Table, kind_of
+from workbench.tasks.files.tables import MOST_VALUES, Table, is_dates, kind_of
 from workbench.tasks.files.words import counted, listed, named, the
 
 CodingKind = Literal["numeric", "categorical", "hashed", "letters"]
@@ -225,8 +226,15 @@ def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
 
 
 def _categorical(table: Table, coding: Coding) -> NDArray[np.float64]:
-    cells = table.texts(coding.name)
-    return np.stack([cells == value for value in coding.values], axis=1).astype(np.float64)
+    cells, values = table.texts(coding.name), coding.values
+    if len(set(map(_alike, values))) == len(values):  # which learners of earlier versions may not have
+        cells, values = np.array([_alike(cell) for cell in cells], dtype=object), tuple(map(_alike, values))
+    return np.stack([cells == value for value in values], axis=1).astype(np.float64)
+
+
+def _alike(cell: str) -> str:
+    """A category as it is compared, whatever its case and spaces; single letters may well be there in both cases."""
+    return " ".join(cell.casefold().split()) if len(cell) > 1 else cell
 
 
 def _hashed(table: Table, coding: Coding) -> NDArray[np.float64]:
@@ -292,7 +300,11 @@ class Schema:
 def _told(table: Table, coding: Coding) -> Coding:
     """A coding with the median or the known values that these rows tell."""
     if coding.kind == "categorical":
-        return coding._replace(values=tuple(sorted(set(table.texts(coding.name)) - {""})))
+        spellings = Counter(cell for cell in table.texts(coding.name) if cell)
+        usual: dict[str, str] = {}
+        for cell, _ in spellings.most_common():
+            usual.setdefault(_alike(cell), cell)
+        return coding._replace(values=tuple(sorted(usual.values())))
     if coding.kind != "numeric":
         return coding
     numbers = table.numbers(coding.name)
@@ -313,19 +325,22 @@ def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
     problems += named([_counted_missing(table, name, table.unusable(name), f"{TOO_LARGE} or no number at all")
                        for name in numeric if table.unusable(name).any()], "{} more columns hold such numbers")
     codings = {name: coding for name in kinds if (coding := _coding(kept, name, kinds[name])) is not None}
-    ids = [name for name, kind in kinds.items() if kind == "id" and name not in codings]
+    dates = [name for name, kind in kinds.items() if kind in ("id", "text") and name not in codings
+             and is_dates(table, name)]
+    ids = [name for name, kind in kinds.items() if kind == "id" and name not in codings and name not in dates]
     for kind, why, remedy in (
         ("text", "holds text of many values", "name it in dataset.ignore, or open the table as texts"),
         ("empty", "is empty", "delete it or fill it in"),
     ):
-        names = [name for name in kinds if kinds[name] == kind and name not in codings]
+        names = [name for name in kinds if kinds[name] == kind and name not in codings and name not in dates]
         problems += [f"{table.path.name}: {the('column', name)} {why} and was left out; {remedy}" for name in names]
     if not codings:
         raise DataError(f"{table.path} has no column of numbers or of few values that a learner could go by; its "
                         f"columns are {listed(table.columns, 12)}")
-    notes = (f"{', '.join(ids)} left out, {'as it only names' if len(ids) == 1 else 'as they only name'} the rows",) \
-        if ids else ()
-    return Schema(kept, tuple(codings.values()), notes, tuple(problems))
+    notes = [f"{', '.join(names)} left out, as {'it only' if len(names) == 1 else 'they only'} "
+             f"{one if len(names) == 1 else several} the rows"
+             for names, one, several in ((ids, "names", "name"), (dates, "dates", "date")) if names]
+    return Schema(kept, tuple(codings.values()), tuple(notes), tuple(problems))
 
 
 class Fitted(NamedTuple):

@@ -22,7 +22,7 @@ from workbench.tasks.files.words import listed, spelled
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "kind_of", "names_rows", "read_table", "stacked",
+__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "is_dates", "kind_of", "names_rows", "read_table", "stacked",
            "table_of", "with_column"]
 
 Kind = Literal["numeric", "categorical", "text", "id", "empty"]
@@ -32,6 +32,8 @@ _ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|row|rownames|key|unn
 _LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
 MOST_VALUES = 50
 """Different values that a column of a few has at most."""
+_DATE = re.compile(r"(\d{4}([-./])\d{1,2}\2\d{1,2}|\d{1,2}([-./])\d{1,2}\3(\d{4}|\d\d))"
+                   r"([ T]+\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[AaPp][Mm])?( ?(Z|UTC|[+-]\d\d:?\d\d))?)?")
 _MOST_STRAY, _FEWEST_OF_A_NUMBER = 0.02, 5
 _DECIMALS = {",": ".", ";": ","}
 _COMMA = re.compile(r"[+\N{MINUS SIGN}-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][+-]?\d+)?")
@@ -75,6 +77,11 @@ class Table:
     def path(self) -> Path:
         """The file, or the first of them."""
         return self.paths[0]
+
+    @property
+    def sign(self) -> str:
+        """The sign of decimals: "," where semicolons part the cells and a number shows it."""
+        return "," if self.decimal == "," and self.commas else "."
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -319,8 +326,14 @@ def _kind_of(table: Table, name: str) -> Kind:
 
 
 def names_rows(table: Table, name: str) -> bool:
-    """Whether a column that nobody learns from is there to tell rows apart, however few they are."""
-    return kind_of(table, name) == "id" or _ID.fullmatch(name) is not None
+    """Whether a column that nobody learns from is there to tell rows apart, however few they are, or to date them."""
+    return kind_of(table, name) == "id" or _ID.fullmatch(name) is not None or is_dates(table, name)
+
+
+def is_dates(table: Table, name: str) -> bool:
+    """Whether a column holds nothing but dates, such as 2024-03-31 14:05, 31.3.2024 or 3/31/24, and gaps."""
+    cells = [cell for cell in table.texts(name) if cell]
+    return bool(cells) and all(_DATE.fullmatch(cell) for cell in cells)
 
 
 def guess_label(table: Table, without: Collection[str] = ()) -> str | None:

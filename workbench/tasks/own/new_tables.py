@@ -66,10 +66,12 @@ def targets_of(support: Table, label: str) -> tuple[tuple[str, ...], torch.Tenso
     return tuple(names), torch.tensor([names.index(cell) for cell in cells])
 
 
-def ids_of(query: Table, used: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The columns that only name the rows of a query, with the cell of each row; `used` have another use."""
+def ids_of(query: Table, used: Iterable[str], task: str = "") -> dict[str, tuple[str, ...]]:
+    """The columns that only name or date the rows of a query, with the cell of each row, and that of the `task`; `used`
+    have another use."""
     others = [name for name in query.columns if name not in frozenset(used)]
-    return {name: tuple(map(str, query.frame[name])) for name in others if names_rows(query, name)}
+    return {name: tuple(map(str, query.frame[name])) for name in others
+            if name == task or names_rows(query, name)}
 
 
 def read_new_rows(folder: Path, spec: Spec) -> NewTask:
@@ -86,7 +88,7 @@ def read_new_rows(folder: Path, spec: Spec) -> NewTask:
     targets = _targets(support, encoder, spec)
     support, problems = _with_targets(support, targets, spec)
     inputs = [_normalized(encoder, table, spec) for table in (support, query)]
-    ids = ids_of(query, (*encoder.columns, *targets))
+    ids = ids_of(query, (*encoder.columns, *targets), spec.reading.get("task", ""))
     if spec.kind == "classification":
         owners, names = _labels(support, targets[0], spec)
         examples = Examples(inputs[0], torch.from_numpy(owners))
@@ -94,7 +96,8 @@ def read_new_rows(folder: Path, spec: Spec) -> NewTask:
         examples, names = Examples(inputs[0], _scaled(support, targets, spec)), ()
     return NewTask(names, examples, inputs[1], tuple(query.where(row) for row in range(len(query))),
                    (*support.problems, *query.problems, *problems, *encoder.unread(support), *encoder.unread(query)),
-                   query_ids=ids)
+                   query_ids=ids, target_names=targets if support.has_header and not names else (),
+                   decimal=query.sign)
 
 
 def spec_of_values(folder: Path) -> Spec | None:

@@ -46,7 +46,7 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
         groups = None
     reading = {"form": "class_task_tables" if with_classes else "task_tables",
                "targets": [] if layout.form == "columns" else list(layout.targets),
-               "header": "yes" if layout.table.has_header else "no"}
+               "task": layout.task, "header": "yes" if layout.table.has_header else "no"}
 
     def fit(training: NDArray[np.int64]) -> Encoded:
         encoder = schema.fit(table, training)
