@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 from codecs import BOM_UTF8
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -60,7 +61,29 @@ def test_predictions_open_in_excel_and_are_known_again(tmp_path: Path) -> None:
             check_target(to)
 
 
+def test_predicted_values_stand_below_the_name_of_the_target_and_are_known_again(tmp_path: Path) -> None:
+    to = tmp_path / "predictions.csv"
+    found = Predictions(("query.csv, line 2",), (), np.array([[1.5]]), 2, 0, (), {"rig": ("A",)}, ("Flow (l/min)",))
+    write_predictions(found, to)
+    table = read_table(to)
+    assert table.columns == ("file", "rig", "Flow (l/min)")
+    assert table.frame.iloc[0].tolist() == ["query.csv, line 2", "A", "1.5"]
+    check_target(to)
+    assert Predictions(found.names, (), found.outputs, 2, 0, ()).columns == ["file", "value"]
+
+
+def test_predictions_are_written_as_the_table_that_they_are_of(tmp_path: Path) -> None:
+    to = tmp_path / "predictions.csv"
+    write_predictions(replace(_predicted({"Nr.": ("7",)}), decimal=","), to)
+    assert to.read_text(encoding="utf-8-sig").splitlines() == [
+        "file;Nr.;predicted;probability;Ж;灯", "query.csv, line 2;7;灯;0,750000;0,250000;0,750000"]
+    check_target(to)
+
+
 def test_columns_that_name_the_rows_of_a_query_are_told_apart_from_inputs_and_targets(tmp_path: Path) -> None:
     path = tmp_path / "query.csv"
-    path.write_text("sample id,mass,note,target,key\n7,1.5,as before,x,k-1\n7,2.5,as before,y,k-2\n", encoding="utf8")
-    assert ids_of(read_table(path), ("mass", "target")) == {"sample id": ("7", "7"), "key": ("k-1", "k-2")}
+    path.write_text("sample id,mass,note,target,key,when,rig\n7,1.5,as before,x,k-1,2024-03-01 9:05,A\n"
+                    "7,2.5,as before,y,k-2,2024-03-01 9:05,A\n", encoding="utf8")
+    when = ("2024-03-01 9:05",) * 2
+    found = ids_of(read_table(path), ("mass", "target"), "rig")
+    assert found == {"sample id": ("7", "7"), "key": ("k-1", "k-2"), "when": when, "rig": ("A",) * 2}

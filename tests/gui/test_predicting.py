@@ -171,7 +171,7 @@ def test_values_are_predicted_in_the_unit_of_the_table(
     window.predicting.open_folder(sample_tasks() / "new_machine", made.id)
     dialog = shown(qtbot, window)
     last = dialog.table.model().columnCount() - 1
-    assert title(dialog, last) == "Value"
+    assert title(dialog, last) == "temperature"
     with (sample_tasks() / "new_machine" / "support.csv").open(encoding="utf8", newline="") as file:
         degrees = [float(row["temperature"]) for row in csv.DictReader(file)]
     said_of = [float(cell(dialog, row, last)) for row in range(rows(dialog))]

@@ -83,7 +83,7 @@ def test_the_facts_say_what_became_of_names_gaps_and_ids(tmp_path: Path, opened:
     assert facts.split(" · ")[2:] == [
         "8 features", "categories: colour (2), tone (3)",
         "9 missing numbers filled with the median of the training rows (size)",
-        "1 empty cell taken for no category (tone)", "sample_id left out, as it only names the rows"]
+        "1 empty cell taken for no category (tone)", "label species", "sample_id left out, as it only names the rows"]
     assert check_data(path, SMALL["task"])["facts"] == facts
     assert "missing" not in opened("table", path=write(tmp_path / "whole.csv"), **SMALL).overview().facts
 
@@ -268,6 +268,32 @@ def test_too_few_rows_of_a_class_are_named_with_what_would_help(tmp_path: Path, 
     assert (report["usable"], report["classes"], report["examples"]) == (False, 12, 48)
 
 
+def test_a_column_that_is_mostly_empty_is_no_label(tmp_path: Path) -> None:
+    path = write(tmp_path / "data.csv")
+    lines = path.read_text().replace("species", "sort").splitlines()
+    remarks = ["remark", *["label torn" if place % 10 == 0 else "" for place in range(len(lines) - 1)]]
+    path.write_text("\n".join(f"{line},{remark}" for line, remark in zip(lines, remarks, strict=True)))
+    recognized = recognize_data(path)
+    assert recognized.settings["label"] == "sort"
+    assert recognized.why == "the column sort of data.csv has 12 values in 96 rows"
+
+
+def test_too_few_classes_are_told_with_the_column_that_was_taken(tmp_path: Path, opened: Opener) -> None:
+    path = write(tmp_path / "data.csv", classes=3)
+    with pytest.raises(DataError, match=r"holds 3 classes in the column species, which will not do for 2-way tasks: .*"
+                                        r": add classes, or name another column in dataset\.label$"):
+        opened("table", path=path, **SMALL)
+
+
+def test_columns_are_named_in_any_case(tmp_path: Path, opened: Opener) -> None:
+    path = write(tmp_path / "data.csv", extra={"Tone": lambda _, place: str(place), "tonE": lambda one, _: str(one)})
+    source = opened("table", path=path, label=" Species", ignore="MASS, tonE", **SMALL)
+    assert found(source).names[0] == "kind 00"
+    assert [one["name"] for one in source.spec.reading["columns"]] == ["colour", "Tone"]
+    with pytest.raises(DataError, match=r"has no column 'tone', .*; its columns are mass, colour, Tone, tonE, species"):
+        opened("table", path=path, ignore="tone", **SMALL)
+
+
 def test_a_folder_of_several_tables_and_one_without_any(tmp_path: Path, opened: Opener) -> None:
     for name in ("a", "b"):
         write(tmp_path / "two" / f"{name}.csv")
@@ -359,11 +385,21 @@ def test_the_label_of_a_new_task_may_have_another_name(tmp_path: Path, spec: Spe
     assert read_new_task(folder, spec).class_names == ("a", "b")
 
 
+def test_a_word_for_a_number_in_a_new_task_counts_as_missing_and_is_said(tmp_path: Path, spec: Spec) -> None:
+    folder = new_task(tmp_path / "new", "mass,colour,size,species\nheavy,red,2,a\n2,red,k.A.,b\n",
+                      "mass,colour,size\n1,red,large\n1,red,\n1,red,k. A.\n1,red,3\n")
+    task = read_new_task(folder, spec)
+    assert len(task.support.inputs) == 2
+    assert torch.equal(task.query_inputs[0], task.query_inputs[1])
+    assert torch.equal(task.query_inputs[0], task.query_inputs[2])
+    assert task.problems == (
+        "in the column mass 1 cell counts as missing, being no number: 'heavy' (support.csv, line 2); correct it",
+        "in the column size 1 cell counts as missing, being no number: 'large' (query.csv, line 2); correct it")
+
+
 @pytest.mark.parametrize(("support", "query", "sentence"), [
     ("mass,colour,size,species\n1,red,2,a\n2,red,2,b\n", "mass,colour\n1,red\n",
      r"query\.csv has no column 'size', which the learner was trained on; its columns are mass, colour"),
-    ("mass,colour,size,species\n1,red,2,a\nheavy,red,2,b\n", "mass,colour,size\n1,red,2\n",
-     r"support\.csv, line 3: 'heavy' in the column mass is no number; correct it or delete the line"),
     ("mass,colour,size,species\n1,red,2,a\n2,red,2,a\n", "mass,colour,size\n1,red,2\n",
      r"the column species of .*support\.csv holds only the class 'a'"),
     ("mass,colour,size\n1,red,2\n2,red,2\n", "mass,colour,size\n1,red,2\n",

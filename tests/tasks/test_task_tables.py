@@ -260,6 +260,13 @@ def test_patients_of_a_group_are_on_one_side_only(tmp_path: Path) -> None:
     assert sides["validation"].isdisjoint(sides["test"])
 
 
+def test_columns_are_named_in_any_case(tmp_path: Path) -> None:
+    path = long_table(tmp_path / "log.csv")
+    source = opened("task_tables", path=path, layout="long", task="User ", target="WARMTH", ignore="Mode")
+    assert source.overview().facts.endswith("task user · target warmth")
+    assert [one["name"] for one in source.spec.reading["columns"]] == ["load"]
+
+
 def test_ready_made_tables_are_used_as_they_are(tmp_path: Path) -> None:
     for number in range(6):
         cells = points(9, number)
@@ -638,8 +645,7 @@ def test_a_new_task_of_classes_keeps_the_classes_of_training(tmp_path: Path) -> 
     (["logp,weight,charge,my", "1,2,3,0", "1,2,3,0"], "no row is of the class 1; add one"),
     (["logp,weight,charge,my", "1,2,3,0", "1,2,3,maybe"], "'maybe' in the target my is none of the classes that the "
                                                           "learner knows: 0, 1"),
-    (["logp,weight,charge,my", "1,2,3,0", "1,2,3,"], "line 3: the target my is empty; fill it in or delete the row"),
-    (["logp,weight,charge,my", "1,2,3,0", "1,heavy,3,1"], "'heavy' in the column weight is no number"),
+    (["logp,weight,charge,my", "1,2,3,", "1,2,3,n/a"], "no row has a class in the target my; fill some in"),
 ])
 def test_a_new_task_that_will_not_do_says_why(tmp_path: Path, support: list[str], message: str) -> None:
     spec = opened_as_found(assays(tmp_path / "assays.csv")).spec
@@ -648,6 +654,18 @@ def test_a_new_task_that_will_not_do_says_why(tmp_path: Path, support: list[str]
     write(tmp_path / "new" / "query.csv", ["logp", "weight", "charge"], [[1, 2, 3]])
     with pytest.raises(DataError, match=message):
         read_new_task(tmp_path / "new", spec)
+
+
+def test_rows_of_a_new_task_without_a_target_are_left_out_and_said(tmp_path: Path) -> None:
+    spec = opened_as_found(long_table(tmp_path / "log.csv")).spec
+    write(tmp_path / "new" / "support.csv", ["load", "mode", "warmth"],
+          [[1, "eco", 40], [2, "eco", "k.A."], ["hot", "eco", 42], [4, "eco", 43]])
+    write(tmp_path / "new" / "query.csv", ["mode", "load"], [["boost", 3]])
+    task = read_new_task(tmp_path / "new", spec)
+    assert len(task.support.targets) == 3
+    assert task.problems == (
+        "support.csv: 1 of 4 rows has no number in the target warmth and was left out (line 3); fill it in",
+        "in the column load 1 cell counts as missing, being no number: 'hot' (support.csv, line 4); correct it")
 
 
 def test_a_new_task_without_its_tables_says_what_it_needs(tmp_path: Path) -> None:

@@ -23,7 +23,6 @@ from workbench.tasks.own.new_task import read_new_task
 from workbench.tasks.sampling.draws import Draws
 
 USUAL_NAME = "predictions.csv"
-_LOOKED_AT = 2**16
 
 
 @dataclass(frozen=True)
@@ -38,6 +37,8 @@ class Predictions:
         inner_steps: Inner steps that were taken.
         notices: What the person should know, such as a picture left out.
         ids: Of a table, the columns that only name its rows, with the cell of each.
+        targets: What each value is called; empty for classes and where values have no names.
+        decimal: The sign of decimals in a file; "," goes with semicolons between the cells, as in the person's table.
     """
 
     names: tuple[str, ...]
@@ -47,6 +48,8 @@ class Predictions:
     inner_steps: int
     notices: tuple[str, ...]
     ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    targets: tuple[str, ...] = ()
+    decimal: str = "."
 
     @property
     def labels(self) -> list[str]:
@@ -69,7 +72,7 @@ class Predictions:
             return ["file", *self.ids, "predicted", "probability", *self.class_names]
         count = self.outputs.shape[1]
         values = ["value"] if count == 1 else [f"value {number}" for number in range(1, count + 1)]
-        return ["file", *self.ids, *values]
+        return ["file", *self.ids, *(self.targets or values)]
 
     @property
     def texts(self) -> int:
@@ -90,10 +93,13 @@ class Predictions:
         """A row of text for each prediction."""
         named = list(zip(*self.ids.values(), strict=True)) or [()] * len(self.names)
         if self.class_names:
-            return [[name, *ids, label, f"{row.max():.6f}", *(f"{share:.6f}" for share in row)]
+            return [[name, *ids, label, *(self._written(f"{share:.6f}") for share in (row.max(), *row))]
                     for name, label, row, ids in zip(self.names, self.labels, self.outputs, named, strict=True)]
-        return [[name, *ids, *(f"{value:.8g}" for value in row)]
+        return [[name, *ids, *(self._written(f"{value:.8g}") for value in row)]
                 for name, row, ids in zip(self.names, self.outputs, named, strict=True)]
+
+    def _written(self, number: str) -> str:
+        return number.replace(".", self.decimal)
 
 
 def predict_folder(learner: Learner, folder: Path) -> Predictions:
@@ -156,7 +162,7 @@ def predict(learner: Learner, spec: Spec, task: NewTask) -> Predictions:
         outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), query, ctx.adapted)
         outputs = outputs.softmax(-1) if spec.kind == "classification" else _in_its_unit(outputs, spec)
     return Predictions(task.query_names, task.class_names, outputs.cpu().double().numpy(), len(support.inputs),
-                       ctx.steps, tuple(notices), task.query_ids)
+                       ctx.steps, tuple(notices), task.query_ids, task.target_names, task.decimal)
 
 
 def _in_its_unit(outputs: torch.Tensor, spec: Spec) -> torch.Tensor:
@@ -186,14 +192,15 @@ def _is_ours(path: Path) -> bool:
     """Whether a file holds predictions: its columns say so and, where others name the rows, the lines in it too."""
     try:
         with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-            rows = csv.reader(file)
+            rows = csv.reader(file, delimiter=";" if file.read(5) == "file;" else ",")
+            file.seek(0)
             head, first = next(rows, []), next(rows, [])
     except csv.Error:
         return False
     except OSError as error:
         raise LearnerError(f"{path} cannot be read to see what is in it ({error.strerror or error}); name another file"
                            ) from error
-    if head[:1] != ["file"] or not {"predicted", "value", "value 1"} & set(head):
+    if head[:1] != ["file"] or len(head) < 2:
         return False
     return head[1] in ("predicted", "value", "value 1") or any(", line " in cell for cell in first[:1])
 
@@ -210,7 +217,7 @@ def write_predictions(predictions: Predictions, path: Path) -> None:
 
     def write(temporary: Path) -> None:
         with temporary.open("w", encoding="utf-8-sig", newline="") as file:
-            writer = csv.writer(file)
+            writer = csv.writer(file, delimiter=";" if predictions.decimal == "," else ",")
             writer.writerow(predictions.columns)
             writer.writerows(predictions.rows())
 

@@ -69,7 +69,7 @@ class PredictionsModel(QAbstractTableModel):
             return None
         title = self._predictions.columns[section]
         # The names of classes and of a person's columns stay as they are; the other titles are words.
-        is_name = title in self._predictions.ids or title in self._predictions.class_names
+        is_name = title in (*self._predictions.ids, *self._predictions.class_names, *self._predictions.targets)
         return title if is_name else f"{title[:1].upper()}{title[1:]}"
 
     def data(self, index: Index, role: int = Qt.ItemDataRole.DisplayRole) -> Any:

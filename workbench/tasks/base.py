@@ -188,6 +188,8 @@ class NewTask:
         problems: What was left out, and why.
         inverted: Whether drawings on a bright ground were inverted, because the learner knows light ink on black.
         query_ids: Of a table, the columns that only name its rows, with the cell [m] of each of them.
+        target_names: Of a table whose columns have names, what each value to be predicted is called.
+        decimal: The sign of decimals that the person's table has; "," where semicolons part its cells.
     """
 
     class_names: tuple[str, ...]
@@ -197,6 +199,8 @@ class NewTask:
     problems: tuple[str, ...] = ()
     inverted: bool = False
     query_ids: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    target_names: tuple[str, ...] = ()
+    decimal: str = "."
 
 
 class NewGuess(NamedTuple):

@@ -96,9 +96,9 @@ class OneTable(OwnClasses):
 
         return Collection(rows.classes, torch.empty(len(rows.table), 0), rows.owners,
                           [rows.table.where(row) for row in range(len(rows.table))], FORM, "rows",
-                          (*schema.notes, *rows.notes),
+                          (f"label {columns.label}", *table.notes, *schema.notes, *rows.notes),
                           (*table.problems, *unlabelled, *schema.problems, *rows.problems), fit=fit,
-                          groups=rows.groups, grouped_by=the("column", columns.group))
+                          groups=rows.groups, grouped_by=the("column", columns.group), label=columns.label)
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each feature over the training examples, but of names that were hashed."""
@@ -119,8 +119,9 @@ class OneTable(OwnClasses):
         inputs, query_inputs = (torch.from_numpy(encoder.encode(table)) for table in (support, query))
         return NewTask(names, Examples(normalized(inputs, spec), targets), normalized(query_inputs, spec),
                        tuple(query.where(row) for row in range(len(query))),
-                       (*support.problems, *query.problems, *problems),
-                       query_ids=ids_of(query, (*encoder.columns, label)))
+                       (*support.problems, *query.problems, *problems, *encoder.unread(support),
+                        *encoder.unread(query)),
+                       query_ids=ids_of(query, (*encoder.columns, label)), decimal=query.sign)
 
     @classmethod
     def guess_new(cls, folder: Path) -> NewGuess | None:

@@ -207,8 +207,9 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
     if config.inputs == "embeddings" and not embeddings:
         raise DataError(f"{table.path} has no columns e0, e1 and so on and no column of lists called embedding; set "
                         "dataset.inputs to text")
-    table.check_has([config.text] if config.text else [], "which dataset.text names")
-    text = config.text or guess_text(table, {config.label or "", config.group or "", *config.ignored()}) or ""
+    said, *others = table.spelled([config.text or "", config.label or "", config.group or "", *config.ignored()])
+    table.check_has([said] if said else [], "which dataset.text names")
+    text = said or guess_text(table, others) or ""
     if not (text or embeddings):
         raise DataError(f"{table.path} has no column of texts that are mostly different and longer than 20 letters; "
                         f"name it in dataset.text. Its columns are {listed(table.columns, 12)}")
@@ -222,9 +223,10 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
     what = f"embeddings of {size}" if embeddings else f"{config.ngrams} hashed to {size}"
     return Collection(rows.classes, torch.from_numpy(features.encode(rows.table)), rows.owners,
                       [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
-                      (what, *rows.notes), (*table.problems, *problems, *lacking, *rows.problems), reading,
+                      (what, f"label {columns.label}", *table.notes, *rows.notes),
+                      (*table.problems, *problems, *lacking, *rows.problems), reading,
                       words=tuple(rows.table.texts(text)) if text else (), groups=rows.groups,
-                      grouped_by=the("column", columns.group))
+                      grouped_by=the("column", columns.group), label=columns.label)
 
 
 def _whole(table: Table, features: TextFeatures) -> tuple[Table, list[str]]:

@@ -141,6 +141,22 @@ def test_a_header_that_names_no_column_of_row_numbers_is_completed(tmp_path: Pat
     assert kind_of(found, "column 1") == "id"
 
 
+@pytest.mark.parametrize("title", ["Export of 12.03.2024;;;;\n;;;;\nDevice;7;;;\n", "Export\n\nDevice;7\n"])
+def test_a_title_above_the_header_is_passed_over_and_said(tmp_path: Path, title: str) -> None:
+    found = table(tmp_path / "a.csv", title + "mass;tone;size;kind;note\n1,5;red;2;a;\n2,5;blue;3;b;x\n")
+    assert found.columns == ("mass", "tone", "size", "kind", "note")
+    assert found.numbers("mass").tolist() == [1.5, 2.5]
+    assert found.lines.tolist() == [5, 6]
+    assert found.notes == ("2 lines above the header passed over",)
+    assert found.problems == ()
+
+
+def test_a_row_with_gaps_is_no_title(tmp_path: Path) -> None:
+    assert table(tmp_path / "a.csv", ",kind\n0,1\n1,2\n").columns == ("column 1", "kind")
+    found = table(tmp_path / "b.csv", "1,,,\n2,3,4,5\n3,4,5,6\n")
+    assert (len(found), found.notes) == (3, ())
+
+
 def test_duplicate_columns_are_renamed_and_named(tmp_path: Path) -> None:
     found = table(tmp_path / "one.csv", "mass,mass,mass 2,class\n1,2,3,a\n4,5,6,b\n")
     assert found.columns == ("mass", "mass 3", "mass 2", "class")
@@ -230,6 +246,13 @@ def test_infinite_and_enormous_numbers_are_none() -> None:
     assert found.strays("x").tolist() == [False] * 6 + [True]
 
 
+def test_what_people_write_for_no_number_is_missing_among_numbers_alone() -> None:
+    words = ["k.A.", "k. A.", "n.a.", "N.N.", "o.A.", "-", "--", "?", "s/d", "keine Angabe", "unknown"]
+    assert column(*map(str, range(20)), *words).missing("x").tolist() == [False] * 20 + [True] * 11
+    assert kind_of(column(*map(str, range(20)), *words), "x") == "numeric"
+    assert not column("red", "blue", "unknown", "red").missing("x").any()
+
+
 def test_numbers_that_cannot_be_reckoned_with_count_as_missing_and_are_said(tmp_path: Path) -> None:
     cells = ["inf", "-inf", "1e35", "#DIV/0!", "not a number", "1.#QNAN"] * 2
     rows = [f"{cells[n] if n < 12 else n / 7},{n % 5},kind {n % 4}" for n in range(80)]
@@ -293,14 +316,34 @@ def test_a_later_table_is_encoded_alike_whatever_the_order_of_its_columns(tmp_pa
     assert again.encode(later).tolist() == [[4, 0, 0, 1], [pytest.approx(median), 1, 0, 0], [1, 0, 0, 0]]
 
 
-def test_a_later_table_without_a_column_or_with_a_word_for_a_number_is_an_error(tmp_path: Path) -> None:
+def test_a_later_table_may_have_a_word_for_a_number_and_must_have_every_column(tmp_path: Path) -> None:
     encoder = fitted(mixed(tmp_path), ["class"]).encoder
     with pytest.raises(DataError, match=r"less\.csv has no column 'mass', which the learner was trained on; its "
                                         r"columns are colour, weight"):
         encoder.encode(table(tmp_path / "less.csv", "colour,weight\nred,1\nblue,2\n"))
-    with pytest.raises(DataError, match=r"words\.csv, line 3: 'heavy' in the column mass is no number; correct it or "
-                                        r"delete the line"):
-        encoder.encode(table(tmp_path / "words.csv", "colour,mass\nred,1\nblue,heavy\n"))
+    words = table(tmp_path / "words.csv", "colour,mass\nred,1\nblue,heavy\n")
+    median = pytest.approx(encoder.codings[0].median)
+    assert encoder.encode(words).tolist() == [[1, 0, 0, 1], [median, 1, 1, 0]]
+    assert encoder.unread(words) == (
+        "in the column mass 1 cell counts as missing, being no number: 'heavy' (words.csv, line 3); correct it",)
+
+
+def test_a_column_of_dates_only_dates_the_rows(tmp_path: Path) -> None:
+    lines = [f"{day % 28 + 1:02}.{day % 9 + 1:02}.2023,2024-{day % 9 + 1:02}-{day % 28 + 1:02} {day % 24}:05,{day / 7}"
+             for day in range(250)]
+    found = fitted(table(tmp_path / "a.csv", "\n".join(["day,when,mass", *lines])))
+    assert found.encoder.features == ("mass",)
+    assert found.notes == ("day, when left out, as they only date the rows",)
+    assert found.problems == ()
+
+
+def test_categories_that_differ_in_case_alone_are_one(tmp_path: Path) -> None:
+    soils = ["Chalk", "CHALK ", "Chalk", "clay", "Clay", "clay", "a", "A", "a", "A"] * 4
+    lines = ["soil,mass", *[f"{soil},{n}" for n, soil in enumerate(soils)]]
+    found = fitted(table(tmp_path / "a.csv", "\n".join(lines)))
+    assert found.encoder.features == ("soil = A", "soil = Chalk", "soil = a", "soil = clay", "mass")
+    later = table(tmp_path / "b.csv", "soil,mass\nchalk,1\nCLAY,2\nA,3\n")
+    assert found.encoder.encode(later)[:, :4].tolist() == [[0, 1, 0, 0], [0, 0, 0, 1], [1, 0, 0, 0]]
 
 
 def test_a_table_of_names_alone_has_nothing_to_go_by(tmp_path: Path) -> None:

@@ -34,7 +34,7 @@ ROWS = "".join(f"{n}.5,{n % 7},kind {n % 4}\n" for n in range(80))
     ("a.wav", b"RIFF", "is one recording; name the folder that holds a folder of recordings for each class"),
     ("a.npz", b"PK\x03\x04junk", "cannot be read (File is not a zip file); save it again"),
     ("a.zip", b"no zip", "is no whole zip (File is not a zip file); download or pack it again"),
-    ("a.json", b"[" * 5000, "no dataset reads these files, by their suffixes: .json (1)")])
+    ("a.json", b"[" * 5000, "1 file ends in .json, which no dataset reads")])
 def test_a_file_that_will_not_do_has_its_sentence(tmp_path: Path, name: str, content: bytes, sentence: str) -> None:
     (tmp_path / name).write_bytes(content)
     report = check_data(tmp_path / name)
@@ -131,15 +131,22 @@ def test_ready_made_tasks_of_recordings_are_told_to_be_classes(tmp_path: Path) -
 
 
 @pytest.mark.parametrize(("name", "remedy"), [
-    ("a.xlsx", "save them as CSV in UTF-8"), ("a.txt", "put the texts of each class into a folder with the name of the "
+    ("a.xlsx", "save it as CSV in UTF-8"), ("a.txt", "put the texts of each class into a folder with the name of the "
                                                        "class"),
-    ("a.mat", "save arrays x and y as .npz, with numpy.savez"), ("a.tgz", "unpack them and open the folder")])
+    ("a.mat", "save arrays x and y as .npz, with numpy.savez"), ("a.tgz", "unpack it and open the folder")])
 def test_files_that_nobody_reads_are_told_how_to_save_them(tmp_path: Path, name: str, remedy: str) -> None:
     (tmp_path / name).write_bytes(b"words")
     (problem,) = check_data(tmp_path)["problems"]
     suffix = Path(name).suffix
-    assert problem == (f"{tmp_path} was not recognized: no dataset reads these files, by their suffixes: {suffix} (1); "
-                       f"{remedy}")
+    assert problem == f"{tmp_path} was not recognized: 1 file ends in {suffix}, which no dataset reads: {remedy}"
+
+
+def test_of_files_that_nobody_reads_each_ending_is_counted(tmp_path: Path) -> None:
+    for name in ("a.xlsx", "b.xlsx", "c.mat", "notes"):
+        (tmp_path / name).write_bytes(b"words")
+    (problem,) = check_data(tmp_path)["problems"]
+    assert problem.endswith("2 files end in .xlsx, 1 file has no ending, 1 file ends in .mat, which no dataset reads: "
+                            "save them as CSV in UTF-8")
 
 
 @pytest.mark.parametrize(("name", "content", "problem"), [

@@ -25,7 +25,7 @@ _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32"
                      codecs.BOM_UTF16_LE: "utf-16", codecs.BOM_UTF16_BE: "utf-16"}
 _BEGINNINGS = {b"PK\x03\x04": "a spreadsheet or a zip", b"\x1f\x8b": "packed with gzip", b"\x89PNG": "a picture",
                b"\xff\xd8\xff": "a picture", b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old spreadsheet"}
-_LOOKED_AT, _MOST_TORN = 200, 0.1
+_LOOKED_AT, _MOST_TORN, _MOST_TITLES = 200, 0.1, 20
 _FILL_IN = "write a row with the names of the columns and a row for each example"
 # What stands in plain text beside letters: tab, both ends of lines, a page end and the end of file of old systems.
 _BINARY = frozenset(map(chr, range(32))) - frozenset("\t\n\r\f\x1a\x0b")
@@ -42,6 +42,7 @@ class Rows:
         delimiter: What parts the cells.
         has_header: Whether the file names its columns.
         problems: What was wrong and how it was taken, each naming the file.
+        notes: What was passed over as a matter of course, in words for the line of facts.
     """
 
     names: tuple[str, ...]
@@ -50,6 +51,7 @@ class Rows:
     delimiter: str
     has_header: bool
     problems: tuple[str, ...]
+    notes: tuple[str, ...] = ()
 
 
 def read_rows(path: Path, header: Header = "auto") -> Rows:
@@ -73,6 +75,9 @@ def read_rows(path: Path, header: Header = "auto") -> Rows:
         raise DataError(f"{path}: {error}") from error
     if not rows:
         raise DataError(f"{path} is empty; {_FILL_IN}")
+    titles = _titles([row for _, row in rows]) if header != "no" else 0
+    notes = [f"{counted(titles, 'line')} above the header passed over"] if titles else []
+    del rows[:titles]
     cells = [row for _, row in rows]
     has_header = _has_header(cells) if header == "auto" else header == "yes"
     names, body = (cells[0], rows[1:]) if has_header else ([], rows)
@@ -91,7 +96,7 @@ def read_rows(path: Path, header: Header = "auto") -> Rows:
     torn = [(line, len(row)) for line, row in body if len(row) != width]
     problems += renamed + _torn(torn, width, len(body), path)
     return Rows(tuple(names), [row for _, row in whole], [line for line, _ in whole], delimiter, has_header,
-                tuple(problems))
+                tuple(problems), tuple(notes))
 
 
 def read_text(path: Path, form: str = "CSV") -> tuple[str, list[str]]:
@@ -197,6 +202,16 @@ def _delimiter(text: str, path: Path) -> str:
         if width > 1 and (share := count / widths.total()) > most:
             best, most = delimiter, share
     return best
+
+
+def _titles(cells: Sequence[Sequence[str]]) -> int:
+    """How many rows stand above the header, as the title of an export does: they fill at most half the columns."""
+    width = Counter(map(len, cells)).most_common(1)[0][0]
+    for place, row in enumerate(cells[:_MOST_TITLES]):
+        # Of two columns, the first may well have no name.
+        if 2 * sum(map(bool, row)) > width or len(row) == width <= 2:
+            return place if place and _has_header(cells[place:]) else 0
+    return 0
 
 
 def _has_header(cells: Sequence[Sequence[str]]) -> bool:

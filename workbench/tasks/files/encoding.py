@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from collections import Counter
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, NamedTuple
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.numbers import TOO_LARGE
-from workbench.tasks.files.tables import MOST_VALUES, Table, kind_of
+from workbench.tasks.files.tables import MOST_VALUES, Table, is_dates, kind_of
 from workbench.tasks.files.words import counted, listed, named, the
 
 CodingKind = Literal["numeric", "categorical", "hashed", "letters"]
@@ -109,8 +110,7 @@ class Coding(NamedTuple):
     def encode(self, table: Table) -> NDArray[np.float64]:
         """[rows, features] of the column.
 
-        Raises:
-            DataError: A cell of a column of numbers is neither a number nor missing.
+        A cell of a column of numbers that is none counts as missing.
         """
         make = {"numeric": _numeric, "categorical": _categorical, "hashed": _hashed, "letters": _letters}[self.kind]
         return make(table, self)
@@ -193,13 +193,28 @@ class Encoder:
         """[rows, features] of a table; columns that it does not know are passed over, unknown values are all zero.
 
         Raises:
-            DataError: A column is missing, or a cell of a column of numbers is neither a number nor missing.
+            DataError: A column is missing.
         """
-        table.check_has(self.columns, "which the learner was trained on")
-        if table.decimal != ".":  # else a new table of a few rows might show less than the one it was fitted on
-            known = {one.name for one in self.codings if one.has_commas}
-            table = replace(table, commas=table.commas | known)
+        table = self._understood(table)
         return np.concatenate([one.encode(table) for one in self.codings], axis=1).astype(np.float32)
+
+    def unread(self, table: Table) -> tuple[str, ...]:
+        """A sentence for each column of numbers in which cells of a later table are none and count as missing.
+
+        Raises:
+            DataError: A column is missing.
+        """
+        table = self._understood(table)
+        numeric = [one.name for one in self.codings if one.kind == "numeric"]
+        strays = {name: table.strays(name) for name in numeric}
+        return tuple(named([_counted_missing(table, name, strays[name], "no number") for name in numeric
+                            if strays[name].any()], "{} more columns hold such cells"))
+
+    def _understood(self, table: Table) -> Table:
+        """A table with the decimal commas of the one that this was fitted on, of which a few rows might show less."""
+        table.check_has(self.columns, "which the learner was trained on")
+        known = {one.name for one in self.codings if one.has_commas}
+        return replace(table, commas=table.commas | known) if table.decimal != "." else table
 
 
 def _filled(gaps: Mapping[str, int], noun: str, what: str) -> list[str]:
@@ -209,11 +224,6 @@ def _filled(gaps: Mapping[str, int], noun: str, what: str) -> list[str]:
 
 
 def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
-    strays = np.flatnonzero(table.strays(coding.name)).tolist()
-    if strays:
-        cell = table.frame[coding.name].iloc[strays[0]]
-        raise DataError(f"{table.place(strays[0])}: {cell!r} in {the('column', coding.name)} is "
-                        "no number; correct it or delete the line")
     numbers = table.numbers(coding.name)
     missing = np.isnan(numbers)
     filled = np.where(missing, coding.median, numbers)
@@ -221,8 +231,15 @@ def _numeric(table: Table, coding: Coding) -> NDArray[np.float64]:
 
 
 def _categorical(table: Table, coding: Coding) -> NDArray[np.float64]:
-    cells = table.texts(coding.name)
-    return np.stack([cells == value for value in coding.values], axis=1).astype(np.float64)
+    cells, values = table.texts(coding.name), coding.values
+    if len(set(map(_alike, values))) == len(values):  # which learners of earlier versions may not have
+        cells, values = np.array([_alike(cell) for cell in cells], dtype=object), tuple(map(_alike, values))
+    return np.stack([cells == value for value in values], axis=1).astype(np.float64)
+
+
+def _alike(cell: str) -> str:
+    """A category as it is compared, whatever its case and spaces; single letters may well be there in both cases."""
+    return " ".join(cell.casefold().split()) if len(cell) > 1 else cell
 
 
 def _hashed(table: Table, coding: Coding) -> NDArray[np.float64]:
@@ -288,7 +305,11 @@ class Schema:
 def _told(table: Table, coding: Coding) -> Coding:
     """A coding with the median or the known values that these rows tell."""
     if coding.kind == "categorical":
-        return coding._replace(values=tuple(sorted(set(table.texts(coding.name)) - {""})))
+        spellings = Counter(cell for cell in table.texts(coding.name) if cell)
+        usual: dict[str, str] = {}
+        for cell, _ in spellings.most_common():
+            usual.setdefault(_alike(cell), cell)
+        return coding._replace(values=tuple(sorted(usual.values())))
     if coding.kind != "numeric":
         return coding
     numbers = table.numbers(coding.name)
@@ -306,22 +327,25 @@ def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
     kinds = {name: kind_of(table, name) for name in table.columns if name not in without}
     numeric = [name for name, kind in kinds.items() if kind == "numeric"]
     kept, problems = _without_strays(table, numeric)
-    problems += named([_unusable(table, name) for name in numeric if table.unusable(name).any()],
-                      "{} more columns hold such numbers")
+    problems += named([_counted_missing(table, name, table.unusable(name), f"{TOO_LARGE} or no number at all")
+                       for name in numeric if table.unusable(name).any()], "{} more columns hold such numbers")
     codings = {name: coding for name in kinds if (coding := _coding(kept, name, kinds[name])) is not None}
-    ids = [name for name, kind in kinds.items() if kind == "id" and name not in codings]
+    dates = [name for name, kind in kinds.items() if kind in ("id", "text") and name not in codings
+             and is_dates(table, name)]
+    ids = [name for name, kind in kinds.items() if kind == "id" and name not in codings and name not in dates]
     for kind, why, remedy in (
         ("text", "holds text of many values", "name it in dataset.ignore, or open the table as texts"),
         ("empty", "is empty", "delete it or fill it in"),
     ):
-        names = [name for name in kinds if kinds[name] == kind and name not in codings]
+        names = [name for name in kinds if kinds[name] == kind and name not in codings and name not in dates]
         problems += [f"{table.path.name}: {the('column', name)} {why} and was left out; {remedy}" for name in names]
     if not codings:
         raise DataError(f"{table.path} has no column of numbers or of few values that a learner could go by; its "
                         f"columns are {listed(table.columns, 12)}")
-    notes = (f"{', '.join(ids)} left out, {'as it only names' if len(ids) == 1 else 'as they only name'} the rows",) \
-        if ids else ()
-    return Schema(kept, tuple(codings.values()), notes, tuple(problems))
+    notes = [f"{', '.join(names)} left out, as {'it only' if len(names) == 1 else 'they only'} "
+             f"{one if len(names) == 1 else several} the rows"
+             for names, one, several in ((ids, "names", "name"), (dates, "dates", "date")) if names]
+    return Schema(kept, tuple(codings.values()), tuple(notes), tuple(problems))
 
 
 class Fitted(NamedTuple):
@@ -363,13 +387,12 @@ def _without_strays(table: Table, numeric: Sequence[str]) -> tuple[Table, list[s
     return (table.rows(~bad), problems) if bad.any() else (table, problems)
 
 
-def _unusable(table: Table, name: str) -> str:
-    """A sentence on the numbers of a column that count as missing."""
-    rows = np.flatnonzero(table.unusable(name)).tolist()
+def _counted_missing(table: Table, name: str, found: NDArray[np.bool_], being: str) -> str:
+    """A sentence on the cells of a column, by a mask [rows], that count as missing, being what they are."""
+    rows = np.flatnonzero(found).tolist()
     cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in rows]
     count, them = counted(len(rows), "cells", "counts", "count"), "it" if len(rows) == 1 else "them"
-    return (f"in {the('column', name)} {count} as missing, being {TOO_LARGE} or no number at all: {listed(cells, 5)}; "
-            f"correct {them}")
+    return (f"in {the('column', name)} {count} as missing, being {being}: {listed(cells, 5)}; correct {them}")
 
 
 def _coding(table: Table, name: str, kind: str) -> Coding | None:

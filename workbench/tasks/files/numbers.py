@@ -20,6 +20,8 @@ ERRORS = frozenset({"nan(ind)", "-nan", "+nan", "-nan(ind)", "1.#inf", "-1.#inf"
 """What programs write, in lower case, where they failed to reckon a number."""
 MISSING = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "none", "nil", "?", "-", "--", ".", "missing"})
 """Cells, in lower case, that say that there is no number."""
+NO_ANSWER = frozenset({"k.a.", "k. a.", "n.a.", "n. a.", "n.n.", "o.a.", "s/d", "keine angabe", "unknown"})
+"""What people write into a column of numbers, in lower case, where they have none; elsewhere it may be a category."""
 LARGEST = 1e30
 """Numbers as large as this are none that float32 could be reckoned with."""
 TOO_LARGE = "infinite or larger than 1e30"

@@ -13,7 +13,7 @@ import numpy as np
 from workbench.tasks.files.errors import FileError
 from workbench.tasks.files.numbers import counts_up, fault, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values, filled, trimmed
-from workbench.tasks.files.words import counted, listed
+from workbench.tasks.files.words import counted, listed, spelled
 
 FEWEST_STEPS = 8
 """Fewer columns than these are no series but a table."""
@@ -177,8 +177,8 @@ def _check_are_numbers(header: Sequence[str], columns: Sequence[int], rows: Sequ
 
 
 def _named_column(header: Sequence[str], width: int, name: str, what: str) -> int:
-    if name in header:
-        return header.index(name)
+    if (known := spelled(name, header)) in header:
+        return header.index(known)
     if name.isdigit() and 1 <= int(name) <= width:
         return int(name) - 1
     there = ", ".join(header[:6]) if header else f"none, but {counted(width, 'columns')} that are numbered from 1"

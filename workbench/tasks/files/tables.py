@@ -15,14 +15,14 @@ from numpy.typing import NDArray
 
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_rows
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.numbers import ERRORS, LARGEST, MISSING
+from workbench.tasks.files.numbers import ERRORS, LARGEST, MISSING, NO_ANSWER
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import listed
+from workbench.tasks.files.words import listed, spelled
 
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "kind_of", "names_rows", "read_table", "stacked",
+__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "is_dates", "kind_of", "names_rows", "read_table", "stacked",
            "table_of", "with_column"]
 
 Kind = Literal["numeric", "categorical", "text", "id", "empty"]
@@ -32,6 +32,8 @@ _ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|row|rownames|key|unn
 _LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
 MOST_VALUES = 50
 """Different values that a column of a few has at most."""
+_DATE = re.compile(r"(\d{4}([-./])\d{1,2}\2\d{1,2}|\d{1,2}([-./])\d{1,2}\3(\d{4}|\d\d))"
+                   r"([ T]+\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[AaPp][Mm])?( ?(Z|UTC|[+-]\d\d:?\d\d))?)?")
 _MOST_STRAY, _FEWEST_OF_A_NUMBER = 0.02, 5
 _DECIMALS = {",": ".", ";": ","}
 _COMMA = re.compile(r"[+\N{MINUS SIGN}-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][+-]?\d+)?")
@@ -54,6 +56,7 @@ class Table:
         commas: Columns in which a comma parts decimals, and a point thousands.
         has_header: Whether the file itself names its columns.
         problems: What was wrong in reading, each naming the file.
+        notes: What was passed over as a matter of course, in words for the line of facts.
     """
 
     paths: tuple[Path, ...]
@@ -64,6 +67,7 @@ class Table:
     commas: frozenset[str] = frozenset()
     has_header: bool = True
     problems: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         """The number of rows."""
@@ -73,6 +77,11 @@ class Table:
     def path(self) -> Path:
         """The file, or the first of them."""
         return self.paths[0]
+
+    @property
+    def sign(self) -> str:
+        """The sign of decimals: "," where semicolons part the cells and a number shows it."""
+        return "," if self.decimal == "," and self.commas else "."
 
     @cached_property
     def columns(self) -> tuple[str, ...]:
@@ -123,6 +132,10 @@ class Table:
             raise DataError(f"{self.path} has no column {listed([repr(name) for name in absent], 5)}, {what}; its "
                             f"columns are {listed(self.columns, 12)}")
 
+    def spelled(self, names: Sequence[str]) -> tuple[str, ...]:
+        """Names of columns that a person wrote, as the table spells them; unknown ones are for `check_has` to name."""
+        return tuple(spelled(name, self.columns) for name in names)
+
     def texts(self, name: str) -> NDArray[np.object_]:
         """[rows] cells of a column as text; empty where it says that there is nothing."""
         cells = self.frame[name].to_numpy(dtype=object)
@@ -165,8 +178,12 @@ class Table:
         return self._once("missing", name, self._missing)
 
     def _missing(self, name: str) -> NDArray[np.bool_]:
-        says_so = np.array([cell.lower() in MISSING for cell in self.frame[name]], dtype=np.bool_)
-        return np.asarray(says_so | self.unusable(name))
+        cells = self.frame[name].str.lower()
+        missing: NDArray[np.bool_] = cells.isin(MISSING).to_numpy(np.bool_) | self.unusable(name)
+        no_answer: NDArray[np.bool_] = cells.isin(NO_ANSWER).to_numpy(np.bool_)
+        numbers = np.count_nonzero(~np.isnan(self.numbers(name)))
+        words = len(self) - numbers - np.count_nonzero(missing | no_answer)
+        return missing | no_answer if numbers >= words else missing
 
     def strays(self, name: str) -> NDArray[np.bool_]:
         """[rows] whether a cell is neither a number nor missing."""
@@ -230,8 +247,9 @@ def read_table(path: Path, header: Header = "auto") -> Table:
 def _read_table(path: Path, header: Header, size: int, changed: int) -> Table:  # noqa: ARG001 - they tell a new file
     """Several datasets look at the same table before one of them reads it."""
     found = read_rows(path, header)
-    return table_of(path, found.names, found.cells, found.lines, decimal=_DECIMALS.get(found.delimiter, ""),
-                    has_header=found.has_header, problems=found.problems)
+    table = table_of(path, found.names, found.cells, found.lines, decimal=_DECIMALS.get(found.delimiter, ""),
+                     has_header=found.has_header, problems=found.problems)
+    return replace(table, notes=found.notes)
 
 
 def table_of(path: Path, names: Sequence[str], cells: Sequence[Sequence[str]], lines: Sequence[int], *,
@@ -265,7 +283,8 @@ def stacked(tables: Sequence[Table]) -> Table:
                    commas=_with_commas(frame, tables[0].decimal),
                    lines=np.concatenate([table.lines for table in tables]),
                    origins=np.repeat(np.arange(len(tables)), sizes),
-                   problems=tuple(problem for table in tables for problem in table.problems))
+                   problems=tuple(problem for table in tables for problem in table.problems),
+                   notes=tuple(dict.fromkeys(note for table in tables for note in table.notes)))
 
 
 def with_column(table: Table, name: str, cell: str) -> Table:
@@ -307,19 +326,26 @@ def _kind_of(table: Table, name: str) -> Kind:
 
 
 def names_rows(table: Table, name: str) -> bool:
-    """Whether a column that nobody learns from is there to tell rows apart, however few they are."""
-    return kind_of(table, name) == "id" or _ID.fullmatch(name) is not None
+    """Whether a column that nobody learns from is there to tell rows apart, however few they are, or to date them."""
+    return kind_of(table, name) == "id" or _ID.fullmatch(name) is not None or is_dates(table, name)
+
+
+def is_dates(table: Table, name: str) -> bool:
+    """Whether a column holds nothing but dates, such as 2024-03-31 14:05, 31.3.2024 or 3/31/24, and gaps."""
+    cells = [cell for cell in table.texts(name) if cell]
+    return bool(cells) and all(_DATE.fullmatch(cell) for cell in cells)
 
 
 def guess_label(table: Table, without: Collection[str] = ()) -> str | None:
-    """The column that says the class of each row: one that is called so, else the last of few values, else one of few
-    whole numbers: the last, or the first where no column has a name; or None."""
+    """The column that says the class of each row: one that is called so, else the last of few values that most rows
+    have, else one of few whole numbers: the last, or the first where no column has a name; or None."""
     free = [name for name in table.columns if name not in without]
     for wanted in _LABELS:
         named = [name for name in free if name.lower() == wanted and _repeats(table, name, 2)]
         if named:
             return named[0]
-    repeated = [name for name in free if kind_of(table, name) in ("categorical", "text") and _repeats(table, name, 3)]
+    repeated = [name for name in free if kind_of(table, name) in ("categorical", "text") and _repeats(table, name, 3)
+                and 2 * np.count_nonzero(table.texts(name) != "") >= len(table)]
     if repeated:
         return repeated[-1]
     numbered = [name for name in (free[-1:] if table.has_header else [*free[-1:], *free[:1]]) if _is_few(table, name)]

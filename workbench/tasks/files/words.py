@@ -59,6 +59,13 @@ def named(sentences: Sequence[str], rest: str) -> list[str]:
     return [*sentences[:_NAMED], rest.format(f"{more:,}")] if more > 1 else list(sentences)
 
 
+def spelled(name: str, known: Sequence[str]) -> str:
+    """The known name that a person means: where none is the same, the only one that differs in nothing but case and
+    spaces about it; else what the person wrote."""
+    alike = [one for one in known if one.strip().casefold() == name.strip().casefold()]
+    return alike[0] if len(alike) == 1 and name not in alike else name
+
+
 def split_called(name: str) -> str:
     """The split that a folder or a cell names: train, validation or test; empty where it names none."""
     return _SPLITS.get(re.sub(r"[^a-z]", "", name.lower()), "")

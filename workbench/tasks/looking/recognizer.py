@@ -12,7 +12,7 @@ from workbench.tasks.files.dataset_toml import NAME, overridden
 from workbench.tasks.files.each import NO_RIGHT, may_be_read
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files
-from workbench.tasks.files.words import shown
+from workbench.tasks.files.words import counted, listed, shown
 from workbench.tasks.own.new_task import why_new_task
 from workbench.tasks.own.ready_made import unfit_tasks
 
@@ -79,10 +79,8 @@ def recognize_data(path: Path) -> Recognized:
         name, recognition = _surest(candidates, listing)
         why = recognition.why
     else:
-        kinds = ", ".join(sorted(f"{suffix or 'none'} ({len(files):,})" for suffix, files in listing.suffixes.items()))
         shut = next((file.name for file in listing.files if not may_be_read(listing.path(file))), "")
-        why = "" if refusals else f"{shown(shut)} {NO_RIGHT}" if shut else \
-            f"no dataset reads these files, by their suffixes: {kinds}{_remedy(listing)}"
+        why = "" if refusals else f"{shown(shut)} {NO_RIGHT}" if shut else _unread(listing)
         return Recognized(path, UNKNOWN, "", why, problems=(*refusals, *listing.problems))
     _check_what_is_said(name, listing)
     own = {key: value for key, value in listing.said.items() if key != "form"}
@@ -90,10 +88,15 @@ def recognize_data(path: Path) -> Recognized:
                       listing.problems, dict(recognition.experiment))
 
 
-def _remedy(listing: Listing) -> str:
-    """What to do about the kind of files that most are, as the end of a sentence; empty where nobody knows."""
-    most = max(listing.suffixes, key=lambda suffix: len(listing.suffixes[suffix]))
-    return next((f"; {remedy}" for suffixes, remedy in _REMEDIES.items() if most in suffixes.split()), "")
+def _unread(listing: Listing) -> str:
+    """What kinds of files there are, and what to do about the kind that most are, where that is known."""
+    kinds = sorted(listing.suffixes.items(), key=lambda one: (-len(one[1]), one[0]))
+    said = [f"{counted(len(files), 'files', 'ends', 'end')} in {suffix}" if suffix else
+            counted(len(files), "files", "has no ending", "have no ending") for suffix, files in kinds]
+    remedy = next((remedy for suffixes, remedy in _REMEDIES.items() if kinds[0][0] in suffixes.split()), "")
+    if len(kinds[0][1]) == 1:
+        remedy = remedy.replace("them", "it", 1)
+    return f"{listed(said, 5)}, which no dataset reads{f': {remedy}' if remedy else ''}"
 
 
 def _surest(candidates: dict[str, Recognition], listing: Listing) -> tuple[str, Recognition]:

@@ -147,8 +147,8 @@ def _too_small(one: ClassFolder, count: int, side: str, shapes: Shapes, noun: st
 
 
 def too_few(finding: str, classes: Sequence[ClassFolder], counts: NDArray[np.int64], config: OwnClassesConfig,
-            shapes: Shapes, *, noun: str) -> DataError:
-    """Why the classes do not suffice, in a sentence that proposes what would."""
+            shapes: Shapes, *, noun: str, label: str = "") -> DataError:
+    """Why the classes do not suffice, in a sentence that proposes what would; `label` is the column that says them."""
     largest = shapes.largest()
     needed, total = _examples(largest), len(classes)
     large = int((counts >= needed).sum())
@@ -157,12 +157,15 @@ def too_few(finding: str, classes: Sequence[ClassFolder], counts: NDArray[np.int
         which = f"{large:,} of them with" if large else "which lacks" if total == 1 else "none of them with"
         holds += (f", {which} the {counted(needed, noun)} that {largest.shots} + {largest.queries} shots and queries "
                   f"take ({_smallest(classes, counts, needed)} too small)")
-    message = f"{config.path} holds {holds}, which will not do for {shapes.task.ways}-way tasks: {finding}"
+    where = f" in {the('column', label)}" if label else ""
+    other = ", or name another column in dataset.label" if label else ""
+    message = f"{config.path} holds {holds}{where}, which will not do for {shapes.task.ways}-way tasks: {finding}"
     if values := what_fits(classes, counts, config, shapes, noun):
-        return DataError(f"{message}. Set {setting(values)}, or add {noun if large < total else 'classes'}", values)
+        more = noun if large < total else "classes"
+        return DataError(f"{message}. Set {setting(values)}, or add {more}{other}", values)
     if large < total:
-        return DataError(f"{message}. Add {noun}, or lower shots, queries and ways together")
-    return DataError(f"{message}. Even 2-way tasks need more: add {_adding(noun)}")
+        return DataError(f"{message}. Add {noun}, or lower shots, queries and ways together{other}")
+    return DataError(f"{message}. Even 2-way tasks need more: add {_adding(noun)}{other}")
 
 
 def setting(values: Mapping[str, Any]) -> str:

@@ -59,6 +59,7 @@ class Collection:
         groups: [examples] what each belongs to, which stays on one side of the split; empty where it is nothing. None
             where only `ClassFolder.group` is to go by.
         grouped_by: What the groups are called by, such as "the column speaker".
+        label: The column that says the class of each example; empty where none does.
     """
 
     classes: tuple[ClassFolder, ...]
@@ -75,6 +76,7 @@ class Collection:
     fit: Callable[[NDArray[np.int64]], Encoded] | None = None
     groups: Sequence[str] | None = None
     grouped_by: str = ""
+    label: str = ""
 
     @property
     def counts(self) -> NDArray[np.int64]:
@@ -220,7 +222,8 @@ def _by_class(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> tu
     try:
         plan = plan_splits(classes, found.counts, config, shapes, found.noun)
     except DataError as error:
-        raise too_few(str(error), found.classes, found.counts, config, shapes, noun=found.noun) from error
+        raise too_few(str(error), found.classes, found.counts, config, shapes, noun=found.noun, label=found.label
+                      ) from error
     if found.groups is None or are_whole(classes, plan.split):
         return plan._replace(notes=[*plan.notes, *_whole(found, classes, plan)]), None
     sides = sides_of(found.groups, shares_of(config), f"{config.path}: {found.grouped_by}")

@@ -16,7 +16,8 @@ from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, guess_label, kind_of, names_rows
 from workbench.tasks.files.words import listed, the
 from workbench.tasks.own.ready_made import PARTS, Part, part_of_task
-from workbench.tasks.own.task_targets import in_order, is_of_classes
+from workbench.tasks.own.rows import without
+from workbench.tasks.own.task_targets import in_order, is_of_classes, labels
 
 _NEEDS = "a support.csv with inputs and targets and a query.csv with inputs"
 
@@ -65,10 +66,12 @@ def targets_of(support: Table, label: str) -> tuple[tuple[str, ...], torch.Tenso
     return tuple(names), torch.tensor([names.index(cell) for cell in cells])
 
 
-def ids_of(query: Table, used: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The columns that only name the rows of a query, with the cell of each row; `used` have another use."""
+def ids_of(query: Table, used: Iterable[str], task: str = "") -> dict[str, tuple[str, ...]]:
+    """The columns that only name or date the rows of a query, with the cell of each row, and that of the `task`; `used`
+    have another use."""
     others = [name for name in query.columns if name not in frozenset(used)]
-    return {name: tuple(map(str, query.frame[name])) for name in others if names_rows(query, name)}
+    return {name: tuple(map(str, query.frame[name])) for name in others
+            if name == task or names_rows(query, name)}
 
 
 def read_new_rows(folder: Path, spec: Spec) -> NewTask:
@@ -82,16 +85,19 @@ def read_new_rows(folder: Path, spec: Spec) -> NewTask:
     encoder, known = Encoder.of(spec.reading), spec.reading["targets"]
     support, query = (new_table(folder, part, spec.reading["header"], known[0] if known else "class", _NEEDS)
                       for part in PARTS)
-    inputs = [_normalized(encoder, table, spec) for table in (support, query)]
     targets = _targets(support, encoder, spec)
-    ids = ids_of(query, (*encoder.columns, *targets))
+    support, problems = _with_targets(support, targets, spec)
+    inputs = [_normalized(encoder, table, spec) for table in (support, query)]
+    ids = ids_of(query, (*encoder.columns, *targets), spec.reading.get("task", ""))
     if spec.kind == "classification":
-        labels, names = _labels(support, targets[0], spec)
-        examples = Examples(inputs[0], torch.from_numpy(labels))
+        owners, names = _labels(support, targets[0], spec)
+        examples = Examples(inputs[0], torch.from_numpy(owners))
     else:
         examples, names = Examples(inputs[0], _scaled(support, targets, spec)), ()
     return NewTask(names, examples, inputs[1], tuple(query.where(row) for row in range(len(query))),
-                   (*support.problems, *query.problems), query_ids=ids)
+                   (*support.problems, *query.problems, *problems, *encoder.unread(support), *encoder.unread(query)),
+                   query_ids=ids, target_names=targets if support.has_header and not names else (),
+                   decimal=query.sign)
 
 
 def spec_of_values(folder: Path) -> Spec | None:
@@ -124,13 +130,24 @@ def _targets(support: Table, encoder: Encoder, spec: Spec) -> tuple[str, ...]:
     return tuple(others[-count:])
 
 
+def _with_targets(support: Table, targets: tuple[str, ...], spec: Spec) -> tuple[Table, list[str]]:
+    """The rows that have a class, or a number in each target, and a sentence on the others.
+
+    Raises:
+        DataError: None has.
+    """
+    is_of_classes = spec.kind == "classification"
+    absent = np.any([labels(support, name) == "" if is_of_classes else np.isnan(support.numbers(name))
+                     for name in targets], axis=0)
+    lacking = f"{'class' if is_of_classes else 'number'} in the target {', '.join(targets)}"
+    if absent.all():
+        raise DataError(f"{support.path}: no row has a {lacking}; fill some in")
+    return (support.rows(~absent), [without(support, absent, lacking)]) if absent.any() else (support, [])
+
+
 def _labels(support: Table, target: str, spec: Spec) -> tuple[np.ndarray[Any, np.dtype[np.int64]], tuple[str, ...]]:
     """Labels [rows], and the name of each: those of training where all tasks have the same."""
-    numbers = support.numbers(target)
-    texts = support.texts(target).tolist() if np.isnan(numbers).any() else [f"{one:.12g}" for one in numbers]
-    if "" in texts:
-        place = support.place(texts.index(""))
-        raise DataError(f"{place}: the target {target} is empty; fill it in or delete the row")
+    texts = labels(support, target).tolist()
     known = tuple(spec.reading.get("classes", ()))
     strange = next((row for row, one in enumerate(texts) if known and one not in known), None)
     if strange is not None:
@@ -147,12 +164,6 @@ def _labels(support: Table, target: str, spec: Spec) -> tuple[np.ndarray[Any, np
 def _scaled(support: Table, targets: tuple[str, ...], spec: Spec) -> torch.Tensor:
     """Target values [rows, outputs] as the learner takes them."""
     values = np.stack([support.numbers(name) for name in targets], axis=1)
-    bad = np.argwhere(np.isnan(values))
-    if len(bad):
-        row, column = (int(one) for one in bad[0])
-        cell, name = support.frame[targets[column]].iloc[row], targets[column]
-        raise DataError(f"{support.place(row)}: {cell!r} in the target {name} is no number; "
-                        "correct it or delete the line")
     middle, spread = (np.array(spec.reading.get(name, usual)) for name, usual in
                       (("target_mean", 0.0), ("target_deviation", 1.0)))
     return torch.from_numpy((values - middle) / spread).float()

@@ -65,13 +65,14 @@ def find_columns(table: Table, config: RowsConfig, taken: Collection[str] = ()) 
     Raises:
         DataError: A column is not there, or none says the class.
     """
-    ignored, group = config.ignored(), config.group or ""
-    table.check_has([config.label] if config.label else [], "which dataset.label names")
+    said, group = table.spelled([config.label or "", config.group or ""])
+    ignored = table.spelled(config.ignored())
+    table.check_has([said] if said else [], "which dataset.label names")
     table.check_has([group] if group else [], "which dataset.group names")
     table.check_has(ignored, "which dataset.ignore names")
-    split, problems = split_column(table, {*ignored, *taken, group, config.label or ""}, "classes")
+    split, problems = split_column(table, {*ignored, *taken, group, said}, "classes")
     others = {*ignored, *taken, group, split, *[name for name in _SPLIT_COLUMNS if problems]}
-    label = config.label or guess_label(table, others)
+    label = said or guess_label(table, others)
     if not label:
         raise DataError(f"{table.path} has no column whose values repeat as those of a class do; name it in "
                         f"dataset.label. Its columns are {listed(table.columns, 12)}")

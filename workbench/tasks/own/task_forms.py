@@ -66,6 +66,13 @@ class Said(NamedTuple):
     ignore: str | None = None
     header: Header = "auto"
 
+    def spelled(self, table: Table) -> Said:
+        """The same with the names of columns as a table has them."""
+        target, targets, group, ignore = (said and ",".join(table.spelled(parted(said))) for said in
+                                          (self.target, self.targets, self.group, self.ignore))
+        task = self.task and table.spelled([self.task])[0]
+        return self._replace(task=task, target=target, targets=targets, group=group, ignore=ignore)
+
 
 @dataclass(frozen=True)
 class Layout:
@@ -150,7 +157,7 @@ def _a_table_a_task(listing: Listing, files: Sequence[FileEntry], said: Said, *,
     if said.form is None and (read.alike < max(_FEWEST_TASKS, 0.5 * read.looked_at) or read.width < 2):
         return None
     table = stacked([table for _, table in read.found])
-    targets = _target_columns(table, said, ())
+    targets = _target_columns(table, said.spelled(table), ())
     paths = [_named_by(file) for file, _ in read.found]
     looked = f"of {counted(len(files), 'tables')} {len(paths):,} were looked at, and they"
     why = f"{looked if len(wanted) < len(files) else counted(len(paths), 'tables')} have the same columns"
@@ -187,7 +194,7 @@ def _ready(listing: Listing, ready: Mapping[FileEntry, Place], files: Sequence[F
     if not found:
         raise DataError(f"{listing.root}: no table would do: {listed(problems, 3)}")
     table = stacked([table for _, table in found])
-    targets = (column,) if by_folder else _target_columns(table, said, ())
+    targets = (column,) if by_folder else _target_columns(table, said.spelled(table), ())
     count, all_tasks = len({ready[file].key for file in wanted}), len(set(tasks))
     looked = f"of {all_tasks:,} folders {count:,} were looked at, and they hold" if count < all_tasks else \
         counted(count, "folders", "holds", "hold")
@@ -242,6 +249,7 @@ def _named_by(file: FileEntry) -> tuple[str, str]:
 
 def _in_one(table: Table, said: Said) -> Layout | None:
     """A task column, or a task in each column."""
+    said = said.spelled(table)
     if said.form == "columns" or (said.form is None and said.targets is not None):
         targets = task_columns(table, said)
         if not targets:

@@ -24,6 +24,7 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
     if with_classes and layout.form != "columns" and len(layout.targets) > 1:
         raise DataError(f"{layout.table.path}: classes stand in one column and dataset.target names "
                         f"{len(layout.targets)}: {listed(layout.targets, 5)}; name one of them")
+    said = said.spelled(layout.table)
     extra = [*parted(said.group), *parted(said.ignore)]
     layout.table.check_has(extra, "which dataset.group or dataset.ignore names")
     splitting = splitting_of(layout.table, said, layout.task, *layout.targets)
@@ -45,7 +46,7 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
         groups = None
     reading = {"form": "class_task_tables" if with_classes else "task_tables",
                "targets": [] if layout.form == "columns" else list(layout.targets),
-               "header": "yes" if layout.table.has_header else "no"}
+               "task": layout.task, "header": "yes" if layout.table.has_header else "no"}
 
     def fit(training: NDArray[np.int64]) -> Encoded:
         encoder = schema.fit(table, training)
@@ -54,7 +55,7 @@ def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollecti
     is_by_row = bool(splitting.column) and layout.form != "columns"
     return TaskCollection(tuple(tasks), torch.empty(len(table), 0), table.where, FORMS[layout.form], "rows",
                           (*_spoken(layout), *([f"split by {the('column', splitting.column)}"] if is_by_row else []),
-                           *schema.notes),
+                           *layout.table.notes, *schema.notes),
                           (*layout.problems, *layout.table.problems, *schema.problems, *problems), {}, groups,
                           "the columns of a table, as `reading` says", fit=fit)
 
