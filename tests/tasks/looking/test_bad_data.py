@@ -150,7 +150,7 @@ def test_of_files_that_nobody_reads_each_ending_is_counted(tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize(("name", "content", "problem"), [
-    ("a.xlsx", b"words", "data was not recognized: no dataset reads these files, by their suffixes: .xlsx (1); save "),
+    ("a.xlsx", b"words", "data was not recognized: 1 file ends in .xlsx, which no dataset reads: save it as CSV"),
     ("a.csv", b"PK\x03\x04", "data/a.csv is a spreadsheet or a zip"),
     ("a.jsonl", b"{", "data/a.jsonl: 1 of 1 line is no object of JSON"),
     ("a.npz", b"PK", "data/a.npz holds Python objects, which could run anything")])
