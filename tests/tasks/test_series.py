@@ -67,6 +67,49 @@ def test_a_cache_that_cannot_be_written_is_said(tmp_path: Path, opened: Opener, 
         assert "not kept in the cache (" in opened("series", path=place).overview().facts
 
 
+def nameless_rows(fewest: int, most: int, *, padded: bool = True, last: bool = False, labelled: bool = True,
+                  digits: bool = False) -> str:
+    """Noisy series of unequal lengths without a header, as the UCR archive has them."""
+    random = np.random.default_rng(0)
+    lines = []
+    for number in range(200):
+        values = np.sin(np.arange(most) * (0.1 + 0.03 * (number % 20)) + random.normal(size=most))
+        steps = int(random.integers(fewest, most + 1))
+        cells = [*(f"{value:.3f}" for value in values[:steps]), *[""] * (padded * (most - steps))]
+        label = [f"{'' if digits else 'g'}{number % 20}"] if labelled else []
+        lines.append(",".join([*cells, *label] if last else [*label, *cells]))
+    return "\n".join(lines) + "\n"
+
+
+@pytest.mark.parametrize("text", [
+    nameless_rows(40, 60), nameless_rows(20, 60), nameless_rows(55, 60), nameless_rows(60, 60),
+    nameless_rows(40, 60, last=True), nameless_rows(40, 60, digits=True), nameless_rows(60, 60, digits=True),
+    nameless_rows(40, 60, padded=False)])
+def test_rows_of_numbers_without_a_header_are_series_whether_they_end_early_or_not(tmp_path: Path, text: str) -> None:
+    (tmp_path / "motions.csv").write_text(text)
+    report = check_data(tmp_path / "motions.csv")
+    assert (report["form"], report["classes"], report["examples"]) == ("time series", 20, 200)
+    assert not report["problems"]
+
+
+def test_ends_of_series_are_no_tasks_even_where_no_column_says_the_class(tmp_path: Path) -> None:
+    (tmp_path / "motions.csv").write_text(nameless_rows(40, 60, labelled=False))
+    recognized = recognize_data(tmp_path / "motions.csv")
+    assert recognized.form == "unknown"
+    assert "values repeat as those of a class do" in recognized.why
+
+
+def test_features_in_any_order_are_no_series_though_some_rows_lack_the_last(tmp_path: Path) -> None:
+    random = np.random.default_rng(0)
+    centres = random.normal(0, 2, (20, 20))
+    rows = [[f"g{number % 20}", *(f"{value:.3f}" for value in centres[number % 20] + random.normal(size=20))]
+            for number in range(200)]
+    for row in rows[::4]:
+        row[-1] = ""
+    (tmp_path / "flowers.csv").write_text("\n".join(map(",".join, rows)) + "\n")
+    assert recognize_data(tmp_path / "flowers.csv").form == "one table, classes in a column"
+
+
 @pytest.mark.parametrize(("sign", "suffix"), [(",", "csv"), ("\t", "tsv"), (";", "csv")])
 def test_a_series_in_every_row_is_read_with_any_sign_between_the_cells(tmp_path: Path, opened: Opener, sign: str,
                                                                        suffix: str) -> None:

@@ -19,6 +19,7 @@ from workbench.tasks.files.encoding import Encoder, is_notation
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files, with_notes
 from workbench.tasks.files.pictures import is_picture
+from workbench.tasks.files.series_rows import FEWEST_STEPS, end_early
 from workbench.tasks.files.tables import guess_label, kind_of
 from workbench.tasks.own.fields import header_of_tables, ignored_columns
 from workbench.tasks.own.new_tables import read_new_rows, spec_of_values
@@ -93,6 +94,8 @@ class TableTasks(OwnTasks):
             said = _said(config)
             layout = lay_out(listing, said, at_a_glance=True)
             if layout is None or (layout.has_classes != cls.has_classes and not is_asked_for):
+                return None
+            if said.form is None and said.targets is None and not is_asked_for and _are_ends_of_series(layout):
                 return None
             found = collected(layout, said, with_classes=cls.has_classes)
         except DataError as error:
@@ -254,8 +257,19 @@ def _lacks_features(layout: Layout) -> bool:
                if name not in layout.targets)
 
 
+def _present(layout: Layout) -> NDArray[np.bool_]:
+    """[rows, targets] whether a row has a target."""
+    return np.stack([~layout.table.missing(name) for name in layout.targets], axis=1)
+
+
+def _are_ends_of_series(layout: Layout) -> bool:
+    """Whether columns with gaps are those that short series do not reach: without names, or too many for chance."""
+    ends = FEWEST_STEPS if layout.table.has_header else 3
+    return layout.form == "columns" and end_early(_present(layout), ends)
+
+
 def _has_gaps(layout: Layout) -> bool:
     """Whether most rows lack a column before one that they have, as series do not, which end early at the most."""
-    present = np.stack([~layout.table.missing(name) for name in layout.targets], axis=1)
+    present = _present(layout)
     before = np.minimum.accumulate(present, axis=1)
     return bool((present & ~before).any(1).mean() > 0.5)

@@ -9,6 +9,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import NDArray
 
 from workbench.tasks.files.errors import FileError
 from workbench.tasks.files.numbers import counts_up, fault, is_header, number, read_cells
@@ -24,8 +25,12 @@ FEATURES = re.compile(r"(pixel|px|feat|feature|f|emb|embedding|dim|pc|var|col|co
                       r"fp|fingerprint)[ _.-]?$", re.IGNORECASE)
 """What columns are called whose numbers are those of features: they are in no order of time, nor tasks."""
 _NUMBERED = re.compile(r"(.*?)[ _.:\-\[(]*(\d+)[\])]*$")
-_LOOKED_AT = 200
+_LOOKED_AT, _FEWEST_NAMELESS = 200, 16
 _GUESS = 0.08  # less than whoever knows why a table will not do
+# Correlation of neighbours that steps in time have at least, and where no header says of fractions what they are:
+# features in any order have none, but pixels, which are whole numbers, have some.
+_ALIKE, _ALIKE_NAMELESS = 0.5, 0.2
+_FEWEST_SHORT, _MOST_WITH_GAPS = 0.1, 0.05
 
 
 @dataclass(frozen=True)
@@ -143,7 +148,7 @@ def find_columns(header: Sequence[str], rows: Sequence[Sequence[str]], label: st
         FileError: The columns are no series, or none of them holds labels.
     """
     looked = rows[:_LOOKED_AT]
-    width = len(header) if header else max(len(row) for row in looked)
+    width = len(header) if header else max(len(row) for row in rows)
     place = _named_column(header, width, label, "labels") if label else None
     groups = _numbered(header, {place, without})
     if is_labelled and place is None:
@@ -231,14 +236,27 @@ def _certainty(header: Sequence[str], groups: dict[str, tuple[int, ...]], rows: 
         return 0.9, f"{steps:,} columns are numbered as steps in time"
     if any(FEATURES.match(name) for name in groups):
         return _GUESS, f"{steps:,} numbered columns could be steps in time"
-    likeness = float(np.mean([_likeness(rows, columns) for columns in groups.values()]))
+    tables = [np.array([[_value(row, column) for column in columns] for row in rows]) for columns in groups.values()]
+    if not header and steps >= _FEWEST_NAMELESS and end_early(np.isfinite(tables[0])):
+        return 0.9, f"rows of up to {steps:,} numbers end early, as series of unequal lengths do"
+    likeness = float(np.mean([_likeness(table) for table in tables]))
     why = f"neighbouring ones among {steps:,} columns hold like values (correlation {likeness:.2f})"
-    return 0.85 if likeness > 0.5 and steps >= 16 else _GUESS, why
+    are_fractions = any((table != np.round(table))[np.isfinite(table)].any() for table in tables)
+    is_like = likeness > (_ALIKE_NAMELESS if are_fractions and not header else _ALIKE)
+    return 0.85 if is_like and steps >= _FEWEST_NAMELESS else _GUESS, why
 
 
-def _likeness(rows: Sequence[Sequence[str]], columns: Sequence[int]) -> float:
+def end_early(is_there: NDArray[np.bool_], ends: int = 3) -> bool:
+    """Whether rows [rows, columns] lack cells at their ends alone, as padded series do: many, and at `ends` places."""
+    rows = is_there[is_there.any(1)]
+    lengths = rows.shape[1] - np.argmax(rows[:, ::-1], axis=1)
+    is_short, has_gaps = lengths < rows.shape[1], rows.sum(1) < lengths
+    return (len(np.unique(lengths)) >= ends and float(is_short.mean()) >= _FEWEST_SHORT
+            and float(has_gaps.mean()) <= _MOST_WITH_GAPS)
+
+
+def _likeness(table: Values) -> float:
     """Correlation of a value with the next one of its row, after the mean of each column is taken away."""
-    table = np.array([[_value(row, column) for column in columns] for row in rows])
     is_there = np.isfinite(table)
     around = np.where(is_there, table, 0.0)
     for axis in (0, 1):
