@@ -350,7 +350,8 @@ def test_a_folder_that_may_not_be_opened_is_named(open_folder: Path, class_folde
 @pytest.mark.parametrize(("count", "ways", "message"), [
     (8, 5, r"holds 8 classes.*15 are needed.*Set task\.ways to 2, or add classes"),
     (14, 5, r"Set task\.ways to 4, or add classes"),
-    (5, 5, r"Even 2-way tasks need more: add folders of pictures"),
+    (5, 5, r"Even 2-way tasks need more: add folders of pictures.*; or set dataset\.held_out to examples, to train"),
+    (3, 5, r"or set dataset\.held_out to examples and task\.ways to 3, to train"),
     (1, 5, r"holds one class"),
 ])
 def test_too_few_classes_are_counted_and_the_ways_that_fit_proposed(
@@ -365,6 +366,12 @@ def test_the_ways_that_are_proposed_do_work(tmp_path: Path, class_folders: Folde
     assert sizes(opened("image_folder", path=tmp_path, task={"ways": 2})) == {"train": 4, "validation": 2, "test": 2}
     turned = opened("image_folder", path=tmp_path, rotations=True)
     assert turned.sample("test", [0]).support.inputs.shape[1] == 5
+
+
+def test_examples_held_out_do_where_classes_are_too_few(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:
+    class_folders(tmp_path, NAMES[:3], pictures=30)
+    source = opened("image_folder", path=tmp_path, held_out="examples", task={"ways": 3})
+    assert source.sample("test", [0]).support.inputs.shape[1] == 3
 
 
 def test_too_few_pictures_are_told_from_too_few_classes(tmp_path: Path, class_folders: Folders, opened: Opener) -> None:

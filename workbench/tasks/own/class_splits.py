@@ -165,7 +165,15 @@ def too_few(finding: str, classes: Sequence[ClassFolder], counts: NDArray[np.int
         return DataError(f"{message}. Set {setting(values)}, or add {more}{other}", values)
     if large < total:
         return DataError(f"{message}. Add {noun}, or lower shots, queries and ways together{other}")
-    return DataError(f"{message}. Even 2-way tasks need more: add {_adding(noun)}{other}")
+    return DataError(f"{message}. Even 2-way tasks need more: add {_adding(noun)}{other}{_by_example(total, shapes)}")
+
+
+def _by_example(total: int, shapes: Shapes) -> str:
+    """The other way out of too few classes, as the end of a sentence; empty where a task could not even tell two."""
+    if total < 2:
+        return ""
+    ways = f" and task.ways to {total}" if shapes.task.ways > total else ""
+    return f"; or set dataset.held_out to examples{ways}, to train and to test on other examples of the same classes"
 
 
 def setting(values: Mapping[str, Any]) -> str:
