@@ -238,6 +238,44 @@ def test_columns_are_told_apart(name: str, cells: list[str], kind: str) -> None:
     assert kind_of(column(*cells, name=name), name) == kind
 
 
+@pytest.mark.parametrize(("cells", "kind"), [
+    ([str(7 + row) for row in range(30)], "id"),
+    ([str(7 + row) for row in range(10)], "numeric"),  # too few for more than chance
+    ([str(7 + row) for row in reversed(range(30))], "numeric"),
+    ([*(f"{row / 7:.3f}" for row in range(40)), *["oops"] * 10], "numeric"),
+    ([*(f"{row / 7:.3f}" for row in range(40)), *["<0.5"] * 30], "numeric"),
+    (["<5", ">5"] * 20, "categorical"),
+    ([*map(str, range(1000, 1040)), *(f"{row}A" for row in range(10))], "id"),
+    (["1", "2", "3", "4", "other"] * 10, "categorical"),
+])
+def test_rows_are_counted_and_most_cells_decide_what_a_column_is(cells: list[str], kind: str) -> None:
+    assert kind_of(column(*cells, name="x"), "x") == kind
+
+
+def test_a_column_that_counts_the_rows_is_no_input_unless_there_is_no_other(tmp_path: Path) -> None:
+    (tmp_path / "a.csv").write_text("\n".join(f"{row + 1},{row % 7 / 3:.2f},kind {row // 8}" for row in range(64)))
+    schema = schema_of(read_table(tmp_path / "a.csv"), ["column 3"])
+    assert [one.name for one in schema.codings] == ["column 2"]
+    assert schema.notes == ("column 1 left out, as it only names the rows",)
+    (one,) = schema_of(read_table(tmp_path / "a.csv"), ["column 2", "column 3"]).codings
+    assert (one.name, one.kind) == ("column 1", "numeric")
+
+
+def test_words_in_a_column_of_numbers_count_as_missing_and_bounds_as_the_number_in_them(tmp_path: Path) -> None:
+    cells = ["oops"] * 6 + ["<0.5", ">20", "\N{LESS-THAN OR EQUAL TO} 3"]
+    rows = [f"{cells[n] if n < 9 else n / 7},kind {n % 4}" for n in range(80)]
+    (tmp_path / "a.csv").write_text("\n".join(["h,kind", *rows]))
+    schema = schema_of(read_table(tmp_path / "a.csv"), ["kind"])
+    assert len(schema.table) == 80
+    assert schema.problems == (
+        "74 of 80 cells of the column h are numbers; these are not, and count as missing: 'oops' (a.csv, line 2), "
+        "'oops' (a.csv, line 3), 'oops' (a.csv, line 4), 'oops' (a.csv, line 5), 'oops' (a.csv, line 6) and 1 more; "
+        "correct them",)
+    assert schema.notes == ("3 cells of h such as <0.5 taken as the number in them",)
+    assert schema.table.numbers("h")[6:9].tolist() == [0.5, 20, 3]
+    assert schema.fit(schema.table, np.arange(80)).features == ("h", "h is missing")
+
+
 def test_infinite_and_enormous_numbers_are_none() -> None:
     found = column("1", "inf", "1e300", "nan", "2", "#DIV/0!", "word")
     assert np.isnan(found.numbers("x")).tolist() == [False, True, True, True, False, True, True]

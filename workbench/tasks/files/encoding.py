@@ -15,7 +15,15 @@ from torch import Tensor
 
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.numbers import TOO_LARGE
-from workbench.tasks.files.tables import MOST_VALUES, Table, is_dates, kind_of
+from workbench.tasks.files.tables import (
+    MOST_STRAY,
+    MOST_VALUES,
+    Table,
+    counts_rows,
+    is_called_id,
+    is_dates,
+    kind_of,
+)
 from workbench.tasks.files.words import counted, listed, named, the
 
 CodingKind = Literal["numeric", "categorical", "hashed", "letters"]
@@ -274,7 +282,8 @@ class Schema:
     Attributes:
         table: The rows that have a number wherever one belongs.
         codings: Every column that says something of an example, without what only training rows may tell.
-        notes: Columns that only name the rows and were left out, in words for the line of facts.
+        notes: Columns that only name the rows and were left out, and how bounds were taken, in words for the line of
+            facts.
         problems: Columns and rows that were left out, and why.
     """
 
@@ -325,8 +334,13 @@ def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
         DataError: No column is left.
     """
     kinds = {name: kind_of(table, name) for name in table.columns if name not in without}
+    if not {"numeric", "categorical", "text"} & set(kinds.values()):  # then what counts the rows may be a time
+        kinds |= {name: "numeric" for name in kinds if kinds[name] == "id" and counts_rows(table, name)
+                  and not is_called_id(name)}
     numeric = [name for name, kind in kinds.items() if kind == "numeric"]
+    table, loose = _without_words(table, numeric)
     kept, problems = _without_strays(table, numeric)
+    problems += loose
     problems += named([_counted_missing(table, name, table.unusable(name), f"{TOO_LARGE} or no number at all")
                        for name in numeric if table.unusable(name).any()], "{} more columns hold such numbers")
     codings = {name: coding for name in kinds if (coding := _coding(kept, name, kinds[name])) is not None}
@@ -345,6 +359,8 @@ def schema_of(table: Table, without: Collection[str] = ()) -> Schema:
     notes = [f"{', '.join(names)} left out, as {'it only' if len(names) == 1 else 'they only'} "
              f"{one if len(names) == 1 else several} the rows"
              for names, one, several in ((ids, "names", "name"), (dates, "dates", "date")) if names]
+    notes += [f"{counted(int(bounds.sum()), 'cells')} of {name} such as {kept.frame[name][bounds].iloc[0]} taken as "
+              "the number in them" for name in numeric if (bounds := kept.bounds(name)).any()]
     return Schema(kept, tuple(codings.values()), tuple(notes), tuple(problems))
 
 
@@ -371,6 +387,22 @@ def fitted(table: Table, without: Collection[str] = ()) -> Fitted:
     """
     schema = schema_of(table, without)
     return Fitted(schema.table, schema.fit(schema.table, np.arange(len(schema.table))), schema.notes, schema.problems)
+
+
+def _without_words(table: Table, numeric: Sequence[str]) -> tuple[Table, list[str]]:
+    """A table in which words count as missing in columns of numbers that have too many of them for leaving out their
+    rows, and a sentence on each column."""
+    frame, problems = table.frame, list[str]()
+    for name in numeric:
+        strays = table.strays(name)
+        many, present = int(strays.sum()), int((~table.missing(name)).sum())
+        if many <= max(1, MOST_STRAY * present):
+            continue
+        cells = [f"{frame[name].iloc[row]!r} ({table.where(row)})" for row in np.flatnonzero(strays).tolist()]
+        problems.append(f"{present - many:,} of {counted(present, 'cells')} of {the('column', name)} are numbers; these "
+                        f"are not, and count as missing: {listed(cells, 5)}; correct them")
+        frame = frame.assign(**{name: frame[name].mask(strays, "")})
+    return (replace(table, frame=frame), problems) if problems else (table, [])
 
 
 def _without_strays(table: Table, numeric: Sequence[str]) -> tuple[Table, list[str]]:

@@ -22,19 +22,23 @@ from workbench.tasks.files.words import listed, spelled
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["TABLE_SUFFIXES", "Table", "guess_label", "is_dates", "kind_of", "names_rows", "read_table", "stacked",
-           "table_of", "with_column"]
+__all__ = ["MOST_STRAY", "TABLE_SUFFIXES", "Table", "counts_rows", "guess_label", "is_called_id", "is_dates", "kind_of",
+           "names_rows", "read_table", "stacked", "table_of", "with_column"]
 
 Kind = Literal["numeric", "categorical", "text", "id", "empty"]
 
 _NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"}) | ERRORS
-_ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|row|rownames|key|unnamed: ?\d+)\.?", re.IGNORECASE)
+_ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|number|row|rownames|record|key|unnamed: ?\d+)\.?",
+                 re.IGNORECASE)
 _LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
 MOST_VALUES = 50
 """Different values that a column of a few has at most."""
+MOST_STRAY = 0.02
+"""The share of cells in a column of numbers whose rows are worth leaving out for being none."""
 _DATE = re.compile(r"(\d{4}([-./])\d{1,2}\2\d{1,2}|\d{1,2}([-./])\d{1,2}\3(\d{4}|\d\d))"
                    r"([ T]+\d{1,2}:\d\d(:\d\d([.,]\d+)?)?( ?[AaPp][Mm])?( ?(Z|UTC|[+-]\d\d:?\d\d))?)?")
-_MOST_STRAY, _FEWEST_OF_A_NUMBER = 0.02, 5
+_FEWEST_OF_A_NUMBER, _FEWEST_IN_ORDER = 5, 20
+_BOUND = r"^[<>\N{LESS-THAN OR EQUAL TO}\N{GREATER-THAN OR EQUAL TO}]=?\s*(?=[\d.,+\N{MINUS SIGN}-])"
 _DECIMALS = {",": ".", ";": ","}
 _COMMA = re.compile(r"[+\N{MINUS SIGN}-]?(\d*|[1-9]\d{0,2}(\.\d{3})+),\d+([eE][+-]?\d+)?")
 _COMMA_THOUSANDS = re.compile(r"[+\N{MINUS SIGN}-]?[1-9]\d{0,2}(,\d{3})+(\.\d*)?")
@@ -158,8 +162,12 @@ class Table:
         is_error = np.array([cell.lower() in ERRORS for cell in self.frame[name]], dtype=np.bool_)
         return np.asarray((np.abs(self._written(name)) >= LARGEST) | is_error)
 
+    def bounds(self, name: str) -> NDArray[np.bool_]:
+        """[rows] whether a cell holds a number that a value lies below or above, such as <0.5."""
+        return self.frame[name].str.contains(_BOUND).to_numpy(np.bool_) & ~np.isnan(self.numbers(name))
+
     def _written(self, name: str) -> NDArray[np.float64]:
-        """[rows] numbers as they are written, infinite ones among them; NaN where a cell holds none."""
+        """[rows] numbers as they are written, infinite ones and those of bounds among them; NaN where there is none."""
         import pandas as pd  # noqa: PLC0415 - slow to import, and most runs read no table
 
         cells = self.frame[name]
@@ -195,7 +203,7 @@ def _plain(cells: pd.Series[str], decimal: str) -> pd.Series[str]:
 
     A sign that parts thousands parts three digits each, or it is none.
     """
-    cells = cells.str.replace("\N{MINUS SIGN}", "-", regex=False)
+    cells = cells.str.replace(_BOUND, "", regex=True).str.replace("\N{MINUS SIGN}", "-", regex=False)
     if decimal == ",":
         grouped = cells.str.fullmatch(r"[+-]?\d{1,3}(\.\d{3})+(,\d*)?")
         return cells.where(~grouped, cells.str.replace(".", "", regex=False)).str.replace(",", ".", regex=False)
@@ -296,7 +304,8 @@ def kind_of(table: Table, name: str) -> Kind:
     """What kind of column it is.
 
     Numbers, though up to 2 % of the cells (and one of ten or more) may be none; names for the rows (all different, and
-    called an id or no text of several words); at most 50 values that come twice on average; longer text; or nothing.
+    called an id, counting the rows in order, or no text of several words); at most 50 values that come twice on
+    average; numbers again, where most cells are; longer text; or nothing.
     """
     if name not in table.kinds:
         table.kinds[name] = _kind_of(table, name)
@@ -309,31 +318,45 @@ def _kind_of(table: Table, name: str) -> Kind:
     if not present:
         return "empty"
     numbers = table.numbers(name)
-    strays = int(np.count_nonzero(np.isnan(numbers) & ~missing))
-    if strays <= max(_MOST_STRAY * present, min(1, (present - 1) // 10)):
-        values = numbers[~np.isnan(numbers)]
-        is_count = bool((values == np.round(values)).all()) and len(np.unique(values)) == len(values) > 2
+    values = numbers[~np.isnan(numbers)]
+    are_whole = bool((values == np.round(values)).all())
+    are_numbers = 2 * np.count_nonzero(table.bounds(name)) < present  # else <5 and >5 are two groups
+    if are_numbers and present - len(values) <= max(MOST_STRAY * present, min(1, (present - 1) // 10)):
+        is_count = are_whole and len(np.unique(values)) == len(values) > 2
         # A first column without a name beside columns with one numbers the rows.
-        is_id = _ID.fullmatch(name) or (table.has_header and name == "column 1")
+        is_id = is_called_id(name) or (table.has_header and name == "column 1") or counts_rows(table, name)
         return "id" if is_count and is_id else "numeric"
     cells = table.frame[name].to_numpy(dtype=object)[~missing]
     distinct = len(set(cells))
     if distinct <= min(MOST_VALUES, max(2, present / 2)):
         return "categorical"
+    if are_numbers and 2 * len(values) > present and not (are_whole and distinct == present):
+        return "numeric"
     # Many scripts put no space between words, and names for rows are seldom written in them.
     are_words = np.mean([" " in cell or not cell.isascii() for cell in cells]) > 0.5
     return "id" if distinct == present and not are_words else "text"
 
 
+def counts_rows(table: Table, name: str) -> bool:
+    """Whether a column holds n, n + 1, n + 2 and so on for the rows of a table that has many."""
+    numbers = table.numbers(name)
+    return len(numbers) >= _FEWEST_IN_ORDER and bool((numbers == numbers[0] + np.arange(len(numbers))).all())
+
+
 def names_rows(table: Table, name: str) -> bool:
     """Whether a column that nobody learns from is there to tell rows apart, however few they are, or to date them."""
-    return kind_of(table, name) == "id" or _ID.fullmatch(name) is not None or is_dates(table, name)
+    return kind_of(table, name) == "id" or is_called_id(name) or is_dates(table, name)
 
 
 def is_dates(table: Table, name: str) -> bool:
     """Whether a column holds nothing but dates, such as 2024-03-31 14:05, 31.3.2024 or 3/31/24, and gaps."""
     cells = [cell for cell in table.texts(name) if cell]
     return bool(cells) and all(_DATE.fullmatch(cell) for cell in cells)
+
+
+def is_called_id(name: str) -> bool:
+    """Whether a column is called as those are that only tell rows apart."""
+    return _ID.fullmatch(name) is not None
 
 
 def guess_label(table: Table, without: Collection[str] = ()) -> str | None:
