@@ -26,6 +26,7 @@ _BYTE_ORDER_MARKS = {codecs.BOM_UTF8: "utf-8-sig", codecs.BOM_UTF32_LE: "utf-32"
 _BEGINNINGS = {b"PK\x03\x04": "a spreadsheet or a zip", b"\x1f\x8b": "packed with gzip", b"\x89PNG": "a picture",
                b"\xff\xd8\xff": "a picture", b"%PDF": "a PDF", b"\xd0\xcf\x11\xe0": "an old spreadsheet"}
 _LOOKED_AT, _MOST_TORN, _MOST_TITLES = 200, 0.1, 20
+csv.field_size_limit(10_000_000)  # characters of a cell, which may be a long text; at first they are 131,072
 _FILL_IN = "write a row with the names of the columns and a row for each example"
 # What stands in plain text beside letters: tab, both ends of lines, a page end and the end of file of old systems.
 _BINARY = frozenset(map(chr, range(32))) - frozenset("\t\n\r\f\x1a\x0b")
@@ -169,7 +170,7 @@ def parted(text: str, delimiter: str, *, is_whole: bool = True) -> Iterator[tupl
     while True:
         try:
             row = next(reader, None)
-        except csv.Error as error:  # a cell of more than 128 kB is one that swallowed the rows behind it
+        except csv.Error as error:  # so large a cell is one that swallowed the rows behind it
             raise FileError(f"line {before + 1}: {error}; close the quotation mark that opens there") from error
         if row is None:
             if is_whole and before - began > 1 and text.count('"') % 2:

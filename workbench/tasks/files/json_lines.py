@@ -32,7 +32,7 @@ def read_json_lines(path: Path) -> Table:
         try:
             value = json.loads(line)
         except (ValueError, RecursionError) as error:
-            broken.append(f"line {number} ({error})")
+            broken.append(f"line {number} ({_fault(error)})")
             continue
         if isinstance(value, dict):
             rows.append((number, value))
@@ -47,6 +47,15 @@ def read_json_lines(path: Path) -> Table:
     names = tuple(dict.fromkeys(name for _, row in rows for name in row))
     cells = [[_cell(row.get(name)) for name in names] for _, row in rows]
     return table_of(path, names, cells, [line for line, _ in rows], problems=problems)
+
+
+def _fault(error: ValueError | RecursionError) -> str:
+    """What is wrong with a line that is no JSON, or that is more than can be taken in."""
+    if isinstance(error, json.JSONDecodeError):
+        return f"{error.msg} at character {error.colno}"
+    if isinstance(error, RecursionError):
+        return "brackets lie too deep within one another"
+    return "a number has thousands of digits"
 
 
 def _cell(value: Any) -> str:

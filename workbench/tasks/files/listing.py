@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -19,7 +20,7 @@ from typing import Any, NamedTuple, TypeVar, overload
 
 from workbench import places
 from workbench.experiment.fields import Choice
-from workbench.tasks.files.cache import forget_old
+from workbench.tasks.files.cache import forget_old, not_kept
 from workbench.tasks.files.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.files.dataset_toml import beside, overridden
 from workbench.tasks.files.each import NO_RIGHT, may_be_read
@@ -33,6 +34,8 @@ _LARGEST, _MOST_TIMES = 4_000_000_000, 100
 _UNPACKED = 8  # archives that stay unpacked
 _CLUTTER = frozenset({"__macosx", "thumbs.db", "ehthumbs.db", "desktop.ini", "$recycle.bin", "@eadir"})
 _BY_NAME = attrgetter("name")
+_aside: dict[Path, tuple[tempfile.TemporaryDirectory[str], str]] = {}
+"""By its place in the cache, the folder of this program that a zip was unpacked into instead, and why."""
 
 
 class FileEntry(NamedTuple):
@@ -140,8 +143,10 @@ def list_files(path: Path) -> Listing:
     """
     path = path.expanduser()
     check_is_there(path)
+    notices: tuple[str, ...] = ()
     if path.suffix.lower() == ".zip" and path.is_file():
-        path = unpacked(path)
+        archive, path = path, unpacked(path)
+        notices = unpacked_for_now(archive)
     if path.is_file():
         stat = path.stat()
         entry = FileEntry(path.name, stat.st_size, stat.st_mtime_ns, stat.st_mode)
@@ -151,7 +156,7 @@ def list_files(path: Path) -> Listing:
                         "that holds the data")
     files, problems = walk(path)
     data = tuple(file for file in files if file.name != DATASET_TOML)
-    return Listing(path, data, problems, beside(path) if len(data) < len(files) else {})
+    return Listing(path, data, (*notices, *problems), beside(path) if len(data) < len(files) else {})
 
 
 def with_notes(config: C) -> C:
@@ -275,36 +280,49 @@ def _identity(folder: Path) -> tuple[int, int]:
     return stat.st_dev, stat.st_ino
 
 
+def unpacked_for_now(archive: Path) -> tuple[str, ...]:
+    """A sentence where a zip lies unpacked in no lasting folder."""
+    aside = _aside.get(_place_of(archive)) if _aside else None
+    return (f"{archive.name} was unpacked for this time only: it is {aside[1]}",) if aside else ()
+
+
+def _place_of(archive: Path) -> Path:
+    """The folder in the cache that a zip is unpacked into, another one after every change."""
+    stat = archive.stat()
+    key = f"{archive.absolute()}/{stat.st_size}/{stat.st_mtime_ns}"
+    digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:24]
+    return places.cache() / "unpacked" / digest
+
+
 def unpacked(archive: Path) -> Path:
     """The folder that a zip is unpacked into, which is made where the zip has not been seen before.
+
+    Where the cache cannot be written, it is a folder that lasts as long as this program runs.
 
     Raises:
         DataError: It is damaged, has a password, would fill the disk, or names files outside its folder.
     """
-    stat = archive.stat()
-    key = f"{archive.absolute()}/{stat.st_size}/{stat.st_mtime_ns}"
-    digest = hashlib.sha256(key.encode(errors="surrogatepass")).hexdigest()[:24]
-    target = places.cache() / "unpacked" / digest
+    target = _place_of(archive)
     if os.path.isdir(target):  # noqa: PTH112 - which a folder that may not be entered does not raise in
         with suppress(OSError):  # it is only forgotten sooner
             os.utime(target)
         return target
+    if target in _aside:
+        return Path(_aside[target][0].name)
     try:
         with zipfile.ZipFile(archive) as packed:
             whole = sum(member.file_size for member in packed.infolist())
-            if whole > _LARGEST and whole > _MOST_TIMES * stat.st_size:
+            if whole > _LARGEST and whole > _MOST_TIMES * archive.stat().st_size:
                 raise DataError(f"{archive} would unpack to {whole / 1e9:.1f} GB, which is more than {_MOST_TIMES} "
                                 f"times its own size and more than the {_LARGEST / 1e9:.0f} GB that such a zip may "
                                 "take; if you trust it, unpack it by hand and open the folder")
             _check_members(archive, packed)
-            target.parent.mkdir(parents=True, exist_ok=True)
-            part = Path(tempfile.mkdtemp(dir=target.parent, suffix=".part"))
             try:
-                packed.extractall(part)
-                part.rename(target)
-                forget_old(target.parent, "*", _UNPACKED)
-            finally:
-                shutil.rmtree(part, ignore_errors=True)
+                _unpack(packed, target)
+            except OSError as error:
+                if os.path.isdir(target) or error.errno == errno.ENAMETOOLONG:  # noqa: PTH112 - as above
+                    raise
+                return _unpacked_aside(packed, target, not_kept(error))
     except (zipfile.BadZipFile, EOFError, NotImplementedError) as error:
         raise DataError(f"{archive} is no whole zip ({error}); download or pack it again") from error
     except RuntimeError as error:
@@ -312,11 +330,39 @@ def unpacked(archive: Path) -> Path:
     except OSError as error:
         if not may_be_read(archive):
             raise DataError(f"{archive} {NO_RIGHT}") from error
+        if error.errno == errno.ENAMETOOLONG:
+            raise DataError(f"{archive} holds names that are too long for this disk, such as "
+                            f"{_longest(archive)[:40]}…; unpack it by hand and give shorter ones") from error
         if not os.path.isdir(target):  # noqa: PTH112 - as above; else another program was faster
             remedy = "give yourself the right to write" if isinstance(error, PermissionError) else "make room"
             raise DataError(f"{archive} cannot be unpacked into {target.parent} ({error.strerror}); {remedy} there, or "
                             "unpack it by hand") from error
     return target
+
+
+def _unpack(packed: zipfile.ZipFile, target: Path) -> None:
+    """Unpack a zip beside its folder, which it becomes once it is whole."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    part = Path(tempfile.mkdtemp(dir=target.parent, suffix=".part"))
+    try:
+        packed.extractall(part)
+        part.rename(target)
+        forget_old(target.parent, "*", _UNPACKED)
+    finally:
+        shutil.rmtree(part, ignore_errors=True)
+
+
+def _unpacked_aside(packed: zipfile.ZipFile, target: Path, why: str) -> Path:
+    """The folder of this program that a zip is unpacked into where the cache cannot be written."""
+    folder = tempfile.TemporaryDirectory(prefix="unpacked-", ignore_cleanup_errors=True)
+    packed.extractall(folder.name)
+    return Path(_aside.setdefault(target, (folder, why))[0].name)  # another thread may have been faster
+
+
+def _longest(archive: Path) -> str:
+    """The longest name that a file or a folder has in a zip."""
+    with zipfile.ZipFile(archive) as packed:
+        return max((part for name in packed.namelist() for part in name.split("/")), key=len)
 
 
 def _check_members(archive: Path, packed: zipfile.ZipFile) -> None:

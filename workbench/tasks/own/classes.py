@@ -182,6 +182,8 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
         DataError: There are too few classes or examples, with the remedy.
     """
     _check_is_finite(found, config)
+    if found.fit is None:
+        _check_differ(found.inputs, found, config)
     by_example = config.held_out == "examples"
     plan, sides = _by_example(found, config) if by_example else _by_class(found, config, shapes)
     split = [side if takes_part else "" for side, takes_part in zip(plan.split, plan.takes_part, strict=True)]
@@ -193,7 +195,7 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
             known = np.flatnonzero(found.counts)
             sides = sides_by_example(found.counts[known], [found.classes[i].name for i in known])
         encoded = found.fit(np.flatnonzero(is_drawn & (sides == 0 if by_example else own == 0)))
-    _check_differ(encoded.inputs, found, config)
+        _check_differ(encoded.inputs, found, config)
     some = np.flatnonzero(found.counts)
     names = [found.classes[i].name for i in some]
     facts = [counted(sum(bool(split[i]) for i in some), "classes"), counted(int(is_drawn.sum()), found.noun),
