@@ -49,6 +49,13 @@ def test_the_shape_says_what_an_array_holds(tmp_path: Path, opened: Opener, shap
     assert report["usable"]
 
 
+@pytest.mark.parametrize("classes", [6, 12, 20])
+def test_inputs_that_are_all_the_same_are_said_before_anything_else(tmp_path: Path, classes: int) -> None:
+    np.savez(tmp_path / "data.npz", x=np.ones((120, 4)), y=np.arange(120) % classes)
+    (problem,) = check_data(tmp_path / "data.npz")["problems"]
+    assert "all 120 vectors are the same in what a learner sees of them" in problem
+
+
 def test_arrays_side_by_side_and_by_split_are_read(tmp_path: Path, opened: Opener) -> None:
     x = clusters(5)
     np.save(tmp_path / "X.npy", x)

@@ -281,7 +281,8 @@ def test_a_column_that_is_mostly_empty_is_no_label(tmp_path: Path) -> None:
 def test_too_few_classes_are_told_with_the_column_that_was_taken(tmp_path: Path, opened: Opener) -> None:
     path = write(tmp_path / "data.csv", classes=3)
     with pytest.raises(DataError, match=r"holds 3 classes in the column species, which will not do for 2-way tasks: .*"
-                                        r": add classes, or name another column in dataset\.label$"):
+                                        r": add classes, or name another column in dataset\.label; or set "
+                                        r"dataset\.held_out to examples, to train and to test on other examples"):
         opened("table", path=path, **SMALL)
 
 

@@ -656,6 +656,18 @@ def test_a_new_task_that_will_not_do_says_why(tmp_path: Path, support: list[str]
         read_new_task(tmp_path / "new", spec)
 
 
+def test_rows_of_a_new_task_that_say_nothing_are_counted(tmp_path: Path) -> None:
+    spec = opened_as_found(long_table(tmp_path / "log.csv")).spec
+    write(tmp_path / "new" / "support.csv", ["load", "mode", "warmth"], [[n, "eco", 40 + n] for n in range(4)])
+    write(tmp_path / "new" / "query.csv", ["note", "mode", "load"],
+          [["fine", "eco", 3], ["dark", "", ""], ["warm", "eco", ""], ["fine", "", "NaN"]])
+    task = read_new_task(tmp_path / "new", spec)
+    assert len(task.query_inputs) == 4
+    assert task.problems == (
+        "2 rows say nothing in any column that the learner goes by, which is as good as a guess: query.csv, line 3, "
+        "query.csv, line 5; fill them in or delete them",)
+
+
 def test_rows_of_a_new_task_without_a_target_are_left_out_and_said(tmp_path: Path) -> None:
     spec = opened_as_found(long_table(tmp_path / "log.csv")).spec
     write(tmp_path / "new" / "support.csv", ["load", "mode", "warmth"],

@@ -219,6 +219,17 @@ def test_a_broken_line_of_json_is_left_out_and_named(tmp_path: Path) -> None:
     assert table.problems[0].startswith("one.jsonl: 1 of 61 lines is no object of JSON: line 61 (")
 
 
+@pytest.mark.parametrize(("line", "fault"), [
+    ('{"text": "a", "label": ' + "9" * 6000 + "}", "a number has thousands of digits"),
+    ("[" * 200_000, "brackets lie too deep within one another"),
+    ("{'text': 1}", "Expecting property name enclosed in double quotes at character 2")])
+def test_what_is_wrong_with_a_line_of_json_is_said_in_words(tmp_path: Path, line: str, fault: str) -> None:
+    path = write_jsonl(tmp_path / "one.jsonl")
+    path.write_text(path.read_text() + f"\n{line}")
+    (problem,) = read_json_lines(path).problems
+    assert problem == f"one.jsonl: 1 of 61 lines is no object of JSON: line 61 ({fault}); left out. Correct it"
+
+
 @pytest.mark.parametrize(("config", "sentence"), [
     ({"text": "body"}, r"has no column 'body', which dataset\.text names"),
     ({"label": "body"}, r"has no column 'body', which dataset\.label names"),

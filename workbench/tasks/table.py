@@ -15,7 +15,7 @@ from workbench.experiment.registry import TaskKind
 from workbench.tasks.base import Examples, NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.encoding import Encoded, Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.listing import Listing
+from workbench.tasks.files.listing import Listing, unpacked_for_now
 from workbench.tasks.files.tables import TABLE_SUFFIXES, guess_label, kind_of, read_table
 from workbench.tasks.files.words import counted, shown, the
 from workbench.tasks.own.classes import Collection, OwnClasses
@@ -97,8 +97,9 @@ class OneTable(OwnClasses):
         return Collection(rows.classes, torch.empty(len(rows.table), 0), rows.owners,
                           [rows.table.where(row) for row in range(len(rows.table))], FORM, "rows",
                           (f"label {columns.label}", *table.notes, *schema.notes, *rows.notes),
-                          (*table.problems, *unlabelled, *schema.problems, *rows.problems), fit=fit,
-                          groups=rows.groups, grouped_by=the("column", columns.group), label=columns.label)
+                          (*unpacked_for_now(config.path), *table.problems, *unlabelled, *schema.problems,
+                           *rows.problems), fit=fit, groups=rows.groups,
+                          grouped_by=the("column", columns.group), label=columns.label)
 
     def normalization(self) -> tuple[tuple[float, ...], tuple[float, ...]]:
         """Mean and deviation of each feature over the training examples, but of names that were hashed."""

@@ -16,7 +16,7 @@ from workbench.tasks.base import Examples, NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_text
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.json_lines import JSON_LINES_SUFFIXES, read_json_lines
-from workbench.tasks.files.listing import FileEntry, Listing, list_files
+from workbench.tasks.files.listing import FileEntry, Listing, list_files, unpacked_for_now
 from workbench.tasks.files.tables import Table, guess_label, kind_of, read_table
 from workbench.tasks.files.text_features import (
     Ngrams,
@@ -224,7 +224,8 @@ def _read_table(table: Table, config: TextsConfig) -> Collection:
     return Collection(rows.classes, torch.from_numpy(features.encode(rows.table)), rows.owners,
                       [rows.table.where(row) for row in range(len(rows.table))], IN_TABLE, "texts",
                       (what, f"label {columns.label}", *table.notes, *rows.notes),
-                      (*table.problems, *problems, *lacking, *rows.problems), reading,
+                      (*unpacked_for_now(config.path or table.path), *table.problems, *problems, *lacking,
+                       *rows.problems), reading,
                       words=tuple(rows.table.texts(text)) if text else (), groups=rows.groups,
                       grouped_by=the("column", columns.group), label=columns.label)
 

@@ -106,6 +106,41 @@ def test_a_zip_made_to_fill_disks_is_refused_with_the_limit_and_the_remedy(tmp_p
                        "GB that such a zip may take; if you trust it, unpack it by hand and open the folder")
 
 
+@pytest.mark.parametrize("is_table", [True, False])
+def test_a_zip_is_unpacked_for_now_where_the_cache_cannot_be_written(
+        *, tmp_path: Path, class_folders: Folders, monkeypatch: pytest.MonkeyPatch, is_table: bool) -> None:
+    (tmp_path / "file").write_text("no folder")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "file"))
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        if is_table:
+            rows = [f"{row % 20 + row / 1000},kind {row % 20}\n" for row in range(400)]
+            packed.writestr("one.csv", "".join(["size,kind\n", *rows]))
+        else:
+            folder = class_folders(tmp_path / "folder", NAMES)
+            for file in folder.rglob("*.*"):
+                packed.write(file, file.relative_to(folder))
+    report = check_data(tmp_path / "all.zip")
+    assert report["usable"]
+    assert report["classes"] == 20
+    (problem,) = report["problems"]
+    assert problem.startswith("all.zip was unpacked for this time only: it is not kept in the cache (")
+
+
+def test_a_zip_with_names_that_are_too_long_says_so(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "all.zip", "w") as packed:
+        packed.writestr(f"{'a' * 300}/b.csv", "x\n1\n")
+    (problem,) = check_data(tmp_path / "all.zip")["problems"]
+    assert problem == (f"{tmp_path / 'all.zip'} holds names that are too long for this disk, such as {'a' * 40}…; "
+                       "unpack it by hand and give shorter ones")
+
+
+def test_a_zip_in_a_zip_is_told_to_be_unpacked(tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "outer.zip", "w") as packed:
+        packed.writestr("inner.zip", b"PK")
+    (problem,) = check_data(tmp_path / "outer.zip")["problems"]
+    assert problem.endswith("1 file ends in .zip, which no dataset reads: unpack it and open the folder")
+
+
 def test_a_damaged_zip_is_named(tmp_path: Path) -> None:
     (tmp_path / "torn.zip").write_bytes(b"PK\x03\x04 torn")
     (problem,) = check_data(tmp_path / "torn.zip")["problems"]

@@ -207,7 +207,8 @@ class Encoder:
         return np.concatenate([one.encode(table) for one in self.codings], axis=1).astype(np.float32)
 
     def unread(self, table: Table) -> tuple[str, ...]:
-        """A sentence for each column of numbers in which cells of a later table are none and count as missing.
+        """A sentence for each column of numbers in which cells of a later table are none and count as missing, and one
+        on the rows that say nothing at all.
 
         Raises:
             DataError: A column is missing.
@@ -215,8 +216,14 @@ class Encoder:
         table = self._understood(table)
         numeric = [one.name for one in self.codings if one.kind == "numeric"]
         strays = {name: table.strays(name) for name in numeric}
-        return tuple(named([_counted_missing(table, name, strays[name], "no number") for name in numeric
-                            if strays[name].any()], "{} more columns hold such cells"))
+        sentences = named([_counted_missing(table, name, strays[name], "no number") for name in numeric
+                           if strays[name].any()], "{} more columns hold such cells")
+        blank = np.flatnonzero(np.all([one.missing(table) for one in self.codings], axis=0)).tolist()
+        if blank:
+            which = counted(len(blank), "rows", "says", "say")
+            sentences.append(f"{which} nothing in any column that the learner goes by, which is as good as a guess: "
+                             f"{listed([table.where(row) for row in blank], 5)}; fill them in or delete them")
+        return tuple(sentences)
 
     def _understood(self, table: Table) -> Table:
         """A table with the decimal commas of the one that this was fitted on, of which a few rows might show less."""
@@ -399,8 +406,8 @@ def _without_words(table: Table, numeric: Sequence[str]) -> tuple[Table, list[st
         if many <= max(1, MOST_STRAY * present):
             continue
         cells = [f"{frame[name].iloc[row]!r} ({table.where(row)})" for row in np.flatnonzero(strays).tolist()]
-        problems.append(f"{present - many:,} of {counted(present, 'cells')} of {the('column', name)} are numbers; these "
-                        f"are not, and count as missing: {listed(cells, 5)}; correct them")
+        problems.append(f"{present - many:,} of {counted(present, 'cells')} of {the('column', name)} are numbers; "
+                        f"these are not, and count as missing: {listed(cells, 5)}; correct them")
         frame = frame.assign(**{name: frame[name].mask(strays, "")})
     return (replace(table, frame=frame), problems) if problems else (table, [])
 

@@ -282,7 +282,7 @@ def _identity(folder: Path) -> tuple[int, int]:
 
 def unpacked_for_now(archive: Path) -> tuple[str, ...]:
     """A sentence where a zip lies unpacked in no lasting folder."""
-    aside = _aside.get(_place_of(archive)) if _aside else None
+    aside = _aside.get(_place_of(archive.expanduser())) if _aside else None
     return (f"{archive.name} was unpacked for this time only: it is {aside[1]}",) if aside else ()
 
 
@@ -328,16 +328,21 @@ def unpacked(archive: Path) -> Path:
     except RuntimeError as error:
         raise DataError(f"{archive} cannot be unpacked ({error}); unpack it by hand") from error
     except OSError as error:
-        if not may_be_read(archive):
-            raise DataError(f"{archive} {NO_RIGHT}") from error
-        if error.errno == errno.ENAMETOOLONG:
-            raise DataError(f"{archive} holds names that are too long for this disk, such as "
-                            f"{_longest(archive)[:40]}…; unpack it by hand and give shorter ones") from error
         if not os.path.isdir(target):  # noqa: PTH112 - as above; else another program was faster
-            remedy = "give yourself the right to write" if isinstance(error, PermissionError) else "make room"
-            raise DataError(f"{archive} cannot be unpacked into {target.parent} ({error.strerror}); {remedy} there, or "
-                            "unpack it by hand") from error
+            raise _not_unpacked(archive, target, error) from error
     return target
+
+
+def _not_unpacked(archive: Path, target: Path, error: OSError) -> DataError:
+    """Why a zip is unpacked neither into its folder in the cache nor aside."""
+    if not may_be_read(archive):
+        return DataError(f"{archive} {NO_RIGHT}")
+    if error.errno == errno.ENAMETOOLONG:
+        return DataError(f"{archive} holds names that are too long for this disk, such as {_longest(archive)[:40]}…; "
+                         "unpack it by hand and give shorter ones")
+    remedy = "give yourself the right to write" if isinstance(error, PermissionError) else "make room"
+    return DataError(f"{archive} cannot be unpacked into {target.parent} ({error.strerror}); {remedy} there, or unpack "
+                     "it by hand")
 
 
 def _unpack(packed: zipfile.ZipFile, target: Path) -> None:

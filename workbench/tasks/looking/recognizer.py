@@ -26,8 +26,7 @@ _REMEDIES = {
     ".mat .h5 .hdf5 .pt .pth .pkl .pickle .safetensors .tfrecord": "save arrays x and y as .npz, with numpy.savez",
     ".json .xml .yaml .html": "save a row for each example as CSV or as JSON lines (.jsonl)",
     ".pdf .doc .docx .odt .rtf": "save texts as .txt in a folder for each class, or as CSV with a column of labels",
-    ".gz .tar .tgz .bz2 .xz .7z .rar": "unpack them and open the folder",
-    ".zip": "unpack what is packed twice, and open the folder or the zip that lay within",
+    ".zip .gz .tar .tgz .bz2 .xz .7z .rar": "unpack them and open the folder",
     ".mp4 .avi .mov .mkv .webm": "save pictures out of them in a folder for each class",
 }
 """What to do about files that nobody reads, by their suffixes."""

@@ -182,7 +182,7 @@ def labelled(found: Collection, config: OwnClassesConfig, shapes: Shapes) -> Lab
         DataError: There are too few classes or examples, with the remedy.
     """
     _check_is_finite(found, config)
-    if found.fit is None:
+    if found.fit is None and len(found.classes) > 1:
         _check_differ(found.inputs, found, config)
     by_example = config.held_out == "examples"
     plan, sides = _by_example(found, config) if by_example else _by_class(found, config, shapes)
