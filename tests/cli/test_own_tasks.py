@@ -44,8 +44,8 @@ def test_a_learner_of_machines_beats_its_floor_and_predicts_degrees_for_a_new_on
     table = say("adapt", "ridge-task_tables-0001", sample_tasks() / "new_machine", "--to", to, "--runs", tmp_path,
                 "--json").table
     assert len(table["predictions"]) == 28
-    with to.open(encoding="utf8", newline="") as file:
-        values = np.array([float(row["value"]) for row in csv.DictReader(file)])
+    with to.open(encoding="utf-8-sig", newline="") as file:
+        values = np.array([float(row["temperature"]) for row in csv.DictReader(file)])
     # The support lies between 26 and about 120 degrees; scaled targets would lie around zero.
     assert 20 < values.min() < values.max() < 180
 

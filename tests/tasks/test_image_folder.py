@@ -569,7 +569,7 @@ def test_only_a_path_where_nothing_is_is_an_error(tmp_path: Path) -> None:
         check_data(tmp_path / "nowhere")
     (tmp_path / "file.xyz").write_text("words")
     (problem,) = check_data(tmp_path / "file.xyz")["problems"]
-    assert "no dataset reads these files" in problem
+    assert "which no dataset reads" in problem
 
 
 def test_a_class_that_was_sorted_further_stays_one_class(tmp_path: Path, class_folders: Folders, opened: Opener
