@@ -61,8 +61,8 @@ SINUSOID_GATE = 1.5
 _ABOUT = (
     "# What every method learns in the same time", "",
     "Made by `python -m tests.benchmarks.learning` from the files beside it. Every method is trained with the settings",
-    "that the program suggests for it, for the seconds given, on one core, and tested on the same {tasks} fixed tasks; ±",
-    "is the 95 % interval. Controls follow a recipe of their own: baselines pretrain on all training classes and",
+    "that the program suggests for it, for the seconds given, on one core, and tested on the same {tasks} fixed",
+    "tasks; ± is the 95 % interval. Controls follow a recipe of their own: baselines pretrain on all training classes and",
     "fine-tune, `scratch` learns nothing before the task. Pictures go through conv4 with 32 filters and stride 2, but",
     "for `meta_nas`, which finds a network of its own, and are normalized by the pictures at hand; the context of",
     "`cavia` enters the head, and `mann` and `meta_rnn` begin as memories, as their help pages say.", "",
@@ -262,7 +262,8 @@ def results(place: Path = RESULTS) -> list[dict[str, Any]]:
 def table(known: list[dict[str, Any]]) -> str:
     """The results as Markdown."""
     tasks = " or ".join(f"{count:,}" for count in sorted({one["test_tasks"] for one in known})) or "1,000"
-    lines = [*(line.format(tasks=tasks) for line in _ABOUT), *(_CHART if any(one.get("validation") for one in known) else ())]
+    about = [line.format(tasks=tasks) for line in _ABOUT]
+    lines = [*about, *(_CHART if any(one.get("validation") for one in known) else ())]
     for problem in PROBLEMS:
         rows = sorted((one for one in known if one["problem"] == problem), key=_rank)
         if rows:
