@@ -63,8 +63,8 @@ _ABOUT = (
     "Made by `python -m tests.benchmarks.learning` from the files beside it. Every method is trained with the settings",
     "that the program suggests for it, for the seconds given, on one core, and tested on the same {tasks} fixed",
     "tasks; ± is the 95 % interval. Controls follow a recipe of their own: baselines pretrain on all training classes",
-    "and fine-tune, `scratch` learns nothing before the task. Pictures go through conv4 with 32 filters and stride 2, but",
-    "for `meta_nas`, which finds a network of its own, and are normalized by the pictures at hand; the context of",
+    "and fine-tune, `scratch` learns nothing before the task. Pictures go through conv4 with 32 filters and stride 2,",
+    "but for `meta_nas`, which finds a network of its own, and are normalized by the pictures at hand; the context of",
     "`cavia` enters the head, and `mann` and `meta_rnn` begin as memories, as their help pages say.", "",
 )
 _CHART = ("![What every method reaches against the seconds of its training](learning.svg)", "")
