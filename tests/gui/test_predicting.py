@@ -32,13 +32,18 @@ ON_SHAPES = {"dataset": {"name": "image_folder", "path": str(sample_tasks() / "s
              "evaluation": {"tasks": 2, "probe_tasks": 1}}
 
 
-@pytest.fixture
-def run(runs_folder: Path) -> Run:
-    """A run that was trained for a moment."""
-    made = RunStore(runs_folder).create(resolve(ON_SHAPES))
+def trained(runs_folder: Path, experiment: dict[str, Any]) -> Run:
+    """A run of this experiment, from beginning to end."""
+    made = RunStore(runs_folder).create(resolve(experiment))
     for _ in recorded(made):
         pass
     return made
+
+
+@pytest.fixture
+def run(runs_folder: Path) -> Run:
+    """A run that was trained for a moment."""
+    return trained(runs_folder, ON_SHAPES)
 
 
 def shown(qtbot: QtBot, window: MainWindow) -> PredictDialog:
@@ -132,9 +137,7 @@ def test_ten_thousand_predictions_are_put_into_words_only_where_they_are_in_view
 
 def test_another_run_is_picked_and_one_that_does_not_fit_says_why(
         qtbot: QtBot, run: Run, open_window: OpenWindow, runs_folder: Path, tmp_path: Path) -> None:
-    other = RunStore(runs_folder).create(resolve({**ON_SHAPES, "algorithm": {"name": "maml"}}))
-    for _ in recorded(other):
-        pass
+    other = trained(runs_folder, {**ON_SHAPES, "algorithm": {"name": "maml"}})
     three = tmp_path / "three"
     shutil.copytree(NEW, three)
     for name in ("key", "ladder"):
@@ -161,12 +164,10 @@ def test_a_new_task_with_nothing_trained_says_what_comes_first(qtbot: QtBot, win
 
 def test_values_are_predicted_in_the_unit_of_the_table(
         qtbot: QtBot, runs_folder: Path, open_window: OpenWindow) -> None:
-    made = RunStore(runs_folder).create(resolve({
+    made = trained(runs_folder, {
         "dataset": {"name": "task_tables", "path": str(sample_tasks() / "machines"), "task": "machine"},
         "backbone": {"name": "mlp", "widths": [8]}, "algorithm": {"name": "ridge"},
-        "training": {"iterations": 2, "meta_batch": 1, "validation_tasks": 2}, "evaluation": {"tasks": 2}}))
-    for _ in recorded(made):
-        pass
+        "training": {"iterations": 2, "meta_batch": 1, "validation_tasks": 2}, "evaluation": {"tasks": 2}})
     window = open_window()
     window.predicting.open_folder(sample_tasks() / "new_machine", made.id)
     dialog = shown(qtbot, window)
@@ -181,11 +182,9 @@ def test_values_are_predicted_in_the_unit_of_the_table(
 
 def test_rows_of_a_table_are_named_by_its_id_column(
         qtbot: QtBot, runs_folder: Path, open_window: OpenWindow) -> None:
-    made = RunStore(runs_folder).create(resolve({
+    made = trained(runs_folder, {
         "dataset": {"name": "table", "path": str(sample_tasks() / "minerals")}, "algorithm": {"name": "protonet"},
-        "training": {"iterations": 2, "meta_batch": 1, "validation_tasks": 2}, "evaluation": {"tasks": 2}}))
-    for _ in recorded(made):
-        pass
+        "training": {"iterations": 2, "meta_batch": 1, "validation_tasks": 2}, "evaluation": {"tasks": 2}})
     window = open_window()
     window.predicting.open_folder(sample_tasks() / "new_minerals", made.id)
     dialog = shown(qtbot, window)
@@ -210,9 +209,7 @@ def test_the_menu_predicts_with_the_run_that_is_looked_at(
 
 def test_a_run_that_does_not_fit_is_passed_over_for_one_that_does_and_says_why(
         qtbot: QtBot, run: Run, open_window: OpenWindow, runs_folder: Path) -> None:
-    other = RunStore(runs_folder).create(resolve(SHORT))
-    for _ in recorded(other):
-        pass
+    other = trained(runs_folder, SHORT)
     window = open_window()
     window.runs.focus(other.id)
     drop(window, NEW)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -81,25 +81,21 @@ class Predictions:
 
     def words(self, row: int) -> list[str]:
         """A row for people, with probabilities in percent."""
-        ids = [cells[row] for cells in self.ids.values()]
-        numbers = self.outputs[row].tolist()
-        if not self.class_names:
-            return [self.names[row], *ids, *(f"{value:.6g}" for value in numbers)]
-        best = max(numbers)
-        return [self.names[row], *ids, self.class_names[numbers.index(best)],
-                *(f"{100 * share:.1f} %" for share in (best, *numbers))]
+        form, scale = ("{:.1f} %", 100) if self.class_names else ("{:.6g}", 1)
+        return self._cells(row, lambda number: form.format(scale * number))
 
     def rows(self) -> list[list[str]]:
         """A row of text for each prediction."""
-        named = list(zip(*self.ids.values(), strict=True)) or [()] * len(self.names)
-        if self.class_names:
-            return [[name, *ids, label, *(self._written(f"{share:.6f}") for share in (row.max(), *row))]
-                    for name, label, row, ids in zip(self.names, self.labels, self.outputs, named, strict=True)]
-        return [[name, *ids, *(self._written(f"{value:.8g}") for value in row)]
-                for name, row, ids in zip(self.names, self.outputs, named, strict=True)]
+        form = "{:.6f}" if self.class_names else "{:.8g}"
+        return [self._cells(row, lambda number: form.format(number).replace(".", self.decimal))
+                for row in range(len(self.names))]
 
-    def _written(self, number: str) -> str:
-        return number.replace(".", self.decimal)
+    def _cells(self, row: int, write: Callable[[float], str]) -> list[str]:
+        named, numbers = [self.names[row], *(cells[row] for cells in self.ids.values())], self.outputs[row].tolist()
+        if not self.class_names:
+            return [*named, *map(write, numbers)]
+        best = max(numbers)
+        return [*named, self.class_names[numbers.index(best)], *map(write, (best, *numbers))]
 
 
 def predict_folder(learner: Learner, folder: Path) -> Predictions:

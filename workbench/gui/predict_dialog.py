@@ -11,7 +11,6 @@ from PySide6.QtWidgets import (
     QDialog,
     QHBoxLayout,
     QLabel,
-    QPushButton,
     QStackedLayout,
     QTableView,
     QVBoxLayout,
@@ -21,7 +20,7 @@ from PySide6.QtWidgets import (
 from workbench.exports.predictions import Predictions
 from workbench.gui.combos import ElidedCombo
 from workbench.gui.plots.style import sheet
-from workbench.gui.plots.widgets import EmptyNote, named
+from workbench.gui.plots.widgets import EmptyNote, named, plain_button, read_label
 from workbench.gui.predictions_model import PICTURE, PredictionsModel
 from workbench.gui.style import set_tone
 from workbench.gui.theme import Theme
@@ -58,13 +57,13 @@ class PredictDialog(QDialog):
         self._model = PredictionsModel(theme, self)
         self.runs = named(ElidedCombo(), "predict.run", "Run", "The run whose learner predicts.")
         self.runs.setMinimumWidth(240)
-        self._folder = _label("predict.folder", "muted")
-        self._facts = _label("predict.facts", "")
-        self._notices = _label("predict.notices", "warn")
-        self._saved = _label("predict.saved", "good")
+        self._folder = read_label("predict.folder", "muted")
+        self._facts = read_label("predict.facts", "")
+        self._notices = read_label("predict.notices", "warn")
+        self._saved = read_label("predict.saved", "good")
         self.table = named(QTableView(), "predict.table", "Predictions", "What is predicted, one a line.")
         self._note = EmptyNote()
-        self.save = named(QPushButton("Save as CSV…"), "predict.save", "", "Keep every prediction as a table.")
+        self.save = plain_button("Save as CSV…", "predict.save", "Keep every prediction as a table.")
         self._lay_out()
         self.set_theme(theme)
 
@@ -77,10 +76,9 @@ class PredictDialog(QDialog):
         self.table.setTabKeyNavigation(False)
         self.table.verticalHeader().hide()
         self.table.horizontalHeader().setHighlightSections(False)
-        other = named(QPushButton("Another folder…"), "predict.other", "", "Predict another new task.")
-        close = named(QPushButton("Close"), "predict.close", "", "Close this window (Escape).")
+        other = plain_button("Another folder…", "predict.other", "Predict another new task.")
+        close = plain_button("Close", "predict.close", "Close this window (Escape).")
         for button, clicked in ((other, self.folder_wanted), (self.save, self.saving_wanted), (close, None)):
-            button.setAutoDefault(False)
             button.clicked.connect(clicked or self.reject)
         self.runs.activated.connect(self._pick)
         picked = QHBoxLayout()
@@ -179,11 +177,3 @@ class PredictDialog(QDialog):
     @Slot()
     def _pick(self) -> None:
         self.run_picked.emit(self.runs.currentText())
-
-
-def _label(name: str, tone: str) -> QLabel:
-    made = named(QLabel(), name)
-    made.setWordWrap(True)
-    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    set_tone(made, tone)
-    return made

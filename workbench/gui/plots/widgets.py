@@ -8,9 +8,10 @@ from typing import TypeVar
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
 from PySide6.QtGui import QColor, QIcon, QPainter, QPaintEvent, QPen, QPixmap, QResizeEvent
-from PySide6.QtWidgets import QLabel, QMenu, QToolButton, QVBoxLayout, QWidget
+from PySide6.QtWidgets import QLabel, QMenu, QPushButton, QToolButton, QVBoxLayout, QWidget
 
 from workbench.gui.plots.style import Dash, dashed, font
+from workbench.gui.style import set_tone
 
 Widget = TypeVar("Widget", bound=QWidget)
 ENTRY_WIDTHS = (170, 130, 100, 76, 60)
@@ -27,6 +28,23 @@ def named(widget: Widget, name: str, accessible: str = "", tip: str = "") -> Wid
     if tip:
         widget.setToolTip(tip)
     return widget
+
+
+def read_label(name: str, tone: str, *, points: float = 0, is_bold: bool = False) -> QLabel:
+    """Words of several lines in a tone, which can be copied."""
+    made = named(QLabel(), name)
+    made.setWordWrap(True)
+    made.setFont(font(points, is_bold=is_bold))
+    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
+    set_tone(made, tone)
+    return made
+
+
+def plain_button(text: str, name: str, tip: str) -> QPushButton:
+    """A button of a dialog that is pressed by itself alone, and not by Return anywhere in the dialog."""
+    made = named(QPushButton(text), name, text, tip)
+    made.setAutoDefault(False)
+    return made
 
 
 def switch(name: str, text: str, accessible: str, tip: str, *, is_checked: bool = False) -> QToolButton:

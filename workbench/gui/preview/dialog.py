@@ -10,9 +10,7 @@ from PySide6.QtWidgets import (
     QDialog,
     QFrame,
     QHBoxLayout,
-    QLabel,
     QListWidget,
-    QPushButton,
     QScrollArea,
     QStackedLayout,
     QTabWidget,
@@ -20,13 +18,12 @@ from PySide6.QtWidgets import (
     QWidget,
 )
 
-from workbench.gui.plots.style import font, sheet
-from workbench.gui.plots.widgets import EmptyNote, named
+from workbench.gui.plots.style import sheet
+from workbench.gui.plots.widgets import EmptyNote, named, plain_button, read_label
 from workbench.gui.preview.chart import CountsChart, split_color
 from workbench.gui.preview.gallery import ExamplesView
 from workbench.gui.preview.sentences import floor_sentence
 from workbench.gui.preview.tasks_view import TasksView
-from workbench.gui.style import set_tone
 from workbench.gui.theme import Theme
 from workbench.tasks.files.words import counted
 from workbench.tasks.looking.preview import Example, Preview, WholeTask
@@ -58,20 +55,20 @@ class PreviewDialog(QDialog):
         self.preview: Preview | None = None
         self._theme = theme
         self._is_ink = False
-        self._title = _label("preview.title", "", points=2, is_bold=True)
-        self._why = _label("preview.why", "muted")
-        self._facts = _label("preview.facts", "")
-        self._floor = _label("preview.floor", "", is_bold=True)
+        self._title = read_label("preview.title", "", points=2, is_bold=True)
+        self._why = read_label("preview.why", "muted")
+        self._facts = read_label("preview.facts", "")
+        self._floor = read_label("preview.floor", "", is_bold=True)
         self.chart = CountsChart(theme)
         self.examples = ExamplesView(theme)
         self.tasks = TasksView(theme)
         self.problems = named(QListWidget(), "preview.problems", "Problems")
-        self._legend = _label("preview.legend", "muted")
+        self._legend = read_label("preview.legend", "muted")
         self._notes = {name: EmptyNote() for name in ("classes", "examples", "tasks", "problems")}
         self._stacks: dict[str, QStackedLayout] = {}
-        self.copy = _button("Copy all", "preview.copy", "Put every problem on the clipboard.")
-        self.others = {"examples": _button("Other examples", "preview.other_examples", "Draw other random examples."),
-                       "tasks": _button("Other tasks", "preview.other_tasks", "Draw other random tasks.")}
+        self.copy = plain_button("Copy all", "preview.copy", "Put every problem on the clipboard.")
+        self.others = {one: plain_button(f"Other {one}", f"preview.other_{one}", f"Draw other random {one}.")
+                       for one in ("examples", "tasks")}
         self.tabs = named(QTabWidget(), "preview.tabs", "Pages of the preview")
         self._lay_out()
         self.set_theme(theme)
@@ -98,7 +95,7 @@ class PreviewDialog(QDialog):
         for name, button in self.others.items():
             button.clicked.connect(lambda _=False, wanted=name: self.others_requested.emit(wanted))
         self.copy.clicked.connect(self._copy)
-        close = _button("Close", "preview.close", "Close the preview (Escape).")
+        close = plain_button("Close", "preview.close", "Close the preview (Escape).")
         close.clicked.connect(self.reject)
         head = QVBoxLayout()
         head.setContentsMargins(20, 16, 20, 8)
@@ -237,19 +234,3 @@ class PreviewDialog(QDialog):
     def _copy(self) -> None:
         lines = [self.problems.item(row).text() for row in range(self.problems.count())]
         QGuiApplication.clipboard().setText("\n".join(lines))
-
-
-def _label(name: str, tone: str, *, points: float = 0, is_bold: bool = False) -> QLabel:
-    made = QLabel()
-    made.setObjectName(name)
-    made.setWordWrap(True)
-    made.setFont(font(points, is_bold=is_bold))
-    made.setTextInteractionFlags(Qt.TextInteractionFlag.TextSelectableByMouse)
-    set_tone(made, tone)
-    return made
-
-
-def _button(text: str, name: str, tip: str) -> QPushButton:
-    made = named(QPushButton(text), name, text, tip)
-    made.setAutoDefault(False)  # else Return anywhere in the dialog would press it
-    return made

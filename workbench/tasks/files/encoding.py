@@ -405,7 +405,7 @@ def _without_words(table: Table, numeric: Sequence[str]) -> tuple[Table, list[st
         many, present = int(strays.sum()), int((~table.missing(name)).sum())
         if many <= max(1, MOST_STRAY * present):
             continue
-        cells = [f"{frame[name].iloc[row]!r} ({table.where(row)})" for row in np.flatnonzero(strays).tolist()]
+        cells = _shown_cells(table, name, strays)
         problems.append(f"{present - many:,} of {counted(present, 'cells')} of {the('column', name)} are numbers; "
                         f"these are not, and count as missing: {listed(cells, 5)}; correct them")
         frame = frame.assign(**{name: frame[name].mask(strays, "")})
@@ -419,19 +419,22 @@ def _without_strays(table: Table, numeric: Sequence[str]) -> tuple[Table, list[s
     for name in numeric:
         strays = table.strays(name)
         if strays.any():
-            cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in np.flatnonzero(strays).tolist()]
             problems.append(f"in {the('column', name)} these cells are no numbers, and their rows were left out: "
-                            f"{listed(cells, 5)}; correct them")
+                            f"{listed(_shown_cells(table, name, strays), 5)}; correct them")
             bad |= strays
     return (table.rows(~bad), problems) if bad.any() else (table, problems)
 
 
 def _counted_missing(table: Table, name: str, found: NDArray[np.bool_], being: str) -> str:
     """A sentence on the cells of a column, by a mask [rows], that count as missing, being what they are."""
-    rows = np.flatnonzero(found).tolist()
-    cells = [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in rows]
-    count, them = counted(len(rows), "cells", "counts", "count"), "it" if len(rows) == 1 else "them"
+    cells = _shown_cells(table, name, found)
+    count, them = counted(len(cells), "cells", "counts", "count"), "it" if len(cells) == 1 else "them"
     return (f"in {the('column', name)} {count} as missing, being {being}: {listed(cells, 5)}; correct {them}")
+
+
+def _shown_cells(table: Table, name: str, found: NDArray[np.bool_]) -> list[str]:
+    """Cells of a column, by a mask [rows], with their places."""
+    return [f"{table.frame[name].iloc[row]!r} ({table.where(row)})" for row in np.flatnonzero(found).tolist()]
 
 
 def _coding(table: Table, name: str, kind: str) -> Coding | None:
