@@ -88,7 +88,7 @@ def test_compiled_numbers_equal_those_that_are_not(kind: torch.dtype, within: fl
 def test_without_a_compiler_the_reason_is_left_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     algorithm, step = problem("maml")
     meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
-    (tmp_path / ORDER).write_bytes(pickle.dumps(Order(algorithm, meta, batch, keys, step.setting, 1, "cpu")))
+    (tmp_path / ORDER).write_bytes(pickle.dumps(Order("compile", algorithm, meta, batch, keys, step.setting, 1, "cpu")))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))

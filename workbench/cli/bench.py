@@ -21,6 +21,7 @@ from workbench.tasks.files.words import counted
 
 _MIB = 2**20
 _PARTS = 1000
+_ACCELERATED = {"none": "", "replay": ", replayed", "compile": ", compiled", "graphs": ", CUDA graphs"}
 
 
 def bench(arguments: Namespace, output: Output) -> int:
@@ -62,7 +63,7 @@ def _in_words(table: dict[str, Any]) -> str:
     rows = [("EXECUTOR", "THREADS", "AT ONCE", "TASKS/S", "MS", "PEAK MEMORY", "")]
     chosen = table["chosen"]
     for one in table["ways"]:
-        name = one["executor"] + {"none": "", "compile": ", compiled", "graphs": ", CUDA graphs"}[one["acceleration"]]
+        name = one["executor"] + _ACCELERATED[one["acceleration"]]
         numbers = (("–", "–", "–") if one["problem"] else
                    (f"{one['tasks_per_second']:,.1f}", f"{one['ms']:.3g}", f"{one['peak_bytes'] / _MIB:,.1f} MiB"))
         is_chosen = one["acceleration"] == "none" and all(one[name] == chosen[name]

@@ -1,4 +1,4 @@
-"""Switches on an executor: its meta-gradients from a compiled or a captured graph as soon as there is one."""
+"""Switches on an executor: its meta-gradients from a replayed, compiled or captured graph as soon as there is one."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Meta
 from workbench.engine import devices
-from workbench.engine.executors import Executor, Gradient, Setting, TaskFunction
+from workbench.engine.executors import Executor, Gradient, Portions, Setting, TaskFunction
 from workbench.tasks.base import Examples, TaskBatch
 
 # A meta-batch comes in whole chunks and a rest, in each stage; who has more shapes than that runs the others as usual.
@@ -99,13 +99,17 @@ class Accelerated(Executor):
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
-        step = Step.of(meta, batch, keys, setting)
-        found = self.faster(step)
+        # What runs portions of a batch asks for each of them by itself.
+        found = None if self.inner.is_pooled else self.sooner(meta, batch, keys, setting)
         return self.inner.gradient(meta, batch, keys, setting) if found is None else found
+
+    def sooner(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient | None:
+        """The meta-gradient by way of a graph; None where there is none, or not yet."""
+        return self.faster(Step.of(meta, batch, keys, setting))
 
     @abstractmethod
     def faster(self, step: Step) -> Gradient | None:
-        """The meta-gradient by way of a graph; None where there is none, or not yet."""
+        """What `sooner` gives for these arguments."""
 
     def close(self) -> None:
         """See Executor."""
@@ -120,21 +124,24 @@ def refused_accelerations(device: str) -> dict[str, str]:
 
 
 def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor:
-    """The executor with a switch on it; as it is where it does not run all tasks at once, which no switch is for.
+    """The executor with a switch on it; as it is where it does not run many tasks at once, which no switch is for.
 
     Args:
-        kind: none, compile or graphs.
+        kind: none, replay, compile or graphs.
         executor: What it is put on.
         device: Where it runs.
 
     Raises:
         AccelerationError: The device does not have it.
     """
-    if kind == "none" or executor.is_pooled:
+    is_parted = isinstance(executor, Portions)
+    if kind == "none" or (executor.is_pooled and not (kind == "replay" and is_parted)):
         return executor
     from workbench.engine.captured import Captured  # noqa: PLC0415
-    from workbench.engine.compiled import Compiled  # noqa: PLC0415 - they build on what is here
+    from workbench.engine.compiled import Compiled, Replayed  # noqa: PLC0415 - they build on what is here
 
+    if kind == "replay":
+        return Replayed(executor)
     if kind == "compile":
         return Compiled(executor)
     if device.type != "cuda":

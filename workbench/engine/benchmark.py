@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import statistics
-import sys
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -13,9 +11,10 @@ from dataclasses import dataclass, field
 import psutil
 import torch
 
+from workbench.engine import allocator
 from workbench.engine.acceleration import accelerated
 from workbench.engine.chooser import Trial, Way, candidates
-from workbench.engine.compiled import Compiled
+from workbench.engine.compiled import Prepared
 from workbench.engine.session import Session
 
 _LOOK_SECONDS = 0.002
@@ -29,7 +28,7 @@ class Measured:
 
     Attributes:
         way: The way.
-        acceleration: none, compile or graphs.
+        acceleration: none, replay, compile or graphs.
         tasks: Tasks of a meta-batch.
         rounds: Seconds that the meta-gradient of one took, in each round.
         peak: Bytes that were held at most during one, beyond what was held before.
@@ -55,8 +54,14 @@ class Measured:
 
 
 def ways_of(session: Session, *, compiles: bool = False) -> list[tuple[Way, str]]:
-    """Everything that can be measured of an experiment here: ways, each with its acceleration."""
+    """Everything that can be measured of an experiment here: ways, each with its acceleration.
+
+    What may be replayed is measured so too, for every executor in the first of its ways.
+    """
     found = [(way, "none") for way in candidates(session)]
+    if session.usual_acceleration == "replay":
+        firsts = {way.executor: way for way, _ in reversed(found) if way.executor in ("vectorized", "portions")}
+        found += [(way, "replay") for way in firsts.values()]
     vectorized = next(way for way, _ in found if way.executor == "vectorized")
     small = Way("vectorized", session.works[0].threads("vectorized", session.experiment.training.meta_batch),
                 vectorized.chunk)
@@ -84,6 +89,8 @@ def measure(session: Session, ways: list[tuple[Way, str]], rounds: int) -> Itera
         for number, (one, trial) in enumerate(zip(found, trials, strict=True), 1):
             with _problems(one):
                 trial.executor = accelerated(one.acceleration, trial.executor, session.device)
+                if isinstance(trial.executor, Prepared):
+                    trial.executor.patience = 0.0
                 _warm_up(one, trial)
                 one.peak = peak_bytes(session.device, trial.seconds)
             yield number / len(found) / 2
@@ -116,9 +123,10 @@ def _warm_up(one: Measured, trial: Trial) -> None:
     """Run until what is measured is there; a compiled meta-step is waited for."""
     for _ in range(2):
         trial.seconds()
-        if isinstance(trial.executor, Compiled):
+        if isinstance(trial.executor, Prepared):
             trial.executor.finish()
-    one.problem = " ".join(said for said in trial.executor.news() if "takes over" not in said)
+    refused = [said for said in trial.executor.news() if "takes over" not in said]
+    one.problem = trial.executor.problem if isinstance(trial.executor, Prepared) else " ".join(refused)
 
 
 def _seconds(trial: Trial) -> float:
@@ -137,7 +145,7 @@ def peak_bytes(device: torch.device, work: Callable[[], object]) -> int:
         before = torch.cuda.memory_allocated(device)
         work()
         return torch.cuda.max_memory_allocated(device) - before
-    _give_back()
+    allocator.give_back()
     process, done = psutil.Process(), threading.Event()
     before = peak = int(process.memory_info().rss)
 
@@ -155,10 +163,3 @@ def peak_bytes(device: torch.device, work: Callable[[], object]) -> int:
         done.set()
         watcher.join()
     return peak - before
-
-
-def _give_back() -> None:
-    """Let the C library of Linux return what it keeps for later, so that it is not missing from what is held next."""
-    if sys.platform.startswith("linux"):
-        with suppress(OSError, AttributeError):  # other C libraries than glibc have no such function
-            ctypes.CDLL(None).malloc_trim(0)

@@ -85,7 +85,7 @@ def choose(session: Session) -> Choice:
     rule = _rule(session)
     if training.executor != "auto":
         return Choice(rule, "as training.executor says")
-    if training.acceleration != "none":
+    if training.acceleration not in ("auto", "none"):
         session.use("vectorized")
         return Choice(_rule(session), f"for training.acceleration {training.acceleration} works on all tasks at once")
     if session.expected_seconds() < _WORTH_SECONDS:
@@ -137,11 +137,13 @@ def candidates(session: Session) -> list[Way]:
         kinds |= {"portions": (cores(),), "threads": (cores(),)}
     found = []
     for executor, threads in ((name, count) for name, counts in kinds.items() for count in dict.fromkeys(counts)):
-        most = min(tasks, training.chunk(executor, threads))
+        most = min(tasks, training.chunk(executor, threads, tasks))
         # Less at once stays nearer to the core. What works task by task gains nothing, and several threads on one
         # operation lose.
         is_parted = not is_cpu or threads == 1 or executor == "portions"
         sizes = [most // part for part in (1, 2, 4) if is_parted or part == 1]
+        if executor == "columns" and is_cpu:  # a CPU takes several times as long by them, which few tasks show too
+            sizes = [max(1, most // 4)]
         # A portion of nothing on a thread would leave that thread idle.
         least = min(threads, tasks) if EXECUTORS[executor].is_pooled else 1
         found += [Way(executor, threads, size) for size in sizes if size >= least]

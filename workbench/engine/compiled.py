@@ -1,19 +1,22 @@
-"""Compiled meta-gradients: another process compiles while training already runs, and is then taken over from."""
+"""Prepared meta-gradients: another process writes down or compiles them while training already runs, and is then taken
+over from."""
 
 from __future__ import annotations
 
 import copy
+import logging
 import os
 import pickle
 import subprocess
 import sys
 import tempfile
+import threading
 import time
+from abc import abstractmethod
 from collections import deque
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, ClassVar, Literal, cast
 
 import torch
 from torch import Tensor
@@ -22,15 +25,16 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Algorithm, Aux
 from workbench.backbones.base import Params
 from workbench.engine.acceleration import MOST_SHAPES, Accelerated, Step
-from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, loaded
-from workbench.engine.executors import Executor, Gradient
+from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, replayed
+from workbench.engine.executors import Executor, Gradient, Portions
+from workbench.engine.replay import Run
 
-Run = Callable[[list[Tensor]], list[Tensor]]
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
 class _Ready:
-    """What was compiled for one kind of arguments, and a gradient that holds the place of each of its results."""
+    """What was prepared for one kind of arguments, and a gradient that holds the place of each of its results."""
 
     run: Run
     places: Gradient
@@ -49,17 +53,17 @@ class _Ready:
 
 
 class _Process:
-    """Compiles one kind of meta-gradient in a process of its own, which neither holds up Python nor outlives this one.
+    """Prepares one kind of meta-gradient in a process of its own, which neither holds up Python nor outlives this one.
 
     What it is told goes by way of a folder that nobody else may write to.
     """
 
-    def __init__(self, algorithm: Algorithm[Any], step: Step, threads: int) -> None:
+    def __init__(self, kind: Literal["replay", "compile"], algorithm: Algorithm[Any], step: Step, threads: int) -> None:
         self.begun = time.perf_counter()
-        self._folder = tempfile.TemporaryDirectory(prefix="workbench-compile-", ignore_cleanup_errors=True)
+        self._folder = tempfile.TemporaryDirectory(prefix=f"workbench-{kind}-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         meta, batch, keys = pytree.tree_unflatten([one.detach().cpu() for one in step.tensors], step.tree)
-        order = Order(algorithm, meta, batch, keys, step.setting, threads, str(step.tensors[0].device))
+        order = Order(kind, algorithm, meta, batch, keys, step.setting, threads, str(step.tensors[0].device))
         (self.folder / ORDER).write_bytes(pickle.dumps(order))
         self._process = subprocess.Popen(  # noqa: S603 - Python itself, with a module of ours
             [sys.executable, "-m", "workbench.engine.compiling", str(self.folder)], stdin=subprocess.DEVNULL,
@@ -80,7 +84,7 @@ class _Process:
         if (self.folder / FAILURE).exists():
             return (self.folder / FAILURE).read_text(encoding="utf8")
         code = self._process.returncode
-        return "" if code == 0 else f"the compiling process ended with {code}"
+        return "" if code == 0 else f"the process that was to do it ended with {code}"
 
     def close(self) -> None:
         """End it, and remove its folder."""
@@ -95,35 +99,57 @@ def _path() -> str:
     return os.pathsep.join(one or str(Path.cwd()) for one in sys.path)
 
 
-class Compiled(Accelerated):
-    """Compiles the meta-gradient of every kind of arguments that it meets."""
+class Prepared(Accelerated):
+    """Has the meta-gradient of every kind of arguments that it meets prepared; several threads may meet them at once.
+
+    Attributes:
+        problem: Why nothing is; empty where something is, or may yet be.
+    """
+
+    kind: ClassVar[Literal["replay", "compile"]]
+    patience: float = 0.0
+    """Seconds for which a kind of arguments is met before it is worth being prepared."""
 
     def __init__(self, inner: Executor) -> None:
         super().__init__(inner)
         self._ready: dict[tuple[Any, ...], _Ready] = {}
         self._waiting: deque[tuple[tuple[Any, ...], Step]] = deque()
+        self._met: dict[tuple[Any, ...], float] = {}
         self._asked: set[tuple[Any, ...]] = set()
         self._process: tuple[tuple[Any, ...], _Process] | None = None
-        self._is_refused = False
+        self.problem = ""
+        self._lock = threading.Lock()
+
+    @abstractmethod
+    def load(self, folder: Path) -> Run:
+        """What another process left in a folder."""
 
     def faster(self, step: Step) -> Gradient | None:
         """See Accelerated."""
         key = step.key()
-        if self._process or self._waiting:
-            self._look()
-        if ready := self._ready.get(key):
-            return ready.gradient(step.tensors)
-        if key not in self._asked and len(self._asked) < MOST_SHAPES and not self._is_refused:
+        if self._process or self._waiting or key not in self._ready:
+            with self._lock:
+                self._look()
+                self._ask(key, step)
+        ready = self._ready.get(key)
+        return ready.gradient(step.tensors) if ready else None
+
+    def _ask(self, key: tuple[Any, ...], step: Step) -> None:
+        """Have one more kind of arguments prepared, if that is worth it by now."""
+        now = time.perf_counter()
+        met = self._met.setdefault(key, now)
+        is_open = len(self._asked) < MOST_SHAPES and not self.problem
+        if is_open and key not in self._asked and now - met >= self.patience:
             self._asked.add(key)
             self._waiting.append((key, step._replace(tensors=[one.detach().clone() for one in step.tensors])))
-        return None
 
     def finish(self) -> None:
-        """Wait until everything that was asked for is compiled, or refused."""
+        """Wait until everything that was asked for is there, or refused."""
         while self._process or self._waiting:
             if self._process:
                 self._process[1].wait()
-            self._look()
+            with self._lock:
+                self._look()
 
     def _look(self) -> None:
         """Take what is done, and begin with what waits."""
@@ -134,10 +160,11 @@ class Compiled(Accelerated):
                 self._take(key, process)
             finally:
                 process.close()
-        if self._waiting and self._process is None and not self._is_refused:
+        if self._waiting and self._process is None and not self.problem:
             key, step = self._waiting.popleft()
+            threads = 1 if self.inner.is_pooled else self.threads
             try:
-                self._process = key, _Process(copy.deepcopy(self.algorithm), step, self.threads)
+                self._process = key, _Process(self.kind, copy.deepcopy(self.algorithm), step, threads)
             except (OSError, pickle.PicklingError, AttributeError, TypeError) as error:
                 self._refuse(str(error))
 
@@ -146,31 +173,72 @@ class Compiled(Accelerated):
             self._refuse(failure)
             return
         try:
-            ready = _loaded(process.folder)
-        except (RuntimeError, OSError) as error:
-            self._refuse(f"what was compiled cannot be loaded: {str(error).strip().splitlines()[0]}")
+            run = self.load(process.folder)
+            # Written by a process of ours, into a folder that is ours alone.
+            ready = _Ready(run, pickle.loads((process.folder / SHAPE).read_bytes()))  # noqa: S301
+        except (RuntimeError, OSError, AttributeError) as error:
+            self._refuse(f"what was prepared cannot be loaded: {str(error).strip().splitlines()[0]}")
             return
         if not self._ready:
-            seconds = time.perf_counter() - process.begun
-            self.say(f"the compiled meta-step takes over, after {seconds:.0f} s of compiling; going on from a "
-                     "checkpoint now equals a run that was never stopped to rounding")
+            self.taken_over(time.perf_counter() - process.begun)
         self._ready[key] = ready
 
+    def taken_over(self, seconds: float) -> None:
+        """Say that what was prepared for so long is used from now on."""
+
+    def refused(self, why: str) -> None:
+        """Say that nothing will be prepared, and why."""
+
     def _refuse(self, why: str) -> None:
-        self._is_refused = True
+        self.problem = why or "it cannot be"
         self._waiting.clear()
-        self.say(f"the meta-step is not compiled, and training goes on without: {why}")
+        self.refused(why)
 
     def close(self) -> None:
-        """See Executor; what is still being compiled is given up."""
+        """See Executor; what is still being prepared is given up."""
+        super().close()
         if self._process:
             self._process[1].close()
         self._process = None
+        self._waiting.clear()
         self._ready.clear()
-        super().close()
 
 
-def _loaded(folder: Path) -> _Ready:
-    """What another process compiled."""
-    # Written by a process of ours, into a folder that is ours alone.
-    return _Ready(loaded(folder), pickle.loads((folder / SHAPE).read_bytes()))  # noqa: S301
+class Compiled(Prepared):
+    """Turns the meta-gradient into machine code of its own."""
+
+    kind = "compile"
+
+    def load(self, folder: Path) -> Run:
+        """See Prepared."""
+        return compiled(folder)
+
+    def taken_over(self, seconds: float) -> None:
+        """See Prepared."""
+        self.say(f"the compiled meta-step takes over, after {seconds:.0f} s of compiling; going on from a "
+                 "checkpoint now equals a run that was never stopped to rounding")
+
+    def refused(self, why: str) -> None:
+        """See Prepared."""
+        self.say(f"the meta-step is not compiled, and training goes on without: {why}")
+
+
+class Replayed(Prepared):
+    """Replays the operations of the meta-gradient, which changes no number; so only the log says so."""
+
+    kind = "replay"
+
+    def __init__(self, inner: Executor) -> None:
+        super().__init__(inner)
+        # Who computes on several threads gains a tenth rather than half, and lends one of its cores to the process.
+        self.patience = 4.0 if inner.threads == 1 else 30.0
+        if isinstance(inner, Portions):
+            inner.sooner = self.sooner
+
+    def load(self, folder: Path) -> Run:
+        """See Prepared."""
+        return replayed(folder)
+
+    def taken_over(self, seconds: float) -> None:
+        """See Prepared."""
+        _log.info("the meta-step is replayed from a list that took %.0f s to write", seconds)

@@ -1,7 +1,7 @@
-"""The process that compiles a meta-gradient: `python -m workbench.engine.compiling FOLDER`, started by `Compiled`.
+"""The process that prepares a meta-gradient: `python -m workbench.engine.compiling FOLDER`, started by `Prepared`.
 
-The meta-gradient is recorded as one flat list of tensor operations: derivatives, the task axis and Python itself are
-gone from it. That list is then compiled ahead of time.
+The meta-gradient is written down as one flat list of tensor operations: derivatives, the task axis and Python itself
+are gone from it. That list is kept as it is, to be replayed, or compiled ahead of time.
 """
 
 from __future__ import annotations
@@ -11,9 +11,10 @@ import pickle
 import sys
 import warnings
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, fx
@@ -22,20 +23,25 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine.acceleration import AccelerationError, Step, unmoved
 from workbench.engine.executors import Setting, Vectorized
+from workbench.engine.replay import Run, Script, script
 from workbench.tasks.base import TaskBatch
 
-ORDER, PACKAGE, FAILURE, SHAPE = "order", "step.pt2", "failure.txt", "shape"
+ORDER, PACKAGE, SCRIPT, FAILURE, SHAPE = "order", "step.pt2", "script", "failure.txt", "shape"
 # Largest difference to what is not compiled, relative to the largest number of a tensor. One whose numbers are but
 # rounding errors, as the gradient of a bias before a normalization, is measured by a share of the largest of all.
 _SHARE = 0.01
 _TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
+# Rounding turns a few units on or off, more of them the larger the network. What is compiled may be so many times as
+# far from what double precision gives as what is not.
+_AS_FAR = 5
 
 
 @dataclass(frozen=True)
 class Order:
-    """What is to be compiled.
+    """What is to be prepared.
 
     Attributes:
+        kind: Whether it is to be replayed or compiled.
         algorithm: What learns.
         meta, batch, keys: Examples of what it will be given.
         setting: What is the same for every task.
@@ -43,6 +49,7 @@ class Order:
         device: Where it will run.
     """
 
+    kind: Literal["replay", "compile"]
     algorithm: Algorithm[Any]
     meta: Meta
     batch: TaskBatch
@@ -74,43 +81,71 @@ def flat(algorithm: Algorithm[Any], step: Step) -> tuple[fx.GraphModule, pytree.
     return graph, trees[-1]
 
 
-def compile_into(folder: Path, order: Order) -> None:
-    """Compile, compare with what is not compiled, and leave a package in the folder.
+def prepare_into(folder: Path, order: Order) -> None:
+    """Prepare, compare with what is not prepared, and leave what was made in the folder.
 
     Raises:
-        AccelerationError: It cannot be compiled, or gives other numbers.
+        AccelerationError: It cannot be prepared, or gives other numbers.
     """
-    from torch._inductor import aoti_compile_and_package  # noqa: PLC0415
-
     torch.set_num_threads(order.threads)
     step = Step.of(order.meta, order.batch, order.keys, order.setting)
     tensors = [one.to(order.device) for one in step.tensors]
     step = step._replace(tensors=tensors)
     graph, tree = flat(order.algorithm, step)
-    with torch.no_grad():
-        exported = torch.export.export(graph, tuple(tensors))
-        aoti_compile_and_package(exported, package_path=str(folder / PACKAGE),
-                                 inductor_configs={"cpp.threads": order.threads, "compile_threads": 1})
-        found = loaded(folder)(tensors)
-    _compare(found, pytree.tree_leaves(step.gradient(Vectorized(order.algorithm, 1), tensors)))
+    (_write if order.kind == "replay" else _compile)(folder, order, graph, step)
     (folder / SHAPE).write_bytes(pickle.dumps(pytree.tree_unflatten(range(tree.num_leaves), tree)))
 
 
-def loaded(folder: Path) -> Callable[[list[Tensor]], list[Tensor]]:
+def _write(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> None:
+    written = script(graph, step.tensors)
+    wanted = pytree.tree_leaves(step.gradient(Vectorized(order.algorithm, 1), step.tensors))
+    if not all(map(torch.equal, written.run()(step.tensors), wanted)):
+        raise AccelerationError("the replayed meta-step gives other numbers")
+    (folder / SCRIPT).write_bytes(pickle.dumps(written))
+
+
+def _compile(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> None:
+    from torch._inductor import aoti_compile_and_package  # noqa: PLC0415
+
+    with torch.no_grad():
+        exported = torch.export.export(graph, tuple(step.tensors))
+        aoti_compile_and_package(exported, package_path=str(folder / PACKAGE),
+                                 inductor_configs={"cpp.threads": order.threads, "compile_threads": 1})
+        found = compiled(folder)(step.tensors)
+    plain = Vectorized(order.algorithm, 1)
+    if not _is_as_near(found, pytree.tree_leaves(step.gradient(plain, step.tensors)),
+                       lambda: pytree.tree_leaves(step.gradient(plain, [_in_double(one) for one in step.tensors]))):
+        raise AccelerationError("the compiled meta-step gives other numbers")
+
+
+def replayed(folder: Path) -> Run:
+    """What replays the script in a folder."""
+    # Written by a process of ours, into a folder that is ours alone.
+    written: Script = pickle.loads((folder / SCRIPT).read_bytes())  # noqa: S301
+    return written.run()
+
+
+def compiled(folder: Path) -> Run:
     """What was compiled into a folder.
 
     This is what `torch._inductor.aoti_load_package` ends in, less two seconds of importing a compiler.
     """
     loader = torch._C._aoti.AOTIModelPackageLoader(str(folder / PACKAGE), "model", True, 1, -1)
-    run: Callable[[list[Tensor]], list[Tensor]] = loader.run
+    run: Run = loader.run
     return run
 
 
-def _compare(found: list[Tensor], wanted: list[Tensor]) -> None:
-    for one, other in zip(found, wanted, strict=True):
-        tolerance = _TOLERANCES.get(other.dtype, 1e-2)
-        if other.is_floating_point() and difference([one], [other], wanted) > tolerance:
-            raise AccelerationError("the compiled meta-step gives other numbers")
+def _is_as_near(found: list[Tensor], plain: list[Tensor], exact: Callable[[], list[Tensor]]) -> bool:
+    """Whether numbers are those of the plain meta-step, or as near to the exact ones as those are."""
+    tolerance = max(_TOLERANCES.get(one.dtype, 1e-2) for one in plain if one.is_floating_point())
+    if difference(found, plain) <= tolerance:
+        return True
+    wanted = exact()
+    return difference(found, wanted) <= _AS_FAR * difference(plain, wanted)
+
+
+def _in_double(value: Tensor) -> Tensor:
+    return value.double() if value.is_floating_point() else value
 
 
 def difference(found: list[Tensor], wanted: list[Tensor], among: list[Tensor] | None = None) -> float:
@@ -122,7 +157,7 @@ def difference(found: list[Tensor], wanted: list[Tensor], among: list[Tensor] | 
 
 
 def _in_words(error: BaseException) -> str:
-    """Why it cannot be compiled, as a part of a sentence."""
+    """Why it cannot be prepared, as a part of a sentence."""
     if type(error).__name__ == "InvalidCxxCompiler" or "InvalidCxxCompiler" in str(error):
         return ("there is no C++ compiler; install one (on Linux g++, on macOS the command line tools of Xcode, on "
                 "Windows the C++ build tools of Visual Studio)")
@@ -134,10 +169,12 @@ def main(folder: Path) -> int:
     """Do what the folder's order says; what stands in the way is left there as a sentence."""
     if hasattr(os, "nice"):
         os.nice(5)
+    with suppress(OSError):  # where memory runs out, Linux is to end this process rather than the one that trains
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     warnings.simplefilter("ignore")
     try:
         order: Order = pickle.loads((folder / ORDER).read_bytes())  # noqa: S301 - the parent's own folder
-        compile_into(folder, order)
+        prepare_into(folder, order)
     except Exception as error:  # noqa: BLE001 - whatever it was, training goes on without
         (folder / FAILURE).write_text(_in_words(error), encoding="utf8")
         return 1

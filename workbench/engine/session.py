@@ -17,7 +17,7 @@ from torch import Tensor
 import workbench
 from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
-from workbench.engine import devices, precision
+from workbench.engine import allocator, devices, precision
 from workbench.engine.acceleration import accelerated
 from workbench.engine.distributed import ALONE, World
 from workbench.engine.executors import EXECUTORS, Executor, Setting, Vectorized
@@ -75,7 +75,7 @@ class Session:
         self.notices: list[str] = []
         self._keys: Ahead[NDArray[np.int64]] = Ahead()
         self.executor: Executor = Vectorized(self.algorithm, 1)
-        self.use(world.told(self.works[0].executor() if chosen == "auto" else chosen), chunk, threads, test_chunk)
+        self.use(world.told(self._usual() if chosen == "auto" else chosen), chunk, threads, test_chunk)
 
     def use(self, executor: str, chunk: int = 0, threads: int = 0, test_chunk: int = 0) -> None:
         """Take another executor; chunks or threads of 0 are as the rules say."""
@@ -83,12 +83,32 @@ class Session:
         threads = threads or work.threads(executor, self.experiment.training.meta_batch)
         self.executor.close()
         self.executor = EXECUTORS[executor](self.algorithm, threads)
-        self.chunk, self.test_chunk = self.world.told((chunk or work.chunk(executor, threads),
+        tasks = self.experiment.training.meta_batch
+        self.chunk, self.test_chunk = self.world.told((chunk or work.chunk(executor, threads, tasks),
                                                        test_chunk or testing.chunk(executor, threads)))
 
+    def _usual(self) -> str:
+        """The executor that the rules say."""
+        return self.works[0].executor(self.experiment.training.meta_batch)
+
     def accelerate(self) -> None:
-        """Put the switch of the experiment on the executor; raises AccelerationError where that is not possible."""
-        self.executor = accelerated(self.experiment.training.acceleration, self.executor, self.device)
+        """Put the switch of the experiment on the executor; raises AccelerationError where that is not possible.
+        """
+        training = self.experiment.training
+        if training.acceleration in ("compile", "graphs") and self.executor.is_pooled:
+            self.notices.append(f"training.acceleration {training.acceleration} is for all tasks at once, and has no "
+                                f"effect with training.executor {self.executor.name}")
+        kind = self.usual_acceleration if training.acceleration == "auto" else training.acceleration
+        self.executor = accelerated(kind, self.executor, self.device)
+
+    @property
+    def usual_acceleration(self) -> str:
+        """The switch where nobody says one.
+
+        The process that writes the meta-step down would need as much of a GPU's memory again, and what is computed
+        twice on purpose is not written down.
+        """
+        return "replay" if self.device.type == "cpu" and not self.experiment.training.recompute else "none"
 
     def expected_seconds(self) -> float:
         """How long the training will roughly take, as the rules have it."""
@@ -198,8 +218,9 @@ class Session:
         before = torch.get_num_threads()
         torch.set_num_threads(1 if self.executor.is_pooled else self.executor.threads)
         gc.freeze()
+        allocator.share()
         try:
-            with precision.arithmetic(self.experiment.training.precision):
+            with precision.arithmetic(self.experiment.training.precision), allocator.keeping():
                 yield
         finally:
             gc.unfreeze()

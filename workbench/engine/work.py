@@ -28,6 +28,8 @@ _RATE_OF_A_GPU = 5e11
 # mostly takes is starting its operations.
 _BEST_RATE_OF_A_CORE = 4e10
 _A_FEW = 4
+# Portions may differ by so much; so many more tasks than are run at once are run at once all the same.
+_UNEVEN, _HARDLY_MORE = 1.1, 1.5
 # Below so many multiplications a meta-batch, waking a second thread costs more than it computes.
 _WORTH_A_THREAD = 1e9
 # No step is over sooner, however small the network.
@@ -48,9 +50,14 @@ class Work:
     convolves: bool
     device: torch.device
 
-    def executor(self) -> str:
-        """The faster executor: all gain from the task axis, and CPU cores convolve sooner each on its own portion."""
-        return "portions" if self.convolves and self.device.type == "cpu" and cores() > 1 else "vectorized"
+    def executor(self, tasks: int) -> str:
+        """The faster executor for so many tasks: all gain from the task axis, and CPU cores convolve sooner each on its
+        own portion, where those are about alike.
+        """
+        portion = -(-tasks // cores())
+        is_even = cores() * portion <= _UNEVEN * tasks
+        is_parted = self.convolves and self.device.type == "cpu" and cores() > 1 and is_even
+        return "portions" if is_parted else "vectorized"
 
     def threads(self, executor: str, tasks: int) -> int:
         """Compute threads for a meta-batch of so many tasks."""
@@ -62,8 +69,18 @@ class Work:
         rate = _RATE_OF_A_CORE * cores() if self.device.type == "cpu" else _RATE_OF_A_GPU
         return max(_LEAST_SECONDS, self.multiplications * tasks / rate)
 
-    def chunk(self, executor: str, threads: int) -> int:
-        """Tasks that take at most a quarter of a second together, a multiple of the threads where they run on those."""
+    def chunk(self, executor: str, threads: int, tasks: int = 0) -> int:
+        """Tasks that take about a quarter of a second together, a multiple of the threads where they run on those.
+
+        Args:
+            executor: What runs them.
+            threads: On so many.
+            tasks: How many there are, which are not parted for the sake of few; 0 where that is not known.
+        """
+        most = self._most(executor, threads)
+        return max(tasks, 1) if most < tasks <= _HARDLY_MORE * most else most
+
+    def _most(self, executor: str, threads: int) -> int:
         def within(rate: float, most: int) -> int:
             return int(min(CHUNK_SECONDS * rate / self.multiplications, most))
 

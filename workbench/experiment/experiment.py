@@ -59,13 +59,15 @@ class TrainingConfig(Config):
                  "columns": "Vectorized, by columns", "threads": "Task by task on threads",
                  "portions": "Portions of tasks on threads"},
         advanced=True)
-    acceleration: Literal["none", "compile", "graphs"] = field(
-        "none", label="Acceleration", help="Compiling turns the meta-step into machine code of its own, which takes "
+    acceleration: Literal["auto", "none", "compile", "graphs"] = field(
+        "auto", label="Acceleration", help="Automatic writes the operations of the meta-step down, on a CPU and in a "
+        "run of more than some seconds, and replays them from then on, which gives the same numbers to the last bit. "
+        "Compiling turns the meta-step into machine code of its own, which takes "
         "tens of seconds and a C++ compiler: training runs as usual until that is done. It pays for small networks "
         "and long runs. CUDA graphs let an NVIDIA GPU replay the meta-step and the outer update without Python. With "
         "either a resumed run equals one that was never stopped to rounding.",
-        choices={"none": "None", "compile": "Compile in the background", "graphs": "CUDA graphs"},
-        needs={"executor": ("auto", "vectorized", "columns")}, advanced=True)
+        choices={"auto": "Automatic", "none": "None", "compile": "Compile in the background", "graphs": "CUDA graphs"},
+        needs={"executor": ("auto", "vectorized", "columns", "portions")}, advanced=True)
     precision: Literal["float32", "tf32", "bf16"] = field(
         "float32", label="Precision", help="What the network's layers compute in. TF32 and bfloat16 keep fewer digits "
         "(10 and 8 bits) and are faster where the device has units for them: TF32 on NVIDIA GPUs, bfloat16 on those "
@@ -74,7 +76,7 @@ class TrainingConfig(Config):
     recompute: bool = field(False, label="Recompute", help="Keeps only the weights between the inner steps and "
                             "computes each step again in the backward pass: memory hardly grows with the steps, and "
                             "a step takes longer. The gradients are the same.",
-                            needs={"acceleration": ("none",)}, advanced=True)
+                            needs={"acceleration": ("auto", "none")}, advanced=True)
 
 
 class EvaluationConfig(Config):

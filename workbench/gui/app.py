@@ -21,6 +21,7 @@ from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from workbench import places
+from workbench.engine import allocator
 from workbench.engine.control import ending_signals
 from workbench.gui import settings
 from workbench.gui.icons import app_icon
@@ -79,6 +80,7 @@ def run_window(runs: Path | None = None) -> int:
 
 def application() -> QApplication:
     """The one application object."""
+    allocator.share()
     known = QApplication.instance()
     app = known if isinstance(known, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName(places.APP)

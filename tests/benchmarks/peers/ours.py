@@ -12,7 +12,7 @@ from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
 from workbench.engine.acceleration import AccelerationError, accelerated
 from workbench.engine.captured import CapturedOuter
-from workbench.engine.compiled import Compiled
+from workbench.engine.compiled import Prepared
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.session import Session
 from workbench.engine.state import Outer
@@ -20,7 +20,8 @@ from workbench.tasks.base import Examples, TaskBatch
 
 _COMPILED = "vectorized, compiled"
 _CAPTURED = "vectorized, CUDA graphs"
-_ACCELERATIONS = {_COMPILED: "compile", _CAPTURED: "graphs"}
+_REPLAYED = "{}, replayed"
+_ACCELERATIONS = {"compiled": "compile", "CUDA graphs": "graphs", "replayed": "replay"}
 
 
 def ways(device: str = "cpu", *, compiles: bool = False) -> tuple[str, ...]:
@@ -28,8 +29,10 @@ def ways(device: str = "cpu", *, compiles: bool = False) -> tuple[str, ...]:
 
     Columns are for GPUs: on a CPU they take several times as long.
     """
-    executors = (name for name in EXECUTORS if name != "columns" or device.startswith("cuda"))
-    return (*executors, *([_COMPILED] if compiles else []), *([_CAPTURED] if device.startswith("cuda") else []))
+    is_gpu = device.startswith("cuda")
+    executors = (name for name in EXECUTORS if name != "columns" or is_gpu)
+    replayed = [] if is_gpu else [_REPLAYED.format(name) for name in ("vectorized", "portions")]
+    return (*executors, *replayed, *([_COMPILED] if compiles else []), *([_CAPTURED] if is_gpu else []))
 
 
 def is_compiled(way: str) -> bool:
@@ -38,10 +41,11 @@ def is_compiled(way: str) -> bool:
 
 
 def chosen(settings: tuple[str, ...], device: str) -> str:
-    """The executor that the engine takes for an experiment where nobody says which."""
+    """The executor that the engine takes for an experiment where nobody says which, and how it runs it."""
     session = Session(experiment_of((*settings, f"device={device}")))
     session.close()
-    return session.executor.name
+    name = session.executor.name
+    return _REPLAYED.format(name) if session.usual_acceleration == "replay" and name != "threads" else name
 
 
 class Ours(Candidate):
@@ -49,9 +53,10 @@ class Ours(Candidate):
 
     def __init__(self, problem: Problem, way: str) -> None:
         device = problem.keys.device
-        executor, _, _ = way.partition(",")
+        executor, _, acceleration = way.partition(", ")
         self.session = Session(experiment_of((*problem.about.settings, f"device={device}")), executor=executor)
-        self.session.executor = accelerated(_ACCELERATIONS.get(way, "none"), self.session.executor, self.session.device)
+        self.session.executor = accelerated(_ACCELERATIONS.get(acceleration, "none"), self.session.executor,
+                                            self.session.device)
         meta = self.session.init()
         self.meta = Meta({name: value.clone() for name, value in problem.params.items()}, meta.buffers)
         config = self.session.experiment.training
@@ -64,15 +69,16 @@ class Ours(Candidate):
         self._make_ready()
 
     def _make_ready(self) -> None:
-        """Wait for what is compiled; raises AccelerationError where it cannot be."""
-        if not isinstance(self.session.executor, Compiled):
+        """Wait for what is prepared; raises AccelerationError where it cannot be."""
+        if not isinstance(self.session.executor, Prepared):
             return
+        self.session.executor.patience = 0.0
         for start in range(0, len(self.batch), self.session.chunk):
             stop = min(start + self.session.chunk, len(self.batch))
             self.session.executor.gradient(self.meta, self.batch.part(start, stop), self.keys[start:stop], self.setting)
         self.session.executor.finish()
-        if refused := [said for said in self.session.executor.news() if "takes over" not in said]:
-            raise AccelerationError(refused[0])
+        if self.session.executor.problem:
+            raise AccelerationError(self.session.executor.problem)
 
     def step(self) -> None:
         """What the trainer does between two looks at the clock."""

@@ -21,6 +21,8 @@ _ABOUT = (
     "Made by `python -m tests.benchmarks.peers` from `peers.json`, which holds every round.", "",
     "- A step is the meta-gradient of the whole meta-batch, the mean query loss and a step of Adam, from the same",
     "  initial weights on the same tasks, drawn beforehand. Ours runs through the engine, as in training.",
+    "- Replayed, the engine calls the same operations one after another from a list, with the same numbers to the last",
+    "  bit; nothing is compiled, and it counts as eager. What is plainly run stands in its own row.",
     "- Before anything is timed the meta-gradients are compared in float64. The difference is the largest in any",
     f"  weight tensor over the largest gradient in it; beyond {TOLERANCE:.0e} a peer is not timed.",
     "- Every candidate runs in a process of its own. They take turns; the median of the rounds counts.",

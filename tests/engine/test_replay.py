@@ -1,0 +1,227 @@
+"""A replayed meta-step gives the numbers of the one that is not, to the last bit."""
+
+from __future__ import annotations
+
+import pickle
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+from torch.fx.experimental.proxy_tensor import make_fx
+from torch.utils import _pytree as pytree
+
+from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
+from workbench.algorithms.base import Algorithm
+from workbench.engine.acceleration import ChangingError, Step, accelerated
+from workbench.engine.compiled import Replayed
+from workbench.engine.compiling import flat
+from workbench.engine.control import Control
+from workbench.engine.events import Checkpoint, Finished, Steps
+from workbench.engine.executors import Executor, Portions, Vectorized
+from workbench.engine.replay import script
+from workbench.engine.session import Session
+from workbench.engine.state import TrainState
+from workbench.engine.trainer import train
+from workbench.experiment.resolve import resolve, with_settings
+
+CPU = torch.device("cpu")
+# Their meta-step depends on how much of the training is done.
+CHANGING = {"maml_pp", "meta_nas"}
+# They take so many inner steps that reading them takes long.
+LONG = {"baseline", "baseline_pp", "imaml", "meta_transfer"}
+
+
+def problem(name: str, kind: Any, *, picture: bool = False, tasks: int = 3) -> tuple[Algorithm[Any], Step]:
+    about = spec(kind, 3, picture)
+    algorithm, meta = make(name, about)
+    batch, keys = noise_tasks(about, tasks=tasks, ways=3, shots=2, queries=2)
+    return algorithm, Step.of(meta, batch, keys, setting(algorithm, about))
+
+
+def moved(step: Step) -> list[Tensor]:
+    """Other numbers of the same kind."""
+    return [one * 0.9 + 0.05 if one.is_floating_point() else one for one in step.tensors]
+
+
+def alike(found: Any, wanted: Any) -> bool:
+    return all(map(torch.equal, pytree.tree_leaves(found), pytree.tree_leaves(wanted)))
+
+
+@pytest.mark.parametrize(("kind", "name"), [
+    pytest.param(kind, name, marks=[pytest.mark.slow] if name in LONG else [])
+    for kind in KINDS for name in algorithms_for(kind)])
+def test_every_method_is_replayed_and_gives_the_numbers_of_its_graph_on_other_tasks(kind: Any, name: str):
+    algorithm, step = problem(name, kind, picture=kind == "classification")
+    if name in CHANGING:
+        with pytest.raises(ChangingError):
+            flat(algorithm, step)
+        return
+    graph, _ = flat(algorithm, step)
+    run = pickle.loads(pickle.dumps(script(graph, step.tensors))).run()  # noqa: S301 - our own
+    for tensors in (moved(step), step.tensors):
+        with torch.no_grad():
+            wanted = graph(*tensors)
+        assert alike(run(tensors), wanted)
+
+
+@pytest.mark.parametrize("settings", [
+    ("algorithm=maml", "algorithm.inner_steps=2", "backbone.downsampling=max_pool"),
+    ("algorithm=maml", "backbone.downsampling=stride", "backbone.normalization=inductive"), ("algorithm=protonet",),
+    ("algorithm=reptile", "algorithm.inner_steps=2"), ("algorithm=meta_sgd",), ("algorithm=ridge",)])
+def test_pictures_give_the_numbers_of_the_step_that_is_not_replayed(settings: tuple[str, ...]):
+    session = Session(resolve(with_settings({}, ["dataset=glyphs", "backbone=conv4", "backbone.filters=8",
+                                                 "device=cpu", "training.meta_batch=2", *settings])))
+    batch, keys = session.batch("train", range(2))
+    step = Step.of(session.init(), batch, keys, session.setting(training=True))
+    graph, tree = flat(session.algorithm, step)
+    run = script(graph, step.tensors).run()
+    wanted = step.gradient(Vectorized(session.algorithm, 1), moved(step))
+    assert alike(pytree.tree_unflatten(run(moved(step)), tree), wanted)
+    session.close()
+
+
+def replayed(function: Callable[..., list[Tensor]], *tensors: Tensor) -> tuple[list[Tensor], str]:
+    """What a replayed function gives, and how it is written."""
+    graph = make_fx(function)(*tensors)
+    written = script(graph, list(tensors))
+    return written.run()(list(tensors)), written.source
+
+
+def test_views_of_views_are_one_view_also_of_a_part_of_a_larger_tensor():
+    def function(part: Tensor) -> list[Tensor]:
+        return [part.t().unsqueeze(0).expand(2, -1, -1) * 2, part[1].view(2, 3) + 1, (part + 1)[1:].t()[2:].t() * 3]
+
+    whole = torch.arange(24.0).reshape(4, 6)
+    found, source = replayed(function, whole[2:])
+    assert all(map(torch.equal, found, function(whole[2:])))
+    # One view for the first, two for the second, which begins within what is given, and one for the third.
+    assert source.count("\n") == len(["def", "view", "*", "select", "view", "+", "+", "view", "*", "return"]) - 1
+
+
+def test_what_is_written_into_stays_in_its_place():
+    def function(given: Tensor) -> list[Tensor]:
+        base = given * 1
+        before = base[0] * 2
+        base.view(-1).add_(given.view(-1))
+        return [before, base[0] * 2, base]
+
+    given = torch.arange(6.0).reshape(2, 3)
+    found, _ = replayed(function, given)
+    assert all(map(torch.equal, found, function(given)))
+    assert torch.equal(given, torch.arange(6.0).reshape(2, 3))
+
+
+def test_what_nobody_uses_is_left_out_and_results_are_forgotten_after_their_last_use():
+    def function(given: Tensor) -> list[Tensor]:
+        given.exp()
+        return [(given + 1).sin().cos()]
+
+    given = torch.ones(3)
+    found, source = replayed(function, given)
+    assert torch.equal(found[0], (given + 1).sin().cos())
+    assert "exp" not in source
+    assert source.count("= None") == 3
+
+
+def test_a_constant_and_what_is_not_finite_go_along():
+    known = torch.tensor([1.0, 2.0])
+    found, _ = replayed(lambda given: [torch.where(given > 1, given, float("-inf")) + known], torch.tensor([0.5, 3.0]))
+    assert torch.equal(found[0], torch.tensor([float("-inf"), 5.0]))
+
+
+def switched(name: str, algorithm: Algorithm[Any]) -> Replayed:
+    """An executor that finds everything it meets worth being written down."""
+    found = accelerated("replay", executor(name, algorithm), CPU)
+    assert isinstance(found, Replayed)
+    found.patience = 0.0
+    return found
+
+
+@pytest.fixture(params=["vectorized", "portions"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Replayed, Executor, Step]]:
+    algorithm, step = problem("reptile", "classification", picture=True, tasks=4)
+    one, other = switched(request.param, algorithm), executor(request.param, algorithm)
+    yield one, other, step
+    one.close()
+    other.close()
+
+
+def test_an_executor_replays_once_there_is_a_script(pair: tuple[Replayed, Executor, Step]):
+    one, other, step = pair
+    assert alike(step.gradient(one, step.tensors), step.gradient(other, step.tensors))
+    one.finish()
+    assert not one.problem
+    assert one.news() == []
+    meta, batch, keys = pytree.tree_unflatten(moved(step), step.tree)
+    size = 2 if isinstance(one.inner, Portions) else 4
+    assert one.sooner(meta, batch.part(0, size), keys[:size], step.setting) is not None
+    assert alike(step.gradient(one, moved(step)), step.gradient(other, moved(step)))
+
+
+def test_what_changes_as_the_training_goes_on_is_not_replayed_and_the_numbers_are_there():
+    algorithm, step = problem("maml_pp", "classification", picture=True)
+    one = switched("vectorized", algorithm)
+    wanted = step.gradient(executor("vectorized", algorithm), step.tensors)
+    for _ in range(2):
+        assert alike(step.gradient(one, step.tensors), wanted)
+        one.finish()
+    assert "changes as the training goes on" in one.problem
+    one.close()
+
+
+def test_every_shape_is_written_down_once_and_another_one_later_too():
+    algorithm, step = problem("protonet", "classification", picture=True)
+    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
+    one = switched("vectorized", algorithm)
+    for tasks in (3, 2):
+        arguments = meta, batch.part(0, tasks), keys[:tasks], step.setting
+        assert one.sooner(*arguments) is None
+        one.finish()
+        assert one.sooner(*arguments) is not None
+    one.close()
+
+
+def test_a_step_is_written_down_only_after_a_while():
+    algorithm, step = problem("maml", "regression")
+    one = accelerated("replay", executor("vectorized", algorithm), CPU)
+    assert isinstance(one, Replayed)
+    assert one.faster(step) is None
+    one.finish()
+    assert one.faster(step) is None
+    one.close()
+
+
+def test_task_by_task_nothing_is_replayed():
+    algorithm, _ = problem("maml", "regression")
+    threads = executor("threads", algorithm)
+    assert accelerated("replay", threads, CPU) is threads
+    threads.close()
+
+
+USUAL = ["dataset=sinusoids", "device=cpu", "algorithm=maml", "training.executor=vectorized", "training.meta_batch=4",
+         "training.validation_tasks=2", "training.validate_every=1000000", "training.checkpoint_every=1000000",
+         "training.schedule=constant", "evaluation.tasks=2", "evaluation.probe_tasks=1"]
+
+
+def ended(*more: str, control: Control | None = None, state: TrainState | None = None) -> TrainState:
+    kept = state
+    for event in train(resolve(with_settings({}, [*USUAL, *more])), control, state):
+        if isinstance(event, Checkpoint):
+            kept = event.state
+        elif isinstance(event, Steps) and control and event.seconds > 15:
+            control.stop()
+    assert isinstance(event, Finished)
+    assert kept is not None
+    return kept
+
+
+@pytest.mark.slow
+def test_a_run_that_was_replayed_is_the_one_that_was_not_to_the_last_bit(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "workbench.engine.compiled")
+    stopped = ended("training.iterations=1000000", control=Control())
+    assert "is replayed" in caplog.text
+    plain = ended("training.acceleration=none", f"training.iterations={stopped.step}")
+    assert alike(stopped.meta, plain.meta)
+    assert alike(stopped.optimizer, plain.optimizer)
