@@ -7,7 +7,8 @@ from typing import ClassVar
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import QPointF, Qt
+from PySide6.QtCore import QPointF, QRectF, Qt
+from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
 
 from workbench.exports.figures import Figure
@@ -15,11 +16,18 @@ from workbench.gui.plots.axis import NumberAxis
 from workbench.gui.plots.marks import Mark
 from workbench.gui.plots.readout import Readout
 from workbench.gui.plots.references import References
+from workbench.gui.plots.still import Still
+from workbench.gui.plots.style import LABEL_ALPHA
 from workbench.gui.plots.surface import LEFT_WIDTH, Surface, label_axis
 from workbench.gui.plots.turns import Turns
 from workbench.gui.theme import Theme
 
 CROWD = 12
+# As many times what it has to show may a view be wide, and high.
+LOOSEST = (1.13, 1.4)
+# Of a view that a run outgrew, what is left free for its next steps; of its margins, what may be used up before.
+AHEAD, USED = 0.07, 0.04
+Span = tuple[float, float]
 
 
 class Canvas(Surface):
@@ -39,6 +47,12 @@ class Canvas(Surface):
         self._marks: dict[str, Mark] = {}
         self._references, self._turns = References(self._plot), Turns(self._plot)
         self._readout = Readout(self)
+        self._still = Still(self, self._paint_still)
+        # What is to be painted is said here: Qt would look for what has changed, item by item, and find the curves,
+        # which reach over the whole plot.
+        self.setViewportUpdateMode(self.ViewportUpdateMode.NoViewportUpdate)
+        self._view.sigStateChanged.connect(self._paint_soon)
+        self._view.sigResized.connect(self._paint_soon)
         self._axes["left"].setWidth(LEFT_WIDTH)
         self._axes["left"].setGrid(120)
         self._axes["left"].setZValue(-1000)  # The grid lies behind the curves.
@@ -70,11 +84,15 @@ class Canvas(Surface):
         self._references.set(figure, self._theme)
         self._turns.set(figure, self._theme)
         if not self._is_moved:
-            self._show_everything()
+            self._follow()
         self._refresh()
         self._readout.refresh(figure, self._shown_marks())
         self._place()
         self._settle()
+        self._paint_soon()
+
+    def _paint_soon(self, *_: object) -> None:
+        self.viewport().update()
 
     def _settle(self) -> None:
         """Move what follows the view now: left to the painting, it would move amid it and be painted a second time."""
@@ -97,13 +115,27 @@ class Canvas(Surface):
             mark.set_shown(mark.series is not None and mark.series.legend not in hidden)
         if not self._is_moved:
             self._show_everything()
+        self._paint_soon()
 
     def _shown_marks(self) -> list[Mark]:
         return [mark for mark in self._marks.values() if mark.series and mark.series.legend not in self.hidden]
 
     def _show_everything(self) -> None:
-        (left, right), (low, high) = extent(self.figure, self._shown_marks() or self._marks.values())
-        self._view.setRange(xRange=(left, right), yRange=(low, high), padding=0, disableAutoRange=True)
+        self._show(*self._extent())
+
+    def _extent(self) -> tuple[Span, Span]:
+        return extent(self.figure, self._shown_marks() or self._marks.values())
+
+    def _show(self, across: Span, up: Span) -> None:
+        self._view.setRange(xRange=across, yRange=up, padding=0, disableAutoRange=True)
+
+    def _follow(self) -> None:
+        """Show everything, with room to grow, and stay where it still fits: other axes take longer than the curves."""
+        shown, wanted = self._view.viewRange(), self._extent()
+        across, up = (followed((low, high), span, loosest) for (low, high), span, loosest in zip(
+            shown, wanted, LOOSEST, strict=True))
+        if [list(across), list(up)] != shown:
+            self._show(across, up)
 
     def _refresh(self, *_: object) -> None:
         low, high = self._view.viewRange()[0]
@@ -122,22 +154,56 @@ class Canvas(Surface):
         self._label_axes(self.figure)
         self._refresh()
 
+    def _paint_quickly(self) -> bool:
+        """Paint the curves over a picture of the rest, except under the crosshair, which lies over the curves."""
+        if self._readout.is_shown:
+            return False
+        # Axes move only with these; the grid and what is labelled do too.
+        shows = (self._theme, self._view.viewRange(), self._view.sceneBoundingRect(), self.figure.is_log,
+                 *((axis.labelText, axis.is_whole) for axis in self._axes.values()),
+                 self._references.state, self._turns.state)
+        return self._still.paint(shows, self._paint_curves, [*self._references.labels, *self._turns.labels],
+                                 LABEL_ALPHA / 255)
+
+    def _paint_still(self, painter: QPainter) -> None:
+        hidden = [item for mark in self._marks.values() for item in mark.items]
+        for item in hidden:
+            item.is_left_out = True
+        self.render(painter, QRectF(self.viewport().rect()), self.viewport().rect())
+        for item in hidden:
+            item.is_left_out = False
+
+    def _paint_curves(self, painter: QPainter) -> None:
+        marks = [mark for mark in self._marks.values() if mark.series]
+        items = sorted((item for mark in marks for item in mark.items if item.isVisible()), key=lambda one: one.zValue())
+        painter.setClipRect(self._view.mapRectToScene(self._view.rect()))
+        painter.setWorldTransform(self._view.childGroup.sceneTransform() * self.viewportTransform(), True)
+        for item in items:
+            painter.save()
+            item.paint(painter, None, None)
+            painter.restore()
+        painter.resetTransform()
+        painter.setClipping(False)
+
     def read_at(self, position: QPointF) -> None:
         """Read the curves at a point of the widget."""
         scene = self.mapToScene(position.toPoint())
         if self._view.sceneBoundingRect().contains(scene):
             point = self._view.mapSceneToView(scene)
             self._readout.show_at(point.x(), point.y(), self.figure, self._shown_marks())
+            self._paint_soon()
         else:
             self.leave()
 
     def step_reading(self, down: int, right: int) -> None:  # noqa: ARG002
         """Read the curves further left or right."""
         self._readout.step(right, self._view.viewRange()[0], self.figure, self._shown_marks())
+        self._paint_soon()
 
     def leave(self) -> None:
         """Put the crosshair away."""
         self._readout.leave()
+        self._paint_soon()
 
     @property
     def readout_text(self) -> str:
@@ -145,7 +211,24 @@ class Canvas(Surface):
         return self._readout.words()
 
 
-def extent(figure: Figure, shown: Iterable[Mark]) -> tuple[tuple[float, float], tuple[float, float]]:
+def followed(shown: Span, wanted: Span, loosest: float) -> Span:
+    """The view for what has to be seen: the one that is shown while that lies in it and is not lost in it.
+
+    Args:
+        shown: The view as it is.
+        wanted: What has to be seen, with its margins.
+        loosest: How many times as wide as that the view may be.
+    """
+    low, high = wanted
+    width = high - low
+    fits = shown[0] <= low + USED * width / 2 and high - USED * width / 2 <= shown[1]
+    if fits and shown[1] - shown[0] <= loosest * width:
+        return shown
+    is_growing = abs(shown[0] - low) < USED * width and shown[1] < high < shown[1] + width / 4
+    return low, high + AHEAD * width * is_growing
+
+
+def extent(figure: Figure, shown: Iterable[Mark]) -> tuple[Span, Span]:
     """x and y that show everything, with a margin."""
     xs: list[float] = []
     ys = [reference.value for reference in figure.references if not reference.is_diagonal]

@@ -6,15 +6,13 @@ import math
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRectF, Qt
 
 from workbench.exports.figures import Figure, Reference, Series
-from workbench.gui.plots.style import brush, font, pen
+from workbench.gui.plots.style import LABEL_ALPHA, brush, font, pen
 from workbench.gui.theme import Theme
 
 LABEL_HEIGHT = 17
-# The text lies on a patch of the canvas, so that a curve behind it can be made out but does not disturb.
-LABEL_ALPHA = 225
 # Of the width of the view, what a label takes.
 LABEL_SHARE = 0.35
 # What is in no order of x, or faint.
@@ -61,6 +59,16 @@ class References:
         for item in (line, text):
             self._plot.addItem(item, ignoreBounds=True)
         return value, line, text
+
+    @property
+    def state(self) -> object:
+        """What tells whether anything of them has changed, once the view is known."""
+        return self._drawn, frozenset(self._below)
+
+    @property
+    def labels(self) -> list[QRectF]:
+        """Where the labels stand, in the scene."""
+        return [text.sceneBoundingRect() for _, _, text in self._lines]
 
     def place(self) -> None:
         """Put the labels at the right border: above their line, or below where that one or the border is too near."""

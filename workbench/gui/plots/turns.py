@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFontMetrics
 
 from workbench.exports.figures import Figure, Turn
-from workbench.gui.plots.style import brush, font, pen, run_color
+from workbench.gui.plots.style import LABEL_ALPHA, brush, font, pen, run_color
 from workbench.gui.theme import Theme
 
-LABEL_ALPHA = 225
 
 
 class Turns:
@@ -47,6 +46,16 @@ class Turns:
         for item in (line, text):
             self._plot.addItem(item, ignoreBounds=True)
         return turn, line, text
+
+    @property
+    def state(self) -> object:
+        """What tells whether anything of them has changed, once the view is known."""
+        return self._drawn
+
+    @property
+    def labels(self) -> list[QRectF]:
+        """Where the labels stand, in the scene."""
+        return [text.sceneBoundingRect() for _, _, text in self._items]
 
     def place(self) -> None:
         """Put each label at the top with its bar on the line, or as near to that as the border lets it."""
