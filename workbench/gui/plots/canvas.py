@@ -24,9 +24,9 @@ from workbench.gui.theme import Theme
 
 CROWD = 12
 # As many times what it has to show may a view be wide, and high.
-LOOSEST = (1.13, 1.4)
+LOOSEST = (1.2, 1.5)
 # Of a view that a run outgrew, what is left free for its next steps; of its margins, what may be used up before.
-AHEAD, USED = 0.07, 0.04
+AHEAD, USED = 0.12, 0.04
 Span = tuple[float, float]
 
 
@@ -81,14 +81,13 @@ class Canvas(Surface):
             mark.set(series, self._theme, is_log=figure.is_log, is_crowded=len(figure.series) > CROWD,
                      bounds=figure.bounds)
             mark.set_shown(series.legend not in self.hidden)
-        self._references.set(figure, self._theme)
-        self._turns.set(figure, self._theme)
-        if not self._is_moved:
-            self._follow()
+        others = self._references.set(figure, self._theme), self._turns.set(figure, self._theme)
+        has_moved = not self._is_moved and self._follow()
         self._refresh()
         self._readout.refresh(figure, self._shown_marks())
-        self._place()
-        self._settle()
+        if any(others) or has_moved:
+            self._place()
+            self._settle()
         self._paint_soon()
 
     def _paint_soon(self, *_: object) -> None:
@@ -129,13 +128,15 @@ class Canvas(Surface):
     def _show(self, across: Span, up: Span) -> None:
         self._view.setRange(xRange=across, yRange=up, padding=0, disableAutoRange=True)
 
-    def _follow(self) -> None:
-        """Show everything, with room to grow, and stay where it still fits: other axes take longer than the curves."""
+    def _follow(self) -> bool:
+        """Show everything, with room to grow, and say whether that took another view: axes take longer than curves."""
         shown, wanted = self._view.viewRange(), self._extent()
         across, up = (followed((low, high), span, loosest) for (low, high), span, loosest in zip(
             shown, wanted, LOOSEST, strict=True))
-        if [list(across), list(up)] != shown:
+        has_moved = [list(across), list(up)] != shown
+        if has_moved:
             self._show(across, up)
+        return has_moved
 
     def _refresh(self, *_: object) -> None:
         low, high = self._view.viewRange()[0]

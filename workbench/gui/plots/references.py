@@ -35,17 +35,18 @@ class References:
         self._series: tuple[Series, ...] = ()
         self._below: set[str] = set()
 
-    def set(self, figure: Figure, theme: Theme) -> None:
-        """Draw those of a figure; nothing happens where they are the same."""
+    def set(self, figure: Figure, theme: Theme) -> bool:
+        """Draw those of a figure, and say whether they are others than before."""
         self._series = tuple(one for one in figure.series if one.role not in NOT_IN_THE_WAY)
         if (figure.references, theme, figure.is_log) == (self._drawn, self._theme, self._is_log):
-            return
+            return False
         for _, line, text in self._lines:
             self._plot.removeItem(line)
             self._plot.removeItem(text)
         self._drawn, self._theme, self._is_log = figure.references, theme, figure.is_log
         self._lines = [self._made(one, theme, is_log=figure.is_log) for one in sorted(
             figure.references, key=lambda reference: reference.value)]
+        return True
 
     def _made(self, reference: Reference, theme: Theme, *, is_log: bool
               ) -> tuple[float, pg.InfiniteLine, pg.TextItem]:

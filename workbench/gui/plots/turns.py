@@ -24,10 +24,10 @@ class Turns:
         self._drawn: object = ()
         self._items: list[tuple[Turn, pg.InfiniteLine, pg.TextItem]] = []
 
-    def set(self, figure: Figure, theme: Theme) -> None:
-        """Draw those of a figure; nothing happens where they are the same."""
+    def set(self, figure: Figure, theme: Theme) -> bool:
+        """Draw those of a figure, and say whether they are others than before."""
         if (figure.turns, theme) == self._drawn:
-            return
+            return False
         for _, line, text in self._items:
             self._plot.removeItem(line)
             self._plot.removeItem(text)
@@ -35,6 +35,7 @@ class Turns:
         # One label for all that stand at the same place; of several runs each line has its run's colour.
         self._items = [self._made(turn, theme, is_alone=len({one.color for one in figure.turns}) == 1)
                        for turn in {(one.x, one.label): one for one in figure.turns}.values()]
+        return True
 
     def _made(self, turn: Turn, theme: Theme, *, is_alone: bool) -> tuple[Turn, pg.InfiniteLine, pg.TextItem]:
         color = theme.muted if is_alone or turn.color is None else run_color(theme, turn.color)

@@ -77,6 +77,11 @@ class ElidedLabel(QLabel):
     def __init__(self, *, is_first: bool = False) -> None:
         super().__init__()
         self._is_first = is_first
+        self._words = ""
+
+    def text(self) -> str:
+        """What it says, whole."""
+        return self._words
 
     def minimumSizeHint(self) -> QSize:
         """Any width will do, but what comes first keeps most of its words."""
@@ -87,15 +92,23 @@ class ElidedLabel(QLabel):
         """Draw what fits."""
         painter = QPainter(self)
         painter.setPen(self.palette().windowText().color())
-        words = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        words = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self.rect(), int(self.alignment()), words)
         painter.end()
 
     def set_words(self, words: str) -> None:
-        """Say something else."""
-        if words != self.text():
+        """Say something else; what is as wide as before, such as the next number, leaves the window's layout alone."""
+        if words == self._words:
+            return
+        metrics = self.fontMetrics()
+        is_as_wide = metrics.horizontalAdvance(words) == metrics.horizontalAdvance(self._words)
+        self._words = words
+        self.setToolTip(words)
+        self.setAccessibleName(words)
+        if is_as_wide:
+            self.update()
+        else:
             self.setText(words)
-            self.setToolTip(words)
             lay_out_now(self)
 
 
