@@ -24,9 +24,9 @@ from workbench.gui.theme import Theme
 
 CROWD = 12
 # As many times what it has to show may a view be wide, and high.
-LOOSEST = (1.2, 1.5)
+LOOSEST = (1.25, 1.6)
 # Of a view that a run outgrew, what is left free for its next steps; of its margins, what may be used up before.
-AHEAD, USED = 0.12, 0.04
+AHEAD, USED = 0.16, 0.04
 Span = tuple[float, float]
 
 
@@ -87,18 +87,12 @@ class Canvas(Surface):
         self._readout.refresh(figure, self._shown_marks())
         if any(others) or has_moved:
             self._place()
-            self._settle()
+        else:
+            self._references.place()  # a curve may have come into the way of a label
         self._paint_soon()
 
     def _paint_soon(self, *_: object) -> None:
         self.viewport().update()
-
-    def _settle(self) -> None:
-        """Move what follows the view now: left to the painting, it would move amid it and be painted a second time."""
-        self.scene().prepareForPaint()
-        for item in self._plot.items:
-            if isinstance(item, pg.InfiniteLine):
-                item.boundingRect()
 
     def _label_axes(self, figure: Figure) -> None:
         label_axis(self._axes["left"], figure.y_label, self._view.height())
@@ -163,8 +157,8 @@ class Canvas(Surface):
         shows = (self._theme, self._view.viewRange(), self._view.sceneBoundingRect(), self.figure.is_log,
                  *((axis.labelText, axis.is_whole) for axis in self._axes.values()),
                  self._references.state, self._turns.state)
-        return self._still.paint(shows, self._paint_curves, [*self._references.labels, *self._turns.labels],
-                                 LABEL_ALPHA / 255)
+        return self._still.paint(shows, self._paint_curves,
+                                 lambda: [*self._references.labels, *self._turns.labels], LABEL_ALPHA / 255)
 
     def _paint_still(self, painter: QPainter) -> None:
         hidden = [item for mark in self._marks.values() for item in mark.items]
@@ -205,6 +199,11 @@ class Canvas(Surface):
         """Put the crosshair away."""
         self._readout.leave()
         self._paint_soon()
+
+    @property
+    def pictures_taken(self) -> int:
+        """How often what stands still was painted."""
+        return self._still.taken
 
     @property
     def readout_text(self) -> str:

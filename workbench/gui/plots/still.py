@@ -23,13 +23,14 @@ class Still:
         self._picture = QPixmap()
         self.taken = 0
 
-    def paint(self, shows: object, curves: Callable[[QPainter], None], labels: Sequence[QRectF], opacity: float) -> bool:
+    def paint(self, shows: object, curves: Callable[[QPainter], None], labels: Callable[[], Sequence[QRectF]],
+              opacity: float) -> bool:
         """Paint the widget, and say whether that could be done; not for a printer, a drawing or another scale.
 
         Args:
             shows: All that the picture depends on; it is taken anew where this differs from the last time.
             curves: Paints what lies over the picture, in pixels of the widget.
-            labels: What of the picture lies over the curves, in pixels of the widget.
+            labels: Gives what of the picture lies over the curves, in pixels of the widget.
             opacity: Of these.
         """
         viewport, scale = self._view.viewport(), self._view.devicePixelRatioF()
@@ -45,7 +46,7 @@ class Still:
             painter.drawPixmap(0, 0, self._picture)
             curves(painter)
             painter.setOpacity(opacity)
-            for label in labels:
+            for label in labels():
                 place = label.toAlignedRect().intersected(viewport.rect())
                 painter.drawPixmap(place, self._picture, QRect(place.topLeft() * scale, place.size() * scale))
             return True
