@@ -108,9 +108,30 @@ def test_an_image_at_another_scale_is_painted_item_by_item(canvas: Canvas, monke
     assert made == enlarged()
 
 
-def test_a_view_stays_where_what_it_shows_fits_and_leaves_room_where_it_does_not() -> None:
-    assert followed((-7, 120), (-7, 107), 1.25) == (-7, 120)
-    low, high = followed((-7, 107), (-7, 110), 1.25)
-    assert (low, high) == (-7, pytest.approx(110 + AHEAD * 117))
-    assert followed((-7, 400), (-7, 107), 1.25) == (-7, 107)
-    assert followed((0, 1), (-7, 107), 1.25) == (-7, 107)
+def test_a_view_leaves_room_on_the_right_for_a_run_that_grows_and_none_for_one_that_does_not(canvas: Canvas) -> None:
+    def across() -> list[float]:
+        low, high = canvas.getPlotItem().getViewBox().viewRange()[0]
+        return [low, high]
+
+    margin = 0.035 * 199
+    assert across() == pytest.approx([1 - margin, 200 + margin])
+    canvas.draw(figure())
+    assert across() == pytest.approx([1 - margin, 200 + margin])
+    canvas.draw(figure(220))
+    low, high = across()
+    canvas.draw(figure(230))
+    assert across() == [low, high]
+    assert high == pytest.approx(low + (1 + AHEAD) * 1.07 * 219, abs=2)
+    canvas.reset_view()
+    assert across() == pytest.approx([1 - 0.035 * 229, 230 + 0.035 * 229])
+
+
+@pytest.mark.parametrize(("shown", "wanted", "expected"), [
+    ((-7.0, 120.0), (-7.0, 107.0), (-7.0, 120.0)),  # it fits
+    ((-7.0, 107.0), (-7.0, 108.0), (-7.0, 107.0)),  # what is lacking is a part of the margin
+    ((-7.0, 107.0), (-7.0, 120.0), (-7.0, 120.0)),  # it does not
+    ((-7.0, 400.0), (-7.0, 107.0), (-7.0, 107.0)),  # it is lost
+])
+def test_a_view_stays_while_what_it_shows_fits(shown: tuple[float, float], wanted: tuple[float, float],
+                                               expected: tuple[float, float]) -> None:
+    assert followed(shown, wanted, 1.25) == expected

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from typing import ClassVar
 
 import numpy as np
-import pyqtgraph as pg
 from PySide6.QtCore import QPointF, QRectF, Qt
 from PySide6.QtGui import QPainter
 from PySide6.QtWidgets import QWidget
@@ -17,7 +17,7 @@ from workbench.gui.plots.marks import Mark
 from workbench.gui.plots.readout import Readout
 from workbench.gui.plots.references import References
 from workbench.gui.plots.still import Still
-from workbench.gui.plots.style import LABEL_ALPHA
+from workbench.gui.plots.style import LABEL_ALPHA, font
 from workbench.gui.plots.surface import LEFT_WIDTH, Surface, label_axis
 from workbench.gui.plots.turns import Turns
 from workbench.gui.theme import Theme
@@ -25,9 +25,10 @@ from workbench.gui.theme import Theme
 CROWD = 12
 # As many times what it has to show may a view be wide, and high.
 LOOSEST = (1.25, 1.6)
-# Of a view that a run outgrew, what is left free for its next steps; of its margins, what may be used up before.
+# Of a view that a run outgrew, what is left free on the right for its next steps; of margins, what may be used up.
 AHEAD, USED = 0.16, 0.04
 Span = tuple[float, float]
+NOWHERE: Span = (math.inf, math.inf)
 
 
 class Canvas(Surface):
@@ -47,6 +48,8 @@ class Canvas(Surface):
         self._marks: dict[str, Mark] = {}
         self._references, self._turns = References(self._plot), Turns(self._plot)
         self._readout = Readout(self)
+        self._named: object = None
+        self._reach = NOWHERE  # what had to be seen the last time, across
         self._still = Still(self, self._paint_still)
         # What is to be painted is said here: Qt would look for what has changed, item by item, and find the curves,
         # which reach over the whole plot.
@@ -95,6 +98,10 @@ class Canvas(Surface):
         self.viewport().update()
 
     def _label_axes(self, figure: Figure) -> None:
+        named = (figure.y_label, figure.x_label, figure.is_whole, figure.is_log, self._view.size(), font(-1).key())
+        if named == self._named:
+            return
+        self._named = named
         label_axis(self._axes["left"], figure.y_label, self._view.height())
         label_axis(self._axes["bottom"], figure.x_label, self._view.width())
         self._axes["bottom"].is_whole = figure.is_whole
@@ -124,10 +131,14 @@ class Canvas(Surface):
 
     def _follow(self) -> bool:
         """Show everything, with room to grow, and say whether that took another view: axes take longer than curves."""
-        shown, wanted = self._view.viewRange(), self._extent()
+        shown, wanted, before = self._view.viewRange(), self._extent(), self._reach
         across, up = (followed((low, high), span, loosest) for (low, high), span, loosest in zip(
             shown, wanted, LOOSEST, strict=True))
-        has_moved = [list(across), list(up)] != shown
+        width = wanted[0][1] - wanted[0][0]
+        if across == wanted[0] and abs(before[0] - across[0]) < USED * width and before[1] < across[1]:
+            across = across[0], across[1] + AHEAD * width
+        self._reach = wanted[0] if any(mark.spans[0] for mark in self._marks.values()) else NOWHERE
+        has_moved = (across, up) != (tuple(shown[0]), tuple(shown[1]))
         if has_moved:
             self._show(across, up)
         return has_moved
@@ -170,10 +181,10 @@ class Canvas(Surface):
 
     def _paint_curves(self, painter: QPainter) -> None:
         marks = [mark for mark in self._marks.values() if mark.series]
-        items = sorted((item for mark in marks for item in mark.items if item.isVisible()), key=lambda one: one.zValue())
+        items = [item for mark in marks for item in mark.items if item.isVisible()]
         painter.setClipRect(self._view.mapRectToScene(self._view.rect()))
         painter.setWorldTransform(self._view.childGroup.sceneTransform() * self.viewportTransform(), True)
-        for item in items:
+        for item in sorted(items, key=lambda one: float(one.zValue())):
             painter.save()
             item.paint(painter, None, None)
             painter.restore()
@@ -224,8 +235,7 @@ def followed(shown: Span, wanted: Span, loosest: float) -> Span:
     fits = shown[0] <= low + USED * width / 2 and high - USED * width / 2 <= shown[1]
     if fits and shown[1] - shown[0] <= loosest * width:
         return shown
-    is_growing = abs(shown[0] - low) < USED * width and shown[1] < high < shown[1] + width / 4
-    return low, high + AHEAD * width * is_growing
+    return wanted
 
 
 def extent(figure: Figure, shown: Iterable[Mark]) -> tuple[Span, Span]:

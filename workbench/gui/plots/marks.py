@@ -15,7 +15,7 @@ from workbench.exports.figures import Series
 from workbench.gui.plots.style import BAND_ALPHA, LOOKS, Dash, brush, pen, series_color, series_dash
 from workbench.gui.theme import Theme
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", "Line", "Dots")
 
 # Lines this short cost nothing to draw smoothly; longer ones are drawn without antialiasing.
 SMOOTH_POINTS = 400
@@ -236,7 +236,8 @@ def spans(series: Series, bounds: tuple[float, float] | None = None) -> tuple[li
         return [], []
     least, greatest = float(edges.min()), float(edges.max())
     if series.role in ("raw", "background"):
-        low, high = np.percentile(edges[:: max(len(edges) // LONG, 1)], (0.5, 99.5))
+        ordered = np.sort(edges[:: max(len(edges) // LONG, 1)])  # many times faster than numpy's own percentiles
+        low, high = (float(ordered[round(share * (len(ordered) - 1))]) for share in (0.005, 0.995))
         least, greatest = max(least, 2 * low - high), min(greatest, 2 * high - low)
     # Long curves are sorted; a cloud of points need not be.
     ends = x[[0, -1]] if len(x) > LONG else x

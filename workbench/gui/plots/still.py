@@ -1,4 +1,4 @@
-"""A picture of what stands still in a plot while its curves grow: the canvas, axes, grid, numbers and reference lines."""
+"""A picture of what stands still in a plot while its curves grow: canvas, axes, grid, numbers, reference lines."""
 
 from __future__ import annotations
 
@@ -15,6 +15,9 @@ class Still:
     Args:
         view: The widget that is painted.
         render: Paints everything in it that stands still.
+
+    Attributes:
+        taken: How often it was taken.
     """
 
     def __init__(self, view: QGraphicsView, render: Callable[[QPainter], None]) -> None:

@@ -11,7 +11,6 @@ from workbench.gui.plots.style import LABEL_ALPHA, brush, font, pen, run_color
 from workbench.gui.theme import Theme
 
 
-
 class Turns:
     """The turns of a figure.
 
