@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from PySide6.QtCore import QEvent
-from PySide6.QtWidgets import QProgressBar
+from PySide6.QtCore import QEvent, QObject
+from PySide6.QtWidgets import QApplication, QHBoxLayout, QProgressBar, QWidget
 from pytestqt.qtbot import QtBot
 
 from tests.gui.plots.histories import history
+from workbench.gui.plots.style import font
+from workbench.gui.plots.widgets import ElidedLabel
 from workbench.gui.status import StatusBar
 from workbench.gui.theme import LIGHT
 
@@ -30,3 +32,29 @@ def test_the_bar_moves_while_a_run_is_prepared_and_stands_still_while_it_trains(
     status.show_progress("maml-0001", history(), is_stopping=False)
     assert bar.isVisible()
     assert not accepts_animation(bar)
+
+
+class Requests(QObject):
+    """Counts how often a widget is asked to lay out anew."""
+
+    count = 0
+
+    def eventFilter(self, watched: QObject, event: QEvent) -> bool:  # noqa: N802 - as Qt calls it
+        self.count += event.type() == QEvent.Type.LayoutRequest
+        return False
+
+
+def test_a_number_as_wide_as_the_last_leaves_the_layout_alone(qtbot: QtBot) -> None:
+    widget, label, requests = QWidget(), ElidedLabel(), Requests()
+    qtbot.addWidget(widget)
+    label.setFont(font(-1))
+    QHBoxLayout(widget).addWidget(label)
+    label.set_words("iteration 3,339")
+    widget.show()
+    QApplication.processEvents()
+    widget.installEventFilter(requests)
+    for words, asked in (("iteration 3,448", False), ("iteration 13,448", True)):
+        label.set_words(words)
+        QApplication.processEvents()
+        assert (label.text(), label.toolTip(), label.accessibleName()) == (words, words, words)
+        assert bool(requests.count) is asked
