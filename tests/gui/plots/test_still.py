@@ -126,6 +126,14 @@ def test_a_view_leaves_room_on_the_right_for_a_run_that_grows_and_none_for_one_t
     assert across() == pytest.approx([1 - 0.035 * 229, 230 + 0.035 * 229])
 
 
+def test_another_figure_fills_the_view(canvas: Canvas) -> None:
+    x = np.arange(1.0, 181.0)
+    canvas.draw(Figure("Meta-loss", "", "iteration", "meta-loss", (Series("other", x, 1 + 0.6 / x, "smoothed", 0),)))
+    (left, right), (low, high) = canvas.getPlotItem().getViewBox().viewRange()
+    assert [left, right] == pytest.approx([1 - 0.035 * 179, 180 + 0.035 * 179])
+    assert high - low == pytest.approx(1.12 * 0.6 * (1 - 1 / 180))
+
+
 @pytest.mark.parametrize(("shown", "wanted", "expected"), [
     ((-7.0, 120.0), (-7.0, 107.0), (-7.0, 120.0)),  # it fits
     ((-7.0, 107.0), (-7.0, 108.0), (-7.0, 107.0)),  # what is lacking is a part of the margin

@@ -73,6 +73,8 @@ class Canvas(Surface):
         """Draw a figure, keeping the view where a person has moved it."""
         if figure.is_log != self.figure.is_log or figure.x_label != self.figure.x_label:
             self._is_moved = False
+        if _kind(figure) != _kind(self.figure):
+            self._reach = NOWHERE
         self.figure = figure
         self._label_axes(figure)
         for name in self._marks.keys() - {series.name for series in figure.series}:
@@ -132,8 +134,8 @@ class Canvas(Surface):
     def _follow(self) -> bool:
         """Show everything, with room to grow, and say whether that took another view: axes take longer than curves."""
         shown, wanted, before = self._view.viewRange(), self._extent(), self._reach
-        across, up = (followed((low, high), span, loosest) for (low, high), span, loosest in zip(
-            shown, wanted, LOOSEST, strict=True))
+        across, up = (followed((low, high), span, loosest if before != NOWHERE else 1.0) for (low, high), span, loosest
+                      in zip(shown, wanted, LOOSEST, strict=True))
         width = wanted[0][1] - wanted[0][0]
         if across == wanted[0] and abs(before[0] - across[0]) < USED * width and before[1] < across[1]:
             across = across[0], across[1] + AHEAD * width
@@ -220,6 +222,11 @@ class Canvas(Surface):
     def readout_text(self) -> str:
         """What the crosshair says; empty where it is not shown."""
         return self._readout.words()
+
+
+def _kind(figure: Figure) -> object:
+    """What tells whether a figure shows the same as before, only later."""
+    return figure.title, figure.x_label, figure.y_label, figure.is_log, [series.name for series in figure.series]
 
 
 def followed(shown: Span, wanted: Span, loosest: float) -> Span:
