@@ -11,6 +11,7 @@ from PySide6.QtTest import QAbstractItemModelTester
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import SHORT, tables
+from tests.gui.plots.histories import history
 from workbench.experiment.resolve import resolve
 from workbench.gui.run_pane import RunPane
 from workbench.gui.run_rows import NAME, RESULT, STATE, STATES, STEPS, TICK, TIME, titles
@@ -159,6 +160,16 @@ def test_runs_come_and_go(model: RunTableModel, store: RunStore) -> None:
     assert model.rowCount() == 3
     model.refresh("maml-sinusoids-0002")
     model.set_theme(DARK)
+
+
+def test_a_run_that_gets_on_has_its_numbers_painted_anew_and_the_rest_when_its_state_changes(
+        model: RunTableModel) -> None:
+    first: list[int] = []
+    model.dataChanged.connect(lambda begin, _: first.append(begin.column()))
+    run_id = "maml-sinusoids-0003"
+    for is_testing in (False, False, True, True):
+        model.refresh(run_id, history(), 3.0, is_testing=is_testing)
+    assert first == [NAME, RESULT, NAME, RESULT]
 
 
 def test_a_run_whose_files_are_damaged_is_shown_as_such(model: RunTableModel, store: RunStore) -> None:

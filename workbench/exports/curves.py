@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from itertools import pairwise
 from weakref import WeakKeyDictionary
 
@@ -70,14 +71,19 @@ def _decaying_sums(values: Curve, weight: float, before: Curve) -> Curve:
     count = -(-length // _BLOCK)
     padded = np.zeros((rows, count * _BLOCK))
     padded[:, :length] = values
-    lag = np.subtract.outer(np.arange(_BLOCK), np.arange(_BLOCK))
-    kernel = np.ascontiguousarray(np.where(lag >= 0, weight ** np.maximum(lag, 0.0), 0.0).T)
-    inside = (padded.reshape(-1, _BLOCK) @ kernel).reshape(rows, count, _BLOCK)
+    inside = (padded.reshape(-1, _BLOCK) @ _kernel(weight)).reshape(rows, count, _BLOCK)
     handed = before[:, None]
     if count > 1:
         handed = np.concatenate([handed, _decaying_sums(inside[:, :-1, -1], weight**_BLOCK, before)], 1)
     inside += handed[..., None] * weight ** np.arange(1.0, _BLOCK + 1)
     return np.asarray(inside.reshape(rows, -1)[:, :length])
+
+
+@lru_cache(64)
+def _kernel(weight: float) -> Curve:
+    """What a value adds to the sums of its block from its own place on, [value, sum]."""
+    lag = np.subtract.outer(np.arange(_BLOCK), np.arange(_BLOCK))
+    return np.ascontiguousarray(np.where(lag >= 0, weight ** np.maximum(lag, 0.0), 0.0).T)
 
 
 def smoothed(values: Curve, weight: float) -> Curve:

@@ -17,7 +17,7 @@ from workbench.runs.store import Run, RunStore
 from workbench.runs.summary import Summary
 
 WATCH_MILLISECONDS = 2000
-TABLE_MILLISECONDS = 450
+TABLE_MILLISECONDS = 950
 MOST_TICKED = 6
 _HISTORY = "history of "
 
@@ -32,7 +32,7 @@ class RunDesk(QObject):
 
     Signals:
         shown_changed(): Other runs, or other histories of them, are to be drawn.
-        progressed(): The run that is trained here has got on; about twice a second.
+        progressed(): The run that is trained here has got on; about once a second.
         unreadable(str): A record cannot be read; a sentence.
     """
 

@@ -120,13 +120,16 @@ class RunTableModel(QAbstractTableModel):
         number = self.row_of(run_id)
         if number is None:
             return
-        row = self._rows[number]
+        row, first = self._rows[number], NAME
         if history is None:
             row.summary = row.run.summary()
             row.is_testing = 0 < row.summary.iterations <= row.summary.steps
         else:
+            state = row.state
             follow(row, history, seconds, is_testing=is_testing)
-        self.dataChanged.emit(self.index(number, NAME), self.index(number, len(COLUMNS) - 1))
+            if row.state == state:
+                first = RESULT  # most of the time only numbers have changed
+        self.dataChanged.emit(self.index(number, first), self.index(number, len(COLUMNS) - 1))
 
     def row_of(self, run_id: str) -> int | None:
         """Number of a run's row."""

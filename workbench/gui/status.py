@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from PySide6.QtCore import QTimer, Slot
+from PySide6.QtCore import QEvent, QTimer, Slot
 from PySide6.QtWidgets import QLabel, QProgressBar, QStatusBar, QWidget
 
 from workbench.engine.devices import choose, devices, memory_in_use
@@ -16,6 +16,20 @@ from workbench.runs.history import History
 MEMORY_MILLISECONDS = 2000
 
 
+class ProgressBar(QProgressBar):
+    """A bar that stands still while it says how far something is.
+
+    Once it was busy, Qt's style would go on moving it, thirty pictures of the window a second, until it is hidden.
+    """
+
+    def event(self, event: QEvent) -> bool:
+        """Leave a step of the style's animation unaccepted, which ends it, where nothing moves."""
+        if event.type() == QEvent.Type.StyleAnimationUpdate and self.minimum() < self.maximum():
+            event.ignore()
+            return True
+        return super().event(event)
+
+
 class StatusBar(QStatusBar):
     """State, run, progress and remaining time on the left; rate, memory and device on the right."""
 
@@ -26,7 +40,7 @@ class StatusBar(QStatusBar):
         self._theme = theme
         self._state = ""
         self._icon, self._run, self._left = QLabel(), QLabel("Ready"), QLabel()
-        self._bar = QProgressBar()
+        self._bar = ProgressBar()
         self._bar.setRange(0, 1000)
         self._bar.setTextVisible(False)
         self._bar.setFixedWidth(170)

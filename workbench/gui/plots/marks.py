@@ -15,7 +15,7 @@ from workbench.exports.figures import Series
 from workbench.gui.plots.style import BAND_ALPHA, LOOKS, Dash, brush, pen, series_color, series_dash
 from workbench.gui.theme import Theme
 
-Item = TypeVar("Item")
+Item = TypeVar("Item", "Line", "Dots")
 
 # Lines this short cost nothing to draw smoothly; longer ones are drawn without antialiasing.
 SMOOTH_POINTS = 400
@@ -33,14 +33,18 @@ class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
 
     Attributes:
         is_stamped: Whether it is bold and long.
+        is_left_out: Whether a picture is taken in which it must not be.
         dash: How it is broken.
     """
 
     is_stamped = False
+    is_left_out = False
     dash: Dash = ()
 
     def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
         """Draw; long bold lines by `STAMPS`."""
+        if self.is_left_out:
+            return
         if not self.is_stamped:
             super().paint(painter, option, widget)
             return
@@ -58,6 +62,21 @@ class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
         return bounds
 
 
+class Dots(pg.ScatterPlotItem):  # type: ignore[misc]  # pyqtgraph is untyped
+    """The points of a curve.
+
+    Attributes:
+        is_left_out: Whether a picture is taken in which they must not be.
+    """
+
+    is_left_out = False
+
+    def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
+        """Draw."""
+        if not self.is_left_out:
+            super().paint(painter, option, widget)
+
+
 class Mark:
     """What draws one series.
 
@@ -66,6 +85,7 @@ class Mark:
 
     Attributes:
         series: What was drawn last.
+        items: What draws it.
         spans: x and y that must be in view to see it.
     """
 
@@ -73,8 +93,8 @@ class Mark:
         self.series: Series | None = None
         self._plot = plot
         self._curve = Line(connect="finite")
-        self._band: pg.PlotCurveItem | None = None
-        self._dots: pg.ScatterPlotItem | None = None
+        self._band: Line | None = None
+        self._dots: Dots | None = None
         self._covers = (0.0, 0.0, 0.0)
         self._is_log = False
         self._color = ""
@@ -82,7 +102,7 @@ class Mark:
         self._is_smooth = False
         self._bounds: tuple[float, float] | None = None
         self.spans: tuple[list[float], list[float]] = ([], [])
-        self._items: list[pg.GraphicsObject] = [self._curve]
+        self.items: list[Line | Dots] = [self._curve]
         plot.addItem(self._curve, ignoreBounds=True)
 
     def set(self, series: Series, theme: Theme, *, is_log: bool, is_crowded: bool,
@@ -114,7 +134,7 @@ class Mark:
             self._band.setBrush(brush(color, BAND_ALPHA))
         if series.has_markers or not look.width:
             if self._dots is None:
-                self._dots = self._added(pg.ScatterPlotItem(pxMode=True))
+                self._dots = self._added(Dots(pxMode=True))
             self._dots.setZValue(look.z + 0.5)
             self._dots.setSize(look.marker)
             self._dots.setBrush(brush(color))
@@ -123,7 +143,7 @@ class Mark:
             self._dots.setData([], [])
 
     def _added(self, item: Item) -> Item:
-        self._items.append(item)
+        self.items.append(item)
         self._plot.addItem(item, ignoreBounds=True)
         return item
 
@@ -171,12 +191,12 @@ class Mark:
 
     def set_shown(self, is_shown: bool) -> None:
         """Show or hide."""
-        for item in self._items:
+        for item in self.items:
             item.setVisible(is_shown)
 
     def remove(self) -> None:
         """Take everything off the plot."""
-        for item in self._items:
+        for item in self.items:
             self._plot.removeItem(item)
 
     def nearest(self, x: float) -> tuple[float, float, float | None] | None:
@@ -216,7 +236,8 @@ def spans(series: Series, bounds: tuple[float, float] | None = None) -> tuple[li
         return [], []
     least, greatest = float(edges.min()), float(edges.max())
     if series.role in ("raw", "background"):
-        low, high = np.percentile(edges[:: max(len(edges) // LONG, 1)], (0.5, 99.5))
+        ordered = np.sort(edges[:: max(len(edges) // LONG, 1)])  # many times faster than numpy's own percentiles
+        low, high = (float(ordered[round(share * (len(ordered) - 1))]) for share in (0.005, 0.995))
         least, greatest = max(least, 2 * low - high), min(greatest, 2 * high - low)
     # Long curves are sorted; a cloud of points need not be.
     ends = x[[0, -1]] if len(x) > LONG else x

@@ -50,6 +50,11 @@ class Readout:
         for line in self._lines:
             line.setPen(pen(theme.muted, 1, Qt.PenStyle.DotLine))
 
+    @property
+    def is_shown(self) -> bool:
+        """Whether anything is read."""
+        return self._at is not None
+
     def words(self) -> str:
         """What it says; empty where it is put away."""
         return "" if self._label.isHidden() else self._label.text()

@@ -6,15 +6,13 @@ import math
 
 import numpy as np
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRectF, Qt
 
 from workbench.exports.figures import Figure, Reference, Series
-from workbench.gui.plots.style import brush, font, pen
+from workbench.gui.plots.style import LABEL_ALPHA, brush, font, pen
 from workbench.gui.theme import Theme
 
 LABEL_HEIGHT = 17
-# The text lies on a patch of the canvas, so that a curve behind it can be made out but does not disturb.
-LABEL_ALPHA = 225
 # Of the width of the view, what a label takes.
 LABEL_SHARE = 0.35
 # What is in no order of x, or faint.
@@ -37,17 +35,18 @@ class References:
         self._series: tuple[Series, ...] = ()
         self._below: set[str] = set()
 
-    def set(self, figure: Figure, theme: Theme) -> None:
-        """Draw those of a figure; nothing happens where they are the same."""
+    def set(self, figure: Figure, theme: Theme) -> bool:
+        """Draw those of a figure, and say whether they are others than before."""
         self._series = tuple(one for one in figure.series if one.role not in NOT_IN_THE_WAY)
         if (figure.references, theme, figure.is_log) == (self._drawn, self._theme, self._is_log):
-            return
+            return False
         for _, line, text in self._lines:
             self._plot.removeItem(line)
             self._plot.removeItem(text)
         self._drawn, self._theme, self._is_log = figure.references, theme, figure.is_log
         self._lines = [self._made(one, theme, is_log=figure.is_log) for one in sorted(
             figure.references, key=lambda reference: reference.value)]
+        return True
 
     def _made(self, reference: Reference, theme: Theme, *, is_log: bool
               ) -> tuple[float, pg.InfiniteLine, pg.TextItem]:
@@ -61,6 +60,16 @@ class References:
         for item in (line, text):
             self._plot.addItem(item, ignoreBounds=True)
         return value, line, text
+
+    @property
+    def state(self) -> object:
+        """What tells whether anything of them has changed, once the view is known."""
+        return self._drawn, frozenset(self._below)
+
+    @property
+    def labels(self) -> list[QRectF]:
+        """Where the labels stand, in the scene."""
+        return [text.sceneBoundingRect() for _, _, text in self._lines]
 
     def place(self) -> None:
         """Put the labels at the right border: above their line, or below where that one or the border is too near."""

@@ -6,10 +6,9 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-LONGEST_GAP = 0.45
-SHORTEST_GAP = 0.2
-# A plot may take this share of the window's thread, to which training has to hand over meanwhile.
-LARGEST_SHARE = 0.01
+GAP = 0.45
+"""Seconds between two paintings of a plot, the tick that comes next after them not counted: training has to hand over
+meanwhile, and somebody who watches sees no more."""
 
 
 class Pane(Protocol):
@@ -41,15 +40,15 @@ class Rota:
     def __init__(self, clock: Callable[[], float] = time.monotonic,
                  told: Callable[[str, float], object] = lambda _, __: None) -> None:
         self._clock, self._told = clock, told
-        self._painted: dict[int, tuple[float, float]] = {}
+        self._painted: dict[int, float] = {}
 
     def turn(self, panes: Sequence[Pane]) -> Pane | None:
         """Paint the stale pane that has waited longest, if one has waited long enough, and say which it was."""
         now = self._clock()
-        due = [pane for pane in panes if now >= self._due(pane) and pane.is_stale()]
+        due = [pane for pane in panes if now >= self._last(pane) + GAP and pane.is_stale()]
         if not due:
             return None
-        pane = min(due, key=lambda one: self._painted.get(id(one), (0.0, 0.0))[0])
+        pane = min(due, key=self._last)
         self.paint(pane)
         return pane
 
@@ -57,12 +56,8 @@ class Rota:
         """Paint one at once, whoever's turn it is."""
         begun = self._clock()
         pane.paint()
-        cost = self._clock() - begun + pane.painting_seconds
-        self._painted[id(pane)] = (begun, cost)
-        self._told(pane.name, cost)
+        self._painted[id(pane)] = begun
+        self._told(pane.name, self._clock() - begun + pane.painting_seconds)
 
-    def _due(self, pane: Pane) -> float:
-        if id(pane) not in self._painted:
-            return 0.0
-        begun, cost = self._painted[id(pane)]
-        return begun + min(max(cost / LARGEST_SHARE, SHORTEST_GAP), LONGEST_GAP)
+    def _last(self, pane: Pane) -> float:
+        return self._painted.get(id(pane), -GAP)

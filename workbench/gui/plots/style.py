@@ -15,6 +15,8 @@ from workbench.exports.figures import Role, Series
 from workbench.gui.theme import Theme, blend
 
 BAND_ALPHA = 56
+LABEL_ALPHA = 225
+"""Of the patch of canvas behind a label, so that a curve there can be made out but does not disturb."""
 SWATCH_PIXELS = 48
 Dash = tuple[float, ...]
 """Pixels of ink and of gap in turn; none for a whole line."""

@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import pyqtgraph as pg
-from PySide6.QtCore import Qt
+from PySide6.QtCore import QRectF, Qt
 from PySide6.QtGui import QFontMetrics
 
 from workbench.exports.figures import Figure, Turn
-from workbench.gui.plots.style import brush, font, pen, run_color
+from workbench.gui.plots.style import LABEL_ALPHA, brush, font, pen, run_color
 from workbench.gui.theme import Theme
-
-LABEL_ALPHA = 225
 
 
 class Turns:
@@ -25,10 +23,10 @@ class Turns:
         self._drawn: object = ()
         self._items: list[tuple[Turn, pg.InfiniteLine, pg.TextItem]] = []
 
-    def set(self, figure: Figure, theme: Theme) -> None:
-        """Draw those of a figure; nothing happens where they are the same."""
+    def set(self, figure: Figure, theme: Theme) -> bool:
+        """Draw those of a figure, and say whether they are others than before."""
         if (figure.turns, theme) == self._drawn:
-            return
+            return False
         for _, line, text in self._items:
             self._plot.removeItem(line)
             self._plot.removeItem(text)
@@ -36,6 +34,7 @@ class Turns:
         # One label for all that stand at the same place; of several runs each line has its run's colour.
         self._items = [self._made(turn, theme, is_alone=len({one.color for one in figure.turns}) == 1)
                        for turn in {(one.x, one.label): one for one in figure.turns}.values()]
+        return True
 
     def _made(self, turn: Turn, theme: Theme, *, is_alone: bool) -> tuple[Turn, pg.InfiniteLine, pg.TextItem]:
         color = theme.muted if is_alone or turn.color is None else run_color(theme, turn.color)
@@ -47,6 +46,16 @@ class Turns:
         for item in (line, text):
             self._plot.addItem(item, ignoreBounds=True)
         return turn, line, text
+
+    @property
+    def state(self) -> object:
+        """What tells whether anything of them has changed, once the view is known."""
+        return self._drawn
+
+    @property
+    def labels(self) -> list[QRectF]:
+        """Where the labels stand, in the scene."""
+        return [text.sceneBoundingRect() for _, _, text in self._items]
 
     def place(self) -> None:
         """Put each label at the top with its bar on the line, or as near to that as the border lets it."""

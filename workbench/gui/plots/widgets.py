@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TypeVar
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
@@ -77,6 +78,11 @@ class ElidedLabel(QLabel):
     def __init__(self, *, is_first: bool = False) -> None:
         super().__init__()
         self._is_first = is_first
+        self._words = ""
+
+    def text(self) -> str:
+        """What it says, whole."""
+        return self._words
 
     def minimumSizeHint(self) -> QSize:
         """Any width will do, but what comes first keeps most of its words."""
@@ -87,15 +93,23 @@ class ElidedLabel(QLabel):
         """Draw what fits."""
         painter = QPainter(self)
         painter.setPen(self.palette().windowText().color())
-        words = self.fontMetrics().elidedText(self.text(), Qt.TextElideMode.ElideRight, self.width())
+        words = self.fontMetrics().elidedText(self._words, Qt.TextElideMode.ElideRight, self.width())
         painter.drawText(self.rect(), int(self.alignment()), words)
         painter.end()
 
     def set_words(self, words: str) -> None:
-        """Say something else."""
-        if words != self.text():
+        """Say something else; what is as wide as before, such as the next number, leaves the window's layout alone."""
+        if words == self._words:
+            return
+        metrics = self.fontMetrics()
+        is_as_wide = metrics.horizontalAdvance(words) == metrics.horizontalAdvance(self._words)
+        self._words = words
+        self.setToolTip(words)
+        self.setAccessibleName(words)
+        if is_as_wide:
+            self.update()
+        else:
             self.setText(words)
-            self.setToolTip(words)
             lay_out_now(self)
 
 
@@ -200,14 +214,16 @@ class Legend(QWidget):
         self._heading.setText(heading)
         self._heading.setVisible(bool(heading))
         self._heading.adjustSize()
-        self._entries = tuple(entries)
+        known, self._entries = self._entries, tuple(entries)
         while len(self._buttons) > len(entries):
             gone = self._buttons.pop()
             gone.hide()  # deletion waits for the event loop, and a picture may be taken before
             gone.deleteLater()
         while len(self._buttons) < len(entries):
             self._buttons.append(self._made())
-        for button, entry in zip(self._buttons, entries, strict=True):
+        for place, (button, entry) in enumerate(zip(self._buttons, entries, strict=True)):
+            if known[place:place + 1] == (entry,):
+                continue
             button.setProperty("entry", entry.text)
             button.setIcon(entry_icon(entry))
             button.setAccessibleName(f"Show {entry.text}")
@@ -215,17 +231,17 @@ class Legend(QWidget):
             button.setChecked(entry.text not in self.hidden)
         self._arrange()
 
-    def _shorten(self, longest: int) -> list[int]:
-        """Leave no entry more than this many pixels of words; the widths of all."""
+    def _shortened(self, longest: int) -> list[tuple[str, int]]:
+        """Words of each entry where none has more than so many pixels of them, and how wide its button is then."""
+        found = []
         for button, entry in zip(self._buttons, self._entries, strict=True):
             metrics = button.fontMetrics()
             # The end of a name, its number, tells more than its beginning.
             side = Qt.TextElideMode.ElideMiddle if longest >= 100 else Qt.TextElideMode.ElideLeft
             words = metrics.elidedText(entry.text, side, longest)
-            button.setText(words)
             # Counted here: before it is shown, a button does not know the padding that the style sheet gives it.
-            button.setFixedSize(ICON_WIDTH + metrics.horizontalAdvance(words) + 16, metrics.height() + 4)
-        return [button.width() for button in self._buttons]
+            found.append((words, ICON_WIDTH + metrics.horizontalAdvance(words) + 16))
+        return found
 
     def _made(self) -> QToolButton:
         button = named(QToolButton(self), "legendEntry")
@@ -269,9 +285,13 @@ class Legend(QWidget):
         self._heading.move(0, (self.height() - self._heading.height()) // 2)
         room = self.width() - self._heading_width()
         for longest in ENTRY_WIDTHS:  # shorter words are better than words in a menu
-            widths = self._shorten(longest)
+            shortened = self._shortened(longest)
+            widths = [width for _, width in shortened]
             if sum(widths) <= room:
                 break
+        for button, (words, width) in zip(self._buttons, shortened, strict=True):
+            button.setText(words)
+            button.setFixedSize(width, button.fontMetrics().height() + 4)
         fits = len(widths)
         if sum(widths) > room:
             room -= 48
@@ -289,6 +309,7 @@ class Legend(QWidget):
         self._more.move(x, (self.height() - self._more.height()) // 2)
 
 
+@lru_cache(256)
 def entry_icon(entry: Entry) -> QIcon:
     """The line or dot of an entry; hollow where it is switched off, so that colour alone does not tell."""
     icon = QIcon()
