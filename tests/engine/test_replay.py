@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Algorithm
 from workbench.engine.acceleration import ChangingError, Step, accelerated
-from workbench.engine.compiled import Replayed
+from workbench.engine.compiled import AT_ONCE, Replayed
 from workbench.engine.compiling import flat
 from workbench.engine.control import Control
 from workbench.engine.events import Checkpoint, Finished, Steps
@@ -135,7 +135,7 @@ def switched(name: str, algorithm: Algorithm[Any]) -> Replayed:
     """An executor that finds everything it meets worth being written down."""
     found = accelerated("replay", executor(name, algorithm), CPU)
     assert isinstance(found, Replayed)
-    found.patience = 0.0
+    found.patience = AT_ONCE
     return found
 
 

@@ -157,8 +157,8 @@ def test_cuda_graphs_are_grey_without_an_nvidia_gpu_and_say_why(panel: FormPanel
     model = combo.model()
     assert isinstance(model, QStandardItemModel)
     enabled = {model.item(row).text(): model.item(row).isEnabled() for row in range(model.rowCount())}
-    assert enabled == {"None": True, "Compile in the background": True, "CUDA graphs": False}
-    assert "need an NVIDIA GPU" in model.item(2).toolTip()
+    assert enabled == {"Automatic": True, "None": True, "Compile in the background": True, "CUDA graphs": False}
+    assert "need an NVIDIA GPU" in model.item(3).toolTip()
 
 
 def test_a_field_without_effect_is_grey_until_it_has_one(panel: FormPanel) -> None:

@@ -14,7 +14,7 @@ import torch
 from workbench.engine import allocator
 from workbench.engine.acceleration import accelerated
 from workbench.engine.chooser import Trial, Way, candidates
-from workbench.engine.compiled import Prepared
+from workbench.engine.compiled import AT_ONCE, Prepared
 from workbench.engine.session import Session
 
 _LOOK_SECONDS = 0.002
@@ -90,7 +90,7 @@ def measure(session: Session, ways: list[tuple[Way, str]], rounds: int) -> Itera
             with _problems(one):
                 trial.executor = accelerated(one.acceleration, trial.executor, session.device)
                 if isinstance(trial.executor, Prepared):
-                    trial.executor.patience = 0.0
+                    trial.executor.patience = AT_ONCE
                 _warm_up(one, trial)
                 one.peak = peak_bytes(session.device, trial.seconds)
             yield number / len(found) / 2

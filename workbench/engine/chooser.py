@@ -36,8 +36,8 @@ BUDGET_SECONDS = 2.0
 _WORTH_SECONDS = 20.0
 # Who is so much slower than the fastest is out of the race; a few rounds are waited for where it is less.
 _HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 2.0, 3
-# The rule keeps its choice where the fastest is not clearly faster.
-_CLEARLY = 0.97
+# The rule keeps its choice where the fastest is not clearly faster: it leaves cores that gain little to others.
+_CLEARLY = 0.93
 _REMEMBERED = 500
 # Fields of the training that neither change what a meta-gradient costs nor how it may be run.
 _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",

@@ -14,7 +14,7 @@ import threading
 import time
 from abc import abstractmethod
 from collections import deque
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
@@ -29,6 +29,7 @@ from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, r
 from workbench.engine.executors import Executor, Gradient, Portions
 from workbench.engine.replay import Run
 
+AT_ONCE = 0.0, 0, 0.0
 _log = logging.getLogger(__name__)
 
 
@@ -50,6 +51,14 @@ class _Ready:
         total, aux = self.places
         loss, metric = (found[cast("int", place)] for place in (aux.loss, aux.metric))
         return Gradient(named(total), Aux(loss, metric, named(aux.buffers), named(aux.extra)))
+
+
+@dataclass
+class _Met:
+    """Since when and how often a kind of arguments was met."""
+
+    since: float = field(default_factory=time.perf_counter)
+    times: int = 0
 
 
 class _Process:
@@ -107,14 +116,15 @@ class Prepared(Accelerated):
     """
 
     kind: ClassVar[Literal["replay", "compile"]]
-    patience: float = 0.0
-    """Seconds for which a kind of arguments is met before it is worth being prepared."""
+    patience: tuple[float, int, float] = AT_ONCE
+    """A kind of arguments is worth being prepared after so many seconds and times that it was met, or after so many
+    seconds however seldom."""
 
     def __init__(self, inner: Executor) -> None:
         super().__init__(inner)
         self._ready: dict[tuple[Any, ...], _Ready] = {}
         self._waiting: deque[tuple[tuple[Any, ...], Step]] = deque()
-        self._met: dict[tuple[Any, ...], float] = {}
+        self._met: dict[tuple[Any, ...], _Met] = {}
         self._asked: set[tuple[Any, ...]] = set()
         self._process: tuple[tuple[Any, ...], _Process] | None = None
         self.problem = ""
@@ -136,10 +146,12 @@ class Prepared(Accelerated):
 
     def _ask(self, key: tuple[Any, ...], step: Step) -> None:
         """Have one more kind of arguments prepared, if that is worth it by now."""
-        now = time.perf_counter()
-        met = self._met.setdefault(key, now)
+        met = self._met.setdefault(key, _Met())
+        met.times += 1
+        seconds, (early, often, late) = time.perf_counter() - met.since, self.patience
+        is_worth = seconds >= late or (seconds >= early and met.times >= often)
         is_open = len(self._asked) < MOST_SHAPES and not self.problem
-        if is_open and key not in self._asked and now - met >= self.patience:
+        if is_open and is_worth and key not in self._asked:
             self._asked.add(key)
             self._waiting.append((key, step._replace(tensors=[one.detach().clone() for one in step.tensors])))
 
@@ -227,11 +239,11 @@ class Replayed(Prepared):
     """Replays the operations of the meta-gradient, which changes no number; so only the log says so."""
 
     kind = "replay"
+    # What takes long gains a tenth rather than half, and lends a core to the other process for some seconds.
+    patience = 4.0, 100, 30.0
 
     def __init__(self, inner: Executor) -> None:
         super().__init__(inner)
-        # Who computes on several threads gains a tenth rather than half, and lends one of its cores to the process.
-        self.patience = 4.0 if inner.threads == 1 else 30.0
         if isinstance(inner, Portions):
             inner.sooner = self.sooner
 

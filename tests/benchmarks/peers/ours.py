@@ -12,7 +12,7 @@ from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
 from workbench.engine.acceleration import AccelerationError, accelerated
 from workbench.engine.captured import CapturedOuter
-from workbench.engine.compiled import Prepared
+from workbench.engine.compiled import AT_ONCE, Prepared
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.session import Session
 from workbench.engine.state import Outer
@@ -72,7 +72,7 @@ class Ours(Candidate):
         """Wait for what is prepared; raises AccelerationError where it cannot be."""
         if not isinstance(self.session.executor, Prepared):
             return
-        self.session.executor.patience = 0.0
+        self.session.executor.patience = AT_ONCE
         for start in range(0, len(self.batch), self.session.chunk):
             stop = min(start + self.session.chunk, len(self.batch))
             self.session.executor.gradient(self.meta, self.batch.part(start, stop), self.keys[start:stop], self.setting)
