@@ -100,6 +100,29 @@ def test_views_of_views_are_one_view_also_of_a_part_of_a_larger_tensor():
     assert source.count("\n") == len(["def", "view", "*", "select", "view", "+", "+", "view", "*", "return"]) - 1
 
 
+def test_what_is_given_may_lie_elsewhere_in_a_larger_tensor_the_next_time():
+    def function(part: Tensor) -> list[Tensor]:
+        row = part[1]
+        return [row.view(2, 3)[1] * 2, row[2:].view(2, 2)[0] + 1, *(half.sum(0) for half in part.split(1)),
+                part.unbind(1)[3][1:] * 3]
+
+    whole = torch.arange(36.0).reshape(6, 6)
+    graph = make_fx(function)(whole[:2])
+    run = script(graph, [whole[:2]]).run()
+    for part in (whole[:2], whole[2:4], whole[4:].clone()):
+        assert all(map(torch.equal, run([part]), function(part)))
+
+
+def test_numbers_that_are_read_as_others_are_kept_apart():
+    def function(given: Tensor) -> list[Tensor]:
+        pairs = torch.view_as_complex((given * 1).view(2, 2))
+        return [torch.view_as_real(pairs.conj().resolve_conj()) + 1, (given * 2).view(torch.int32) + 1, pairs.imag * 2]
+
+    given = torch.tensor([1.0, 2.0, -3.0, 4.0])
+    found, _ = replayed(function, given)
+    assert all(map(torch.equal, found, function(given)))
+
+
 def test_what_is_written_into_stays_in_its_place():
     def function(given: Tensor) -> list[Tensor]:
         base = given * 1

@@ -91,15 +91,17 @@ class _Line(NamedTuple):
 
 
 class _Place(NamedTuple):
-    """Where the numbers of a tensor lie in memory: shape, strides and offset."""
+    """How the numbers of a tensor lie in memory; equal places in one memory are the same numbers."""
 
+    read_as: tuple[Any, ...]
     shape: tuple[int, ...]
     stride: tuple[int, ...]
     offset: int
 
     @classmethod
     def of(cls, value: Tensor) -> _Place:
-        return cls(tuple(value.shape), value.stride(), int(value.storage_offset()))
+        return cls((value.dtype, value.is_neg(), value.is_conj()), tuple(value.shape), value.stride(),
+                   int(value.storage_offset()))
 
 
 class _Reader:
@@ -108,11 +110,13 @@ class _Reader:
     def __init__(self, graph: fx.GraphModule) -> None:
         self._graph = graph
         self._values: dict[fx.Node, Any] = {}
-        # What a view is of, through all views between the two, and where that lies.
+        # What a view is of, through all views between the two, and how that lies.
         self._roots: dict[fx.Node, tuple[fx.Node, _Place]] = {}
         # Nodes that are another one under a further name.
         self._same: dict[fx.Node, fx.Node] = {}
         self._paths: dict[Any, Path] = {}
+        # Memories of what the function is given, which may lie anywhere in them.
+        self._given: set[int] = set()
 
     def lines(self, tensors: list[Tensor]) -> tuple[list[_Line], list[fx.Node]]:
         """Its operations, and those whose results it gives."""
@@ -120,18 +124,18 @@ class _Reader:
         last = {used: node for node in nodes for used in node.all_input_nodes}
         given, lines = iter(tensors), []
         for node in nodes[:-1]:
-            if node.op == "placeholder":
-                self._put(node, next(given))
-            elif node.op == "get_attr":
-                self._put(node, getattr(self._graph, node.target))
-                lines.append(_Line(node, (), (self._values[node],), {}))
+            if node.op in ("placeholder", "get_attr"):
+                value = next(given) if node.op == "placeholder" else getattr(self._graph, node.target)
+                self._given.add(value.untyped_storage()._cdata)
+                self._put(node, value)
+                if node.op == "get_attr":
+                    lines.append(_Line(node, (), (value,), {}))
             elif line := self._line(node):
                 lines.append(line)
             for one in [*node.all_input_nodes, node]:
                 if last.get(one, node) is node:
                     self._values.pop(one, None)
-        outputs = nodes[-1].args[0]
-        return lines, [self._same.get(one, one) for one in outputs]
+        return lines, [self._same.get(one, one) for one in nodes[-1].args[0]]
 
     def _put(self, node: fx.Node, value: Any) -> None:
         self._values[node] = value
@@ -141,40 +145,37 @@ class _Reader:
     def _line(self, node: fx.Node) -> _Line | None:
         """What a node does; nothing where it does nothing."""
         arguments, options = fx.node.map_arg((node.args, node.kwargs), self._values.__getitem__)
-        changes = bool(getattr(getattr(node.target, "_schema", None), "is_mutable", False))
-        path = () if node.target is operator.getitem else self._path(node.target, arguments, options, changes=changes)
         value = cast("Any", node.target)(*arguments, **options)
-        if node.target is not operator.getitem and not changes and isinstance(value, Tensor):
+        said = fx.node.map_arg((node.args, node.kwargs), lambda one: self._same.get(one, one))
+        if node.target is operator.getitem:
+            self._put(node, value)
+            return _Line(node, (), *said)
+        changes = bool(cast("Any", node.target)._schema.is_mutable)
+        if not changes and isinstance(value, Tensor):
             for used in node.all_input_nodes:
-                if _share(value, self._values[used]) and used in self._roots:
-                    return self._view(node, value, *self._roots[used])
+                if used in self._roots and _share(value, self._values[used]):
+                    return self._view(node, value, *self._roots[used], said)
         self._put(node, value)
-        arguments, options = fx.node.map_arg((node.args, node.kwargs), lambda one: self._same.get(one, one))
-        return _Line(node, path, arguments, options, changes)
+        path = _own(node.target) if changes else self._path(node.target, arguments, options, value)
+        return _Line(node, path, *said, changes)
 
-    def _view(self, node: fx.Node, value: Tensor, root: fx.Node, at: _Place) -> _Line | None:
-        """A view of what has numbers of its own, less all views between the two."""
-        self._values[node], place = value, _Place.of(value)
+    def _view(self, node: fx.Node, value: Tensor, root: fx.Node, at: _Place, said: tuple[Any, Any]) -> _Line | None:
+        """A view of what has numbers of its own, less all views between the two; nothing where it is all of that."""
+        place = _Place.of(value)
+        begins_within = place.offset != at.offset
+        if place.read_as != at.read_as or (begins_within and value.untyped_storage()._cdata in self._given):
+            self._put(node, value)
+            return _Line(node, _own(node.target), *said)
+        self._values[node] = value
         self._roots[node] = root, at
         if place == at:
             self._same[node] = root
             return None
-        # What the function is given may lie anywhere in a larger memory.
-        is_fresh = root.op not in ("placeholder", "get_attr")
-        if place.offset == at.offset:
-            return _Line(node, _VIEW, (root, place.shape, place.stride), {})
-        if is_fresh:
-            return _Line(node, _VIEW, (root, place.shape, place.stride, place.offset), {})
-        self._roots[node] = node, place
-        arguments, options = fx.node.map_arg((node.args, node.kwargs), lambda one: self._same.get(one, one))
-        return _Line(node, _own(node.target), arguments, options)
+        return _Line(node, _VIEW, (root, place.shape, place.stride, *([place.offset] if begins_within else [])), {})
 
-    def _path(self, target: Any, arguments: Any, options: Any, *, changes: bool) -> Path:
+    def _path(self, target: Any, arguments: Any, options: Any, wanted: Any) -> Path:
         """The shortest way to an operation that gives just what it gives itself."""
         own = _own(target)
-        if changes:
-            return own
-        wanted = target(*arguments, **options)
         for path in (self._paths.get(target), *_shorter(own[2])):
             if path and _gives(path, arguments, options, wanted):
                 self._paths[target] = path
