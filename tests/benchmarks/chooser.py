@@ -51,7 +51,7 @@ def judged(settings: tuple[str, ...], device: str, rounds: int) -> dict[str, Any
     begun = time.perf_counter()
     choice = choose(session)
     seconds = time.perf_counter() - begun
-    found = [one for one in measure(session, ways_of(session), rounds) if isinstance(one, Measured)]
+    found = [one for one in measure(session, ways_of(session, choice.way), rounds) if isinstance(one, Measured)]
     session.close()
     took = next(one.seconds for one in found if (one.way, one.acceleration) == (choice.way, "none"))
     fastest = min(one.seconds for one in found if one.acceleration == "none")

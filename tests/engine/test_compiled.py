@@ -16,9 +16,9 @@ from torch.utils import _pytree as pytree
 
 from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Algorithm, Meta
-from workbench.engine.acceleration import AccelerationError, ChangingError, Step, accelerated
+from workbench.engine.acceleration import AccelerationError, ChangingError, Step, accelerated, refused_accelerations
 from workbench.engine.compiled import Compiled
-from workbench.engine.compiling import FAILURE, ORDER, Order, flat, main
+from workbench.engine.compiling import FAILURE, ORDER, Order, are_as_near, flat, main
 from workbench.engine.compiling import difference as relative
 from workbench.engine.control import Control
 from workbench.engine.events import Checkpoint, Finished, Noticed, Started, Steps
@@ -85,6 +85,21 @@ def test_compiled_numbers_equal_those_that_are_not(kind: torch.dtype, within: fl
     compiled.close()
 
 
+def test_compiled_numbers_may_be_as_far_from_the_exact_ones_as_plain_ones_but_not_farther_and_none_may_be_missing():
+    exact = [torch.tensor([1.0, -2.0], dtype=torch.float64), torch.tensor([4.0, 1.0], dtype=torch.float64)]
+
+    def near(first: list[float], second: list[float]) -> bool:
+        plain = [torch.tensor([1.002, -2.0]), torch.tensor([4.0, 1.0])]
+        return are_as_near([torch.tensor(first), torch.tensor(second)], plain, lambda: exact)
+
+    assert near([1.002, -2.0], [4.0, 1.0])
+    assert near([1.0, -2.004], [4.0, 1.0])
+    assert not near([1.0, -2.02], [4.0, 1.0])
+    assert not near([1.002, -2.0], [4.1, 1.0])
+    assert not near([1.002, float("nan")], [4.0, 1.0])
+    assert not near([1.002, -2.0], [4.0, float("inf")])
+
+
 def test_without_a_compiler_the_reason_is_left_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     algorithm, step = problem("maml")
     meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
@@ -97,8 +112,23 @@ def test_without_a_compiler_the_reason_is_left_with_what_to_install(tmp_path: Pa
 
 
 def started_in(folder: Path) -> int:
-    return subprocess.run([sys.executable, "-m", "workbench.engine.compiling", folder], check=False,
-                          env=dict(os.environ)).returncode
+    with subprocess.Popen([sys.executable, "-m", "workbench.engine.compiling", folder], stdin=subprocess.PIPE,
+                          env=dict(os.environ)) as process:
+        return process.wait()
+
+
+def test_what_compiles_ends_with_who_started_it_and_leaves_nothing_behind(tmp_path: Path):
+    algorithm, step = problem("maml")
+    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
+    folder = tmp_path / "work"
+    folder.mkdir()
+    (folder / ORDER).write_bytes(pickle.dumps(Order("compile", algorithm, meta, batch, keys, step.setting, 1, "cpu")))
+    with subprocess.Popen([sys.executable, "-m", "workbench.engine.compiling", folder], stdin=subprocess.PIPE
+                          ) as process:
+        assert process.stdin is not None
+        process.stdin.close()
+        assert process.wait() == 1
+    assert not folder.exists()
 
 
 def test_an_order_that_cannot_be_read_is_told_and_not_raised(tmp_path: Path):
@@ -168,6 +198,7 @@ def test_only_the_vectorized_executor_is_accelerated_and_only_a_gpu_captures():
     algorithm, _ = problem("maml")
     threads = executor("threads", algorithm)
     assert accelerated("compile", threads, torch.device("cpu")) is threads
+    assert set(refused_accelerations("cpu", "portions")) == {"compile", "graphs"}
     with pytest.raises(AccelerationError, match="need an NVIDIA GPU, and this run is on the CPU"):
         accelerated("graphs", executor("vectorized", algorithm), torch.device("cpu"))
 

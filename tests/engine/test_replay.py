@@ -16,7 +16,7 @@ from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, s
 from workbench.algorithms.base import Algorithm
 from workbench.engine.acceleration import ChangingError, Step, accelerated
 from workbench.engine.compiled import AT_ONCE, Replayed
-from workbench.engine.compiling import flat
+from workbench.engine.compiling import difference, flat
 from workbench.engine.control import Control
 from workbench.engine.events import Checkpoint, Finished, Steps
 from workbench.engine.executors import Executor, Portions, Vectorized
@@ -58,12 +58,15 @@ def test_every_method_is_replayed_and_gives_the_numbers_of_its_graph_on_other_ta
         with pytest.raises(ChangingError):
             flat(algorithm, step)
         return
-    graph, _ = flat(algorithm, step)
+    graph, tree = flat(algorithm, step)
     run = pickle.loads(pickle.dumps(script(graph, step.tensors))).run()  # noqa: S301 - our own
     for tensors in (moved(step), step.tensors):
         with torch.no_grad():
             wanted = graph(*tensors)
         assert alike(run(tensors), wanted)
+        plain = step.gradient(executor("vectorized", algorithm), tensors)
+        assert pytree.tree_structure(plain) == tree
+        assert difference(wanted, pytree.tree_leaves(plain)) < 1e-9
 
 
 @pytest.mark.parametrize("settings", [
@@ -177,6 +180,7 @@ def test_an_executor_replays_once_there_is_a_script(pair: tuple[Replayed, Execut
     one.finish()
     assert not one.problem
     assert one.news() == []
+    assert one.is_pooled == other.is_pooled
     meta, batch, keys = pytree.tree_unflatten(moved(step), step.tree)
     size = 2 if isinstance(one.inner, Portions) else 4
     assert one.sooner(meta, batch.part(0, size), keys[:size], step.setting) is not None
@@ -223,7 +227,7 @@ def test_task_by_task_nothing_is_replayed():
     threads.close()
 
 
-USUAL = ["dataset=sinusoids", "device=cpu", "algorithm=maml", "training.executor=vectorized", "training.meta_batch=4",
+USUAL = ["dataset=sinusoids", "device=cpu", "algorithm=maml", "training.meta_batch=4",
          "training.validation_tasks=2", "training.validate_every=1000000", "training.checkpoint_every=1000000",
          "training.schedule=constant", "evaluation.tasks=2", "evaluation.probe_tasks=1"]
 
@@ -241,10 +245,12 @@ def ended(*more: str, control: Control | None = None, state: TrainState | None =
 
 
 @pytest.mark.slow
-def test_a_run_that_was_replayed_is_the_one_that_was_not_to_the_last_bit(caplog: pytest.LogCaptureFixture):
+@pytest.mark.parametrize("way", ["vectorized", "portions"])
+def test_a_run_that_was_replayed_is_the_one_that_was_not_to_the_last_bit(way: str, caplog: pytest.LogCaptureFixture):
     caplog.set_level("INFO", "workbench.engine.compiled")
-    stopped = ended("training.iterations=1000000", control=Control())
+    executor = f"training.executor={way}"
+    stopped = ended(executor, "training.iterations=1000000", control=Control())
     assert "is replayed" in caplog.text
-    plain = ended("training.acceleration=none", f"training.iterations={stopped.step}")
+    plain = ended(executor, "training.acceleration=none", f"training.iterations={stopped.step}")
     assert alike(stopped.meta, plain.meta)
     assert alike(stopped.optimizer, plain.optimizer)

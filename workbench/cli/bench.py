@@ -15,7 +15,8 @@ from workbench.cli.progress import Progress
 from workbench.cli.training import session_of
 from workbench.engine import devices
 from workbench.engine.benchmark import Measured, measure, ways_of
-from workbench.engine.chooser import choose
+from workbench.engine.chooser import Way, choose
+from workbench.engine.session import Session
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
 
@@ -32,7 +33,7 @@ def bench(arguments: Namespace, output: Output) -> int:
     choice = choose(session)
     found: list[Measured] = []
     with session.running(), Progress(_PARTS, title="measuring", unit="parts") as progress:
-        for said in measure(session, ways_of(session, compiles=arguments.compile), arguments.rounds):
+        for said in measure(session, ways_of(session, choice.way, compiles=arguments.compile), arguments.rounds):
             if isinstance(said, Measured):
                 found.append(said)
             else:
@@ -44,11 +45,16 @@ def bench(arguments: Namespace, output: Output) -> int:
         "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "tasks": session.experiment.training.meta_batch, "rounds": arguments.rounds,
         "ways": [_row(one) for one in found],
-        "chosen": {"executor": choice.way.executor, "threads": choice.way.threads, "chunk": choice.way.chunk,
-                   "why": choice.why},
+        "chosen": {"executor": choice.way.executor, "acceleration": _as_run(session, choice.way),
+                   "threads": choice.way.threads, "chunk": choice.way.chunk, "why": choice.why},
     }
     output.result(table, _in_words(table))
     return SUCCESS
+
+
+def _as_run(session: Session, way: Way) -> str:
+    """The acceleration that a run has by itself."""
+    return session.usual_acceleration if way.executor in ("vectorized", "portions") else "none"
 
 
 def _row(one: Measured) -> dict[str, Any]:
@@ -66,8 +72,7 @@ def _in_words(table: dict[str, Any]) -> str:
         name = one["executor"] + _ACCELERATED[one["acceleration"]]
         numbers = (("–", "–", "–") if one["problem"] else
                    (f"{one['tasks_per_second']:,.1f}", f"{one['ms']:.3g}", f"{one['peak_bytes'] / _MIB:,.1f} MiB"))
-        is_chosen = one["acceleration"] == "none" and all(one[name] == chosen[name]
-                                                          for name in ("executor", "threads", "chunk"))
+        is_chosen = all(one[name] == value for name, value in chosen.items() if name != "why")
         rows.append((name, str(one["threads"]), str(one["chunk"]), *numbers,
                      one["problem"] or "chosen" * is_chosen))
     return "\n".join([

@@ -92,6 +92,7 @@ class Accelerated(Executor):
         super().__init__(inner.algorithm, inner.threads)
         self.inner = inner
         self.name = inner.name
+        self.is_pooled = inner.is_pooled
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
@@ -100,7 +101,7 @@ class Accelerated(Executor):
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
         # What runs portions of a batch asks for each of them by itself.
-        found = None if self.inner.is_pooled else self.sooner(meta, batch, keys, setting)
+        found = None if self.is_pooled else self.sooner(meta, batch, keys, setting)
         return self.inner.gradient(meta, batch, keys, setting) if found is None else found
 
     def sooner(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient | None:
@@ -116,8 +117,10 @@ class Accelerated(Executor):
         self.inner.close()
 
 
-def refused_accelerations(device: str) -> dict[str, str]:
-    """Accelerations that a device cannot have, with the reason; the device is named as in an experiment."""
+def refused_accelerations(device: str, executor: str = "auto") -> dict[str, str]:
+    """Accelerations that a run cannot have, with the reason; device and executor are named as in an experiment."""
+    if executor == "portions":
+        return dict.fromkeys(("compile", "graphs"), "it is for all tasks at once, and portions of them run on threads")
     if (devices.devices()[0].name if device == "auto" else device).startswith("cuda"):
         return {}
     return {"graphs": "CUDA graphs need an NVIDIA GPU, and this run would be on another device"}

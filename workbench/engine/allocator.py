@@ -15,9 +15,9 @@ from contextlib import contextmanager
 from functools import cache
 from typing import Any
 
-# From malloc.h: what they set, and what they are unless somebody sets them.
-_TRIM_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -4, -8
-_USUAL_THRESHOLD, _USUAL_MMAPS = 128 * 1024, 65536
+# From malloc.h. Once they were set glibc no longer adapts them, so afterwards they are where it would take them to.
+_TRIM_THRESHOLD, _MMAP_THRESHOLD, _MMAP_MAX, _ARENA_MAX = -1, -3, -4, -8
+_ADAPTED_TRIM, _ADAPTED_MMAP, _USUAL_MMAPS = 64 * 2**20, 32 * 2**20, 65536
 _NEVER = 2**31 - 1
 # Each thread has a part of the memory of its own, which tensors of over 64 MB do not go into. One for all can hold
 # every tensor, but threads wait for one another there.
@@ -30,13 +30,19 @@ def _glibc() -> Any:
     return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
 
 
+def _tunable() -> Any:
+    """The library, unless somebody has told it how to work before the program began."""
+    is_told = any(name.startswith("MALLOC_") for name in os.environ) or "malloc" in os.environ.get("GLIBC_TUNABLES", "")
+    return None if is_told else _glibc()
+
+
 def share() -> None:
     """Have few threads share one part of the memory, of those that are yet to begin."""
-    if glibc := _glibc():
+    if glibc := _tunable():
         glibc.mallopt(_ARENA_MAX, max(1, len(os.sched_getaffinity(0)) // _CORES_AN_ARENA))
 
 
-def give_back() -> None:
+def trim() -> None:
     """Return what is kept to the system."""
     if glibc := _glibc():
         glibc.malloc_trim(0)
@@ -45,7 +51,7 @@ def give_back() -> None:
 @contextmanager
 def keeping() -> Iterator[None]:
     """A block in which freed memory is kept for the next tensor, and given back at its end."""
-    glibc = _glibc()
+    glibc = _tunable()
     if glibc is None:
         yield
         return
@@ -55,5 +61,6 @@ def keeping() -> Iterator[None]:
         yield
     finally:
         glibc.mallopt(_MMAP_MAX, _USUAL_MMAPS)
-        glibc.mallopt(_TRIM_THRESHOLD, _USUAL_THRESHOLD)
-        give_back()
+        glibc.mallopt(_MMAP_THRESHOLD, _ADAPTED_MMAP)
+        glibc.mallopt(_TRIM_THRESHOLD, _ADAPTED_TRIM)
+        trim()

@@ -53,15 +53,15 @@ class Measured:
         return self.tasks / self.seconds
 
 
-def ways_of(session: Session, *, compiles: bool = False) -> list[tuple[Way, str]]:
+def ways_of(session: Session, chosen: Way, *, compiles: bool = False) -> list[tuple[Way, str]]:
     """Everything that can be measured of an experiment here: ways, each with its acceleration.
 
-    What may be replayed is measured so too, for every executor in the first of its ways.
+    What is replayed by itself is measured so too: the chosen way, and every other executor in the first of its ways.
     """
-    found = [(way, "none") for way in candidates(session)]
+    found = [(way, "none") for way in dict.fromkeys([*candidates(session), chosen])]
     if session.usual_acceleration == "replay":
-        firsts = {way.executor: way for way, _ in reversed(found) if way.executor in ("vectorized", "portions")}
-        found += [(way, "replay") for way in firsts.values()]
+        firsts = {way.executor: way for way, _ in reversed([(chosen, ""), *found])}
+        found += [(way, "replay") for way in firsts.values() if way.executor in ("vectorized", "portions")]
     vectorized = next(way for way, _ in found if way.executor == "vectorized")
     small = Way("vectorized", session.works[0].threads("vectorized", session.experiment.training.meta_batch),
                 vectorized.chunk)
@@ -145,7 +145,7 @@ def peak_bytes(device: torch.device, work: Callable[[], object]) -> int:
         before = torch.cuda.memory_allocated(device)
         work()
         return torch.cuda.max_memory_allocated(device) - before
-    allocator.give_back()
+    allocator.trim()
     process, done = psutil.Process(), threading.Event()
     before = peak = int(process.memory_info().rss)
 

@@ -21,7 +21,7 @@ from torch import Tensor
 
 import workbench
 from workbench import places
-from workbench.engine import devices
+from workbench.engine import allocator, devices
 from workbench.engine.executors import EXECUTORS, Executor, Gradient
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
@@ -39,6 +39,8 @@ _HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 2.0, 3
 # The rule keeps its choice where the fastest is not clearly faster: it leaves cores that gain little to others.
 _CLEARLY = 0.93
 _REMEMBERED = 500
+# Counted up where what is chosen among, or how, changes: answers from before hold no longer.
+_RULES = 2
 # Fields of the training that neither change what a meta-gradient costs nor how it may be run.
 _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
                    "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
@@ -93,7 +95,8 @@ def choose(session: Session) -> Choice:
     key, path = _key(session), places.cache() / "ways.json"
     if known := _remembered(path).get(key):
         return Choice(Way(**known["way"]), f"remembered as the fastest of {known['of']} that were measured here")
-    found = measure(session)
+    with allocator.keeping():
+        found = measure(session)
     if len(found) < 2:
         return Choice(rule, "by a rule, for nothing could be measured")
     best = _best(found, rule)
@@ -103,12 +106,7 @@ def choose(session: Session) -> Choice:
 
 def _rule(session: Session) -> Way:
     """The way that the rules say, with no more tasks at once than there are."""
-    return Way(session.executor.name, session.executor.threads, min(session.chunk, _tasks(session)))
-
-
-def _tasks(session: Session) -> int:
-    """Tasks of a meta-batch that the first process runs, which has the most."""
-    return len(session.world.share(range(session.experiment.training.meta_batch)).run)
+    return Way(session.executor.name, session.executor.threads, min(session.chunk, session.tasks_at_most))
 
 
 def _best(found: Mapping[Way, float], rule: Way) -> Way:
@@ -128,7 +126,7 @@ def _in_words(best: Way, found: Mapping[Way, float]) -> str:
 def candidates(session: Session) -> list[Way]:
     """Ways that may be the best for an experiment, what the rules say first."""
     training = session.works[0]
-    tasks = _tasks(session)
+    tasks = session.tasks_at_most
     is_cpu = session.device.type == "cpu"
     kinds = {"vectorized": (cores(), 1) if is_cpu else (cores(),)}
     if session.backbone.convolves:
@@ -245,6 +243,7 @@ def _key(session: Session) -> str:
         "algorithm": experiment.algorithm.model_dump(mode="json"),
         "training": experiment.training.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
         "processes": session.world.size,
+        "rules": _RULES,
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:32]
 

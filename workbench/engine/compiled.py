@@ -18,16 +18,18 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
+import psutil
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from workbench.algorithms.base import Algorithm, Aux
+from workbench.algorithms.base import Algorithm, Aux, Meta
 from workbench.backbones.base import Params
 from workbench.engine.acceleration import MOST_SHAPES, Accelerated, Step
-from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, replayed
-from workbench.engine.executors import Executor, Gradient, Portions
+from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, in_words, replayed
+from workbench.engine.executors import Executor, Gradient, Portions, Setting
 from workbench.engine.replay import Run
+from workbench.tasks.base import TaskBatch
 
 AT_ONCE = 0.0, 0, 0.0
 _log = logging.getLogger(__name__)
@@ -75,7 +77,7 @@ class _Process:
         order = Order(kind, algorithm, meta, batch, keys, step.setting, threads, str(step.tensors[0].device))
         (self.folder / ORDER).write_bytes(pickle.dumps(order))
         self._process = subprocess.Popen(  # noqa: S603 - Python itself, with a module of ours
-            [sys.executable, "-m", "workbench.engine.compiling", str(self.folder)], stdin=subprocess.DEVNULL,
+            [sys.executable, "-m", "workbench.engine.compiling", str(self.folder)], stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": _path()},
             creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0))
 
@@ -93,13 +95,13 @@ class _Process:
         if (self.folder / FAILURE).exists():
             return (self.folder / FAILURE).read_text(encoding="utf8")
         code = self._process.returncode
-        return "" if code == 0 else f"the process that was to do it ended with {code}"
+        return "" if code == 0 else f"the process for it ended with {code}"
 
     def close(self) -> None:
         """End it, and remove its folder."""
         if not self.is_done:
             self._process.kill()
-        self._process.wait()
+        self._process.communicate()
         self._folder.cleanup()
 
 
@@ -112,7 +114,7 @@ class Prepared(Accelerated):
     """Has the meta-gradient of every kind of arguments that it meets prepared; several threads may meet them at once.
 
     Attributes:
-        problem: Why nothing is; empty where something is, or may yet be.
+        problem: Why nothing more is; empty while something may be.
     """
 
     kind: ClassVar[Literal["replay", "compile"]]
@@ -129,6 +131,10 @@ class Prepared(Accelerated):
         self._process: tuple[tuple[Any, ...], _Process] | None = None
         self.problem = ""
         self._lock = threading.Lock()
+
+    def sooner(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient | None:
+        """See Accelerated."""
+        return None if self.problem and not self._ready else super().sooner(meta, batch, keys, setting)
 
     @abstractmethod
     def load(self, folder: Path) -> Run:
@@ -174,11 +180,14 @@ class Prepared(Accelerated):
                 process.close()
         if self._waiting and self._process is None and not self.problem:
             key, step = self._waiting.popleft()
-            threads = 1 if self.inner.is_pooled else self.threads
+            threads = 1 if self.is_pooled else self.threads
+            if psutil.virtual_memory().available < psutil.Process().memory_info().rss:
+                self._refuse("another process would take as much memory as this one, and less is free")
+                return
             try:
                 self._process = key, _Process(self.kind, copy.deepcopy(self.algorithm), step, threads)
-            except (OSError, pickle.PicklingError, AttributeError, TypeError) as error:
-                self._refuse(str(error))
+            except Exception as error:  # noqa: BLE001 - whatever it was, training goes on without
+                self._refuse(in_words(error))
 
     def _take(self, key: tuple[Any, ...], process: _Process) -> None:
         if failure := process.failure():
@@ -188,8 +197,8 @@ class Prepared(Accelerated):
             run = self.load(process.folder)
             # Written by a process of ours, into a folder that is ours alone.
             ready = _Ready(run, pickle.loads((process.folder / SHAPE).read_bytes()))  # noqa: S301
-        except (RuntimeError, OSError, AttributeError) as error:
-            self._refuse(f"what was prepared cannot be loaded: {str(error).strip().splitlines()[0]}")
+        except Exception as error:  # noqa: BLE001 - as above
+            self._refuse(f"what was prepared cannot be loaded: {in_words(error)}")
             return
         if not self._ready:
             self.taken_over(time.perf_counter() - process.begun)
@@ -202,7 +211,7 @@ class Prepared(Accelerated):
         """Say that nothing will be prepared, and why."""
 
     def _refuse(self, why: str) -> None:
-        self.problem = why or "it cannot be"
+        self.problem = why
         self._waiting.clear()
         self.refused(why)
 
@@ -232,7 +241,8 @@ class Compiled(Prepared):
 
     def refused(self, why: str) -> None:
         """See Prepared."""
-        self.say(f"the meta-step is not compiled, and training goes on without: {why}")
+        some = "some meta-steps are" if self._ready else "the meta-step is"
+        self.say(f"{some} not compiled, and training goes on without: {why}")
 
 
 class Replayed(Prepared):
@@ -254,3 +264,7 @@ class Replayed(Prepared):
     def taken_over(self, seconds: float) -> None:
         """See Prepared."""
         _log.info("the meta-step is replayed from a list that took %.0f s to write", seconds)
+
+    def refused(self, why: str) -> None:
+        """See Prepared."""
+        _log.info("no further meta-step is replayed: %s", why)

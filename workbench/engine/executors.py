@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any, ClassVar, NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import torch
 from torch import Tensor
@@ -66,7 +66,7 @@ class Executor(ABC):
     """
 
     name: str
-    is_pooled: ClassVar[bool] = False
+    is_pooled: bool = False
     """Whether it computes on threads of its own, one core each."""
 
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 
 import torch
 
+from workbench.engine import allocator
 from workbench.engine.words import is_out_of_memory
 
 
@@ -49,7 +50,8 @@ class Chunks:
 
 
 def give_back() -> None:
-    """Return to the system what torch keeps of freed memory."""
+    """Return to the system what torch and the C library keep of freed memory."""
     gc.collect()
+    allocator.trim()
     if torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -83,17 +83,21 @@ class Session:
         threads = threads or work.threads(executor, self.experiment.training.meta_batch)
         self.executor.close()
         self.executor = EXECUTORS[executor](self.algorithm, threads)
-        tasks = self.experiment.training.meta_batch
+        tasks = self.tasks_at_most
         self.chunk, self.test_chunk = self.world.told((chunk or work.chunk(executor, threads, tasks),
                                                        test_chunk or testing.chunk(executor, threads)))
 
     def _usual(self) -> str:
         """The executor that the rules say."""
-        return self.works[0].executor(self.experiment.training.meta_batch)
+        return self.works[0].executor(self.tasks_at_most)
+
+    @property
+    def tasks_at_most(self) -> int:
+        """Tasks of a meta-batch that one process runs: the first's, which has the most."""
+        return len(self.world.share(range(self.experiment.training.meta_batch)).run)
 
     def accelerate(self) -> None:
-        """Put the switch of the experiment on the executor; raises AccelerationError where that is not possible.
-        """
+        """Put the switch of the experiment on the executor; raises AccelerationError where that is not possible."""
         training = self.experiment.training
         if training.acceleration in ("compile", "graphs") and self.executor.is_pooled:
             self.notices.append(f"training.acceleration {training.acceleration} is for all tasks at once, and has no "
@@ -216,16 +220,17 @@ class Session:
         searching hundreds of thousands of others after every few steps takes up to a tenth of the time.
         """
         before = torch.get_num_threads()
-        torch.set_num_threads(1 if self.executor.is_pooled else self.executor.threads)
-        gc.freeze()
         allocator.share()
-        try:
-            with precision.arithmetic(self.experiment.training.precision), allocator.keeping():
-                yield
-        finally:
-            gc.unfreeze()
-            self.close()
-            torch.set_num_threads(before)
+        with allocator.keeping():
+            torch.set_num_threads(1 if self.executor.is_pooled else self.executor.threads)
+            gc.freeze()
+            try:
+                with precision.arithmetic(self.experiment.training.precision):
+                    yield
+            finally:
+                gc.unfreeze()
+                self.close()
+                torch.set_num_threads(before)
 
     def close(self) -> None:
         """Give threads and device memory back."""

@@ -70,15 +70,17 @@ class Work:
         return max(_LEAST_SECONDS, self.multiplications * tasks / rate)
 
     def chunk(self, executor: str, threads: int, tasks: int = 0) -> int:
-        """Tasks that take about a quarter of a second together, a multiple of the threads where they run on those.
+        """Tasks that take at most a quarter of a second together, a multiple of the threads where they run on those.
+
+        A half more are run at once where that is all of them.
 
         Args:
             executor: What runs them.
             threads: On so many.
-            tasks: How many there are, which are not parted for the sake of few; 0 where that is not known.
+            tasks: How many there are; 0 where that is not known.
         """
         most = self._most(executor, threads)
-        return max(tasks, 1) if most < tasks <= _HARDLY_MORE * most else most
+        return tasks if most < tasks <= min(_HARDLY_MORE * most, MOST_TASKS_AT_ONCE) else most
 
     def _most(self, executor: str, threads: int) -> int:
         def within(rate: float, most: int) -> int:

@@ -60,12 +60,12 @@ class TrainingConfig(Config):
                  "portions": "Portions of tasks on threads"},
         advanced=True)
     acceleration: Literal["auto", "none", "compile", "graphs"] = field(
-        "auto", label="Acceleration", help="Automatic writes the operations of the meta-step down, on a CPU and in a "
-        "run of more than some seconds, and replays them from then on, which gives the same numbers to the last bit. "
+        "auto", label="Acceleration", help="Automatic writes the operations of the meta-step down, on a CPU and after "
+        "the first 4 to 30 seconds of a run, and replays them from then on, with the same numbers to the last bit. "
         "Compiling turns the meta-step into machine code of its own, which takes "
         "tens of seconds and a C++ compiler: training runs as usual until that is done. It pays for small networks "
-        "and long runs. CUDA graphs let an NVIDIA GPU replay the meta-step and the outer update without Python. With "
-        "either a resumed run equals one that was never stopped to rounding.",
+        "and long runs. CUDA graphs let an NVIDIA GPU replay the meta-step and the outer update without Python. "
+        "Compiled or captured, a resumed run equals one that was never stopped to rounding.",
         choices={"auto": "Automatic", "none": "None", "compile": "Compile in the background", "graphs": "CUDA graphs"},
         needs={"executor": ("auto", "vectorized", "columns", "portions")}, advanced=True)
     precision: Literal["float32", "tf32", "bf16"] = field(

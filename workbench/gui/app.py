@@ -80,7 +80,7 @@ def run_window(runs: Path | None = None) -> int:
 
 def application() -> QApplication:
     """The one application object."""
-    allocator.share()
+    allocator.share()  # before there is a thread that trains
     known = QApplication.instance()
     app = known if isinstance(known, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName(places.APP)

@@ -237,10 +237,13 @@ class ExperimentForm(QWidget):
         for dotted, row in self._rows().items():
             is_open = dotted in wrong or (typed_in is not None and row.isAncestorOf(typed_in))
             row.set_idle("" if is_open else reasons.get(dotted, ""))
-        for dotted, refused in (("training.acceleration", refused_accelerations), ("training.precision", unavailable)):
+        values = self.draft.values()
+        for dotted, refused in (
+                ("training.acceleration", refused_accelerations(values["device"], values["training.executor"])),
+                ("training.precision", unavailable(values["device"]))):
             entry = self._rows()[dotted].entry
             if isinstance(entry, ChoiceEntry):
-                entry.combo.grey_out(refused(self.draft.values()["device"]))
+                entry.combo.grey_out(refused)
 
     def _rows(self) -> dict[str, Row]:
         return {dotted: row for section in self._sections.values() for dotted, row in section.rows.items()}

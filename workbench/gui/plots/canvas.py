@@ -167,8 +167,8 @@ class Canvas(Surface):
         if self._readout.is_shown:
             return False
         # Axes move only with these; the grid and what is labelled do too.
-        shows = (self._theme, self._view.viewRange(), self._view.sceneBoundingRect(), self.figure.is_log,
-                 *((axis.labelText, axis.is_whole) for axis in self._axes.values()),
+        shows = (self._theme, font(-1).key(), self._view.viewRange(), self._view.sceneBoundingRect(),
+                 self.figure.is_log, *((axis.labelText, axis.is_whole) for axis in self._axes.values()),
                  self._references.state, self._turns.state)
         return self._still.paint(shows, self._paint_curves,
                                  lambda: [*self._references.labels, *self._turns.labels], LABEL_ALPHA / 255)
@@ -177,9 +177,11 @@ class Canvas(Surface):
         hidden = [item for mark in self._marks.values() for item in mark.items]
         for item in hidden:
             item.is_left_out = True
-        self.render(painter, QRectF(self.viewport().rect()), self.viewport().rect())
-        for item in hidden:
-            item.is_left_out = False
+        try:
+            self.render(painter, QRectF(self.viewport().rect()), self.viewport().rect())
+        finally:
+            for item in hidden:
+                item.is_left_out = False
 
     def _paint_curves(self, painter: QPainter) -> None:
         marks = [mark for mark in self._marks.values() if mark.series]

@@ -7,8 +7,8 @@ from collections.abc import Callable, Sequence
 from typing import Protocol
 
 GAP = 0.45
-"""Seconds between two paintings of a plot, the tick that comes next after them not counted: training has to hand over
-meanwhile, and somebody who watches sees no more."""
+"""Seconds after a painting of a plot in which it is not painted again; the tick after them may be its turn. Training
+has to hand over while a plot is painted, and somebody who watches sees no more."""
 
 
 class Pane(Protocol):

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import TypeVar
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
@@ -309,7 +308,6 @@ class Legend(QWidget):
         self._more.move(x, (self.height() - self._more.height()) // 2)
 
 
-@lru_cache(256)
 def entry_icon(entry: Entry) -> QIcon:
     """The line or dot of an entry; hollow where it is switched off, so that colour alone does not tell."""
     icon = QIcon()
