@@ -1,8 +1,8 @@
 """Measures what the window costs: `python -m tests.benchmarks.window`.
 
 The same work is trained in the real window and by the command line, in turn, each in a process of its own, so that
-both meet the same neighbours, and by the same executor, which each would otherwise choose anew; the ratio of their tasks
-a second is taken round by round, once what takes over after some seconds has done so. How late the window's event loop
+both meet the same neighbours, and by the same executor, which each would otherwise choose anew; the ratio of their
+tasks a second is taken round by round, once what takes over after some seconds has done so. How late the event loop
 was is what its watchdog kept with the run, beside the lateness of the same window a moment before, when nothing was
 trained.
 """
