@@ -7,7 +7,6 @@ import json
 import math
 import os
 import platform
-import statistics
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
@@ -31,13 +30,14 @@ if TYPE_CHECKING:
     from workbench.engine.session import Session
     from workbench.tasks.base import TaskBatch
 
-BUDGET_SECONDS = 2.0
+# Those that are close are measured twice, in half as long again if need be.
+BUDGET_SECONDS, AT_LEAST = 2.0, 2
 # A run that is expected to be over in less gains nothing by measuring.
 _WORTH_SECONDS = 20.0
 # Who is so much slower than the fastest is out of the race; a few rounds are waited for where it is less.
-_HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 2.0, 3
+_HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 1.6, 3
 # The rule keeps its choice where the fastest is not clearly faster: it leaves cores that gain little to others.
-_CLEARLY = 0.93
+_CLEARLY = 0.95
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
 _RULES = 2
@@ -201,22 +201,39 @@ def measure(session: Session) -> dict[Way, float]:
     meta = session.init()
     most = max(way.chunk for way in ways)
     batch, keys = session.batch("train", range(most), session.algorithm.stage(0.5))
-    end = time.perf_counter() + BUDGET_SECONDS
+    begun = time.perf_counter()
     rounds: dict[Way, list[float]] = {}
     racing = [Trial(session, way, batch.part(0, way.chunk), keys[: way.chunk], meta) for way in ways]
     trials = list(racing)
     try:
-        while len(racing) > 1 and (not rounds or time.perf_counter() < end):
+        while len(racing) > 1 and time.perf_counter() - begun < _budget(
+                min(len(rounds.get(trial.way, ())) for trial in racing)):
             for trial in racing:
                 _time(trial, rounds)
-            found = {way: statistics.median(seconds) for way, seconds in rounds.items()}
+            # The rest of the machine only ever makes a way slower.
+            found = {way: min(seconds) for way, seconds in rounds.items()}
             fastest = min(found.values(), default=0.0)
-            racing = [trial for trial in racing if trial.way in found and found[trial.way] <= fastest * (
-                _HOPE if len(rounds[trial.way]) >= _ROUNDS else _EARLY_HOPE)]
+            racing = [trial for trial in racing if trial.way in found
+                      and found[trial.way] <= fastest * _hope(len(rounds[trial.way]), is_first=trial.way == ways[0])]
     finally:
         for trial in trials:
             trial.close()
-    return {way: statistics.median(seconds) for way, seconds in rounds.items()}
+    return {way: min(seconds) for way, seconds in rounds.items()}
+
+
+def _hope(rounds: int, *, is_first: bool) -> float:
+    """How many times as long as the fastest a way may take after so many rounds and still be in the race.
+
+    The first of all finds no memory and no threads yet: its first round tells nothing.
+    """
+    if is_first and rounds < AT_LEAST:
+        return math.inf
+    return _HOPE if rounds >= _ROUNDS else _EARLY_HOPE
+
+
+def _budget(rounds: int) -> float:
+    """Seconds after which nothing more is measured, after so many rounds."""
+    return BUDGET_SECONDS * (1.5 if rounds < AT_LEAST else 1.0)
 
 
 def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
