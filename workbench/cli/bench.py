@@ -15,8 +15,7 @@ from workbench.cli.progress import Progress
 from workbench.cli.training import session_of
 from workbench.engine import devices
 from workbench.engine.benchmark import Measured, measure, ways_of
-from workbench.engine.chooser import Way, choose
-from workbench.engine.session import Session
+from workbench.engine.chooser import choose
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
 
@@ -45,16 +44,11 @@ def bench(arguments: Namespace, output: Output) -> int:
         "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "tasks": session.experiment.training.meta_batch, "rounds": arguments.rounds,
         "ways": [_row(one) for one in found],
-        "chosen": {"executor": choice.way.executor, "acceleration": _as_run(session, choice.way),
+        "chosen": {"executor": choice.way.executor, "acceleration": session.acceleration(choice.way.executor),
                    "threads": choice.way.threads, "chunk": choice.way.chunk, "why": choice.why},
     }
     output.result(table, _in_words(table))
     return SUCCESS
-
-
-def _as_run(session: Session, way: Way) -> str:
-    """The acceleration that a run has by itself."""
-    return session.usual_acceleration if way.executor in ("vectorized", "portions") else "none"
 
 
 def _row(one: Measured) -> dict[str, Any]:

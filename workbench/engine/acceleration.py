@@ -13,7 +13,7 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Meta
 from workbench.engine import devices
-from workbench.engine.executors import Executor, Gradient, Portions, Setting, TaskFunction
+from workbench.engine.executors import Executor, Gradient, Setting, TaskFunction
 from workbench.tasks.base import Examples, TaskBatch
 
 # A meta-batch comes in whole chunks and a rest, in each stage; who has more shapes than that runs the others as usual.
@@ -93,6 +93,7 @@ class Accelerated(Executor):
         self.inner = inner
         self.name = inner.name
         self.is_pooled = inner.is_pooled
+        self.has_task_axis = inner.has_task_axis
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
@@ -126,6 +127,12 @@ def refused_accelerations(device: str, executor: str = "auto") -> dict[str, str]
     return {"graphs": "CUDA graphs need an NVIDIA GPU, and this run would be on another device"}
 
 
+def fitting(kind: str, executor: Executor | type[Executor]) -> str:
+    """The kind of switch, or none where it is not for such an executor: portions can be replayed only."""
+    is_for = executor.has_task_axis and (kind == "replay" or not executor.is_pooled)
+    return kind if is_for else "none"
+
+
 def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor:
     """The executor with a switch on it; as it is where it does not run many tasks at once, which no switch is for.
 
@@ -137,8 +144,8 @@ def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor
     Raises:
         AccelerationError: The device does not have it.
     """
-    is_parted = isinstance(executor, Portions)
-    if kind == "none" or (executor.is_pooled and not (kind == "replay" and is_parted)):
+    kind = fitting(kind, executor)
+    if kind == "none":
         return executor
     from workbench.engine.captured import Captured  # noqa: PLC0415
     from workbench.engine.compiled import Compiled, Replayed  # noqa: PLC0415 - they build on what is here

@@ -59,9 +59,8 @@ def ways_of(session: Session, chosen: Way, *, compiles: bool = False) -> list[tu
     What is replayed by itself is measured so too: the chosen way, and every other executor in the first of its ways.
     """
     found = [(way, "none") for way in dict.fromkeys([*candidates(session), chosen])]
-    if session.usual_acceleration == "replay":
-        firsts = {way.executor: way for way, _ in reversed([(chosen, ""), *found])}
-        found += [(way, "replay") for way in firsts.values() if way.executor in ("vectorized", "portions")]
+    firsts = {way.executor: way for way, _ in reversed([(chosen, ""), *found])}
+    found += [(way, "replay") for way in firsts.values() if session.usual_acceleration(way.executor) == "replay"]
     vectorized = next(way for way, _ in found if way.executor == "vectorized")
     small = Way("vectorized", session.works[0].threads("vectorized", session.experiment.training.meta_batch),
                 vectorized.chunk)

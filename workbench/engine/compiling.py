@@ -11,6 +11,7 @@ import pickle
 import shutil
 import sys
 import threading
+import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
@@ -36,6 +37,8 @@ _TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
 # Rounding turns a few units on or off, more of them the larger the network. What is compiled may be so many times as
 # far from what double precision gives as what is not.
 _AS_FAR, _FARTHEST = 5, 0.05
+# How often, and how long apart, the folder is removed of somebody who is gone.
+_TRIES, _TRY_SECONDS = 500, 0.01
 
 
 @dataclass(frozen=True)
@@ -184,11 +187,16 @@ def in_words(error: BaseException) -> str:
     return lines[0][:300] if lines else type(error).__name__
 
 
-def _end_with_parent(folder: Path) -> None:
+def _end_with_parent(folder: Path, ended: threading.Event) -> None:
     """Wait for the end of who started this process, which closes its input, and leave nothing behind."""
     while os.read(0, 1):  # a file object would hold up the end of Python
         pass
-    shutil.rmtree(folder, ignore_errors=True)
+    ended.set()
+    for _ in range(_TRIES):  # what is at work meanwhile may still write into it
+        shutil.rmtree(folder, ignore_errors=True)
+        if not folder.exists():
+            break
+        time.sleep(_TRY_SECONDS)
     os._exit(1)
 
 
@@ -209,5 +217,12 @@ def main(folder: Path) -> int:
 
 
 if __name__ == "__main__":
-    threading.Thread(target=_end_with_parent, args=(Path(sys.argv[1]),), daemon=True).start()
-    sys.exit(main(Path(sys.argv[1])))
+    parent_ended = threading.Event()
+    watch = threading.Thread(target=_end_with_parent, args=(Path(sys.argv[1]), parent_ended), daemon=True)
+    watch.start()
+    try:
+        status = main(Path(sys.argv[1]))
+    finally:
+        if parent_ended.is_set():
+            watch.join()
+    sys.exit(status)

@@ -68,6 +68,8 @@ class Executor(ABC):
     name: str
     is_pooled: bool = False
     """Whether it computes on threads of its own, one core each."""
+    has_task_axis: bool = True
+    """Whether it runs many tasks at once, which switches are for."""
 
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         self.algorithm = algorithm
@@ -179,6 +181,7 @@ class Threads(Pooled):
     """Task by task. The sum does not depend on how many threads there are."""
 
     name = "threads"
+    has_task_axis = False
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""

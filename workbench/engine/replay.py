@@ -213,8 +213,7 @@ def _gives(path: Path, arguments: Any, options: Any, wanted: Any) -> bool:
 def _alike(one: Any, other: Any) -> bool:
     if not (isinstance(one, Tensor) and isinstance(other, Tensor)):
         return one is other
-    return (_Place.of(one) == _Place.of(other) and one.dtype == other.dtype and one.device == other.device
-            and torch.equal(one, other))
+    return (_Place.of(one) == _Place.of(other) and one.device == other.device and torch.equal(one, other))
 
 
 def _share(one: Tensor, other: Any) -> bool:

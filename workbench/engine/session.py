@@ -18,7 +18,7 @@ import workbench
 from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import allocator, devices, precision
-from workbench.engine.acceleration import accelerated
+from workbench.engine.acceleration import accelerated, fitting
 from workbench.engine.distributed import ALONE, World
 from workbench.engine.executors import EXECUTORS, Executor, Setting, Vectorized
 from workbench.engine.memory import Chunks
@@ -102,17 +102,21 @@ class Session:
         if training.acceleration in ("compile", "graphs") and self.executor.is_pooled:
             self.notices.append(f"training.acceleration {training.acceleration} is for all tasks at once, and has no "
                                 f"effect with training.executor {self.executor.name}")
-        kind = self.usual_acceleration if training.acceleration == "auto" else training.acceleration
-        self.executor = accelerated(kind, self.executor, self.device)
+        self.executor = accelerated(self.acceleration(self.executor.name), self.executor, self.device)
 
-    @property
-    def usual_acceleration(self) -> str:
-        """The switch where nobody says one.
+    def acceleration(self, executor: str) -> str:
+        """The switch that the experiment puts on an executor."""
+        said = self.experiment.training.acceleration
+        return self.usual_acceleration(executor) if said == "auto" else fitting(said, EXECUTORS[executor])
+
+    def usual_acceleration(self, executor: str) -> str:
+        """The switch on an executor where nobody says one.
 
         The process that writes the meta-step down would need as much of a GPU's memory again, and what is computed
         twice on purpose is not written down.
         """
-        return "replay" if self.device.type == "cpu" and not self.experiment.training.recompute else "none"
+        is_possible = self.device.type == "cpu" and not self.experiment.training.recompute
+        return fitting("replay", EXECUTORS[executor]) if is_possible else "none"
 
     def expected_seconds(self) -> float:
         """How long the training will roughly take, as the rules have it."""

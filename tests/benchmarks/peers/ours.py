@@ -45,7 +45,7 @@ def chosen(settings: tuple[str, ...], device: str) -> str:
     session = Session(experiment_of((*settings, f"device={device}")))
     session.close()
     name = session.executor.name
-    return _REPLAYED.format(name) if session.usual_acceleration == "replay" and name != "threads" else name
+    return _REPLAYED.format(name) if session.usual_acceleration(name) == "replay" else name
 
 
 class Ours(Candidate):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 import gc
 import importlib
 import json
@@ -21,6 +20,7 @@ from safetensors.torch import save_file
 
 from tests.benchmarks.peers.candidate import Candidate
 from tests.benchmarks.peers.problem import Problem, load
+from workbench.engine import allocator
 
 BRIEF = 0.5
 
@@ -71,7 +71,7 @@ class Worker:
             self._steps(1)
             peak = torch.cuda.max_memory_allocated()
             return {"step_bytes": peak - held, "peak_bytes": peak}
-        _give_back()
+        allocator.trim()
         held = psutil.Process().memory_info().rss
         is_reset = _reset_peak()
         self._steps(1)
@@ -114,14 +114,6 @@ class Worker:
     def _wait(self) -> None:
         if self.device == "cuda":
             torch.cuda.synchronize()
-
-
-def _give_back() -> None:
-    """Have the allocator return what it keeps, so that what a step needs is seen."""
-    if sys.platform == "linux":
-        trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
-        if trim:
-            trim(0)
 
 
 def _reset_peak() -> bool:
