@@ -26,7 +26,7 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine.acceleration import AccelerationError, Step, unmoved
 from workbench.engine.executors import Setting, Vectorized
-from workbench.engine.replay import Run, Script, script
+from workbench.engine.replay import Run, Script, can_replay, script
 from workbench.tasks.base import TaskBatch
 
 ORDER, PACKAGE, SCRIPT, FAILURE, SHAPE = "order", "step.pt2", "script", "failure.txt", "shape"
@@ -102,6 +102,8 @@ def prepare_into(folder: Path, order: Order) -> None:
 
 
 def _write(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> None:
+    if not can_replay():
+        raise AccelerationError(f"torch {torch.__version__} lacks what replaying takes")
     written = script(graph, step.tensors)
     run, plain = written.run(), Vectorized(order.algorithm, 1)
     # Other numbers, elsewhere in memory, as the next chunk's are.

@@ -1,19 +1,20 @@
 """A meta-gradient written down as a list of tensor operations, and replayed without what stands around each of them.
 
-Deriving, mapping over tasks and finding out what an operation is called with take Python and autograd longer than a
-small network takes to compute. The list has none of that: every operation is called by its shortest way, views that
+Deriving, mapping over tasks and Python itself take longer than a small network takes to compute. The list has none of
+that: torch's own interpreter calls one operation after another, without holding up other threads of Python, views that
 build on one another are one view, and what nobody uses is gone. The operations themselves are the same, in the same
 order, so that the numbers are the same to the last bit.
+
+Building a list for that interpreter takes functions that torch does not promise to keep. All of them are named here;
+where a torch lacks one, nothing is replayed, which gives the same numbers more slowly.
 """
 
 from __future__ import annotations
 
-import math
 import operator
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager
-from dataclasses import dataclass
-from functools import reduce
+from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, NamedTuple, cast
 
 import torch
@@ -21,11 +22,38 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
 Run = Callable[[list[Tensor]], list[Tensor]]
-Path = tuple[str, ...]
-"""Names that lead from torch to one of its functions."""
 
-_VIEW: Path = ("as_strided",)
-_FUNCTION = "run"
+_NEEDED = ("Graph", "ListType", "TensorType", "_AutoDispatchBelowAutograd", "_create_function_from_graph",
+           "_get_graph_executor_optimize", "_set_graph_executor_optimize")
+# As c10/core/MemoryFormat.h counts them: the interpreter knows them by their numbers only.
+_FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2, torch.channels_last_3d: 3}
+
+
+def can_replay() -> bool:
+    """Whether this torch has what replaying takes."""
+    return all(hasattr(torch._C, name) for name in _NEEDED)
+
+
+@dataclass(frozen=True)
+class Use:
+    """A tensor among the arguments of a line: what is given and what lines give are counted in their order."""
+
+    number: int
+
+
+class Line(NamedTuple):
+    """An operation, or a constant.
+
+    Attributes:
+        operation: Its name and overload; empty for a constant.
+        arguments: All that it takes, in the order of its schema, with a `Use` where an earlier result goes; or the
+            constant.
+        results: How many tensors it gives.
+    """
+
+    operation: tuple[str, str]
+    arguments: tuple[Any, ...]
+    results: int
 
 
 @dataclass(frozen=True)
@@ -33,32 +61,30 @@ class Script:
     """A list of operations, which another process may be sent.
 
     Attributes:
-        source: A function of the tensors in Python, an operation a line.
-        operations: What it calls, by the name in it.
-        constants: Everything else that it names.
+        given: How many tensors it is given.
+        lines: What it does.
+        outputs: The numbers of the results that it gives.
     """
 
-    source: str
-    operations: dict[str, Path]
-    constants: dict[str, Any]
+    given: int
+    lines: tuple[Line, ...]
+    outputs: tuple[int, ...]
 
     def run(self) -> Run:
-        """What replays it."""
-        names = {name: _found(path) for name, path in self.operations.items()} | self.constants
-        exec(compile(self.source, "<script>", "exec"), names)  # noqa: S102 - written by `script`
-        replay = names[_FUNCTION]
+        """What replays it; several threads may at the same time."""
+        function = torch._C._create_function_from_graph("replay", _Builder().graph(self))
 
         def run(tensors: list[Tensor]) -> list[Tensor]:
-            with _below_autograd():
-                return cast("list[Tensor]", replay(*tensors))
+            # It is to be interpreted as it is; the switch is of this thread alone.
+            before = torch._C._get_graph_executor_optimize()
+            torch._C._set_graph_executor_optimize(False)
+            try:
+                with torch.no_grad(), cast("Any", torch._C)._AutoDispatchBelowAutograd():
+                    return cast("list[Tensor]", function(*tensors))
+            finally:
+                torch._C._set_graph_executor_optimize(before)
 
         return run
-
-
-def _below_autograd() -> AbstractContextManager[Any]:
-    """Where operations do not look whether they are to be differentiated; a torch without it looks and does not."""
-    below = getattr(torch._C, "_AutoDispatchBelowAutograd", None)
-    return cast("AbstractContextManager[Any]", below()) if below else torch.no_grad()
 
 
 def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:
@@ -69,25 +95,32 @@ def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:
         tensors: What it is given. Tensors of other sizes need a script of their own.
     """
     with torch.no_grad():
-        lines, outputs = _Reader(graph).lines(tensors)
-    return _Writer().written([one.name for one in graph.graph.nodes if one.op == "placeholder"],
-                             list(_wanted(lines, outputs)), outputs)
+        steps, outputs = _Reader(graph).steps(tensors)
+    given = (node for node in graph.graph.nodes if node.op == "placeholder")
+    numbers: dict[fx.Node, tuple[int, ...]] = {node: (number,) for number, node in enumerate(given)}
+    count, lines = len(numbers), []
+    for step in _wanted(steps, outputs):
+        if step.target is operator.getitem:
+            source, index = step.arguments
+            numbers[step.node] = (numbers[source][index],)
+            continue
+        said = _mapped(step.arguments, lambda node: Use(numbers[node][0]))
+        lines.append(Line(_name(step.target) if step.target else ("", ""), said, step.results))
+        numbers[step.node] = tuple(range(count, count + step.results))
+        count += step.results
+    return Script(len(tensors), tuple(lines), tuple(numbers[node][0] for node in outputs))
 
 
-class _Line(NamedTuple):
-    """An operation or a constant; the arguments name nodes where earlier results go."""
+class _Step(NamedTuple):
+    """What a node of a graph does, by nodes."""
 
     node: fx.Node
-    path: Path
+    target: Any
+    """The operation; None for a constant, which is the one argument then."""
     arguments: tuple[Any, ...]
-    options: dict[str, Any]
+    results: int = 1
     changes: bool = False
     """Whether it writes into one of its arguments."""
-
-    @property
-    def uses(self) -> list[fx.Node]:
-        """The earlier results."""
-        return [one for one in _leaves((self.arguments, self.options)) if isinstance(one, fx.Node)]
 
 
 class _Place(NamedTuple):
@@ -114,166 +147,171 @@ class _Reader:
         self._roots: dict[fx.Node, tuple[fx.Node, _Place]] = {}
         # Nodes that are another one under a further name.
         self._same: dict[fx.Node, fx.Node] = {}
-        self._paths: dict[Any, Path] = {}
         # Memories of what the function is given, which may lie anywhere in them.
         self._given: set[int] = set()
 
-    def lines(self, tensors: list[Tensor]) -> tuple[list[_Line], list[fx.Node]]:
+    def steps(self, tensors: list[Tensor]) -> tuple[list[_Step], list[fx.Node]]:
         """Its operations, and those whose results it gives."""
         nodes = list(self._graph.graph.nodes)
         last = {used: node for node in nodes for used in node.all_input_nodes}
-        given, lines = iter(tensors), []
+        given, steps = iter(tensors), []
         for node in nodes[:-1]:
             if node.op in ("placeholder", "get_attr"):
                 value = next(given) if node.op == "placeholder" else getattr(self._graph, node.target)
                 self._given.add(value.untyped_storage()._cdata)
                 self._put(node, value)
                 if node.op == "get_attr":
-                    lines.append(_Line(node, (), (value,), {}))
-            elif line := self._line(node):
-                lines.append(line)
+                    steps.append(_Step(node, None, (value,)))
+            elif step := self._step(node):
+                steps.append(step)
             for one in [*node.all_input_nodes, node]:
                 if last.get(one, node) is node:
                     self._values.pop(one, None)
-        return lines, [self._same.get(one, one) for one in nodes[-1].args[0]]
+        return steps, [self._same.get(one, one) for one in nodes[-1].args[0]]
 
     def _put(self, node: fx.Node, value: Any) -> None:
         self._values[node] = value
         if isinstance(value, Tensor):
             self._roots[node] = node, _Place.of(value)
 
-    def _line(self, node: fx.Node) -> _Line | None:
+    def _step(self, node: fx.Node) -> _Step | None:
         """What a node does; nothing where it does nothing."""
         arguments, options = fx.node.map_arg((node.args, node.kwargs), self._values.__getitem__)
-        value = cast("Any", node.target)(*arguments, **options)
-        said = fx.node.map_arg((node.args, node.kwargs), lambda one: self._same.get(one, one))
-        if node.target is operator.getitem:
+        target = cast("Any", node.target)
+        value = target(*arguments, **options)
+        said, named = fx.node.map_arg((node.args, node.kwargs), lambda one: self._same.get(one, one))
+        if target is operator.getitem:
             self._put(node, value)
-            return _Line(node, (), *said)
-        changes = bool(cast("Any", node.target)._schema.is_mutable)
+            return _Step(node, target, said)
+        changes = bool(target._schema.is_mutable)
+        own = _Step(node, target, _in_full(target, said, named),
+                    len(value) if isinstance(value, tuple | list) else 1, changes)
         if not changes and isinstance(value, Tensor):
             for used in node.all_input_nodes:
                 if used in self._roots and _share(value, self._values[used]):
-                    return self._view(node, value, *self._roots[used], said)
+                    return self._view(own, value, *self._roots[used])
         self._put(node, value)
-        path = _own(node.target) if changes else self._path(node.target, arguments, options, value)
-        return _Line(node, path, *said, changes)
+        return own
 
-    def _view(self, node: fx.Node, value: Tensor, root: fx.Node, at: _Place, said: tuple[Any, Any]) -> _Line | None:
+    def _view(self, own: _Step, value: Tensor, root: fx.Node, at: _Place) -> _Step | None:
         """A view of what has numbers of its own, less all views between the two; nothing where it is all of that."""
         place = _Place.of(value)
         begins_within = place.offset != at.offset
         if place.read_as != at.read_as or (begins_within and value.untyped_storage()._cdata in self._given):
-            self._put(node, value)
-            return _Line(node, _own(node.target), *said)
-        self._values[node] = value
-        self._roots[node] = root, at
+            self._put(own.node, value)
+            return own
+        self._values[own.node] = value
+        self._roots[own.node] = root, at
         if place == at:
-            self._same[node] = root
+            self._same[own.node] = root
             return None
-        return _Line(node, _VIEW, (root, place.shape, place.stride, *([place.offset] if begins_within else [])), {})
-
-    def _path(self, target: Any, arguments: Any, options: Any, wanted: Any) -> Path:
-        """The shortest way to an operation that gives just what it gives itself."""
-        own = _own(target)
-        for path in (self._paths.get(target), *_shorter(own[2])):
-            if path and _gives(path, arguments, options, wanted):
-                self._paths[target] = path
-                return path
-        return own
+        offset = place.offset if begins_within else None
+        return _Step(own.node, torch.ops.aten.as_strided.default, (root, [*place.shape], [*place.stride], offset))
 
 
-def _own(target: Any) -> Path:
-    """The way to an operation as a graph names it."""
-    namespace, _, name = target._schema.name.partition("::")
-    return "ops", namespace, name, target._overloadname
+def _in_full(target: Any, said: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
+    """All arguments of an operation in their order, as numbers of the kinds that its schema has."""
+    arguments = target._schema.arguments
+    values = [*said, *(named.get(one.name, one.default_value) for one in arguments[len(said):])]
+    if isinstance(values[0], int | float) and arguments[0].type.kind() == "TensorType":
+        # Python takes a number for a tensor; where a number is the second of two, the operation has a way to take it.
+        values[0] = torch.tensor(values[0], dtype=torch.float64 if isinstance(values[0], float) else None)
+    return tuple(_of_kind(value, _plain(one.type)) for value, one in zip(values, arguments, strict=True))
 
 
-def _shorter(name: str) -> Iterator[Path]:
-    """Where Python's own way to an operation may be, which takes half as long."""
-    yield (name,)
-    yield "_C", "_nn", name
-    yield "Tensor", name
+def _plain(kind: Any) -> Any:
+    """A kind of arguments without being optional."""
+    return kind.getElementType() if kind.kind() == "OptionalType" else kind
 
 
-def _found(path: Path) -> Any:
-    return reduce(getattr, path, torch)
+def _of_kind(value: Any, kind: Any) -> Any:
+    match kind.kind(), value:
+        case _, None | fx.Node():
+            return value
+        case _, torch.memory_format():
+            return _FORMATS[value]
+        case "ListType", _:
+            inner = _plain(kind.getElementType())
+            return [_of_kind(one, inner) for one in (value if isinstance(value, tuple | list) else [value])]
+        case "FloatType", int():
+            return float(value)
+        case _:
+            return value
 
 
-def _gives(path: Path, arguments: Any, options: Any, wanted: Any) -> bool:
-    """Whether a function gives the same tensors, which lie in memory in the same way."""
-    try:
-        found = _leaves(_found(path)(*arguments, **options))
-    except (AttributeError, TypeError, RuntimeError, ValueError):
-        return False
-    others = _leaves(wanted)
-    return len(found) == len(others) and all(map(_alike, found, others))
-
-
-def _alike(one: Any, other: Any) -> bool:
-    if not (isinstance(one, Tensor) and isinstance(other, Tensor)):
-        return one is other
-    return (_Place.of(one) == _Place.of(other) and one.device == other.device and torch.equal(one, other))
+def _name(target: Any) -> tuple[str, str]:
+    return target._schema.name, target._overloadname
 
 
 def _share(one: Tensor, other: Any) -> bool:
     return isinstance(other, Tensor) and one.untyped_storage()._cdata == other.untyped_storage()._cdata
 
 
-def _leaves(tree: Any) -> list[Any]:
-    return pytree.tree_leaves(tree)
+def _mapped(arguments: tuple[Any, ...], change: Callable[[fx.Node], Any]) -> tuple[Any, ...]:
+    """Arguments with something else in place of nodes."""
+    return cast("tuple[Any, ...]", pytree.tree_map(lambda one: change(one) if isinstance(one, fx.Node) else one,
+                                                   arguments))
 
 
-def _wanted(lines: list[_Line], outputs: list[fx.Node]) -> Iterator[_Line]:
-    """The lines that something comes of."""
+def _wanted(steps: list[_Step], outputs: list[fx.Node]) -> Iterator[_Step]:
+    """The steps that something comes of."""
     used, kept = set(outputs), []
-    for line in reversed(lines):
-        if line.changes or line.node in used:
-            used.update(line.uses)
-            kept.append(line)
+    for step in reversed(steps):
+        if step.changes or step.node in used:
+            used.update(one for one in pytree.tree_leaves(step.arguments) if isinstance(one, fx.Node))
+            kept.append(step)
     yield from reversed(kept)
 
 
-class _Writer:
-    """Writes lines as Python."""
+@dataclass
+class _Builder:
+    """Builds a script for torch's interpreter, which forgets every result after its last use."""
 
-    def __init__(self) -> None:
-        self._operations: dict[Path, str] = {}
-        self._constants: dict[str, Any] = {}
+    _graph: Any = field(default_factory=torch._C.Graph)
+    _values: list[Any] = field(default_factory=list)
+    _constants: dict[Any, Any] = field(default_factory=dict)
 
-    def written(self, given: list[str], lines: list[_Line], outputs: list[fx.Node]) -> Script:
-        """A function from what is given to the outputs; every result is forgotten after its last use."""
-        last = {used: line.node for line in lines for used in line.uses}
-        kept = set(outputs)
-        said = [f"def {_FUNCTION}({', '.join(given)}):"]
-        for line in lines:
-            if line.path or line.node.op == "call_function":
-                done = [used.name for used in dict.fromkeys(line.uses)
-                        if last[used] is line.node and used not in kept and used.op != "get_attr"]
-                said.append(f"    {line.node.name} = {self._call(line)}"
-                            + (f"; {' = '.join(done)} = None" if done else ""))
-            else:
-                self._constants[line.node.name] = line.arguments[0]
-        said.append(f"    return [{', '.join(one.name for one in outputs)}]")
-        return Script("\n".join(said), {name: path for path, name in self._operations.items()}, self._constants)
+    def graph(self, script: Script) -> Any:
+        """The script as a graph."""
+        self._values.extend(self._graph.addInput() for _ in range(script.given))
+        for line in script.lines:
+            self._values.extend(self._results(line))
+        outputs = [self._values[number] for number in script.outputs]
+        self._graph.registerOutput(self._list(outputs, torch._C.ListType(torch._C.TensorType.get())))
+        return self._graph
 
-    def _call(self, line: _Line) -> str:
-        words = [self._text(one) for one in line.arguments]
-        if not line.path:
-            return f"{words[0]}[{words[1]}]"
-        words += [f"{name}={self._text(value)}" for name, value in line.options.items()]
-        operation = self._operations.setdefault(line.path, f"operation{len(self._operations)}")
-        return f"{operation}({', '.join(words)})"
+    def _results(self, line: Line) -> list[Any]:
+        if not line.operation[0]:
+            return [self._graph.insertConstant(line.arguments[0])]
+        schema = _schema(*line.operation)
+        values = [self._argument(value, one.type) for value, one in zip(line.arguments, schema.arguments, strict=True)]
+        found = self._inserted(schema.name, values, [one.type for one in schema.returns])
+        if [one.type.kind() for one in schema.returns] == ["ListType"]:
+            return self._inserted("prim::ListUnpack", found, [torch._C.TensorType.get()] * line.results)
+        return found
 
-    def _text(self, value: Any) -> str:
-        if isinstance(value, fx.Node):
-            return value.name
-        if isinstance(value, tuple | list):
-            inside = "".join(f"{self._text(one)}, " for one in value)
-            return f"({inside})" if isinstance(value, tuple) else f"[{inside}]"
-        is_plain = value is None or isinstance(value, bool | int | str)
-        if is_plain or (isinstance(value, float) and math.isfinite(value)):
-            return repr(value)
-        name = f"constant{len(self._constants)}"
-        self._constants[name] = value
-        return name
+    def _inserted(self, name: str, values: list[Any], kinds: list[Any]) -> list[Any]:
+        node = self._graph.insertNode(self._graph.create(name, values, len(kinds)))
+        found = list(node.outputs())
+        for value, kind in zip(found, kinds, strict=True):
+            value.setType(kind)
+        return found
+
+    def _argument(self, value: Any, kind: Any) -> Any:
+        if isinstance(value, Use):
+            return self._values[value.number]
+        if isinstance(value, list) and (not value or any(isinstance(one, Use) for one in value)):
+            return self._list([self._argument(one, None) for one in value], _plain(kind))
+        key = type(value), repr(value)
+        if key not in self._constants:
+            self._constants[key] = self._graph.insertConstant(value)
+        return self._constants[key]
+
+    def _list(self, values: list[Any], kind: Any) -> Any:
+        return self._inserted("prim::ListConstruct", values, [kind])[0]
+
+
+@cache
+def _schema(name: str, overload: str) -> Any:
+    space, _, name = name.partition("::")
+    return getattr(getattr(getattr(torch.ops, space), name), overload)._schema
