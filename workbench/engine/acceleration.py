@@ -13,11 +13,13 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Meta
 from workbench.engine import devices
-from workbench.engine.executors import Executor, Gradient, Setting, TaskFunction
+from workbench.engine.executors import EXECUTORS, Executor, Gradient, Setting, TaskFunction
 from workbench.tasks.base import Examples, TaskBatch
 
-# A meta-batch comes in whole chunks and a rest, in each stage; who has more shapes than that runs the others as usual.
-MOST_SHAPES = 4
+# A meta-batch comes in whole chunks and a rest, each in portions of two sizes; who has more shapes than that runs the
+# others as usual.
+MOST_SHAPES = 6
+_MANY_AT_ONCE = "it is for many tasks at once, and these run on threads"
 
 
 class AccelerationError(devices.DeviceError):
@@ -120,16 +122,16 @@ class Accelerated(Executor):
 
 def refused_accelerations(device: str, executor: str = "auto") -> dict[str, str]:
     """Accelerations that a run cannot have, with the reason; device and executor are named as in an experiment."""
-    if executor == "portions":
-        return dict.fromkeys(("compile", "graphs"), "it is for all tasks at once, and portions of them run on threads")
+    refused = {kind: _MANY_AT_ONCE for kind in ("compile", "graphs")
+               if executor in EXECUTORS and fitting(kind, EXECUTORS[executor]) == "none"}
     if (devices.devices()[0].name if device == "auto" else device).startswith("cuda"):
-        return {}
-    return {"graphs": "CUDA graphs need an NVIDIA GPU, and this run would be on another device"}
+        return refused
+    return refused | {"graphs": "CUDA graphs need an NVIDIA GPU, and this run would be on another device"}
 
 
 def fitting(kind: str, executor: Executor | type[Executor]) -> str:
-    """The kind of switch, or none where it is not for such an executor: portions can be replayed only."""
-    is_for = executor.has_task_axis and (kind == "replay" or not executor.is_pooled)
+    """The kind of switch, or none where it is not for such an executor: graphs are of all tasks at once."""
+    is_for = executor.has_task_axis and not (kind == "graphs" and executor.is_pooled)
     return kind if is_for else "none"
 
 

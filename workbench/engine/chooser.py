@@ -21,6 +21,7 @@ from torch import Tensor
 import workbench
 from workbench import places
 from workbench.engine import allocator, devices
+from workbench.engine.acceleration import fitting
 from workbench.engine.executors import EXECUTORS, Executor, Gradient
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
@@ -40,7 +41,7 @@ _HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 1.6, 3
 _CLEARLY = 0.95
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
-_RULES = 2
+_RULES = 3
 # Fields of the training that neither change what a meta-gradient costs nor how it may be run.
 _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
                    "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
@@ -87,9 +88,9 @@ def choose(session: Session) -> Choice:
     rule = _rule(session)
     if training.executor != "auto":
         return Choice(rule, "as training.executor says")
-    if training.acceleration not in ("auto", "none"):
+    if training.acceleration == "graphs":
         session.use("vectorized")
-        return Choice(_rule(session), f"for training.acceleration {training.acceleration} works on all tasks at once")
+        return Choice(_rule(session), "for CUDA graphs are of all tasks at once")
     if session.expected_seconds() < _WORTH_SECONDS:
         return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
     key, path = _key(session), places.cache() / "ways.json"
@@ -133,6 +134,8 @@ def candidates(session: Session) -> list[Way]:
         kinds["columns"] = (cores(),)
     if is_cpu:  # a GPU waits for the one that feeds it: several threads of Python do that no faster
         kinds |= {"portions": (cores(),), "threads": (cores(),)}
+    if switch := _wanted_switch(session):
+        kinds = {name: counts for name, counts in kinds.items() if fitting(switch, EXECUTORS[name]) == switch}
     found = []
     for executor, threads in ((name, count) for name, counts in kinds.items() for count in dict.fromkeys(counts)):
         most = min(tasks, training.chunk(executor, threads, tasks))
@@ -146,6 +149,12 @@ def candidates(session: Session) -> list[Way]:
         least = min(threads, tasks) if EXECUTORS[executor].is_pooled else 1
         found += [Way(executor, threads, size) for size in sizes if size >= least]
     return list(dict.fromkeys([_rule(session), *found]))
+
+
+def _wanted_switch(session: Session) -> str:
+    """The acceleration that the person asks for, who gets what it can be put on; empty where all will do."""
+    said = session.experiment.training.acceleration
+    return said if said not in ("auto", "none") else ""
 
 
 class Trial:
@@ -260,6 +269,7 @@ def _key(session: Session) -> str:
         "algorithm": experiment.algorithm.model_dump(mode="json"),
         "training": experiment.training.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
         "processes": session.world.size,
+        "switch": _wanted_switch(session),
         "rules": _RULES,
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:32]

@@ -131,6 +131,10 @@ class Prepared(Accelerated):
         self._process: tuple[tuple[Any, ...], _Process] | None = None
         self.problem = ""
         self._lock = threading.Lock()
+        # While it computes an algorithm can be neither copied nor sent.
+        self._copy = copy.deepcopy(inner.algorithm)
+        if isinstance(inner, Portions):
+            inner.sooner = self.sooner
 
     def sooner(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient | None:
         """See Accelerated."""
@@ -185,7 +189,7 @@ class Prepared(Accelerated):
                 self._refuse("another process would take as much memory as this one, and less is free")
                 return
             try:
-                self._process = key, _Process(self.kind, copy.deepcopy(self.algorithm), step, threads)
+                self._process = key, _Process(self.kind, self._copy, step, threads)
             except Exception as error:  # noqa: BLE001 - whatever it was, training goes on without
                 self._refuse(in_words(error))
 
@@ -251,11 +255,6 @@ class Replayed(Prepared):
     kind = "replay"
     # What takes long gains a tenth rather than half, and lends a core to the other process for some seconds.
     patience = 4.0, 100, 30.0
-
-    def __init__(self, inner: Executor) -> None:
-        super().__init__(inner)
-        if isinstance(inner, Portions):
-            inner.sooner = self.sooner
 
     def load(self, folder: Path) -> Run:
         """See Prepared."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from itertools import pairwise
@@ -25,6 +25,9 @@ from workbench.backbones.base import Params
 from workbench.backbones.convolution import Convolution
 from workbench.backbones.mapping import laid_out
 from workbench.tasks.base import Examples, Task, TaskBatch
+
+# The largest portion may be so much larger than the mean; it is waited for.
+_UNEVEN = 1.1
 
 R = TypeVar("R")
 TaskFunction = Callable[[Algorithm[Any], Meta, Task, Context], Any]
@@ -145,26 +148,35 @@ class Pooled(Executor):
     """Runs parts of a batch on as many threads as there are cores, one compute thread each.
 
     What the parts give is put together in their order, so that a sum does not depend on which thread is faster.
+
+    Attributes:
+        takes_part: Whether the calling thread is one of them, and does the first part itself.
     """
 
     is_pooled = True
+    takes_part: bool = False
 
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         super().__init__(algorithm, threads)
+        workers = max(1, threads - self.takes_part)
+        # While it computes an algorithm cannot be copied, so the copies are made before anything does.
+        self._copies = [copy.deepcopy(algorithm) for _ in range(workers)]
         self._local = threading.local()
-        self._pool = ThreadPoolExecutor(threads, "tasks", initializer=self._prepare)
+        self._pool = ThreadPoolExecutor(workers, "tasks", initializer=self._prepare)
 
     def _prepare(self) -> None:
         torch.set_num_threads(1)
-        self._local.algorithm = copy.deepcopy(self.algorithm)
+        self._local.algorithm = self._copies.pop()
 
-    def _each(self, one: Callable[[Algorithm[Any], Any], R], parts: Iterable[Any]) -> Iterator[R]:
+    def _each(self, one: Callable[[Algorithm[Any], Any], R], parts: Sequence[Any]) -> Iterator[R]:
         """What a function of a thread's own algorithm gives for every part, in their order."""
         def run(part: Any) -> R:
             return one(self._local.algorithm, part)
 
-        jobs = [self._pool.submit(run, part) for part in parts]
+        own = parts[:1] if self.takes_part else []
+        jobs = [self._pool.submit(run, part) for part in parts[len(own):]]
         try:
+            yield from (one(self.algorithm, part) for part in own)
             yield from (job.result() for job in jobs)
         finally:
             # Whoever tries again after an error must not find the others still at work, and their memory taken.
@@ -203,13 +215,14 @@ class Threads(Pooled):
 
 
 class Portions(Pooled):
-    """A portion of the tasks on each thread, at once over a task axis.
+    """A portion of the tasks on each thread, at once over a task axis; what is left over is on all threads together.
 
     Attributes:
         sooner: What may know the meta-gradient of a portion by a faster way; None where there is no such way.
     """
 
     name = "portions"
+    takes_part = True
     sooner: Callable[[Meta, TaskBatch, Tensor, Setting], Gradient | None] | None = None
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
@@ -217,7 +230,7 @@ class Portions(Pooled):
         def one(algorithm: Algorithm[Any], part: slice) -> Any:
             return Vectorized(algorithm, 1).map(function, meta, batch.part(part.start, part.stop), keys[part], setting)
 
-        return _joined(torch.cat, list(self._each(one, self._parts(len(batch)))))
+        return _joined(torch.cat, self._portions(one, len(batch)))
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
@@ -226,13 +239,28 @@ class Portions(Pooled):
             found = self.sooner(*portion) if self.sooner else None
             return Vectorized(algorithm, 1).gradient(*portion) if found is None else found
 
-        found = list(self._each(one, self._parts(len(batch))))
+        found = self._portions(one, len(batch))
         return Gradient(_summed(part.total for part in found), _joined(torch.cat, [part.aux for part in found]))
 
-    def _parts(self, tasks: int) -> Iterator[slice]:
-        """Tasks shared out as evenly as they go."""
-        cuts = [tasks * index // self.threads for index in range(self.threads + 1)]
-        return (slice(start, stop) for start, stop in pairwise(cuts) if stop > start)
+    def _portions(self, one: Callable[[Algorithm[Any], slice], R], tasks: int) -> list[R]:
+        """What a function gives for the portion of each thread, and for the rest."""
+        shared = _shared(tasks, self.threads)
+        cuts = [shared * index // self.threads for index in range(self.threads + 1)]
+        found = list(self._each(one, [slice(*cut) for cut in pairwise(cuts)] if shared else []))
+        if shared < tasks:
+            before = torch.get_num_threads()
+            torch.set_num_threads(self.threads)
+            try:
+                found.append(one(self.algorithm, slice(shared, tasks)))
+            finally:
+                torch.set_num_threads(before)
+        return found
+
+
+def _shared(tasks: int, threads: int) -> int:
+    """How many of some tasks are shared out: all of them where the largest portion is hardly larger than the rest."""
+    is_even = -(-tasks // threads) * threads <= _UNEVEN * tasks
+    return tasks if is_even else tasks // threads * threads
 
 
 def _summed(gradients: Iterable[Params]) -> Params:

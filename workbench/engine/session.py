@@ -99,10 +99,11 @@ class Session:
     def accelerate(self) -> None:
         """Put the switch of the experiment on the executor; raises AccelerationError where that is not possible."""
         training = self.experiment.training
-        if training.acceleration in ("compile", "graphs") and self.executor.is_pooled:
-            self.notices.append(f"training.acceleration {training.acceleration} is for all tasks at once, and has no "
+        kind = self.acceleration(self.executor.name)
+        if training.acceleration not in ("auto", kind):
+            self.notices.append(f"training.acceleration {training.acceleration} is for many tasks at once, and has no "
                                 f"effect with training.executor {self.executor.name}")
-        self.executor = accelerated(self.acceleration(self.executor.name), self.executor, self.device)
+        self.executor = accelerated(kind, self.executor, self.device)
 
     def acceleration(self, executor: str) -> str:
         """The switch that the experiment puts on an executor."""
@@ -224,12 +225,14 @@ class Session:
         searching hundreds of thousands of others after every few steps takes up to a tenth of the time.
         """
         before = torch.get_num_threads()
-        allocator.share()
+        training = self.experiment.training
+        is_small = self.works[0].is_small(training.meta_batch)
+        allocator.share(self.executor.threads if self.executor.is_pooled and is_small else 0)
         with allocator.keeping():
             torch.set_num_threads(1 if self.executor.is_pooled else self.executor.threads)
             gc.freeze()
             try:
-                with precision.arithmetic(self.experiment.training.precision):
+                with precision.arithmetic(training.precision):
                     yield
             finally:
                 gc.unfreeze()

@@ -28,8 +28,8 @@ _RATE_OF_A_GPU = 5e11
 # mostly takes is starting its operations.
 _BEST_RATE_OF_A_CORE = 4e10
 _A_FEW = 4
-# Portions may differ by so much; so many more tasks than are run at once are run at once all the same.
-_UNEVEN, _HARDLY_MORE = 1.1, 1.5
+# So many more tasks than are run at once are run at once all the same.
+_HARDLY_MORE = 1.5
 # Below so many multiplications a meta-batch, waking a second thread costs more than it computes.
 _WORTH_A_THREAD = 1e9
 # No step is over sooner, however small the network.
@@ -52,17 +52,18 @@ class Work:
 
     def executor(self, tasks: int) -> str:
         """The faster executor for so many tasks: all gain from the task axis, and CPU cores convolve sooner each on its
-        own portion, where those are about alike.
+        own portion.
         """
-        portion = -(-tasks // cores())
-        is_even = cores() * portion <= _UNEVEN * tasks
-        is_parted = self.convolves and self.device.type == "cpu" and cores() > 1 and is_even
+        is_parted = self.convolves and self.device.type == "cpu" and 1 < cores() <= tasks
         return "portions" if is_parted else "vectorized"
 
     def threads(self, executor: str, tasks: int) -> int:
         """Compute threads for a meta-batch of so many tasks."""
-        is_small = self.device.type == "cpu" and self.multiplications * tasks < _WORTH_A_THREAD
-        return 1 if is_small and not EXECUTORS[executor].is_pooled else cores()
+        return 1 if self.is_small(tasks) and not EXECUTORS[executor].is_pooled else cores()
+
+    def is_small(self, tasks: int) -> bool:
+        """Whether starting the operations of a meta-batch takes longer than computing them."""
+        return self.device.type == "cpu" and self.multiplications * tasks < _WORTH_A_THREAD
 
     def seconds(self, tasks: int) -> float:
         """How long an outer step over so many tasks takes, roughly."""
