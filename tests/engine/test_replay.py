@@ -149,7 +149,37 @@ def test_what_nobody_uses_is_left_out():
     given = torch.ones(3)
     found, operations = replayed(function, given)
     assert torch.equal(found[0], (given + 1).sin().cos())
-    assert operations == ["add", "sin", "cos"]
+    assert operations == ["add", "sin_", "cos_"]
+
+
+def test_what_is_used_for_the_last_time_is_written_over_and_nothing_else():
+    def function(given: Tensor) -> list[Tensor]:
+        first = given * 2
+        second = first + 1
+        third = second.relu()
+        part = third[0]
+        fourth = third.sin()
+        wide = fourth.sum(1, keepdim=True) + given
+        return [first, wide.exp(), (part * 3).mul(given), torch.where(given > 0, wide, given)]
+
+    given = torch.randn(3, 3)
+    before = given.clone()
+    found, operations = replayed(function, given)
+    assert all(map(torch.equal, found, function(given)))
+    assert torch.equal(given, before)
+    # What is given or asked for, what a view looks at, what is wanted again and what is of another shape stays.
+    assert operations == ["mul", "add", "relu_", "as_strided", "sin", "sum", "add", "exp", "mul", "mul", "gt", "where"]
+
+
+def test_a_result_is_not_written_over_where_its_view_goes_in_as_well():
+    def function(given: Tensor) -> list[Tensor]:
+        doubled = given * 2
+        return [doubled + doubled.t(), (given * 3).mul(given * 5)]
+
+    given = torch.randn(3, 3)
+    found, operations = replayed(function, given)
+    assert all(map(torch.equal, found, function(given)))
+    assert operations == ["mul", "as_strided", "add", "mul", "mul", "mul_"]
 
 
 def test_results_are_forgotten_after_their_last_use():

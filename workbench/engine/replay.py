@@ -2,8 +2,8 @@
 
 Deriving, mapping over tasks and Python itself take longer than a small network takes to compute. The list has none of
 that: torch's own interpreter calls one operation after another, without holding up other threads of Python, views that
-build on one another are one view, and what nobody uses is gone. The operations themselves are the same, in the same
-order, so that the numbers are the same to the last bit.
+build on one another are one view, what nobody uses is gone, and what is needed no more is written over. The operations
+themselves are the same, in the same order, so that the numbers are the same to the last bit.
 
 Building a list for that interpreter takes functions that torch does not promise to keep. All of them are named here;
 where a torch lacks one, nothing is replayed, which gives the same numbers more slowly.
@@ -79,7 +79,7 @@ class Script:
             before = torch._C._get_graph_executor_optimize()
             torch._C._set_graph_executor_optimize(False)
             try:
-                with torch.no_grad(), cast("Any", torch._C)._AutoDispatchBelowAutograd():
+                with cast("Any", torch._C)._AutoDispatchBelowAutograd():
                     return cast("list[Tensor]", function(*tensors))
             finally:
                 torch._C._set_graph_executor_optimize(before)
@@ -94,12 +94,13 @@ def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:
         graph: Its operations are torch's own, as `torch.fx.experimental.proxy_tensor.make_fx` gives them.
         tensors: What it is given. Tensors of other sizes need a script of their own.
     """
+    reader = _Reader(graph)
     with torch.no_grad():
-        steps, outputs = _Reader(graph).steps(tensors)
+        steps, outputs = reader.steps(tensors)
     given = (node for node in graph.graph.nodes if node.op == "placeholder")
     numbers: dict[fx.Node, tuple[int, ...]] = {node: (number,) for number, node in enumerate(given)}
     count, lines = len(numbers), []
-    for step in _wanted(steps, outputs):
+    for step in _in_place(list(_wanted(steps, outputs)), outputs, reader.places):
         if step.target is operator.getitem:
             source, index = step.arguments
             numbers[step.node] = (numbers[source][index],)
@@ -122,6 +123,11 @@ class _Step(NamedTuple):
     changes: bool = False
     """Whether it writes into one of its arguments."""
 
+    @property
+    def uses(self) -> list[fx.Node]:
+        """The earlier results that it takes."""
+        return [one for one in pytree.tree_leaves(self.arguments) if isinstance(one, fx.Node)]
+
 
 class _Place(NamedTuple):
     """How the numbers of a tensor lie in memory; equal places in one memory are the same numbers."""
@@ -138,7 +144,11 @@ class _Place(NamedTuple):
 
 
 class _Reader:
-    """Runs a graph once, and finds the shortest way to do each thing that it does."""
+    """Runs a graph once, and finds the shortest way to do each thing that it does.
+
+    Attributes:
+        places: How those results lie in memory that have, and fill, one of their own.
+    """
 
     def __init__(self, graph: fx.GraphModule) -> None:
         self._graph = graph
@@ -149,6 +159,7 @@ class _Reader:
         self._same: dict[fx.Node, fx.Node] = {}
         # Memories of what the function is given, which may lie anywhere in them.
         self._given: set[int] = set()
+        self.places: dict[fx.Node, _Place] = {}
 
     def steps(self, tensors: list[Tensor]) -> tuple[list[_Step], list[fx.Node]]:
         """Its operations, and those whose results it gives."""
@@ -182,6 +193,7 @@ class _Reader:
         said, named = fx.node.map_arg((node.args, node.kwargs), lambda one: self._same.get(one, one))
         if target is operator.getitem:
             self._put(node, value)
+            self._note_place(node, value, node.all_input_nodes[0].target)
             return _Step(node, target, said)
         changes = bool(target._schema.is_mutable)
         own = _Step(node, target, _in_full(target, said, named),
@@ -191,7 +203,13 @@ class _Reader:
                 if used in self._roots and _share(value, self._values[used]):
                     return self._view(own, value, *self._roots[used])
         self._put(node, value)
+        self._note_place(node, value, target)
         return own
+
+    def _note_place(self, node: fx.Node, value: Any, target: Any) -> None:
+        is_own = isinstance(value, Tensor) and all(one.alias_info is None for one in target._schema.returns)
+        if is_own and value.untyped_storage().nbytes() == value.numel() * value.itemsize:
+            self.places[node] = _Place.of(value)
 
     def _view(self, own: _Step, value: Tensor, root: fx.Node, at: _Place) -> _Step | None:
         """A view of what has numbers of its own, less all views between the two; nothing where it is all of that."""
@@ -258,9 +276,45 @@ def _wanted(steps: list[_Step], outputs: list[fx.Node]) -> Iterator[_Step]:
     used, kept = set(outputs), []
     for step in reversed(steps):
         if step.changes or step.node in used:
-            used.update(one for one in pytree.tree_leaves(step.arguments) if isinstance(one, fx.Node))
+            used.update(step.uses)
             kept.append(step)
     yield from reversed(kept)
+
+
+def _in_place(steps: list[_Step], outputs: list[fx.Node], places: dict[fx.Node, _Place]) -> Iterator[_Step]:
+    """The same steps; those that work number by number write over their first argument where it is used for the last
+    time and lies in memory as the result does.
+    """
+    # Whose memory it may be that a result lies in, where it has none of its own.
+    memory: dict[fx.Node, set[fx.Node]] = {}
+    last: dict[fx.Node, int] = {}
+    for index, step in enumerate(steps):
+        used = {one for node in step.uses for one in memory.get(node, {node})}
+        memory[step.node] = used if used and step.node not in places else {step.node}
+        last |= dict.fromkeys(used, index)
+    last |= {one: len(steps) for node in outputs for one in memory.get(node, {node})}
+    for index, step in enumerate(steps):
+        first, *others = step.uses or [step.node]
+        is_over = step.arguments[:1] == (first,) and first in places and places.get(step.node) == places[first]
+        is_last = last.get(first) == index and not any(first in memory.get(one, ()) for one in others)
+        if is_over and is_last and (target := _writing(step.target)):
+            takes_place = len(target._schema.arguments) > len(step.arguments)
+            yield step._replace(target=target, arguments=(*step.arguments, *[first] * takes_place))
+        else:
+            yield step
+
+
+@cache
+def _writing(target: Any) -> Any:
+    """What does the same, number by number, and writes into its first argument, or into one more; None for the rest."""
+    if target is torch.ops.aten.threshold_backward.default:
+        return torch.ops.aten.threshold_backward.grad_input
+    if torch.Tag.pointwise not in getattr(target, "tags", ()):
+        return None
+    space, _, name = target._schema.name.partition("::")
+    writing = getattr(getattr(getattr(torch.ops, space), name + "_", None), target._overloadname, None)
+    is_like = writing and len(writing._schema.arguments) == len(target._schema.arguments)
+    return writing if is_like else None
 
 
 @dataclass
