@@ -7,6 +7,7 @@ import pickle
 import subprocess
 import sys
 import time
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from workbench.engine.compiled import Compiled
 from workbench.engine.compiling import FAILURE, ORDER, Order, are_as_near, flat, main
 from workbench.engine.compiling import difference as relative
 from workbench.engine.control import Control
-from workbench.engine.events import Checkpoint, Finished, Noticed, Steps
+from workbench.engine.events import Checkpoint, Finished, Noticed, Started, Steps
 from workbench.engine.executors import Gradient
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
@@ -159,6 +160,8 @@ def test_a_run_that_ends_gives_up_what_is_being_compiled():
     begun = time.monotonic()
     events = list(train(experiment))
     assert isinstance(events[-1], Finished)
+    assert isinstance(events[0], Started)
+    assert "training.acceleration compile works on all tasks at once" in events[0].why
     assert time.monotonic() - begun < PATIENCE / 4
 
 
@@ -197,12 +200,13 @@ def test_what_runs_many_tasks_at_once_is_accelerated_and_only_a_gpu_captures():
     threads = executor("threads", algorithm)
     assert accelerated("compile", threads, torch.device("cpu")) is threads
     portions = executor("portions", algorithm)
-    assert accelerated("graphs", portions, torch.device("cuda")) is portions
-    assert isinstance(accelerated("compile", portions, torch.device("cpu")), Compiled)
+    for kind in ("compile", "graphs"):
+        assert accelerated(kind, portions, torch.device("cuda")) is portions
     threads.close()
     portions.close()
-    assert set(refused_accelerations("cpu", "threads")) == {"compile", "graphs"}
-    assert set(refused_accelerations("cpu", "portions")) == set(refused_accelerations("cuda", "portions")) | {"graphs"}
+    for name, device in product(("threads", "portions"), ("cpu", "cuda")):
+        assert set(refused_accelerations(device, name)) == {"compile", "graphs"}
+    assert refused_accelerations("cuda", "vectorized") == {}
     with pytest.raises(AccelerationError, match="need an NVIDIA GPU, and this run is on the CPU"):
         accelerated("graphs", executor("vectorized", algorithm), torch.device("cpu"))
 

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Meta
-from workbench.engine.executors import EXECUTORS, Threads
+from workbench.engine.executors import EXECUTORS, Portions, Threads
 from workbench.engine.session import trace_task
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, TaskBatch
@@ -101,6 +101,54 @@ def test_gradients_do_not_depend_on_the_threads():
         runner.close()
     for other in totals[1:]:
         assert all(torch.equal(totals[0][key], other[key]) for key in other)
+
+
+@pytest.mark.parametrize(("tasks", "threads", "portions"), [
+    (8, 2, [4, 4]), (5, 2, [2, 2, 1]), (25, 2, [12, 13]), (1, 2, [1]), (3, 4, [3]), (6, 4, [1, 1, 1, 1, 2]),
+    (5, 1, [5])])
+def test_portions_are_about_alike_and_what_is_left_over_runs_on_all_threads(tasks, threads, portions):
+    about = spec("regression", 1)
+    algorithm, meta = make("maml", about, inner_steps=1)
+    batch, keys = noise_tasks(about, tasks=tasks, ways=1, shots=2, queries=2)
+    runner = Portions(algorithm, threads)
+    met: list[tuple[int, int, int]] = []
+
+    def sooner(meta, part, part_keys, chosen):
+        met.append((int((keys == part_keys[0]).nonzero()), len(part), torch.get_num_threads()))
+
+    runner.sooner = sooner
+    before = torch.get_num_threads()
+    runner.gradient(meta, batch, keys, setting(algorithm, about))
+    runner.close()
+    met.sort()
+    assert [size for _, size, _ in met] == portions
+    on = [1] * threads + [threads] if sum(portions[:threads]) < tasks else [1] * threads
+    assert [count for _, _, count in met] == ([threads] if len(portions) == 1 else on)
+    assert torch.get_num_threads() == before
+
+
+def test_an_error_in_any_portion_ends_the_others_and_leaves_the_threads_as_they_were():
+    about = spec("regression", 1)
+    algorithm, meta = make("maml", about, inner_steps=1)
+    batch, keys = noise_tasks(about, tasks=5, ways=1, shots=2, queries=2)
+    before = torch.get_num_threads()
+    for wrong in range(3):
+        runner = Portions(algorithm, 2)
+        at_work: list[int] = []
+
+        def sooner(meta, part, part_keys, chosen, wrong=wrong, at_work=at_work):
+            first = int((keys == part_keys[0]).nonzero())
+            if first == (0, 2, 4)[wrong]:
+                raise RuntimeError("wrong")
+            at_work.append(first)
+
+        runner.sooner = sooner
+        with pytest.raises(RuntimeError, match="wrong"):
+            runner.gradient(meta, batch, keys, setting(algorithm, about))
+        now = list(at_work)
+        runner.close()
+        assert at_work == now
+        assert torch.get_num_threads() == before
 
 
 def test_an_evaluation_keeps_no_graph():

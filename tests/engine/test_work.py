@@ -30,6 +30,8 @@ def test_convolutions_on_a_cpu_run_in_portions_and_small_networks_at_once_on_one
     small = opened("dataset=sinusoids")
     assert (small.executor.name, small.executor.threads) == ("vectorized", 1)
     assert opened("training.executor=vectorized").executor.name == "vectorized"
+    assert [Work(1e9, True, CPU).executor(tasks) for tasks in (1, cores(), cores() + 1)] == [
+        "vectorized", *(["portions"] * 2 if cores() > 1 else ["vectorized"] * 2)]
 
 
 def test_the_choice_is_a_rule_and_not_a_measurement():

@@ -16,10 +16,10 @@ from workbench.engine import devices
 from workbench.engine.executors import EXECUTORS, Executor, Gradient, Setting, TaskFunction
 from workbench.tasks.base import Examples, TaskBatch
 
-# A meta-batch comes in whole chunks and a rest, each in portions of two sizes; who has more shapes than that runs the
-# others as usual.
-MOST_SHAPES = 6
-_MANY_AT_ONCE = "it is for many tasks at once, and these run on threads"
+# A meta-batch comes in whole chunks and a rest, in each stage, and in portions of two sizes; who has more shapes than
+# that runs the others as usual.
+MOST_SHAPES = 4
+_ALL_AT_ONCE = "it is for all tasks at once, and these run on threads"
 
 
 class AccelerationError(devices.DeviceError):
@@ -45,6 +45,20 @@ def unmoved(setting: Setting) -> Setting:
     return replace(setting, progress=cast("float", Moving()))
 
 
+class Key(NamedTuple):
+    """What a graph holds for.
+
+    Attributes:
+        setting: What is static; at no progress.
+        threads: Compute threads, by which torch chooses its kernels.
+        kinds: Shape and kind of numbers of each tensor.
+    """
+
+    setting: Setting
+    threads: int
+    kinds: tuple[tuple[torch.Size, torch.dtype], ...]
+
+
 class Step(NamedTuple):
     """The arguments of a meta-gradient as a list of tensors, and what is static about them.
 
@@ -64,9 +78,10 @@ class Step(NamedTuple):
         tensors = [*meta.params.values(), *meta.buffers.values(), *batch.support, *batch.query, keys]
         return cls([one.contiguous() for one in tensors], _tree(tuple(meta.params), tuple(meta.buffers)), setting)
 
-    def key(self) -> tuple[Any, ...]:
-        """What a graph holds for: everything but the numbers in the tensors and the progress."""
-        return (replace(self.setting, progress=0.0), tuple((one.shape, one.dtype) for one in self.tensors))
+    def key(self) -> Key:
+        """What a graph of this step holds for on this thread: everything but the numbers in the tensors."""
+        return Key(replace(self.setting, progress=0.0), torch.get_num_threads(),
+                   tuple((one.shape, one.dtype) for one in self.tensors))
 
     def gradient(self, executor: Executor, tensors: list[Tensor]) -> Gradient:
         """What an executor gives for other tensors of the same kind."""
@@ -122,7 +137,7 @@ class Accelerated(Executor):
 
 def refused_accelerations(device: str, executor: str = "auto") -> dict[str, str]:
     """Accelerations that a run cannot have, with the reason; device and executor are named as in an experiment."""
-    refused = {kind: _MANY_AT_ONCE for kind in ("compile", "graphs")
+    refused = {kind: _ALL_AT_ONCE for kind in ("compile", "graphs")
                if executor in EXECUTORS and fitting(kind, EXECUTORS[executor]) == "none"}
     if (devices.devices()[0].name if device == "auto" else device).startswith("cuda"):
         return refused
@@ -130,13 +145,16 @@ def refused_accelerations(device: str, executor: str = "auto") -> dict[str, str]
 
 
 def fitting(kind: str, executor: Executor | type[Executor]) -> str:
-    """The kind of switch, or none where it is not for such an executor: graphs are of all tasks at once."""
-    is_for = executor.has_task_axis and not (kind == "graphs" and executor.is_pooled)
+    """The kind of switch, or none where it is not for such an executor.
+
+    Only a replayed list lets threads run at the same time: what is compiled holds on to Python while it runs.
+    """
+    is_for = executor.has_task_axis and (kind == "replay" or not executor.is_pooled)
     return kind if is_for else "none"
 
 
 def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor:
-    """The executor with a switch on it; as it is where it does not run many tasks at once, which no switch is for.
+    """The executor with a switch on it; as it is where the switch is not for such an executor.
 
     Args:
         kind: none, replay, compile or graphs.

@@ -36,14 +36,10 @@ def _tunable() -> Any:
     return None if is_told else _glibc()
 
 
-def share(apart: int = 0) -> None:
-    """Have few threads share one part of the memory, of those that are yet to begin.
-
-    Args:
-        apart: So many of them get parts of their own, because they make and free many small tensors at the same time.
-    """
+def share() -> None:
+    """Have few threads share one part of the memory, of those that are yet to begin."""
     if glibc := _tunable():
-        glibc.mallopt(_ARENA_MAX, max(1, len(os.sched_getaffinity(0)) // _CORES_AN_ARENA) + apart)
+        glibc.mallopt(_ARENA_MAX, max(1, len(os.sched_getaffinity(0)) // _CORES_AN_ARENA))
 
 
 def trim() -> None:

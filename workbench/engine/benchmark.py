@@ -64,8 +64,7 @@ def ways_of(session: Session, chosen: Way, *, compiles: bool = False) -> list[tu
     vectorized = next(way for way, _ in found if way.executor == "vectorized")
     small = Way("vectorized", session.works[0].threads("vectorized", session.experiment.training.meta_batch),
                 vectorized.chunk)
-    return [*found, *([(small, "compile"), *((way, "compile") for way in firsts.values() if way.executor == "portions")]
-                      if compiles else []),
+    return [*found, *([(small, "compile")] if compiles else []),
             *([(vectorized, "graphs")] if session.device.type == "cuda" else [])]
 
 

@@ -7,14 +7,13 @@ between the two.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Stage
-from workbench.engine.acceleration import MOST_SHAPES, Accelerated, ChangingError, Step, unmoved
+from workbench.engine.acceleration import MOST_SHAPES, Accelerated, ChangingError, Key, Step, unmoved
 from workbench.engine.executors import Executor, Gradient
 from workbench.engine.state import Outer
 
@@ -49,7 +48,7 @@ class Captured(Accelerated):
 
     def __init__(self, inner: Executor) -> None:
         super().__init__(inner)
-        self._graphs: dict[tuple[Any, ...], tuple[_Graph, pytree.TreeSpec]] = {}
+        self._graphs: dict[Key, tuple[_Graph, pytree.TreeSpec]] = {}
         self._is_refused = False
 
     def faster(self, step: Step) -> Gradient | None:
@@ -62,7 +61,7 @@ class Captured(Accelerated):
         found: Gradient = pytree.tree_unflatten(graph(step.tensors), tree)
         return found
 
-    def _add(self, key: tuple[Any, ...], step: Step) -> bool:
+    def _add(self, key: Key, step: Step) -> bool:
         """Capture one more; whether that worked."""
         fixed, trees = step._replace(setting=unmoved(step.setting)), []
 

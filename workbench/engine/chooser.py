@@ -9,8 +9,8 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,8 +21,7 @@ from torch import Tensor
 import workbench
 from workbench import places
 from workbench.engine import allocator, devices
-from workbench.engine.acceleration import fitting
-from workbench.engine.executors import EXECUTORS, Executor, Gradient
+from workbench.engine.executors import EXECUTORS, Executor, Gradient, on_threads
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
 
@@ -88,9 +87,9 @@ def choose(session: Session) -> Choice:
     rule = _rule(session)
     if training.executor != "auto":
         return Choice(rule, "as training.executor says")
-    if training.acceleration == "graphs":
+    if training.acceleration not in ("auto", "none"):
         session.use("vectorized")
-        return Choice(_rule(session), "for CUDA graphs are of all tasks at once")
+        return Choice(_rule(session), f"for training.acceleration {training.acceleration} works on all tasks at once")
     if session.expected_seconds() < _WORTH_SECONDS:
         return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
     key, path = _key(session), places.cache() / "ways.json"
@@ -134,8 +133,6 @@ def candidates(session: Session) -> list[Way]:
         kinds["columns"] = (cores(),)
     if is_cpu:  # a GPU waits for the one that feeds it: several threads of Python do that no faster
         kinds |= {"portions": (cores(),), "threads": (cores(),)}
-    if switch := _wanted_switch(session):
-        kinds = {name: counts for name, counts in kinds.items() if fitting(switch, EXECUTORS[name]) == switch}
     found = []
     for executor, threads in ((name, count) for name, counts in kinds.items() for count in dict.fromkeys(counts)):
         most = min(tasks, training.chunk(executor, threads, tasks))
@@ -149,12 +146,6 @@ def candidates(session: Session) -> list[Way]:
         least = min(threads, tasks) if EXECUTORS[executor].is_pooled else 1
         found += [Way(executor, threads, size) for size in sizes if size >= least]
     return list(dict.fromkeys([_rule(session), *found]))
-
-
-def _wanted_switch(session: Session) -> str:
-    """The acceleration that the person asks for, who gets what it can be put on; empty where all will do."""
-    said = session.experiment.training.acceleration
-    return said if said not in ("auto", "none") else ""
 
 
 class Trial:
@@ -175,7 +166,7 @@ class Trial:
 
     def seconds(self) -> float:
         """How long all the tasks take."""
-        with _threads(self.way):
+        with on_threads(1 if EXECUTORS[self.way.executor].is_pooled else self.way.threads):
             begun = time.perf_counter()
             self.run()
             if self._device.type == "cuda":
@@ -192,16 +183,6 @@ class Trial:
     def close(self) -> None:
         """Give the threads back."""
         self.executor.close()
-
-
-@contextmanager
-def _threads(way: Way) -> Iterator[None]:
-    before = torch.get_num_threads()
-    torch.set_num_threads(1 if EXECUTORS[way.executor].is_pooled else way.threads)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(before)
 
 
 def measure(session: Session) -> dict[Way, float]:
@@ -269,7 +250,6 @@ def _key(session: Session) -> str:
         "algorithm": experiment.algorithm.model_dump(mode="json"),
         "training": experiment.training.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
         "processes": session.world.size,
-        "switch": _wanted_switch(session),
         "rules": _RULES,
     }
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:32]

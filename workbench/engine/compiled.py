@@ -25,7 +25,7 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Algorithm, Aux, Meta
 from workbench.backbones.base import Params
-from workbench.engine.acceleration import MOST_SHAPES, Accelerated, Step
+from workbench.engine.acceleration import MOST_SHAPES, Accelerated, Key, Step
 from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, in_words, replayed
 from workbench.engine.executors import Executor, Gradient, Portions, Setting
 from workbench.engine.replay import Run
@@ -124,11 +124,11 @@ class Prepared(Accelerated):
 
     def __init__(self, inner: Executor) -> None:
         super().__init__(inner)
-        self._ready: dict[tuple[Any, ...], _Ready] = {}
-        self._waiting: deque[tuple[tuple[Any, ...], Step]] = deque()
-        self._met: dict[tuple[Any, ...], _Met] = {}
-        self._asked: set[tuple[Any, ...]] = set()
-        self._process: tuple[tuple[Any, ...], _Process] | None = None
+        self._ready: dict[Key, _Ready] = {}
+        self._waiting: deque[tuple[Key, Step]] = deque()
+        self._met: dict[Key, _Met] = {}
+        self._asked: set[Key] = set()
+        self._process: tuple[Key, _Process] | None = None
         self.problem = ""
         self._lock = threading.Lock()
         # While it computes an algorithm can be neither copied nor sent.
@@ -154,7 +154,7 @@ class Prepared(Accelerated):
         ready = self._ready.get(key)
         return ready.gradient(step.tensors) if ready else None
 
-    def _ask(self, key: tuple[Any, ...], step: Step) -> None:
+    def _ask(self, key: Key, step: Step) -> None:
         """Have one more kind of arguments prepared, if that is worth it by now."""
         met = self._met.setdefault(key, _Met())
         met.times += 1
@@ -184,16 +184,15 @@ class Prepared(Accelerated):
                 process.close()
         if self._waiting and self._process is None and not self.problem:
             key, step = self._waiting.popleft()
-            threads = 1 if self.is_pooled else self.threads
             if psutil.virtual_memory().available < psutil.Process().memory_info().rss:
                 self._refuse("another process would take as much memory as this one, and less is free")
                 return
             try:
-                self._process = key, _Process(self.kind, self._copy, step, threads)
+                self._process = key, _Process(self.kind, self._copy, step, key.threads)
             except Exception as error:  # noqa: BLE001 - whatever it was, training goes on without
                 self._refuse(in_words(error))
 
-    def _take(self, key: tuple[Any, ...], process: _Process) -> None:
+    def _take(self, key: Key, process: _Process) -> None:
         if failure := process.failure():
             self._refuse(failure)
             return

@@ -80,10 +80,7 @@ def flat(algorithm: Algorithm[Any], step: Step) -> tuple[fx.GraphModule, pytree.
         trees.append(tree)
         return values
 
-    graph = make_fx(run)(*step.tensors)
-    graph.graph.eliminate_dead_code()
-    graph.recompile()
-    return graph, trees[-1]
+    return make_fx(run)(*step.tensors), trees[-1]
 
 
 def prepare_into(folder: Path, order: Order) -> None:
@@ -106,12 +103,20 @@ def _write(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> Non
         raise AccelerationError(f"torch {torch.__version__} lacks what replaying takes")
     written = script(graph, step.tensors)
     run, plain = written.run(), Vectorized(order.algorithm, 1)
-    # Other numbers, elsewhere in memory, as the next chunk's are.
-    others = [torch.stack([one, one * 1.001 if one.is_floating_point() else one])[1] for one in step.tensors]
-    for tensors in (step.tensors, others):
-        if not all(map(_are_the_same, run(tensors), pytree.tree_leaves(step.gradient(plain, tensors)))):
+    for tensors in (step.tensors, _others(step)):
+        pairs = zip(run(tensors), pytree.tree_leaves(step.gradient(plain, tensors)), strict=True)
+        if not all(_are_the_same(one, other) for one, other in pairs):
             raise AccelerationError("the replayed meta-step gives other numbers")
     (folder / SCRIPT).write_bytes(pickle.dumps(written))
+
+
+def _others(step: Step) -> list[Tensor]:
+    """Other numbers, elsewhere in memory, as the next chunk's are: the tasks in reverse, their inputs with other signs.
+    """
+    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
+    moved = pytree.tree_map(lambda one: one * 1.001 if one.is_floating_point() else one, meta)
+    tasks = pytree.tree_map(lambda one: -0.9 * one.flip(0) if one.is_floating_point() else one.flip(0), (batch, keys))
+    return [torch.stack([one, one])[1] for one in pytree.tree_leaves((moved, *tasks))]
 
 
 def _compile(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> None:
@@ -146,7 +151,8 @@ def compiled(folder: Path) -> Run:
 
 
 def _are_the_same(one: Tensor, other: Tensor) -> bool:
-    return torch.equal(one.nan_to_num(), other.nan_to_num()) if one.is_floating_point() else torch.equal(one, other)
+    """Whether two tensors are of one kind and have the same numbers, what is not a number included."""
+    return one.dtype == other.dtype and one.shape == other.shape and torch.allclose(one, other, 0, 0, equal_nan=True)
 
 
 def are_as_near(found: list[Tensor], plain: list[Tensor], exact: Callable[[], list[Tensor]]) -> bool:

@@ -10,7 +10,8 @@ import copy
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
+from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
@@ -60,6 +61,17 @@ class Gradient(NamedTuple):
     aux: Aux
 
 
+@contextmanager
+def on_threads(count: int) -> Iterator[None]:
+    """A block in which torch computes on so many threads for this one."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
 class Executor(ABC):
     """Runs pure functions of one task over batches of them.
 
@@ -70,7 +82,7 @@ class Executor(ABC):
 
     name: str
     is_pooled: bool = False
-    """Whether it computes on threads of its own, one core each."""
+    """Whether it shares tasks out to threads that compute on one core each."""
     has_task_axis: bool = True
     """Whether it runs many tasks at once, which switches are for."""
 
@@ -145,7 +157,7 @@ class Columns(Vectorized):
 
 
 class Pooled(Executor):
-    """Runs parts of a batch on as many threads as there are cores, one compute thread each.
+    """Runs parts of a batch on several threads, one compute thread each.
 
     What the parts give is put together in their order, so that a sum does not depend on which thread is faster.
 
@@ -158,15 +170,15 @@ class Pooled(Executor):
 
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         super().__init__(algorithm, threads)
-        workers = max(1, threads - self.takes_part)
-        # While it computes an algorithm cannot be copied, so the copies are made before anything does.
-        self._copies = [copy.deepcopy(algorithm) for _ in range(workers)]
+        # While it computes an algorithm cannot be copied; this one never does.
+        self._copied = copy.deepcopy(algorithm)
         self._local = threading.local()
-        self._pool = ThreadPoolExecutor(workers, "tasks", initializer=self._prepare)
+        self._pool = ThreadPoolExecutor(max(1, threads - self.takes_part), "tasks", initializer=self._prepare)
 
     def _prepare(self) -> None:
+        torch.get_num_threads()  # a thread takes over what any other has set when torch first looks, and not before
         torch.set_num_threads(1)
-        self._local.algorithm = self._copies.pop()
+        self._local.algorithm = copy.deepcopy(self._copied)
 
     def _each(self, one: Callable[[Algorithm[Any], Any], R], parts: Sequence[Any]) -> Iterator[R]:
         """What a function of a thread's own algorithm gives for every part, in their order."""
@@ -174,9 +186,12 @@ class Pooled(Executor):
             return one(self._local.algorithm, part)
 
         own = parts[:1] if self.takes_part else []
-        jobs = [self._pool.submit(run, part) for part in parts[len(own):]]
+        jobs: list[Future[R]] = []
         try:
-            yield from (one(self.algorithm, part) for part in own)
+            jobs.extend(self._pool.submit(run, part) for part in parts[len(own):])
+            with on_threads(1):
+                found = [one(self.algorithm, part) for part in own]
+            yield from found
             yield from (job.result() for job in jobs)
         finally:
             # Whoever tries again after an error must not find the others still at work, and their memory taken.
@@ -248,17 +263,13 @@ class Portions(Pooled):
         cuts = [shared * index // self.threads for index in range(self.threads + 1)]
         found = list(self._each(one, [slice(*cut) for cut in pairwise(cuts)] if shared else []))
         if shared < tasks:
-            before = torch.get_num_threads()
-            torch.set_num_threads(self.threads)
-            try:
+            with on_threads(self.threads):
                 found.append(one(self.algorithm, slice(shared, tasks)))
-            finally:
-                torch.set_num_threads(before)
         return found
 
 
 def _shared(tasks: int, threads: int) -> int:
-    """How many of some tasks are shared out: all of them where the largest portion is hardly larger than the rest."""
+    """How many of some tasks are shared out: all of them where the largest portion is hardly larger than the mean."""
     is_even = -(-tasks // threads) * threads <= _UNEVEN * tasks
     return tasks if is_even else tasks // threads * threads
 

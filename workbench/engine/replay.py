@@ -5,8 +5,8 @@ that: torch's own interpreter calls one operation after another, without holding
 build on one another are one view, what nobody uses is gone, and what is needed no more is written over. The operations
 themselves are the same, in the same order, so that the numbers are the same to the last bit.
 
-Building a list for that interpreter takes functions that torch does not promise to keep. All of them are named here;
-where a torch lacks one, nothing is replayed, which gives the same numbers more slowly.
+Building a list for that interpreter takes functions that torch does not promise to keep. Where a torch lacks one, or
+has changed it, nothing is replayed, which gives the same numbers more slowly.
 """
 
 from __future__ import annotations
@@ -71,7 +71,11 @@ class Script:
     outputs: tuple[int, ...]
 
     def run(self) -> Run:
-        """What replays it; several threads may at the same time."""
+        """What replays it; several threads may at the same time.
+
+        Raises:
+            RuntimeError: The interpreter does not know one of the operations.
+        """
         function = torch._C._create_function_from_graph("replay", _Builder().graph(self))
 
         def run(tensors: list[Tensor]) -> list[Tensor]:
@@ -81,6 +85,8 @@ class Script:
             try:
                 with cast("Any", torch._C)._AutoDispatchBelowAutograd():
                     return cast("list[Tensor]", function(*tensors))
+            except RuntimeError as error:  # it tells where it was before it tells what was wrong
+                raise RuntimeError(str(error).strip().splitlines()[-1].removeprefix("RuntimeError: ")) from error
             finally:
                 torch._C._set_graph_executor_optimize(before)
 
@@ -93,6 +99,9 @@ def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:
     Args:
         graph: Its operations are torch's own, as `torch.fx.experimental.proxy_tensor.make_fx` gives them.
         tensors: What it is given. Tensors of other sizes need a script of their own.
+
+    Raises:
+        ValueError: The interpreter takes something in another way than Python does.
     """
     reader = _Reader(graph)
     with torch.no_grad():
@@ -160,6 +169,8 @@ class _Reader:
         # Memories of what the function is given, which may lie anywhere in them.
         self._given: set[int] = set()
         self.places: dict[fx.Node, _Place] = {}
+        # Which of several results lie in a memory of their own.
+        self._alone: dict[fx.Node, set[int]] = {}
 
     def steps(self, tensors: list[Tensor]) -> tuple[list[_Step], list[fx.Node]]:
         """Its operations, and those whose results it gives."""
@@ -193,22 +204,27 @@ class _Reader:
         said, named = fx.node.map_arg((node.args, node.kwargs), lambda one: self._same.get(one, one))
         if target is operator.getitem:
             self._put(node, value)
-            self._note_place(node, value, node.all_input_nodes[0].target)
+            if arguments[1] in self._alone.get(node.all_input_nodes[0], ()):
+                self._note_place(node, value)
             return _Step(node, target, said)
         changes = bool(target._schema.is_mutable)
         own = _Step(node, target, _in_full(target, said, named),
-                    len(value) if isinstance(value, tuple | list) else 1, changes)
+                    len(value) if isinstance(value, tuple | list) else int(value is not None), changes)
         if not changes and isinstance(value, Tensor):
             for used in node.all_input_nodes:
                 if used in self._roots and _share(value, self._values[used]):
                     return self._view(own, value, *self._roots[used])
         self._put(node, value)
-        self._note_place(node, value, target)
+        if isinstance(value, Tensor) and not changes:
+            self._note_place(node, value)
+        elif isinstance(value, tuple | list):
+            taken = [arguments, options, *value]
+            self._alone[node] = {index for index, one in enumerate(value) if isinstance(one, Tensor)
+                                 and sum(_share(one, other) for other in pytree.tree_leaves(taken)) == 1}
         return own
 
-    def _note_place(self, node: fx.Node, value: Any, target: Any) -> None:
-        is_own = isinstance(value, Tensor) and all(one.alias_info is None for one in target._schema.returns)
-        if is_own and value.untyped_storage().nbytes() == value.numel() * value.itemsize:
+    def _note_place(self, node: fx.Node, value: Tensor) -> None:
+        if value.untyped_storage().nbytes() == value.numel() * value.itemsize:
             self.places[node] = _Place.of(value)
 
     def _view(self, own: _Step, value: Tensor, root: fx.Node, at: _Place) -> _Step | None:
@@ -231,8 +247,10 @@ def _in_full(target: Any, said: tuple[Any, ...], named: dict[str, Any]) -> tuple
     """All arguments of an operation in their order, as numbers of the kinds that its schema has."""
     arguments = target._schema.arguments
     values = [*said, *(named.get(one.name, one.default_value) for one in arguments[len(said):])]
-    if isinstance(values[0], int | float) and arguments[0].type.kind() == "TensorType":
-        # Python takes a number for a tensor; where a number is the second of two, the operation has a way to take it.
+    if values and isinstance(values[0], int | float) and arguments[0].type.kind() == "TensorType":
+        # Python takes a number for a tensor; beside tensors it would count for less than they do.
+        if any(isinstance(one, fx.Node) for one in pytree.tree_leaves(values)):
+            raise ValueError(f"{target} takes a number before tensors, which the interpreter does not know")
         values[0] = torch.tensor(values[0], dtype=torch.float64 if isinstance(values[0], float) else None)
     return tuple(_of_kind(value, _plain(one.type)) for value, one in zip(values, arguments, strict=True))
 
@@ -275,7 +293,7 @@ def _wanted(steps: list[_Step], outputs: list[fx.Node]) -> Iterator[_Step]:
     """The steps that something comes of."""
     used, kept = set(outputs), []
     for step in reversed(steps):
-        if step.changes or step.node in used:
+        if step.changes or not step.results or step.node in used:  # what has no results may refuse to go on
             used.update(step.uses)
             kept.append(step)
     yield from reversed(kept)
@@ -313,8 +331,11 @@ def _writing(target: Any) -> Any:
         return None
     space, _, name = target._schema.name.partition("::")
     writing = getattr(getattr(getattr(torch.ops, space), name + "_", None), target._overloadname, None)
-    is_like = writing and len(writing._schema.arguments) == len(target._schema.arguments)
-    return writing if is_like else None
+    return writing if writing and _takes(writing) == _takes(target) else None
+
+
+def _takes(target: Any) -> list[tuple[str, str]]:
+    return [(one.name, str(one.type)) for one in target._schema.arguments]
 
 
 @dataclass
@@ -356,7 +377,7 @@ class _Builder:
             return self._values[value.number]
         if isinstance(value, list) and (not value or any(isinstance(one, Use) for one in value)):
             return self._list([self._argument(one, None) for one in value], _plain(kind))
-        key = type(value), repr(value)
+        key = (type(value), repr(value)) if not isinstance(value, Tensor) else id(value)
         if key not in self._constants:
             self._constants[key] = self._graph.insertConstant(value)
         return self._constants[key]

@@ -101,7 +101,7 @@ class Session:
         training = self.experiment.training
         kind = self.acceleration(self.executor.name)
         if training.acceleration not in ("auto", kind):
-            self.notices.append(f"training.acceleration {training.acceleration} is for many tasks at once, and has no "
+            self.notices.append(f"training.acceleration {training.acceleration} is for all tasks at once, and has no "
                                 f"effect with training.executor {self.executor.name}")
         self.executor = accelerated(kind, self.executor, self.device)
 
@@ -225,14 +225,12 @@ class Session:
         searching hundreds of thousands of others after every few steps takes up to a tenth of the time.
         """
         before = torch.get_num_threads()
-        training = self.experiment.training
-        is_small = self.works[0].is_small(training.meta_batch)
-        allocator.share(self.executor.threads if self.executor.is_pooled and is_small else 0)
+        allocator.share()
         with allocator.keeping():
             torch.set_num_threads(1 if self.executor.is_pooled else self.executor.threads)
             gc.freeze()
             try:
-                with precision.arithmetic(training.precision):
+                with precision.arithmetic(self.experiment.training.precision):
                     yield
             finally:
                 gc.unfreeze()

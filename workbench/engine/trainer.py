@@ -216,7 +216,9 @@ class _Training:
         for part in parts[1:]:
             total = {name: value + part.total[name] for name, value in total.items()}
         self._draw_ahead(tasks)
-        aux = pytree.tree_map(lambda *values: torch.cat(values), parts[0].aux, *(part.aux for part in parts[1:]))
+        aux = parts[0].aux
+        if len(parts) > 1:
+            aux = pytree.tree_map(lambda *values: torch.cat(values), *(part.aux for part in parts))
         total, aux = self.world.combined(Gradient(total, aux), share)
         self.hardest = self._hardest(aux, indices)
         return Gradient({name: value / tasks for name, value in total.items()}, aux)

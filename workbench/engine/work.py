@@ -59,11 +59,8 @@ class Work:
 
     def threads(self, executor: str, tasks: int) -> int:
         """Compute threads for a meta-batch of so many tasks."""
-        return 1 if self.is_small(tasks) and not EXECUTORS[executor].is_pooled else cores()
-
-    def is_small(self, tasks: int) -> bool:
-        """Whether starting the operations of a meta-batch takes longer than computing them."""
-        return self.device.type == "cpu" and self.multiplications * tasks < _WORTH_A_THREAD
+        is_small = self.device.type == "cpu" and self.multiplications * tasks < _WORTH_A_THREAD
+        return 1 if is_small and not EXECUTORS[executor].is_pooled else cores()
 
     def seconds(self, tasks: int) -> float:
         """How long an outer step over so many tasks takes, roughly."""
