@@ -53,6 +53,7 @@ Talk = Generator[Event, None, T]
 """A part of the training that may say something and ends with a value."""
 
 BLOCK_SECONDS = 0.1
+_PROBE_STEPS = {0} | {lead * 10**power for lead in (1, 2, 5) for power in range(8)}
 ADAPTATION_SECONDS = 1.0
 ADAPTATION_SHARE = 0.04
 ADAPTATION_TASKS = 16
@@ -438,7 +439,7 @@ class _Training:
 
 def _is_probe_step(step: int) -> bool:
     """Early on learning is fast, so probes stand at 0, 1, 2, 5, 10, 20, 50 and so on beside every validation."""
-    return step == 0 or step in {lead * 10**power for lead in (1, 2, 5) for power in range(8)}
+    return step in _PROBE_STEPS
 
 
 def _whole(traces: list[Trace]) -> Trace:
