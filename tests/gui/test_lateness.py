@@ -21,7 +21,7 @@ def test_so_many_per_cent_do_not_exceed_the_percentile_and_fewer_fall_short_of_i
         spread.add(one)
     found = spread.percentile(share)
     assert np.mean(np.array(times) <= found) >= share / 100 - 1e-9
-    assert np.mean(np.array(times) < found - 0.05) < share / 100 or found == 0
+    assert np.mean(np.array(times) < found - 0.05 - 1e-9) < share / 100 or found == 0
     assert spread.worst == max(times)
     assert found <= spread.worst
 

@@ -25,7 +25,7 @@ MOST_TASKS_AT_ONCE = 256
 _RATE_OF_A_CORE = 1e10
 _RATE_OF_A_GPU = 5e11
 # What a CPU core does once it computes. A mapped step of one task takes nearly as long as one of a few, for what it
-# mostly takes is starting its operations.
+# mostly takes is starting its operations; more than a few are no faster where they convolve, and take more memory.
 _BEST_RATE_OF_A_CORE = 4e10
 _A_FEW = 4
 # So many more tasks than are run at once are run at once all the same.
@@ -87,7 +87,8 @@ class Work:
         is_cpu = self.device.type == "cpu"
         tasks = within(_RATE_OF_A_CORE * threads if is_cpu else _RATE_OF_A_GPU, MOST_TASKS_AT_ONCE)
         if EXECUTORS[executor].is_pooled:
-            return max(threads, tasks // threads * threads)
+            portion = min(tasks // threads, _A_FEW) if self.convolves else tasks // threads
+            return max(1, portion) * threads
         return max(1, tasks, within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
 
 
