@@ -133,6 +133,12 @@ def test_numbers_that_are_read_as_others_are_kept_apart():
     assert all(map(torch.equal, found, function(given)))
 
 
+def test_what_the_interpreter_does_not_know_is_refused_before_anything_is_replayed():
+    given = torch.tensor([1.0, 2.0])
+    with pytest.raises(RuntimeError, match="Schema not found"):
+        script(make_fx(lambda one: [(one * 2).view(torch.int32) + 1])(given), [given]).run()([given])
+
+
 def test_what_is_written_into_stays_in_its_place():
     def function(given: Tensor) -> list[Tensor]:
         base = given * 1

@@ -86,7 +86,7 @@ class Script:
                 with cast("Any", torch._C)._AutoDispatchBelowAutograd():
                     return cast("list[Tensor]", function(*tensors))
             except RuntimeError as error:  # it tells where it was before it tells what was wrong
-                raise RuntimeError(str(error).strip().splitlines()[-1].removeprefix("RuntimeError: ")) from error
+                raise RuntimeError(str(error).strip().rpartition("\nRuntimeError: ")[2]) from error
             finally:
                 torch._C._set_graph_executor_optimize(before)
 
@@ -114,7 +114,7 @@ def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:
             source, index = step.arguments
             numbers[step.node] = (numbers[source][index],)
             continue
-        said = _mapped(step.arguments, lambda node: Use(numbers[node][0]))
+        said = fx.node.map_arg(step.arguments, lambda node: cast("Any", Use(numbers[node][0])))
         lines.append(Line(_name(step.target) if step.target else ("", ""), said, step.results))
         numbers[step.node] = tuple(range(count, count + step.results))
         count += step.results
@@ -281,12 +281,6 @@ def _name(target: Any) -> tuple[str, str]:
 
 def _share(one: Tensor, other: Any) -> bool:
     return isinstance(other, Tensor) and one.untyped_storage()._cdata == other.untyped_storage()._cdata
-
-
-def _mapped(arguments: tuple[Any, ...], change: Callable[[fx.Node], Any]) -> tuple[Any, ...]:
-    """Arguments with something else in place of nodes."""
-    return cast("tuple[Any, ...]", pytree.tree_map(lambda one: change(one) if isinstance(one, fx.Node) else one,
-                                                   arguments))
 
 
 def _wanted(steps: list[_Step], outputs: list[fx.Node]) -> Iterator[_Step]:

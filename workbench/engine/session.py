@@ -20,7 +20,7 @@ from workbench.backbones.base import Backbone, Network
 from workbench.engine import allocator, devices, precision
 from workbench.engine.acceleration import accelerated, fitting
 from workbench.engine.distributed import ALONE, World
-from workbench.engine.executors import EXECUTORS, Executor, Setting, Vectorized
+from workbench.engine.executors import EXECUTORS, Executor, Setting, Vectorized, on_threads
 from workbench.engine.memory import Chunks
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
@@ -224,10 +224,8 @@ class Session:
         What lies in memory at the start is not searched for garbage meanwhile: every step leaves objects behind, and
         searching hundreds of thousands of others after every few steps takes up to a tenth of the time.
         """
-        before = torch.get_num_threads()
         allocator.share()
-        with allocator.keeping():
-            torch.set_num_threads(1 if self.executor.is_pooled else self.executor.threads)
+        with allocator.keeping(), on_threads(1 if self.executor.is_pooled else self.executor.threads):
             gc.freeze()
             try:
                 with precision.arithmetic(self.experiment.training.precision):
@@ -235,7 +233,6 @@ class Session:
             finally:
                 gc.unfreeze()
                 self.close()
-                torch.set_num_threads(before)
 
     def close(self) -> None:
         """Give threads and device memory back."""
