@@ -117,7 +117,7 @@ def test_the_found_network_alone_answers_in_plain_pytorch_as_the_hardened_supern
     hardened = Meta({**meta.params, **{name: value.clamp(min=-1e4) for name, value in hard.items()}}, meta.buffers)
     state = adapt(algorithm, hardened, Examples((raw[:ways] - mean) / deviation, targets), ctx)
     inside = algorithm.predict(hardened, state, (raw[ways:] - mean) / deviation, ctx.adapted)
-    assert torch.allclose(outside, inside, rtol=0, atol=1e-6)
+    assert torch.allclose(outside, inside, rtol=0, atol=1e-5)  # float32, summed in another order
     unadapted = algorithm.predict(hardened, algorithm.start(hardened, Examples(raw[:ways], targets), ctx),
                                   (raw[ways:] - mean) / deviation, ctx)
     assert not torch.allclose(outside, unadapted, atol=1e-3)

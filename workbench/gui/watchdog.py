@@ -35,6 +35,7 @@ class Watchdog(QObject):
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setInterval(LOOK_MILLISECONDS)
+        self._timer.setSingleShot(True)  # one that repeats catches up as Qt reckons, which cannot be seen from here
         self._timer.timeout.connect(self._look)
         self._pace = QTimer(self)
         self._pace.setInterval(1000)
@@ -61,8 +62,7 @@ class Watchdog(QObject):
     def _run_or_rest(self) -> None:
         is_wanted = self._is_read or self._folder is not None
         if is_wanted and not self._timer.isActive():
-            self._due = time.perf_counter() + LOOK_MILLISECONDS / 1000
-            self._timer.start()
+            self._look_again()
             self._pace.start()
         elif not is_wanted:
             self.stop()
@@ -80,11 +80,13 @@ class Watchdog(QObject):
 
     @Slot()
     def _look(self) -> None:
-        now, interval = time.perf_counter(), LOOK_MILLISECONDS / 1000
-        late = max(now - self._due, 0.0)
-        self._ledger.looked(1000 * late, LOOK_MILLISECONDS)
-        # As Qt reckons: after a beat that was missed altogether, the measure begins anew.
-        self._due = self._due + interval if late < interval else now + interval
+        late = time.perf_counter() - self._due
+        self._ledger.looked(max(1000 * late, 0.0), LOOK_MILLISECONDS)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        self._due = time.perf_counter() + LOOK_MILLISECONDS / 1000
+        self._timer.start()
 
     @Slot(int)
     def _drained(self, events: int) -> None:
