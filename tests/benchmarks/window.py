@@ -1,10 +1,11 @@
 """Measures what the window costs: `python -m tests.benchmarks.window`.
 
-The same work is trained in the real window and by the command line, in turn, each in a process of its own, so that
-both meet the same neighbours, and by the same executor, which each would otherwise choose anew; the ratio of their
-tasks a second is taken round by round, once what takes over after some seconds has done so. How late the event loop
-was is what its watchdog kept with the run, beside the lateness of the same window a moment before, when nothing was
-trained.
+The same work is trained in the real window and by the command line, each in a process of its own and by the same
+executor, which each would otherwise choose anew. First the window trains alone: how late its event loop is then is what
+its watchdog keeps with the run, beside the lateness of the same window a moment before, when nothing was trained. Then
+one of the two processes is held and the other goes on, in turns of some seconds, so that both meet the same neighbours;
+the ratio is that of the tasks which they trained in their turns, once what takes over after some seconds has done so.
+It needs a system on which processes can be held.
 """
 
 from __future__ import annotations
@@ -17,7 +18,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ NEVER = 1_000_000
 ENDLESS = {f"training.{name}": NEVER for name in ("iterations", "validate_every", "checkpoint_every")} | {
     "training.validation_tasks": 20}
 WARM_SECONDS, IDLE_SECONDS = 12.0, 5.0
+TURN_SECONDS, SETTLING_SECONDS = 2.0, 0.3
 GOALS = {"ratio": 0.97, "late_p99_ms": 16.0, "late_worst_ms": 50.0, "repaint_mean_ms": 12.0, "least_repaints": 2.0}
 PATIENCE_SECONDS = 300
 
@@ -43,12 +44,11 @@ def record_of(runs: Path) -> Path | None:
     return next(iter(runs.glob("*/events.jsonl")), None)
 
 
-def steps(record: Path) -> Iterator[dict[str, Any]]:
-    """Blocks of steps, and before them what the run began with."""
-    for line in record.read_text(encoding="utf8").splitlines():
-        event = json.loads(line)
-        if event["event"] in ("started", "steps"):
-            yield event
+def tasks_of_a_step(runs: Path) -> int:
+    """Of how many tasks a step of the run in a folder is."""
+    record = record_of(runs)
+    assert record is not None
+    return int(json.loads(record.read_text(encoding="utf8").partition("\n")[0])["meta_batch"])
 
 
 def has_stepped(runs: Path) -> bool:
@@ -57,19 +57,59 @@ def has_stepped(runs: Path) -> bool:
     return record is not None and '"event": "steps"' in record.read_text(encoding="utf8")
 
 
-def rate(runs: Path) -> float:
-    """Training tasks a second, the first seconds left out."""
+def steps_told(runs: Path) -> int:
+    """The number of the last step that the run in a folder has told of."""
     record = record_of(runs)
     assert record is not None
-    started, *blocks = steps(record)
-    ends = [(one["seconds"], one["first"] + len(one["loss"]) - 1) for one in blocks]
-    warm = [end for end in ends if end[0] >= ends[0][0] + WARM_SECONDS]
-    (begin, first), (end, last) = warm[0], warm[-1]
-    return float((last - first) * started["meta_batch"] / (end - begin))
+    whole_lines = record.read_text(encoding="utf8").rpartition("\n")[0].splitlines()
+    last = json.loads(next(line for line in reversed(whole_lines) if '"event": "steps"' in line))
+    return int(last["first"] + len(last["loss"]) - 1)
 
 
-def in_window(work: str, runs: Path, seconds: float, switch: float) -> int:
-    """Be the program: look at an idle event loop, train in the window for a while, and leave."""
+class Trained:
+    """A process that trains, and can be held; it is killed where the block around it is left.
+
+    Args:
+        words: What starts it.
+        runs: Where its run will be.
+        own: Its environment.
+    """
+
+    def __init__(self, words: list[str], runs: Path, own: dict[str, str]) -> None:
+        self.process = subprocess.Popen(words, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.runs = runs
+        self.rates: list[float] = []
+
+    def __enter__(self) -> Trained:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.process.kill()
+        self.process.wait(PATIENCE_SECONDS)
+
+    def warm_up(self) -> None:
+        """Wait until it trains, and until what takes over after some seconds has done so."""
+        while not has_stepped(self.runs):
+            assert self.process.poll() is None, "it ended before it trained"
+            time.sleep(0.1)
+        time.sleep(WARM_SECONDS)
+
+    def hold(self) -> None:
+        """Let it wait."""
+        self.process.send_signal(signal.SIGSTOP)
+
+    def take_turn(self, seconds: float) -> None:
+        """Let it go on for a while, and note how many steps a second it took once it had found its stride."""
+        self.process.send_signal(signal.SIGCONT)
+        time.sleep(SETTLING_SECONDS)
+        begun, first = time.perf_counter(), steps_told(self.runs)
+        time.sleep(seconds)
+        self.rates.append((steps_told(self.runs) - first) / (time.perf_counter() - begun))
+        self.hold()
+
+
+def in_window(work: str, runs: Path, switch: float) -> int:
+    """Be the program: look at an idle event loop, and train in the window until that is killed."""
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
@@ -115,13 +155,6 @@ def in_window(work: str, runs: Path, seconds: float, switch: float) -> int:
         found.panel.form.take(tables | changed | {"training": tables["training"] | training})
         found.panel.form.check_now()
         found.training.start()
-        poll.timeout.connect(lambda: leave_later(found))
-        poll.start()
-
-    def leave_later(found: MainWindow) -> None:
-        if found.desk.controller.history.step:
-            poll.stop()
-            QTimer.singleShot(round(1000 * (seconds + WARM_SECONDS)), found.closing.stop_and_leave)
 
     runs.mkdir(parents=True)
     application()
@@ -131,47 +164,46 @@ def in_window(work: str, runs: Path, seconds: float, switch: float) -> int:
     return run_window(runs)
 
 
-def on_command_line(work: str, runs: Path, seconds: float, own: dict[str, str]) -> None:
-    """Train by the command line for a while."""
+def command(work: str, runs: Path) -> list[str]:
+    """What trains it without a window."""
     chosen = {name: str(value) for name, value in (WORKS[work]["set"] | ENDLESS).items()}
     words = [word for name, value in chosen.items() for word in ("--set", f"{name}={value}")]
-    with subprocess.Popen([sys.executable, "-m", "workbench", "run", "--runs", str(runs), "--preset",
-                           WORKS[work]["preset"], *words], env=own, stdout=subprocess.DEVNULL,
-                          stderr=subprocess.DEVNULL) as trained:
-        while not has_stepped(runs) and trained.poll() is None:
-            time.sleep(0.1)
-        time.sleep(seconds + WARM_SECONDS)
-        trained.send_signal(signal.SIGINT)
-        trained.wait(PATIENCE_SECONDS)
+    return [sys.executable, "-m", "workbench", "run", "--runs", str(runs), "--preset", WORKS[work]["preset"], *words]
 
 
-def one_round(work: str, seconds: float, switch: float, *, window_first: bool) -> dict[str, Any]:
+def one_round(work: str, seconds: float, turns: int, switch: float) -> dict[str, Any]:
     """Both ways once."""
     from workbench.gui.lateness import read
 
     with tempfile.TemporaryDirectory() as temporary:
         folder = Path(temporary)
         own = environment(folder)
-
-        def trained_in_window() -> None:
-            subprocess.run([sys.executable, "-m", "tests.benchmarks.window", "--child", work, str(folder / "window"),
-                            str(seconds), str(switch)], check=True, env=own, timeout=PATIENCE_SECONDS,
-                           stderr=subprocess.DEVNULL)
-
-        ways = [trained_in_window, lambda: on_command_line(work, folder / "command", seconds, own)]
-        for way in ways if window_first else reversed(ways):
-            way()
-        record = record_of(folder / "window")
-        assert record is not None
-        kept = list(read(record.parent))
-        idle = json.loads((folder / "window" / "idle.json").read_text(encoding="utf8"))
-        inside, outside = rate(folder / "window"), rate(folder / "command")
+        at, beside = folder / "window", folder / "command"
+        child = [sys.executable, "-m", "tests.benchmarks.window", "--child", work, str(at), str(switch)]
+        with Trained(child, at, own) as window:
+            window.warm_up()
+            time.sleep(seconds)
+            window.hold()
+            record = record_of(at)
+            assert record is not None
+            kept = list(read(record.parent))
+            idle = json.loads((at / "idle.json").read_text(encoding="utf8"))
+            with Trained(command(work, beside), beside, own) as alone:
+                alone.warm_up()
+                alone.hold()
+                for turn in range(turns):
+                    for one in (window, alone) if turn % 2 == 0 else (alone, window):
+                        one.take_turn(TURN_SECONDS)
+            tasks = tasks_of_a_step(at)
+    inside, outside = (tasks * statistics.mean(one.rates) for one in (window, alone))
     repaints = [one for second in kept for one in second.repaints.values()]
     count = sum(one.count for one in repaints)
     often = [second.repaints["Meta-loss"].count for second in kept[3:-1] if "Meta-loss" in second.repaints]
     return {
         "window_tasks_per_second": round(inside, 1), "command_tasks_per_second": round(outside, 1),
-        "ratio": round(inside / outside, 4), "late_p99_ms": kept[-1].whole, "late_worst_ms": kept[-1].whole_worst,
+        "ratio": round(inside / outside, 4),
+        "turns": [round(mine / other, 3) for mine, other in zip(window.rates, alone.rates, strict=True)],
+        "late_p99_ms": kept[-1].whole, "late_worst_ms": kept[-1].whole_worst,
         "idle": idle, "looks": sum(one.samples for one in kept),
         "repaint_mean_ms": round(sum(one.count * one.mean for one in repaints) / max(count, 1), 2),
         "repaint_worst_ms": max((one.worst for one in repaints), default=0.0),
@@ -182,7 +214,7 @@ def one_round(work: str, seconds: float, switch: float, *, window_first: bool) -
 def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
     """Medians over rounds; of the worst lateness the worst too."""
     middle = {name: round(statistics.median(one[name] for one in rounds), 4)
-              for name in rounds[0] if name not in ("idle", "looks")}
+              for name in rounds[0] if name not in ("idle", "looks", "turns")}
     return {"median": middle, "worst_of_all_ms": max(one["late_worst_ms"] for one in rounds),
             "idle_median": {name: statistics.median(one["idle"][name] for one in rounds)
                             for name in ("late_p99_ms", "late_worst_ms")}, "rounds": rounds}
@@ -192,21 +224,22 @@ def main() -> None:
     """Measure every work, and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=20.0)
+    parser.add_argument("--seconds", type=float, default=20.0, help="for which the window trains alone")
+    parser.add_argument("--turns", type=int, default=10, help="of each, in a round")
     parser.add_argument("--work", choices=list(WORKS), action="append")
     parser.add_argument("--switch", type=float, default=0.0, help="another interval of Python's threads, in seconds; "
                         "Python's own is 0.005. Kept beside the window's own")
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
+    parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
-        work, runs, seconds, switch = arguments.child
-        sys.exit(in_window(work, Path(runs), float(seconds), float(switch)))
+        work, runs, switch = arguments.child
+        sys.exit(in_window(work, Path(runs), float(switch)))
     known: dict[str, Any] = json.loads(RESULT.read_text(encoding="utf8")) if RESULT.exists() else {}
     found = {"goals": GOALS, "works": known.get("works", {})}
     for name in arguments.work or WORKS:
         rounds = []
         for number in range(arguments.rounds):
-            rounds.append(one_round(name, arguments.seconds, arguments.switch, window_first=number % 2 == 0))
+            rounds.append(one_round(name, arguments.seconds, arguments.turns, arguments.switch))
             print(f"{name}, round {number + 1}: {json.dumps(rounds[-1])}", flush=True)
         key = f"{name}, switch interval {arguments.switch} s" if arguments.switch else name
         found["works"][key] = {"what": WORKS[name]["what"], "machine": about(), "seconds": arguments.seconds,

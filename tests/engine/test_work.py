@@ -45,6 +45,7 @@ def test_a_chunk_is_a_multiple_of_the_threads_and_never_empty():
     assert Work(1e15, True, CPU).chunk("threads", 3) == 3
     assert Work(1e15, False, CPU).chunk("vectorized", 1) == 1
     assert [Work(1e6, convolves, CPU).chunk("portions", 3) for convolves in (True, False)] == [12, 255]
+    assert [Work(many, True, CPU).chunk("portions", 3) for many in (3e8, 6e8, 9e8)] == [9, 6, 3]
     assert Work(2e9, False, CPU).chunk("vectorized", 1) == 4
 
 

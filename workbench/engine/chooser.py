@@ -40,7 +40,7 @@ _HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 1.6, 3
 _CLEARLY = 0.95
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
-_RULES = 3
+_RULES = 4
 # Fields of the training that neither change what a meta-gradient costs nor how it may be run.
 _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
                    "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}

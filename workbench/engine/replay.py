@@ -11,6 +11,7 @@ has changed it, nothing is replayed, which gives the same numbers more slowly.
 
 from __future__ import annotations
 
+import math
 import operator
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
@@ -109,7 +110,9 @@ def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:
     given = (node for node in graph.graph.nodes if node.op == "placeholder")
     numbers: dict[fx.Node, tuple[int, ...]] = {node: (number,) for number, node in enumerate(given)}
     count, lines = len(numbers), []
-    for step in _in_place(list(_wanted(steps, outputs)), outputs, reader.places):
+    steps = list(_wanted(steps, outputs))
+    steps = list(_wanted(list(_stood_in(steps, reader.lies)), outputs))
+    for step in _in_place(steps, outputs, reader.places, reader.whole):
         if step.target is operator.getitem:
             source, index = step.arguments
             numbers[step.node] = (numbers[source][index],)
@@ -151,12 +154,24 @@ class _Place(NamedTuple):
         return cls((value.dtype, value.is_neg(), value.is_conj()), tuple(value.shape), value.stride(),
                    int(value.storage_offset()))
 
+    def fills(self, other: _Place) -> bool:
+        """Whether each number of a tensor that lies without gaps, and begins where this one does, is once in this."""
+        expected = 1
+        for stride, size in sorted((stride, size) for stride, size in zip(self.stride, self.shape, strict=True)
+                                   if size != 1):
+            if stride != expected:
+                return False
+            expected *= size
+        return expected == math.prod(other.shape)
+
 
 class _Reader:
     """Runs a graph once, and finds the shortest way to do each thing that it does.
 
     Attributes:
-        places: How those results lie in memory that have, and fill, one of their own.
+        lies: How every result lies in memory.
+        places: The same of those that have, and fill, a memory of their own.
+        whole: The same of views that fill the memory of such a one in another order.
     """
 
     def __init__(self, graph: fx.GraphModule) -> None:
@@ -168,7 +183,9 @@ class _Reader:
         self._same: dict[fx.Node, fx.Node] = {}
         # Memories of what the function is given, which may lie anywhere in them.
         self._given: set[int] = set()
+        self.lies: dict[fx.Node, _Place] = {}
         self.places: dict[fx.Node, _Place] = {}
+        self.whole: dict[fx.Node, _Place] = {}
         # Which of several results lie in a memory of their own.
         self._alone: dict[fx.Node, set[int]] = {}
 
@@ -194,7 +211,8 @@ class _Reader:
     def _put(self, node: fx.Node, value: Any) -> None:
         self._values[node] = value
         if isinstance(value, Tensor):
-            self._roots[node] = node, _Place.of(value)
+            self.lies[node] = _Place.of(value)
+            self._roots[node] = node, self.lies[node]
 
     def _step(self, node: fx.Node) -> _Step | None:
         """What a node does; nothing where it does nothing."""
@@ -236,6 +254,9 @@ class _Reader:
             return own
         self._values[own.node] = value
         self._roots[own.node] = root, at
+        self.lies[own.node] = place
+        if root in self.places and not begins_within and place.fills(at):
+            self.whole[own.node] = place
         if place == at:
             self._same[own.node] = root
             return None
@@ -293,9 +314,30 @@ def _wanted(steps: list[_Step], outputs: list[fx.Node]) -> Iterator[_Step]:
     yield from reversed(kept)
 
 
-def _in_place(steps: list[_Step], outputs: list[fx.Node], places: dict[fx.Node, _Place]) -> Iterator[_Step]:
-    """The same steps; those that work number by number write over their first argument where it is used for the last
-    time and lies in memory as the result does.
+def _stood_in(steps: list[_Step], lies: dict[fx.Node, _Place]) -> Iterator[_Step]:
+    """The same steps; where the derivative of a convolution asks a tensor for its shape alone, which was made for that,
+    another that lies in the same way stands in for it.
+    """
+    last = {used: index for index, step in enumerate(steps) for used in step.uses}
+    blank = {step.node for step in steps if step.target is torch.ops.aten.empty.memory_format}
+    known: dict[_Place, list[fx.Node]] = {}
+    for index, step in enumerate(steps):
+        arguments = list(step.arguments)
+        if step.target is torch.ops.aten.convolution_backward.default:
+            wants_inputs, wants_weight, _ = arguments[-1]
+            for at, is_read in ((1, wants_weight), (2, wants_inputs)):
+                if arguments[at] in blank and not is_read:
+                    others = (one for one in known.get(lies[arguments[at]], ()) if last[one] > index)
+                    arguments[at] = next(others, arguments[at])
+        elif step.node in lies and step.node in last and step.node not in blank:
+            known.setdefault(lies[step.node], []).append(step.node)
+        yield step._replace(arguments=tuple(arguments))
+
+
+def _in_place(steps: list[_Step], outputs: list[fx.Node], places: dict[fx.Node, _Place],
+              whole: dict[fx.Node, _Place]) -> Iterator[_Step]:
+    """The same steps; those that work number by number write over their first argument where its memory is used for the
+    last time and lies as the result does.
     """
     # Whose memory it may be that a result lies in, where it has none of its own.
     memory: dict[fx.Node, set[fx.Node]] = {}
@@ -307,8 +349,11 @@ def _in_place(steps: list[_Step], outputs: list[fx.Node], places: dict[fx.Node, 
     last |= {one: len(steps) for node in outputs for one in memory.get(node, {node})}
     for index, step in enumerate(steps):
         first, *others = step.uses or [step.node]
-        is_over = step.arguments[:1] == (first,) and first in places and places.get(step.node) == places[first]
-        is_last = last.get(first) == index and not any(first in memory.get(one, ()) for one in others)
+        place = places.get(first) or whole.get(first)
+        is_over = step.arguments[:1] == (first,) and place is not None and places.get(step.node) == place
+        taken = memory.get(first, {first})
+        is_last = all(last.get(one) == index for one in taken) and not any(
+            taken & memory.get(one, {one}) for one in others)
         if is_over and is_last and (target := _writing(step.target)):
             takes_place = len(target._schema.arguments) > len(step.arguments)
             yield step._replace(target=target, arguments=(*step.arguments, *[first] * takes_place))

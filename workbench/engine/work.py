@@ -25,9 +25,11 @@ MOST_TASKS_AT_ONCE = 256
 _RATE_OF_A_CORE = 1e10
 _RATE_OF_A_GPU = 5e11
 # What a CPU core does once it computes. A mapped step of one task takes nearly as long as one of a few, for what it
-# mostly takes is starting its operations; more than a few are no faster where they convolve, and take more memory.
+# mostly takes is starting its operations. Where they convolve, more than a few, or more than so many multiplications,
+# are no faster, take more memory, and leave the core's cache.
 _BEST_RATE_OF_A_CORE = 4e10
 _A_FEW = 4
+_ENOUGH = 1e9
 # So many more tasks than are run at once are run at once all the same.
 _HARDLY_MORE = 1.5
 # Below so many multiplications a meta-batch, waking a second thread costs more than it computes.
@@ -87,8 +89,8 @@ class Work:
         is_cpu = self.device.type == "cpu"
         tasks = within(_RATE_OF_A_CORE * threads if is_cpu else _RATE_OF_A_GPU, MOST_TASKS_AT_ONCE)
         if EXECUTORS[executor].is_pooled:
-            portion = min(tasks // threads, _A_FEW) if self.convolves else tasks // threads
-            return max(1, portion) * threads
+            most = min(_A_FEW, round(_ENOUGH / self.multiplications)) if self.convolves else tasks
+            return max(1, min(tasks // threads, most)) * threads
         return max(1, tasks, within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
 
 

@@ -11,7 +11,7 @@ from workbench.gui.controller import TrainingController
 from workbench.gui.lateness import Ledger, Second, append
 from workbench.runs.store import Run
 
-LOOK_MILLISECONDS = 25
+LOOK_MILLISECONDS = 40
 """Often enough to see what a person could feel, and so seldom that training does not."""
 
 
