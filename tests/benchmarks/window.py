@@ -12,12 +12,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import signal
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -67,7 +69,7 @@ def steps_told(runs: Path) -> int:
 
 
 class Trained:
-    """A process that trains, and can be held; it is killed where the block around it is left.
+    """A process that trains, and can be held with all that it starts; it is killed where the block around it is left.
 
     Args:
         words: What starts it.
@@ -76,7 +78,8 @@ class Trained:
     """
 
     def __init__(self, words: list[str], runs: Path, own: dict[str, str]) -> None:
-        self.process = subprocess.Popen(words, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        self.process = subprocess.Popen(words, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                        start_new_session=True)
         self.runs = runs
         self.rates: list[float] = []
 
@@ -84,23 +87,30 @@ class Trained:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.process.kill()
+        self._tell(signal.SIGKILL)
         self.process.wait(PATIENCE_SECONDS)
+
+    def _tell(self, what: signal.Signals) -> None:
+        with suppress(ProcessLookupError):
+            os.killpg(self.process.pid, what)
 
     def warm_up(self) -> None:
         """Wait until it trains, and until what takes over after some seconds has done so."""
+        end = time.monotonic() + PATIENCE_SECONDS
         while not has_stepped(self.runs):
             assert self.process.poll() is None, "it ended before it trained"
+            assert time.monotonic() < end, f"it does not train after {PATIENCE_SECONDS} s"
             time.sleep(0.1)
         time.sleep(WARM_SECONDS)
 
     def hold(self) -> None:
         """Let it wait."""
-        self.process.send_signal(signal.SIGSTOP)
+        assert self.process.poll() is None, "it ended while it trained"
+        self._tell(signal.SIGSTOP)
 
     def take_turn(self, seconds: float) -> None:
         """Let it go on for a while, and note how many steps a second it took once it had found its stride."""
-        self.process.send_signal(signal.SIGCONT)
+        self._tell(signal.SIGCONT)
         time.sleep(SETTLING_SECONDS)
         begun, first = time.perf_counter(), steps_told(self.runs)
         time.sleep(seconds)
@@ -243,7 +253,7 @@ def main() -> None:
             print(f"{name}, round {number + 1}: {json.dumps(rounds[-1])}", flush=True)
         key = f"{name}, switch interval {arguments.switch} s" if arguments.switch else name
         found["works"][key] = {"what": WORKS[name]["what"], "machine": about(), "seconds": arguments.seconds,
-                                **summary(rounds)}
+                                "turns": arguments.turns, "seconds_of_a_turn": TURN_SECONDS, **summary(rounds)}
         RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 
 

@@ -40,12 +40,16 @@ def test_the_choice_is_a_rule_and_not_a_measurement():
         second.chunk, second.test_chunk, second.executor.threads)
 
 
+def test_a_portion_that_convolves_holds_a_few_tasks_or_as_many_as_have_enough_to_compute():
+    assert [Work(many, True, CPU).chunk("portions", 3) for many in (1e6, 3e8, 6e8, 9e8)] == [12, 9, 6, 3]
+    assert Work(3e8, False, CPU).chunk("portions", 3) == Work(3e8, True, CPU).chunk("threads", 3) == 24
+
+
 def test_a_chunk_is_a_multiple_of_the_threads_and_never_empty():
     assert Work(1e6, True, CPU).chunk("threads", 3) % 3 == 0
     assert Work(1e15, True, CPU).chunk("threads", 3) == 3
     assert Work(1e15, False, CPU).chunk("vectorized", 1) == 1
     assert [Work(1e6, convolves, CPU).chunk("portions", 3) for convolves in (True, False)] == [12, 255]
-    assert [Work(many, True, CPU).chunk("portions", 3) for many in (3e8, 6e8, 9e8)] == [9, 6, 3]
     assert Work(2e9, False, CPU).chunk("vectorized", 1) == 4
 
 

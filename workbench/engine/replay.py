@@ -2,8 +2,8 @@
 
 Deriving, mapping over tasks and Python itself take longer than a small network takes to compute. The list has none of
 that: torch's own interpreter calls one operation after another, without holding up other threads of Python, views that
-build on one another are one view, what nobody uses is gone, and what is needed no more is written over. The operations
-themselves are the same, in the same order, so that the numbers are the same to the last bit.
+build on one another are one view, what nobody uses or reads is gone, and what is needed no more is written over. The
+operations themselves are the same, in the same order, so that the numbers are the same to the last bit.
 
 Building a list for that interpreter takes functions that torch does not promise to keep. Where a torch lacks one, or
 has changed it, nothing is replayed, which gives the same numbers more slowly.
@@ -27,7 +27,7 @@ Run = Callable[[list[Tensor]], list[Tensor]]
 _NEEDED = ("Graph", "ListType", "TensorType", "_AutoDispatchBelowAutograd", "_create_function_from_graph",
            "_get_graph_executor_optimize", "_set_graph_executor_optimize")
 # As c10/core/MemoryFormat.h counts them: the interpreter knows them by their numbers only.
-_FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2, torch.channels_last_3d: 3}
+FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2, torch.channels_last_3d: 3}
 
 
 def can_replay() -> bool:
@@ -111,6 +111,7 @@ def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:
     numbers: dict[fx.Node, tuple[int, ...]] = {node: (number,) for number, node in enumerate(given)}
     count, lines = len(numbers), []
     steps = list(_wanted(steps, outputs))
+    # What another stands in for is wanted no more.
     steps = list(_wanted(list(_stood_in(steps, reader.lies)), outputs))
     for step in _in_place(steps, outputs, reader.places, reader.whole):
         if step.target is operator.getitem:
@@ -151,18 +152,8 @@ class _Place(NamedTuple):
 
     @classmethod
     def of(cls, value: Tensor) -> _Place:
-        return cls((value.dtype, value.is_neg(), value.is_conj()), tuple(value.shape), value.stride(),
+        return cls((value.dtype, value.device, value.is_neg(), value.is_conj()), tuple(value.shape), value.stride(),
                    int(value.storage_offset()))
-
-    def fills(self, other: _Place) -> bool:
-        """Whether each number of a tensor that lies without gaps, and begins where this one does, is once in this."""
-        expected = 1
-        for stride, size in sorted((stride, size) for stride, size in zip(self.stride, self.shape, strict=True)
-                                   if size != 1):
-            if stride != expected:
-                return False
-            expected *= size
-        return expected == math.prod(other.shape)
 
 
 class _Reader:
@@ -171,7 +162,7 @@ class _Reader:
     Attributes:
         lies: How every result lies in memory.
         places: The same of those that have, and fill, a memory of their own.
-        whole: The same of views that fill the memory of such a one in another order.
+        whole: The same of views of such a one that begin where it does and have as many numbers.
     """
 
     def __init__(self, graph: fx.GraphModule) -> None:
@@ -255,7 +246,7 @@ class _Reader:
         self._values[own.node] = value
         self._roots[own.node] = root, at
         self.lies[own.node] = place
-        if root in self.places and not begins_within and place.fills(at):
+        if root in self.places and not begins_within and math.prod(place.shape) == math.prod(at.shape):
             self.whole[own.node] = place
         if place == at:
             self._same[own.node] = root
@@ -286,7 +277,7 @@ def _of_kind(value: Any, kind: Any) -> Any:
         case _, None | fx.Node():
             return value
         case _, torch.memory_format():
-            return _FORMATS[value]
+            return FORMATS[value]
         case "ListType", _:
             inner = _plain(kind.getElementType())
             return [_of_kind(one, inner) for one in (value if isinstance(value, tuple | list) else [value])]

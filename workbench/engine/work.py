@@ -89,7 +89,8 @@ class Work:
         is_cpu = self.device.type == "cpu"
         tasks = within(_RATE_OF_A_CORE * threads if is_cpu else _RATE_OF_A_GPU, MOST_TASKS_AT_ONCE)
         if EXECUTORS[executor].is_pooled:
-            most = min(_A_FEW, round(_ENOUGH / self.multiplications)) if self.convolves else tasks
+            is_mapped = EXECUTORS[executor].has_task_axis
+            most = min(_A_FEW, round(_ENOUGH / self.multiplications)) if self.convolves and is_mapped else tasks
             return max(1, min(tasks // threads, most)) * threads
         return max(1, tasks, within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
 
