@@ -55,6 +55,7 @@ def test_a_chunk_is_a_multiple_of_the_threads_and_never_empty():
 
 def test_large_networks_use_every_core():
     assert Work(1e9, False, CPU).threads("vectorized", 16) == cores()
+    assert Work(1e5, False, CPU).threads("vectorized", 16, compiles=True) == min(cores(), 2)
 
 
 def test_counting_leaves_no_hook_behind():

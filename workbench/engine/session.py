@@ -79,8 +79,8 @@ class Session:
 
     def use(self, executor: str, chunk: int = 0, threads: int = 0, test_chunk: int = 0) -> None:
         """Take another executor; chunks or threads of 0 are as the rules say."""
-        work, testing = self.works
-        threads = threads or work.threads(executor, self.experiment.training.meta_batch)
+        (work, testing), training = self.works, self.experiment.training
+        threads = threads or work.threads(executor, training.meta_batch, compiles=training.acceleration == "compile")
         self.executor.close()
         self.executor = EXECUTORS[executor](self.algorithm, threads)
         tasks = self.tasks_at_most

@@ -34,6 +34,8 @@ _ENOUGH = 1e9
 _HARDLY_MORE = 1.5
 # Below so many multiplications a meta-batch, waking a second thread costs more than it computes.
 _WORTH_A_THREAD = 1e9
+# But a compiled meta-step wakes it once for all of its operations.
+_THREADS_OF_WHAT_IS_COMPILED = 2
 # No step is over sooner, however small the network.
 _LEAST_SECONDS = 1e-3
 
@@ -59,10 +61,12 @@ class Work:
         is_parted = self.convolves and self.device.type == "cpu" and 1 < cores() <= tasks
         return "portions" if is_parted else "vectorized"
 
-    def threads(self, executor: str, tasks: int) -> int:
-        """Compute threads for a meta-batch of so many tasks."""
+    def threads(self, executor: str, tasks: int, *, compiles: bool = False) -> int:
+        """Compute threads for a meta-batch of so many tasks, which may be compiled."""
         is_small = self.device.type == "cpu" and self.multiplications * tasks < _WORTH_A_THREAD
-        return 1 if is_small and not EXECUTORS[executor].is_pooled else cores()
+        if is_small and not EXECUTORS[executor].is_pooled:
+            return min(cores(), _THREADS_OF_WHAT_IS_COMPILED) if compiles else 1
+        return cores()
 
     def seconds(self, tasks: int) -> float:
         """How long an outer step over so many tasks takes, roughly."""

@@ -13,7 +13,7 @@ from workbench.algorithms.base import Meta
 from workbench.engine.acceleration import AccelerationError, accelerated
 from workbench.engine.captured import CapturedOuter
 from workbench.engine.compiled import AT_ONCE, Prepared
-from workbench.engine.executors import EXECUTORS
+from workbench.engine.executors import EXECUTORS, on_threads
 from workbench.engine.session import Session
 from workbench.engine.state import Outer
 from workbench.tasks.base import Examples, TaskBatch
@@ -54,7 +54,8 @@ class Ours(Candidate):
     def __init__(self, problem: Problem, way: str) -> None:
         device = problem.keys.device
         executor, _, acceleration = way.partition(", ")
-        self.session = Session(experiment_of((*problem.about.settings, f"device={device}")), executor=executor)
+        said = ("training.acceleration=compile",) if way == _COMPILED else ()
+        self.session = Session(experiment_of((*problem.about.settings, *said, f"device={device}")), executor=executor)
         self.session.executor = accelerated(_ACCELERATIONS.get(acceleration, "none"), self.session.executor,
                                             self.session.device)
         meta = self.session.init()
@@ -66,7 +67,8 @@ class Ours(Candidate):
         self.keys, self.rate, self.clip = problem.keys, config.outer_lr, config.clip
         self.setting = replace(self.session.setting(training=True), progress=0.0)
         self.losses: list[Tensor] = []
-        self._make_ready()
+        with on_threads(1 if self.session.executor.is_pooled else self.session.executor.threads):
+            self._make_ready()
 
     def _make_ready(self) -> None:
         """Wait for what is prepared; raises AccelerationError where it cannot be."""
