@@ -102,6 +102,14 @@ def test_all_candidates_are_measured():
     one.close()
 
 
+def test_portions_are_kept_unless_another_is_faster_than_replaying_makes_them():
+    portions, other = Way("portions", 2, 4), Way("vectorized", 2, 8)
+    for seconds, is_replayed, wanted in ((0.9, True, portions), (0.9, False, other), (0.7, True, other),
+                                         (0.97, False, portions)):
+        assert chooser._best({portions: 1.0, other: seconds}, portions, is_replayed=is_replayed) == wanted
+    assert chooser._best({portions: 0.9, other: 1.0}, other, is_replayed=True) == portions
+
+
 def test_measuring_leaves_the_first_parameters_and_the_threads_alone():
     before, one = torch.get_num_threads(), session(LONG)
     first = {name: value.clone() for name, value in one.init().params.items()}
@@ -122,7 +130,7 @@ def test_a_run_says_what_was_chosen_and_keeps_it_when_it_is_resumed(monkeypatch:
     assert "measured" in begun.why
     other = next(way for way in candidates(Session(short)) if way.executor != begun.executor)
     (places.cache() / "ways.json").unlink()
-    monkeypatch.setattr(chooser, "_best", lambda found, rule: other)
+    monkeypatch.setattr(chooser, "_best", lambda *_, **__: other)
     resumed = next(iter(train(short, state=kept.state)))
     assert isinstance(resumed, Started)
     assert (resumed.executor, resumed.chunk, resumed.threads) == (begun.executor, begun.chunk, begun.threads)
