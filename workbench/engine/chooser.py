@@ -97,7 +97,7 @@ def choose(session: Session) -> Choice:
         return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
     key, path = _key(session), places.cache() / "ways.json"
     if known := _remembered(path).get(key):
-        return Choice(Way(**known["way"]), f"remembered as the fastest of {known['of']} that were measured here")
+        return Choice(Way(**known["way"]), f"remembered as the best of {known['of']} that were measured here")
     with allocator.keeping():
         found = measure(session)
     if len(found) < 2:
@@ -128,7 +128,8 @@ def _in_words(best: Way, found: Mapping[Way, float]) -> str:
         if way.executor != best.executor:
             others.setdefault(way.executor, seconds)
     beside = "".join(f", {name} {seconds / found[best]:.2f} times as long" for name, seconds in others.items())
-    return f"the fastest of {len(found)} that were measured ({1e3 * found[best]:.3g} ms a task{beside})"
+    lead = "" if found[best] == min(found.values()) else "by a rule, not clearly slower than "
+    return f"{lead}the fastest of {len(found)} that were measured ({1e3 * found[best]:.3g} ms a task{beside})"
 
 
 def candidates(session: Session) -> list[Way]:
@@ -174,7 +175,7 @@ class Trial:
 
     def seconds(self) -> float:
         """How long all the tasks take."""
-        with on_threads(1 if EXECUTORS[self.way.executor].is_pooled else self.way.threads):
+        with on_threads(self.executor.threads_of_caller):
             begun = time.perf_counter()
             self.run()
             if self._device.type == "cuda":

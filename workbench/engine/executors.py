@@ -91,6 +91,11 @@ class Executor(ABC):
         self.threads = threads
         self._said: list[str] = []
 
+    @property
+    def threads_of_caller(self) -> int:
+        """Compute threads that whoever calls it is to have: its own, unless those are each a thread of the pool."""
+        return 1 if self.is_pooled else self.threads
+
     @abstractmethod
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """Apply a function to every task without keeping a graph; results are stacked along a new first axis."""

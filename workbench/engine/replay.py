@@ -388,7 +388,7 @@ class _Builder:
     def _results(self, line: Line) -> list[Any]:
         if not line.operation[0]:
             return [self._graph.insertConstant(line.arguments[0])]
-        schema = _schema(*line.operation)
+        schema = operation(*line.operation)._schema
         values = [self._argument(value, one.type) for value, one in zip(line.arguments, schema.arguments, strict=True)]
         found = self._inserted(schema.name, values, [one.type for one in schema.returns])
         if [one.type.kind() for one in schema.returns] == ["ListType"]:
@@ -417,6 +417,7 @@ class _Builder:
 
 
 @cache
-def _schema(name: str, overload: str) -> Any:
+def operation(name: str, overload: str) -> Any:
+    """The operation of a line."""
     space, _, name = name.partition("::")
-    return getattr(getattr(getattr(torch.ops, space), name), overload)._schema
+    return getattr(getattr(getattr(torch.ops, space), name), overload)

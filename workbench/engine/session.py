@@ -225,7 +225,7 @@ class Session:
         searching hundreds of thousands of others after every few steps takes up to a tenth of the time.
         """
         allocator.share()
-        with allocator.keeping(), on_threads(1 if self.executor.is_pooled else self.executor.threads):
+        with allocator.keeping(), on_threads(self.executor.threads_of_caller):
             gc.freeze()
             try:
                 with precision.arithmetic(self.experiment.training.precision):

@@ -67,7 +67,7 @@ class Ours(Candidate):
         self.keys, self.rate, self.clip = problem.keys, config.outer_lr, config.clip
         self.setting = replace(self.session.setting(training=True), progress=0.0)
         self.losses: list[Tensor] = []
-        with on_threads(1 if self.session.executor.is_pooled else self.session.executor.threads):
+        with on_threads(self.session.executor.threads_of_caller):
             self._make_ready()
 
     def _make_ready(self) -> None:

@@ -29,14 +29,14 @@ from tests.benchmarks.peers.problem import draw
 from tests.benchmarks.peers.workloads import WORKLOADS
 from workbench.engine.acceleration import Step
 from workbench.engine.compiling import flat
-from workbench.engine.replay import FORMATS, Line, Script, Use, script
+from workbench.engine.replay import FORMATS, Line, Script, Use, operation, script
 
 RESULT = Path(__file__).parents[1] / "results" / "profile.md"
 FEWEST, SECONDS = 5, 4.0
 # The least share of the time that has a row of its own.
 _WORTH_A_ROW = 0.01
 _SUMS = ("sum", "mean", "amax", "_softmax", "_log_softmax", "argmax", "logsumexp")
-_KINDS = {"native_batch_norm": "batch normalization", "native_batch_norm_backward": "derivative of it",
+_KINDS = {"native_batch_norm": "batch normalization", "native_batch_norm_backward": "derivative of batch normalization",
           **dict.fromkeys(("mm", "bmm", "addmm", "baddbmm"), "matrix products"), **dict.fromkeys(_SUMS, "sums"),
           **dict.fromkeys(("as_strided", "view", "select", "slice", "empty"), "views and memory"),
           **dict.fromkeys(("copy_", "clone", "cat", "stack", "_to_copy", "new_zeros", "zeros_like"), "copies")}
@@ -62,8 +62,7 @@ def kind(line: Line, arguments: list[Any], results: list[Tensor]) -> tuple[str, 
     name = line.operation[0].removeprefix("aten::")
     assert name != "convolution" or not arguments[6], "a transposed convolution is not told from others"
     if name not in ("convolution", "convolution_backward"):
-        operation = _operation(line)
-        by_number = torch.Tag.pointwise in operation.tags or name == "threshold_backward"
+        by_number = torch.Tag.pointwise in operation(*line.operation).tags or name == "threshold_backward"
         return _KINDS.get(name, "number by number" if by_number else name), 0.0
     if name == "convolution":
         what, outputs, weight, inputs = "convolution", results[0], arguments[1], arguments[0]
@@ -74,11 +73,6 @@ def kind(line: Line, arguments: list[Any], results: list[Tensor]) -> tuple[str, 
     layer = (f"{weight.shape[1]} → {len(weight) // groups} channels, {inputs.shape[2]}×{inputs.shape[3]} → "
              f"{outputs.shape[2]}×{outputs.shape[3]}")
     return f"{layer}: {what}", 2.0 * outputs.numel() * math.prod(weight.shape[1:])
-
-
-def _operation(line: Line) -> Any:
-    space, _, name = line.operation[0].partition("::")
-    return getattr(getattr(getattr(torch.ops, space), name), line.operation[1])
 
 
 def stepped(written: Script, tensors: list[Tensor]) -> dict[str, _Row]:
@@ -95,14 +89,14 @@ def stepped(written: Script, tensors: list[Tensor]) -> dict[str, _Row]:
         leaves, tree = pytree.tree_flatten(list(line.arguments))
         said = pytree.tree_unflatten([values[one.number] if isinstance(one, Use) else one for one in leaves], tree)
         if line.operation[0]:
-            operation = _operation(line)
-            schema = operation._schema.arguments
+            target = operation(*line.operation)
+            schema = target._schema.arguments
             said = [formats.get(value, value) if one.name == "memory_format" else value
                     for value, one in zip(said, schema, strict=True)]
             plain = [value for value, one in zip(said, schema, strict=True) if not one.kwarg_only]
             named = {one.name: value for value, one in zip(said, schema, strict=True) if one.kwarg_only}
             begun = time.perf_counter()
-            result = operation(*plain, **named)
+            result = target(*plain, **named)
             seconds = time.perf_counter() - begun
             results = list(result) if isinstance(result, tuple | list) else [result]
             name, operations = kind(line, said, results)
