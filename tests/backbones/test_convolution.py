@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, vmap
 
-from workbench.backbones.convolution import Convolution, max_pool
+from workbench.backbones.convolution import Convolution, Geometry, _Convolution, max_pool
 from workbench.backbones.normalization import Normalize
 
 
@@ -124,6 +124,40 @@ def test_mapped_over_tasks_they_are_what_they_are_alone(own, way, by_columns):
         together = dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
     for name, value in alone.items():
         torch.testing.assert_close(together[name], value, rtol=1e-10, atol=1e-10)
+
+
+@settings(max_examples=25, deadline=None)
+@given(tasks=st.integers(2, 4), filters=st.integers(1, 3), kernel=st.sampled_from([1, 3]), stride=st.integers(1, 2),
+       side=st.integers(3, 7), depthwise=st.booleans(), by_columns=st.booleans(), bias=st.booleans())
+def test_tasks_that_still_have_the_same_weights_are_one_ordinary_batch_where_maps_lie_in_order(
+        tasks, filters, kernel, stride, side, depthwise, by_columns, bias):
+    groups = 2 if depthwise else 1
+    how = Geometry((stride, stride), (kernel // 2, kernel // 2), (1, 1), groups, by_columns)
+    inputs = noise(3, tasks * 2, side, side)
+    params = {"weight": noise(filters * groups, 2 // groups, kernel, kernel, seed=1),
+              **({"bias": noise(filters * groups, seed=2)} if bias else {})}
+
+    def network(how):
+        def outputs(own, x):
+            shift = own["bias"].repeat(tasks) if bias else None
+            return _Convolution.apply(x, own["weight"].repeat(tasks, 1, 1, 1), shift, how)
+        return outputs
+
+    assert how.of(tasks, are_alike=True).is_one_batch(inputs)
+    one_batch = loss_and_curvature(network(how.of(tasks, are_alike=True)), params, inputs)
+    grouped = loss_and_curvature(network(how.of(tasks)._replace(by_columns=False)), params, inputs)
+    torch.testing.assert_close(one_batch, grouped, rtol=1e-10, atol=1e-10)
+
+
+def test_only_weights_at_one_place_in_memory_are_taken_for_the_same(monkeypatch):
+    seen = []
+    forward = _Convolution.forward
+    monkeypatch.setattr(_Convolution, "forward", lambda *values: seen.append(values[3].alike) or forward(*values))
+    layer, inputs = Convolution(2, 3, 3), torch.zeros(4, 1, 2, 5, 5)
+    weight = layer.weight.detach()
+    for own in (weight.expand(4, *weight.shape), torch.stack([weight] * 4)):
+        vmap(lambda own, x: functional_call(layer, {"weight": own, "bias": torch.zeros(3)}, (x,)))(own, inputs)
+    assert seen == [4, 1]
 
 
 @pytest.mark.parametrize("settings", [(2,), (3, 2, 1)])

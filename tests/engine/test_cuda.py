@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from torch.utils._pytree import tree_map
 
+from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.engine.arriving import Arriving
 from workbench.engine.events import Checkpoint, Finished, Noticed, Steps
 from workbench.engine.forecast import forecast
@@ -46,6 +48,22 @@ def test_steps_are_told_in_order_and_none_is_left_out():
     blocks = [event for event in events if isinstance(event, Steps)]
     assert [event.first for event in blocks] == [1, *(event.last + 1 for event in blocks[:-1])]
     assert blocks[-1].last == 12
+
+
+@pytest.mark.parametrize("how", ["vectorized", "columns"])
+def test_meta_gradients_are_those_of_a_cpu_in_double_precision(how):
+    about = spec("classification", 3, picture=True)
+    algorithm, meta = make("maml", about, inner_steps=2)
+    batch, keys = noise_tasks(about, tasks=4, ways=3, shots=2, queries=2)
+    looped, runner = executor("threads", algorithm), executor(how, algorithm)
+    expected = looped.gradient(meta, batch, keys, setting(algorithm, about)).total
+    looped.close()
+    there = tree_map(lambda value: value.cuda(), (meta, batch, keys))
+    algorithm.network.module.cuda()
+    found = runner.gradient(*there, setting(algorithm, about)).total
+    size = max(1.0, *(value.norm().item() for value in expected.values()))
+    for name, value in expected.items():
+        torch.testing.assert_close(found[name].cpu(), value, rtol=1e-10, atol=1e-10 * size)
 
 
 def test_recomputed_steps_give_the_same_run():

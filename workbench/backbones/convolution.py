@@ -4,9 +4,10 @@ A convolution and its two derivatives are three bilinear maps, and the derivativ
 functions, each with a rule for the task axis, are closed under differentiation of any order. Without them a second
 derivative goes through transposed and dilated convolutions for which no processor has a fast path.
 
-In the first inner step all tasks still have the same weights, which could be one ordinary convolution of all their
-pictures. Its gradient is of each task's own weights all the same, and its maps would have to be moved to where grouped
-convolutions take them: on a CPU that took one to five times as long as the grouped one, so it is not done.
+In the first inner step all tasks still have the same weights, so that the pictures of all of them are one ordinary
+batch. Where maps lie in order, as on a GPU, it is the same memory under another shape. Where channels come last, as on
+a CPU, maps would have to be moved to it and back: that took one to five times as long as the grouped convolution,
+which it stays there.
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ class Geometry(NamedTuple):
     groups: int
     by_columns: bool = False
     """Whether groups are matrix products, see `columns`."""
+    alike: int = 1
+    """So many equal parts of the groups have the same weights."""
 
     @property
     def window(self) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
@@ -42,9 +45,33 @@ class Geometry(NamedTuple):
         """Whether it is computed as matrix products."""
         return self.by_columns and self.groups > 1
 
-    def of(self, tasks: int) -> Geometry:
-        """The same for so many tasks beside each other."""
-        return self._replace(groups=self.groups * tasks)
+    @property
+    def of_each(self) -> Geometry:
+        """The same where every group has weights of its own."""
+        return self._replace(alike=1)
+
+    def of(self, tasks: int, *, are_alike: bool = False) -> Geometry:
+        """The same for so many tasks beside each other, which may all have the same weights."""
+        return self._replace(groups=self.groups * tasks, alike=tasks if are_alike else 1)
+
+    def is_one_batch(self, maps: Tensor) -> bool:
+        """Whether maps of several tasks with the same weights lie so that they are those of one batch."""
+        return self.alike > 1 and maps.is_contiguous()
+
+
+def _are_alike(weight: Tensor, at: int | None) -> bool:
+    """Whether all tasks have the same weights, at one place in memory."""
+    return at is None or weight.stride(at) == 0
+
+
+def _as_batch(maps: Tensor, tasks: int) -> Tensor:
+    """[n · tasks, channels, …] of [n, tasks · channels, …], in the same memory."""
+    return maps.view(len(maps) * tasks, -1, *maps.shape[2:])
+
+
+def _first(weight: Tensor, tasks: int) -> Tensor:
+    """The weights of the first of some tasks, of [tasks · out, …]."""
+    return weight[: len(weight) // tasks]
 
 
 def _backward(gradient: Tensor, inputs: Tensor, weight: Tensor, how: Geometry, wanted: list[bool]) -> list[Tensor]:
@@ -68,10 +95,15 @@ class _Convolution(_Bilinear):
 
     @staticmethod
     def forward(inputs: Tensor, weight: Tensor, bias: Tensor | None, how: Geometry) -> Tensor:
-        if how.multiplies:
+        if how.is_one_batch(inputs):
+            batch = F.conv2d(_as_batch(inputs, how.alike), _first(weight, how.alike), None, *how.window,
+                             how.groups // how.alike)
+            outputs = batch.reshape(len(inputs), len(weight), *batch.shape[2:])
+        elif how.multiplies:
             outputs = columns.convolved(inputs, weight, how.window, how.groups)
-            return outputs if bias is None else outputs + bias[:, None, None]
-        return F.conv2d(inputs, weight, bias, *how.window, how.groups)
+        else:
+            return F.conv2d(inputs, weight, bias, *how.window, how.groups)
+        return outputs if bias is None else outputs + bias[:, None, None]
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -79,7 +111,7 @@ class _Convolution(_Bilinear):
         wants_inputs, wants_weight, wants_bias, _ = ctx.needs_input_grad
         return (
             call(_InputGradient, gradient, weight, inputs.shape, ctx.how) if wants_inputs else None,
-            call(_WeightGradient, inputs, gradient, weight.shape, ctx.how) if wants_weight else None,
+            call(_WeightGradient, inputs, gradient, weight.shape, ctx.how.of_each) if wants_weight else None,
             gradient.sum((0, 2, 3)) if wants_bias else None,
             None,
         )
@@ -90,7 +122,7 @@ class _Convolution(_Bilinear):
         tasks = info.batch_size
         shift = None if bias is None else stacked(bias, in_dims[2], tasks)
         outputs = call(_Convolution, beside(inputs, in_dims[0], tasks), stacked(weight, in_dims[1], tasks), shift,
-                       how.of(tasks))
+                       how.of(tasks, are_alike=_are_alike(weight, in_dims[1])))
         return apart(outputs, tasks), 1
 
 
@@ -99,6 +131,11 @@ class _InputGradient(_Bilinear):
 
     @staticmethod
     def forward(gradient: Tensor, weight: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
+        if how.is_one_batch(gradient):
+            one = how.of_each._replace(groups=how.groups // how.alike)
+            batch = _InputGradient.forward(_as_batch(gradient, how.alike), _first(weight, how.alike),
+                                           (shape[0] * how.alike, shape[1] // how.alike, *shape[2:]), one)
+            return batch.reshape(shape)
         if how.multiplies:
             return columns.input_gradient(gradient, weight, shape[2:], how.window, how.groups)
         inputs = torch.empty(shape, dtype=gradient.dtype, device=gradient.device, memory_format=layout(gradient))
@@ -107,9 +144,10 @@ class _InputGradient(_Bilinear):
     @staticmethod
     def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
         gradient, weight = ctx.saved_tensors
+        wants_gradient, wants_weight, *_ = ctx.needs_input_grad
         return (
-            call(_Convolution, direction, weight, None, ctx.how) if ctx.needs_input_grad[0] else None,
-            call(_WeightGradient, direction, gradient, weight.shape, ctx.how) if ctx.needs_input_grad[1] else None,
+            call(_Convolution, direction, weight, None, ctx.how) if wants_gradient else None,
+            call(_WeightGradient, direction, gradient, weight.shape, ctx.how.of_each) if wants_weight else None,
             None, None,
         )
 
@@ -119,7 +157,7 @@ class _InputGradient(_Bilinear):
         tasks = info.batch_size
         whole = (shape[0], tasks * shape[1], *shape[2:])
         found = call(_InputGradient, beside(gradient, in_dims[0], tasks), stacked(weight, in_dims[1], tasks), whole,
-                     how.of(tasks))
+                     how.of(tasks, are_alike=_are_alike(weight, in_dims[1])))
         return apart(found, tasks), 1
 
 
