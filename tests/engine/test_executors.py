@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Meta
-from workbench.engine.executors import EXECUTORS, Portions, Threads
+from workbench.engine.executors import EXECUTORS, Halves, Portions, Threads
 from workbench.engine.session import trace_task
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, TaskBatch
@@ -104,9 +104,9 @@ def test_gradients_do_not_depend_on_the_threads():
 
 
 @pytest.mark.parametrize(("tasks", "threads", "portions"), [
-    (8, 2, [4, 4]), (5, 2, [2, 2, 1]), (25, 2, [12, 13]), (1, 2, [1]), (3, 4, [3]), (6, 4, [1, 1, 1, 1, 2]),
-    (5, 1, [5])])
-def test_portions_are_about_alike_and_what_is_left_over_runs_on_all_threads(tasks, threads, portions):
+    (8, 2, [4, 4]), (5, 2, [2, 2, 1]), (25, 2, [12, 13]), (1, 2, [1]), (3, 4, [3]), (6, 4, [1, 1, 1, 1, 1, 1]),
+    (5, 4, [1, 1, 1, 1, 1]), (7, 4, [1, 1, 1, 1, 3]), (5, 1, [5])])
+def test_portions_are_about_alike_and_what_is_left_over_runs_on_two_threads_each_or_on_all(tasks, threads, portions):
     about = spec("regression", 1)
     algorithm, meta = make("maml", about, inner_steps=1)
     batch, keys = noise_tasks(about, tasks=tasks, ways=1, shots=2, queries=2)
@@ -122,7 +122,8 @@ def test_portions_are_about_alike_and_what_is_left_over_runs_on_all_threads(task
     runner.close()
     met.sort()
     assert [size for _, size, _ in met] == portions
-    on = [1] * threads + [threads] if sum(portions[:threads]) < tasks else [1] * threads
+    left = tasks - sum(portions[:threads])
+    on = [1] * min(tasks, threads) + ([1] * left if threads / 4 < left <= threads / 2 else [threads] * (left > 0))
     assert [count for _, _, count in met] == ([threads] if len(portions) == 1 else on)
     assert torch.get_num_threads() == before
 
@@ -149,6 +150,22 @@ def test_an_error_in_any_portion_ends_the_others_and_leaves_the_threads_as_they_
         runner.close()
         assert at_work == now
         assert torch.get_num_threads() == before
+
+
+@pytest.mark.parametrize("half", ["first", "second"])
+def test_an_error_in_either_half_of_a_task_ends_the_other_thread_too(half):
+    about = spec("regression", 1)
+    algorithm, meta = make("maml", about, inner_steps=1)
+    batch, keys = noise_tasks(about, tasks=3, ways=1, shots=2, queries=2)
+
+    def wrong(*_):
+        raise RuntimeError("wrong")
+
+    runner = Portions(algorithm, 2)
+    runner.halves = lambda *_: Halves(wrong if half == "first" else lambda: [keys], wrong)
+    with pytest.raises(RuntimeError, match="wrong"):
+        runner.gradient(meta, batch, keys, setting(algorithm, about))
+    runner.close()
 
 
 def test_an_evaluation_keeps_no_graph():

@@ -14,7 +14,7 @@ from tests.benchmarks.memory import peak_bytes
 from tests.engine.hungry import TOO_MANY, Hungry
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
 from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Noticed, Steps
-from workbench.engine.memory import Chunks
+from workbench.engine.memory import Chunks, parts
 from workbench.engine.trainer import train
 from workbench.engine.words import is_out_of_memory
 from workbench.experiment import registry
@@ -109,6 +109,16 @@ def test_every_task_is_run_once_whatever_there_is_room_for(tasks, size, room):
             run += range(part.start, part.stop)
     assert run == list(range(tasks))
     assert all(now == tried // 2 for now, tried in sizes)
+
+
+@given(st.integers(0, 40), st.integers(1, 20), st.integers(0, 5))
+def test_only_the_last_part_has_more_and_none_is_smaller_than_what_may_go_along(tasks, size, spare):
+    found = list(parts(tasks, size, spare))
+    assert [task for part in found for task in range(part.start, part.stop)] == list(range(tasks))
+    sizes = [part.stop - part.start for part in found]
+    assert all(one == size for one in sizes[:-1])
+    assert all(one <= size + spare for one in sizes)
+    assert len(sizes) < 2 or sizes[-1] > spare
 
 
 def test_other_errors_and_a_single_task_are_not_tried_again():

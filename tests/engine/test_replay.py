@@ -66,11 +66,13 @@ def test_every_method_is_replayed_and_gives_the_numbers_of_its_graph_on_other_ta
             flat(algorithm, step)
         return
     graph, tree = flat(algorithm, step)
-    run = pickle.loads(pickle.dumps(script(graph, step.tensors))).run()  # noqa: S301 - our own
+    written = pickle.loads(pickle.dumps(script(graph, step.tensors)))  # noqa: S301 - our own
+    run, (first, second) = written.run(), (half.run() for half in written.halves())
     for tensors in (moved(step), step.tensors):
         with torch.no_grad():
             wanted = graph(*tensors)
         assert alike(run(tensors), wanted)
+        assert alike(second(first(tensors)), wanted)
         plain = step.gradient(executor("vectorized", algorithm), tensors)
         assert pytree.tree_structure(plain) == tree
         assert difference(wanted, pytree.tree_leaves(plain)) < 1e-9
@@ -232,6 +234,19 @@ def test_where_only_a_shape_is_asked_for_no_memory_is_taken_if_another_tensor_ha
     assert ("empty" in operations) == (not (is_shape and is_kept))
 
 
+def test_halves_are_equally_long_and_hand_on_no_more_than_is_used():
+    def function(value: Tensor, other: Tensor) -> list[Tensor]:
+        early = value + 1
+        return [(early * 2).exp() * other, value.sum()]
+
+    written = script(make_fx(function)(torch.zeros(3), torch.zeros(3)), [torch.zeros(3), torch.zeros(3)])
+    first, second = written.halves()
+    assert (len(first.lines), len(second.lines)) == (2, len(written.lines) - 2)
+    assert second.given == len(first.outputs) == 3  # what was given twice, and what is raised
+    given = [torch.arange(3.0), torch.ones(3)]
+    assert alike(second.run()(first.run()(given)), function(*given))
+
+
 def test_results_are_forgotten_after_their_last_use():
     def function(given: Tensor) -> list[Tensor]:
         for _ in range(40):
@@ -370,6 +385,24 @@ def test_an_executor_replays_once_there_is_a_script(pair: tuple[Replayed, Execut
         with on_threads(threads):
             assert one.sooner(meta, batch.part(0, size), keys[:size], step.setting) is not None
     assert alike(step.gradient(one, moved(step)), step.gradient(other, moved(step)))
+
+
+@pytest.mark.parametrize(("tasks", "threads"), [(3, 2), (5, 2), (6, 4)])
+def test_two_threads_share_a_task_that_is_left_over_to_the_last_bit(tasks: int, threads: int):
+    algorithm, step = problem("reptile", "classification", picture=True, tasks=tasks)
+    plain, runner = Portions(algorithm, threads), Replayed(Portions(algorithm, threads))
+    runner.patience = AT_ONCE
+    with on_threads(1):
+        wanted = step.gradient(plain, step.tensors)
+        for _ in range(2):
+            assert alike(step.gradient(runner, step.tensors), wanted)
+            runner.finish()
+        assert not runner.problem
+        assert alike(step.gradient(runner, step.tensors), wanted)
+        meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
+        assert runner.halves(meta, batch.part(tasks - 1, tasks), keys[-1:], step.setting)
+    plain.close()
+    runner.close()
 
 
 def test_what_changes_as_the_training_goes_on_is_not_replayed_and_the_numbers_are_there():

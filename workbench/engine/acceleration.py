@@ -112,6 +112,11 @@ class Accelerated(Executor):
         self.is_pooled = inner.is_pooled
         self.has_task_axis = inner.has_task_axis
 
+    @property
+    def spare(self) -> int:
+        """See Executor."""
+        return self.inner.spare
+
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
         return self.inner.map(function, meta, batch, keys, setting)

@@ -22,6 +22,7 @@ import workbench
 from workbench import places
 from workbench.engine import allocator, devices
 from workbench.engine.executors import EXECUTORS, Executor, Gradient, on_threads
+from workbench.engine.memory import parts
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
 
@@ -185,9 +186,8 @@ class Trial:
     def run(self) -> list[Gradient]:
         """All the tasks, chunk by chunk."""
         meta, tasks, keys = self._arguments
-        return [self.executor.gradient(meta, tasks.part(start, stop), keys[start:stop], self._setting)
-                for start in range(0, len(tasks), self.way.chunk)
-                for stop in [min(start + self.way.chunk, len(tasks))]]
+        return [self.executor.gradient(meta, tasks.part(part.start, part.stop), keys[part], self._setting)
+                for part in parts(len(tasks), self.way.chunk, self.executor.spare)]
 
     def close(self) -> None:
         """Give the threads back."""

@@ -15,6 +15,7 @@ import time
 from abc import abstractmethod
 from collections import deque
 from dataclasses import dataclass, field
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, cast
 
@@ -26,9 +27,9 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Algorithm, Aux, Meta
 from workbench.backbones.base import Params
 from workbench.engine.acceleration import MOST_SHAPES, Accelerated, Key, Step
-from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, in_words, replayed
-from workbench.engine.executors import Executor, Gradient, Portions, Setting
-from workbench.engine.replay import Run
+from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, in_words, written
+from workbench.engine.executors import Executor, Gradient, Halves, Portions, Setting
+from workbench.engine.replay import Run, Script
 from workbench.tasks.base import TaskBatch
 
 AT_ONCE = 0.0, 0, 0.0
@@ -41,11 +42,27 @@ class _Ready:
 
     run: Run
     places: Gradient
+    script: Script | None = None
+    """What is run, where that is a list of operations."""
 
     def gradient(self, tensors: list[Tensor]) -> Gradient:
         with torch.no_grad():
-            found = self.run(tensors)
+            return self._placed(self.run(tensors))
 
+    def halves(self, tensors: list[Tensor]) -> Halves | None:
+        if self._halves is None:
+            return None
+        first, second = self._halves
+        return Halves(partial(first, tensors), lambda handed: self._placed(second(handed)))
+
+    @cached_property
+    def _halves(self) -> tuple[Run, Run] | None:
+        if self.script is None:
+            return None
+        first, second = self.script.halves()
+        return first.run(), second.run()
+
+    def _placed(self, found: list[Tensor]) -> Gradient:
         def named(places: dict[str, Any]) -> Params:
             return {name: found[place] for name, place in places.items()}
 
@@ -134,25 +151,37 @@ class Prepared(Accelerated):
         # While it computes an algorithm can be neither copied nor sent.
         self._copy = copy.deepcopy(inner.algorithm)
         if isinstance(inner, Portions):
-            inner.sooner = self.sooner
+            inner.sooner, inner.halves = self.sooner, self.halves
 
     def sooner(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient | None:
         """See Accelerated."""
         return None if self.problem and not self._ready else super().sooner(meta, batch, keys, setting)
 
+    def halves(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Halves | None:
+        """The meta-gradient in two halves; None where there are none, or not yet."""
+        if self.problem and not self._ready:
+            return None
+        step = Step.of(meta, batch, keys, setting)
+        ready = self._found(step)
+        return ready.halves(step.tensors) if ready else None
+
     @abstractmethod
-    def load(self, folder: Path) -> Run:
-        """What another process left in a folder."""
+    def load(self, folder: Path, places: Gradient) -> _Ready:
+        """What another process left in a folder, and the places of its results."""
 
     def faster(self, step: Step) -> Gradient | None:
         """See Accelerated."""
+        ready = self._found(step)
+        return ready.gradient(step.tensors) if ready else None
+
+    def _found(self, step: Step) -> _Ready | None:
+        """What is ready for such arguments; where nothing is, it is asked for."""
         key = step.key()
         if self._process or self._waiting or key not in self._ready:
             with self._lock:
                 self._look()
                 self._ask(key, step)
-        ready = self._ready.get(key)
-        return ready.gradient(step.tensors) if ready else None
+        return self._ready.get(key)
 
     def _ask(self, key: Key, step: Step) -> None:
         """Have one more kind of arguments prepared, if that is worth it by now."""
@@ -197,9 +226,9 @@ class Prepared(Accelerated):
             self._refuse(failure)
             return
         try:
-            run = self.load(process.folder)
             # Written by a process of ours, into a folder that is ours alone.
-            ready = _Ready(run, pickle.loads((process.folder / SHAPE).read_bytes()))  # noqa: S301
+            places = pickle.loads((process.folder / SHAPE).read_bytes())  # noqa: S301
+            ready = self.load(process.folder, places)
         except Exception as error:  # noqa: BLE001 - as above
             self._refuse(f"what was prepared cannot be loaded: {in_words(error)}")
             return
@@ -233,9 +262,9 @@ class Compiled(Prepared):
 
     kind = "compile"
 
-    def load(self, folder: Path) -> Run:
+    def load(self, folder: Path, places: Gradient) -> _Ready:
         """See Prepared."""
-        return compiled(folder)
+        return _Ready(compiled(folder), places)
 
     def taken_over(self, seconds: float) -> None:
         """See Prepared."""
@@ -255,9 +284,10 @@ class Replayed(Prepared):
     # What takes long gains a tenth rather than half, and lends a core to the other process for some seconds.
     patience = 4.0, 100, 30.0
 
-    def load(self, folder: Path) -> Run:
+    def load(self, folder: Path, places: Gradient) -> _Ready:
         """See Prepared."""
-        return replayed(folder)
+        script = written(folder)
+        return _Ready(script.run(), places, script)
 
     def taken_over(self, seconds: float) -> None:
         """See Prepared."""

@@ -101,13 +101,13 @@ def prepare_into(folder: Path, order: Order) -> None:
 def _write(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> None:
     if not can_replay():
         raise AccelerationError(f"torch {torch.__version__} lacks what replaying takes")
-    written = script(graph, step.tensors)
-    run, plain = written.run(), Vectorized(order.algorithm, 1)
+    found = script(graph, step.tensors)
+    run, plain = found.run(), Vectorized(order.algorithm, 1)
     for tensors in (step.tensors, _others(step)):
         pairs = zip(run(tensors), pytree.tree_leaves(step.gradient(plain, tensors)), strict=True)
         if not all(_are_the_same(one, other) for one, other in pairs):
             raise AccelerationError("the replayed meta-step gives other numbers")
-    (folder / SCRIPT).write_bytes(pickle.dumps(written))
+    (folder / SCRIPT).write_bytes(pickle.dumps(found))
 
 
 def _others(step: Step) -> list[Tensor]:
@@ -133,11 +133,11 @@ def _compile(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> N
         raise AccelerationError("the compiled meta-step gives other numbers")
 
 
-def replayed(folder: Path) -> Run:
-    """What replays the script in a folder."""
+def written(folder: Path) -> Script:
+    """The script in a folder."""
     # Written by a process of ours, into a folder that is ours alone.
-    written: Script = pickle.loads((folder / SCRIPT).read_bytes())  # noqa: S301
-    return written.run()
+    found: Script = pickle.loads((folder / SCRIPT).read_bytes())  # noqa: S301
+    return found
 
 
 def compiled(folder: Path) -> Run:

@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from itertools import pairwise
 from typing import Any, NamedTuple, TypeVar
 
@@ -61,6 +62,18 @@ class Gradient(NamedTuple):
     aux: Aux
 
 
+class Halves(NamedTuple):
+    """A meta-gradient in two halves, which two threads may do.
+
+    Attributes:
+        first: What the second is given.
+        second: The meta-gradient.
+    """
+
+    first: Callable[[], list[Tensor]]
+    second: Callable[[list[Tensor]], Gradient]
+
+
 @contextmanager
 def on_threads(count: int) -> Iterator[None]:
     """A block in which torch computes on so many threads for this one."""
@@ -95,6 +108,11 @@ class Executor(ABC):
     def threads_of_caller(self) -> int:
         """Compute threads that whoever calls it is to have: its own, unless those are each a thread of the pool."""
         return 1 if self.is_pooled else self.threads
+
+    @property
+    def spare(self) -> int:
+        """So many tasks more than are run at once are best run together with those."""
+        return 0
 
     @abstractmethod
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
@@ -237,13 +255,23 @@ class Threads(Pooled):
 class Portions(Pooled):
     """A portion of the tasks on each thread, at once over a task axis; what is left over is on all threads together.
 
+    Of a meta-gradient two threads may share a task that is left over: one of them begins with its first half, and the
+    other ends with its second, or with all of it where it does not come in halves.
+
     Attributes:
         sooner: What may know the meta-gradient of a portion by a faster way; None where there is no such way.
+        halves: What may know it in halves; None where there are none.
     """
 
     name = "portions"
     takes_part = True
     sooner: Callable[[Meta, TaskBatch, Tensor, Setting], Gradient | None] | None = None
+    halves: Callable[[Meta, TaskBatch, Tensor, Setting], Halves | None] | None = None
+
+    @property
+    def spare(self) -> int:
+        """See Executor."""
+        return self.threads // 2
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
@@ -254,23 +282,83 @@ class Portions(Pooled):
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
+        def given(part: slice) -> tuple[Meta, TaskBatch, Tensor, Setting]:
+            return meta, batch.part(part.start, part.stop), keys[part], setting
+
         def one(algorithm: Algorithm[Any], part: slice) -> Gradient:
-            portion = meta, batch.part(part.start, part.stop), keys[part], setting
+            portion = given(part)
             found = self.sooner(*portion) if self.sooner else None
             return Vectorized(algorithm, 1).gradient(*portion) if found is None else found
 
-        found = self._portions(one, len(batch))
+        tasks, shared = len(batch), _shared(len(batch), self.threads)
+        if _go_in_halves(tasks - shared, shared, self.threads):
+            left = [slice(task, task + 1) for task in range(shared, tasks)]
+            relays = [_Relay(self.halves(*given(part)) if self.halves else None, partial(one, part=part))
+                      for part in left]
+            found = self._in_relay(one, self._cuts(shared), relays)
+        else:
+            found = self._portions(one, tasks)
         return Gradient(_summed(part.total for part in found), _joined(torch.cat, [part.aux for part in found]))
 
     def _portions(self, one: Callable[[Algorithm[Any], slice], R], tasks: int) -> list[R]:
         """What a function gives for the portion of each thread, and for the rest."""
         shared = _shared(tasks, self.threads)
-        cuts = [shared * index // self.threads for index in range(self.threads + 1)]
-        found = list(self._each(one, [slice(*cut) for cut in pairwise(cuts)] if shared else []))
+        found = list(self._each(one, self._cuts(shared)))
         if shared < tasks:
             with on_threads(self.threads):
                 found.append(one(self.algorithm, slice(shared, tasks)))
         return found
+
+    def _cuts(self, tasks: int) -> list[slice]:
+        """The portions of the threads, which are about alike."""
+        cuts = [tasks * index // self.threads for index in range(self.threads + 1)]
+        return [slice(*cut) for cut in pairwise(cuts)] if tasks else []
+
+    def _in_relay(self, one: Callable[[Algorithm[Any], slice], Gradient], portions: list[slice], relays: list[_Relay]
+                  ) -> list[Gradient]:
+        """The gradients of the portion of each thread, and of tasks that two threads do each."""
+        def run(algorithm: Algorithm[Any], thread: int) -> tuple[Gradient, Gradient | None]:
+            relay, ends = (relays[thread // 2], thread % 2 == 0) if thread < 2 * len(relays) else (None, False)
+            if relay and not ends:
+                relay.begin()
+            own = one(algorithm, portions[thread])
+            return own, relay.end(algorithm) if relay and ends else None
+
+        found = list(self._each(run, range(len(portions))))
+        return [own for own, _ in found] + [other for _, other in found if other]
+
+
+class _Relay:
+    """A task that one thread begins and another ends; where it is not in halves yet, the other does all of it.
+
+    Args:
+        halves: The two, if they are known.
+        whole: What does all of it, given a thread's algorithm.
+    """
+
+    def __init__(self, halves: Halves | None, whole: Callable[[Algorithm[Any]], Gradient]) -> None:
+        self._halves = halves
+        self._whole = whole
+        self._handed: Future[list[Tensor]] = Future()
+
+    def begin(self) -> None:
+        """Do the first half."""
+        try:
+            self._handed.set_result(self._halves.first() if self._halves else [])
+        except BaseException as error:
+            self._handed.set_exception(error)  # or the other thread would wait forever
+            raise
+
+    def end(self, algorithm: Algorithm[Any]) -> Gradient:
+        """What it comes to, once the first half is done."""
+        return self._halves.second(self._handed.result()) if self._halves else self._whole(algorithm)
+
+
+def _go_in_halves(tasks: int, shared: int, threads: int) -> bool:
+    """Whether two threads for each of the tasks that are left over take less time than all threads together, which
+    gain little from one another on so few.
+    """
+    return shared > 0 and threads / 4 < tasks <= threads / 2
 
 
 def _shared(tasks: int, threads: int) -> int:

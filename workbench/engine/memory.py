@@ -12,25 +12,41 @@ from workbench.engine import allocator
 from workbench.engine.words import is_out_of_memory
 
 
-class Chunks:
-    """The parts that some tasks are run in, one after another: smaller ones from where memory ran out.
+def parts(tasks: int, size: int, spare: int = 0) -> Iterator[slice]:
+    """The parts that some tasks are run in, one after another.
 
     Args:
         tasks: How many there are.
-        size: Of a part, at most.
+        size: Of a part.
+        spare: So many more the last part may have, rather than that they are a part of their own.
+    """
+    done = 0
+    while done < tasks:
+        part = slice(done, tasks if tasks - done <= size + spare else done + size)
+        yield part
+        done = part.stop
+
+
+class Chunks:
+    """The same parts, but smaller ones from where memory ran out.
+
+    Args:
+        tasks, size, spare: As for `parts`.
         told: Called with the new size, and the one that was too large.
     """
 
-    def __init__(self, tasks: int, size: int, told: Callable[[int, int], None]) -> None:
+    def __init__(self, tasks: int, size: int, told: Callable[[int, int], None], *, spare: int = 0) -> None:
         self._tasks = tasks
         self._size = size
+        self._spare = spare
         self._told = told
         self._done = 0
 
     def __iter__(self) -> Iterator[slice]:
         """One part after another; a part that did not fit is followed by its first half."""
         while self._done < self._tasks:
-            yield slice(self._done, min(self._done + self._size, self._tasks))
+            part = next(parts(self._tasks - self._done, self._size, self._spare))
+            yield slice(self._done, self._done + part.stop)
 
     @contextmanager
     def fitting(self, part: slice) -> Iterator[None]:
@@ -41,7 +57,7 @@ class Chunks:
             tasks = part.stop - part.start
             if tasks == 1 or not is_out_of_memory(error):
                 raise
-            self._size = tasks // 2
+            self._size, self._spare = tasks // 2, 0
         else:
             self._done = part.stop
             return

@@ -71,6 +71,23 @@ class Script:
     lines: tuple[Line, ...]
     outputs: tuple[int, ...]
 
+    def halves(self) -> tuple[Script, Script]:
+        """Its first half and its second, which is given what the first gives."""
+        cut = len(self.lines) // 2
+        before = self.given + sum(line.results for line in self.lines[:cut])
+        used = {one.number for line in self.lines[cut:] for one in pytree.tree_leaves(line.arguments)
+                if isinstance(one, Use)} | set(self.outputs)
+        handed = tuple(sorted(number for number in used if number < before))
+        places = {number: place for place, number in enumerate(handed)}
+
+        def moved(number: int) -> int:
+            return places[number] if number in places else number - before + len(handed)
+
+        rest = tuple(line._replace(arguments=pytree.tree_map_only(Use, lambda one: Use(moved(one.number)),
+                                                                  line.arguments)) for line in self.lines[cut:])
+        return (Script(self.given, self.lines[:cut], handed),
+                Script(len(handed), rest, tuple(moved(number) for number in self.outputs)))
+
     def run(self) -> Run:
         """What replays it; several threads may at the same time.
 

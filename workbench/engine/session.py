@@ -211,7 +211,7 @@ class Session:
             self.notices.append(f"memory ran out with {tried} tasks at once in {what}: from here on {size} "
                                 f"{'is' if size == 1 else 'are'} run at once, with the same results to rounding")
 
-        return Chunks(tasks, getattr(self, name), told)
+        return Chunks(tasks, getattr(self, name), told, spare=self.executor.spare if training else 0)
 
     def trace(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Trace:
         """Adapt to every task and judge it after every inner step; tensors are [tasks, steps + 1]."""

@@ -13,7 +13,8 @@ from workbench.algorithms.base import Meta
 from workbench.engine.acceleration import AccelerationError, accelerated
 from workbench.engine.captured import CapturedOuter
 from workbench.engine.compiled import AT_ONCE, Prepared
-from workbench.engine.executors import EXECUTORS, on_threads
+from workbench.engine.executors import EXECUTORS, Gradient, on_threads
+from workbench.engine.memory import parts
 from workbench.engine.session import Session
 from workbench.engine.state import Outer
 from workbench.tasks.base import Examples, TaskBatch
@@ -75,26 +76,25 @@ class Ours(Candidate):
         if not isinstance(self.session.executor, Prepared):
             return
         self.session.executor.patience = AT_ONCE
-        for start in range(0, len(self.batch), self.session.chunk):
-            stop = min(start + self.session.chunk, len(self.batch))
-            self.session.executor.gradient(self.meta, self.batch.part(start, stop), self.keys[start:stop], self.setting)
+        self._gradients()
         self.session.executor.finish()
         if self.session.executor.problem:
             raise AccelerationError(self.session.executor.problem)
 
     def step(self) -> None:
         """What the trainer does between two looks at the clock."""
-        tasks, chunk = len(self.batch), self.session.chunk
-        parts = []
-        for start in range(0, tasks, chunk):
-            stop = min(start + chunk, tasks)
-            parts.append(self.session.executor.gradient(self.meta, self.batch.part(start, stop),
-                                                        self.keys[start:stop], self.setting))
-        total = parts[0].total
-        for part in parts[1:]:
+        tasks, found = len(self.batch), self._gradients()
+        total = found[0].total
+        for part in found[1:]:
             total = {name: value + part.total[name] for name, value in total.items()}
         self.outer.update({name: value / tasks for name, value in total.items()}, self.rate, self.clip)
-        self.losses = [part.aux.loss for part in parts]
+        self.losses = [part.aux.loss for part in found]
+
+    def _gradients(self) -> list[Gradient]:
+        """Of one chunk of tasks after another."""
+        executor = self.session.executor
+        return [executor.gradient(self.meta, self.batch.part(part.start, part.stop), self.keys[part], self.setting)
+                for part in parts(len(self.batch), self.session.chunk, executor.spare)]
 
     def gradient(self) -> list[Tensor]:
         """What the outer optimizer was given."""
