@@ -10,7 +10,9 @@ from hypothesis import strategies as st
 from torch.autograd import gradcheck, gradgradcheck
 from torch.func import functional_call, vmap
 
-from workbench.backbones.convolution import Convolution, Geometry, _Convolution, max_pool
+from workbench.backbones import columns
+from workbench.backbones.convolution import Convolution, Geometry, _Convolution, max_pool, weight_gradient
+from workbench.backbones.mapping import laid_out
 from workbench.backbones.normalization import Normalize
 
 
@@ -98,10 +100,10 @@ def test_a_third_derivative_of_batch_normalization_is_refused():
 
 @pytest.mark.parametrize("own", [True, False], ids=["own weights", "shared weights"])
 @pytest.mark.parametrize("way", ["mapped", "mapped below a gradient"])
-@pytest.mark.parametrize("by_columns", [False, True], ids=["grouped", "by columns"])
+@pytest.mark.parametrize("by_columns", ["grouped", "by columns", "weights by columns"])
 def test_mapped_over_tasks_they_are_what_they_are_alone(own, way, by_columns):
     tasks, layer, normalize = 3, Convolution(2, 3, 3, padding=1).double(), Normalize(3, "transductive").double()
-    layer.by_columns = by_columns
+    layer.by_columns, layer.weights_by_columns = by_columns == "by columns", by_columns == "weights by columns"
     shapes = {"weight": (3, 2, 3, 3), "bias": (3,)}
     params = {name: noise(*([tasks] if own else []), *shape, seed=len(name)) for name, shape in shapes.items()}
     inputs = noise(tasks, 4, 2, 5, 5)
@@ -124,6 +126,24 @@ def test_mapped_over_tasks_they_are_what_they_are_alone(own, way, by_columns):
         together = dict(zip(leaves, torch.autograd.grad(total, list(leaves.values())), strict=True))
     for name, value in alone.items():
         torch.testing.assert_close(together[name], value, rtol=1e-10, atol=1e-10)
+
+
+@settings(max_examples=50, deadline=None)
+@given(tasks=st.integers(1, 3), channels=st.integers(2, 3), count=st.integers(1, 7), kernel=st.sampled_from([1, 2, 3]),
+       stride=st.integers(1, 2), padding=st.integers(0, 1), dilation=st.integers(1, 2), height=st.integers(5, 7),
+       pictures=st.integers(1, 3))
+def test_gradients_of_weights_by_columns_are_the_grouped_ones_a_block_of_pictures_after_another(
+        tasks, channels, count, kernel, stride, padding, dilation, height, pictures):
+    how = Geometry((stride, 1), (padding, 0), (dilation, 1), 1).of(tasks)
+    inputs = laid_out(noise(count, tasks * channels, height, 6))
+    weight = laid_out(noise(tasks * 4, channels, kernel, 2))
+    gradient = laid_out(noise(*_Convolution.forward(inputs, weight, None, how).shape, seed=1))
+    bytes_of_one = 8 * tasks * channels * kernel * 2 * gradient[0, 0].numel()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(columns, "_BLOCK_BYTES", pictures * bytes_of_one)
+        found = weight_gradient(inputs, gradient, weight.shape, how._replace(weights_by_columns=True))
+    torch.testing.assert_close(found, weight_gradient(inputs, gradient, weight.shape, how), rtol=1e-10, atol=1e-10)
+    assert found.is_contiguous(memory_format=torch.channels_last)
 
 
 @settings(max_examples=25, deadline=None)

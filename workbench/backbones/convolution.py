@@ -32,6 +32,8 @@ class Geometry(NamedTuple):
     groups: int
     by_columns: bool = False
     """Whether groups are matrix products, see `columns`."""
+    weights_by_columns: bool = False
+    """Whether gradients of weights are, where channels come last."""
     alike: int = 1
     """So many equal parts of the groups have the same weights."""
 
@@ -161,19 +163,29 @@ class _InputGradient(_Bilinear):
         return apart(found, tasks), 1
 
 
+def weight_gradient(inputs: Tensor, gradient: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
+    """What a convolution gives back to weights of this shape.
+
+    Args:
+        inputs: [n, in, h, w].
+        gradient: [n, out, h', w'].
+        shape: (out, in / groups, kh, kw).
+        how: The convolution.
+    """
+    if how.weights_by_columns and layout(inputs) == torch.channels_last and inputs.dtype != torch.bfloat16:
+        return columns.weight_gradient_of_last(inputs, gradient, shape, how.window, how.groups)
+    if how.multiplies:
+        return columns.weight_gradient(inputs, gradient, shape, how.window, how.groups)
+    if inputs.dtype == torch.bfloat16 and inputs.device.type == "cpu" and min(inputs.shape[2:]) < max(shape[2:]):
+        # Weights that no input reaches get what lies in memory rather than zero (seen in torch 2.13).
+        return weight_gradient(inputs.float(), gradient.float(), shape, how).to(inputs.dtype)
+    weight = torch.empty(shape, dtype=inputs.dtype, device=inputs.device, memory_format=layout(inputs))
+    return _backward(gradient, inputs, weight, how, [False, True, False])[1]
+
 class _WeightGradient(_Bilinear):
     """[n, in, h, w], [n, out, h', w'] → [out, in / groups, kh, kw]."""
 
-    @staticmethod
-    def forward(inputs: Tensor, gradient: Tensor, shape: tuple[int, ...], how: Geometry) -> Tensor:
-        if how.multiplies:
-            return columns.weight_gradient(inputs, gradient, shape, how.window, how.groups)
-        if inputs.dtype == torch.bfloat16 and inputs.device.type == "cpu" and min(inputs.shape[2:]) < max(shape[2:]):
-            # Weights that no input reaches get what lies in memory rather than zero (seen in torch 2.13).
-            return _WeightGradient.forward(inputs.float(), gradient.float(), shape, how).to(inputs.dtype)
-        weight = torch.empty(shape, dtype=inputs.dtype, device=inputs.device, memory_format=layout(inputs))
-        return _backward(gradient, inputs, weight, how, [False, True, False])[1]
-
+    forward = staticmethod(weight_gradient)
     @staticmethod
     def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
         inputs, gradient = ctx.saved_tensors
@@ -197,16 +209,22 @@ class Convolution(nn.Conv2d):
 
     Attributes:
         by_columns: Whether it is a matrix product for every task then, rather than one grouped convolution.
+        weights_by_columns: Whether the gradient of its weights is, where channels come last.
     """
 
     by_columns = False
+    weights_by_columns = False
+
+    @property
+    def geometry(self) -> Geometry:
+        """What it is beside its tensors."""
+        return Geometry(self.stride, cast("tuple[int, ...]", self.padding), self.dilation, self.groups,
+                        self.by_columns, self.weights_by_columns)
 
     def forward(self, inputs: Tensor, *, is_shifted: bool = True) -> Tensor:
         """[n, out, h', w'] of [n, in, h, w]; without the bias where it is not to be shifted."""
-        how = Geometry(self.stride, cast("tuple[int, ...]", self.padding), self.dilation, self.groups,
-                       self.by_columns)
         bias = self.bias if is_shifted else None
-        outputs: Tensor = call(_Convolution, *narrowed(inputs, self.weight, bias), how)
+        outputs: Tensor = call(_Convolution, *narrowed(inputs, self.weight, bias), self.geometry)
         return outputs
 
 

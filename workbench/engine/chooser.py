@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
 import math
@@ -11,7 +12,7 @@ import tempfile
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,6 +23,7 @@ import workbench
 from workbench import places
 from workbench.engine import allocator, devices
 from workbench.engine.executors import EXECUTORS, Executor, Gradient, on_threads
+from workbench.engine.layers import faster_by_columns, have_by_columns, may_have_columns
 from workbench.engine.memory import parts
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
@@ -44,7 +46,7 @@ _CLEARLY = 0.95
 _CLEARLY_OVER_PORTIONS = 0.8
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
-_RULES = 5
+_RULES = 6
 # Fields of the training that neither change what a meta-gradient costs nor how it may be run.
 _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
                    "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
@@ -58,15 +60,18 @@ class Way:
         executor: Its name.
         threads: Compute threads.
         chunk: Tasks run at once.
+        columns: Convolutions that have the gradient of their weights as a matrix product.
     """
 
     executor: str
     threads: int
     chunk: int
+    columns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """In words, such as "portions, 2 threads, 8 tasks at once"."""
-        return f"{self.executor}, {counted(self.threads, 'threads')}, {counted(self.chunk, 'tasks')} at once"
+        beside = f", {counted(len(self.columns), 'weight gradients')} by columns" if self.columns else ""
+        return f"{self.executor}, {counted(self.threads, 'threads')}, {counted(self.chunk, 'tasks')} at once{beside}"
 
 
 @dataclass(frozen=True)
@@ -81,12 +86,26 @@ def settle(session: Session) -> str:
     """Let a new run be run in the best way, the same in all its processes; why it is that one."""
     first = session.world.is_first
     choice = session.world.told(choose(session) if first else None)
-    session.use(choice.way.executor, choice.way.chunk, choice.way.threads)
+    session.use(choice.way.executor, choice.way.chunk, choice.way.threads, columns=choice.way.columns)
     return choice.why
 
 
 def choose(session: Session) -> Choice:
     """The best way to run an experiment here: what the person said, what is remembered, or what is measured."""
+    choice = _executor(session)
+    if session.expected_seconds() < _WORTH_SECONDS or not may_have_columns(session, choice.way.executor):
+        return choice
+    key, path = f"{_key(session)} {choice.way}", places.cache() / "ways.json"
+    known = _remembered(path).get(key)
+    columns = tuple(known["columns"]) if known else faster_by_columns(session, choice.way)
+    if not known:
+        _remember(path, key, {"columns": columns})
+    said = f"; weight gradients of {counted(len(columns), 'convolutions')} are matrix products" if columns else ""
+    return Choice(replace(choice.way, columns=columns), choice.why + said)
+
+
+def _executor(session: Session) -> Choice:
+    """The best executor, chunk and threads."""
     training = session.experiment.training
     rule = _rule(session)
     if training.executor != "auto":
@@ -98,13 +117,13 @@ def choose(session: Session) -> Choice:
         return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
     key, path = _key(session), places.cache() / "ways.json"
     if known := _remembered(path).get(key):
-        return Choice(Way(**known["way"]), f"remembered as the best of {known['of']} that were measured here")
+        return Choice(Way(*known["way"]), f"remembered as the best of {known['of']} that were measured here")
     with allocator.keeping():
         found = measure(session)
     if len(found) < 2:
         return Choice(rule, "by a rule, for nothing could be measured")
     best = _best(found, rule, is_replayed=_is_replayed(session))
-    _remember(path, key, {"way": asdict(best), "of": len(found)})
+    _remember(path, key, {"way": [best.executor, best.threads, best.chunk], "of": len(found)})
     return Choice(best, _in_words(best, found))
 
 
@@ -169,7 +188,11 @@ class Trial:
 
     def __init__(self, session: Session, way: Way, tasks: TaskBatch, keys: Tensor, meta: Meta) -> None:
         self.way = way
-        self.executor: Executor = EXECUTORS[way.executor](session.algorithm, way.threads)
+        algorithm = session.algorithm
+        if way.columns:
+            algorithm = copy.deepcopy(algorithm)
+            have_by_columns(algorithm, way.columns)
+        self.executor: Executor = EXECUTORS[way.executor](algorithm, way.threads)
         self._arguments = meta, tasks, keys
         self._setting = session.setting(training=True, progress=0.0, stage=session.algorithm.stage(0.5))
         self._device = session.device
@@ -274,10 +297,13 @@ def _remembered(path: Path) -> dict[str, Any]:
 
 
 def _is_answer(one: Any) -> bool:
-    way = one.get("way") if isinstance(one, dict) else None
-    return (isinstance(way, dict) and way.keys() == {"executor", "threads", "chunk"} and isinstance(one.get("of"), int)
-            and way["executor"] in EXECUTORS
-            and all(type(way[name]) is int and way[name] > 0 for name in ("threads", "chunk")))
+    match one:
+        case {"way": [str(executor), int(threads), int(chunk)], "of": int()}:
+            return executor in EXECUTORS and threads > 0 and chunk > 0
+        case {"columns": [*names]}:
+            return all(isinstance(name, str) for name in names)
+        case _:
+            return False
 
 
 def _remember(path: Path, key: str, answer: dict[str, Any]) -> None:

@@ -21,6 +21,7 @@ from workbench.engine import allocator, devices, precision
 from workbench.engine.acceleration import accelerated, fitting
 from workbench.engine.distributed import ALONE, World
 from workbench.engine.executors import EXECUTORS, Executor, Setting, Vectorized, on_threads
+from workbench.engine.layers import have_by_columns
 from workbench.engine.memory import Chunks
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
@@ -54,12 +55,13 @@ class Session:
         works: What a task costs in training and in testing.
         chunk, test_chunk: Tasks run at once in training and in testing; fewer after memory ran out. Of several
             processes each has a `chunk` of its own, and all have the same `test_chunk` while they test.
+        columns: Convolutions that have the gradient of their weights as a matrix product.
         notices: What happened since somebody looked that the person should know.
         world: The processes that it is run by.
     """
 
     def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0, *,
-                 test_chunk: int = 0, classes: int | None = None, world: World = ALONE,
+                 test_chunk: int = 0, columns: tuple[str, ...] = (), classes: int | None = None, world: World = ALONE,
                  source: TaskSource | None = None) -> None:
         self.experiment = experiment
         self.world = world
@@ -75,10 +77,19 @@ class Session:
         self.notices: list[str] = []
         self._keys: Ahead[NDArray[np.int64]] = Ahead()
         self.executor: Executor = Vectorized(self.algorithm, 1)
-        self.use(world.told(self._usual() if chosen == "auto" else chosen), chunk, threads, test_chunk)
+        self.use(world.told(self._usual() if chosen == "auto" else chosen), chunk, threads, test_chunk, columns)
 
-    def use(self, executor: str, chunk: int = 0, threads: int = 0, test_chunk: int = 0) -> None:
-        """Take another executor; chunks or threads of 0 are as the rules say."""
+    def use(self, executor: str, chunk: int = 0, threads: int = 0, test_chunk: int = 0, columns: tuple[str, ...] = ()
+            ) -> None:
+        """Take another executor; chunks or threads of 0 are as the rules say.
+
+        Args:
+            executor: Its name.
+            chunk, threads, test_chunk: Tasks run at once in training, compute threads, and tasks at once in testing.
+            columns: Convolutions that have the gradient of their weights as a matrix product.
+        """
+        have_by_columns(self.algorithm, columns)
+        self.columns = columns
         (work, testing), training = self.works, self.experiment.training
         threads = threads or work.threads(executor, training.meta_batch, compiles=training.acceleration == "compile")
         self.executor.close()

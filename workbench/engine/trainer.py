@@ -85,8 +85,8 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
     """
     as_before = (state.executor, state.chunk, state.threads if world.size == 1 else 0) if state else ()
     with world.together():
-        session = Session(experiment, *as_before, test_chunk=state.test_chunk if state else 0, world=world,
-                          source=source)
+        session = Session(experiment, *as_before, test_chunk=state.test_chunk if state else 0,
+                          columns=state.columns if state else (), world=world, source=source)
         if world.size > 1:
             world.check_alike(session.facts())
         why = "as before" if state else settle(session)
@@ -418,7 +418,8 @@ class _Training:
             best=to_device(self.best, cpu), best_step=self.best_step, best_score=self.best_score, stale=self.stale,
             is_probed=self.is_probed, is_settled=self.is_settled, seconds=self._elapsed(), hardest=self.hardest,
             executor=self.session.executor.name,
-            chunk=self.session.chunk, threads=self.session.executor.threads, test_chunk=self.session.test_chunk)
+            chunk=self.session.chunk, threads=self.session.executor.threads, test_chunk=self.session.test_chunk,
+            columns=self.session.columns)
 
     def _started(self) -> Started:
         session = self.session

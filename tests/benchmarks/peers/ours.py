@@ -12,8 +12,10 @@ from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
 from workbench.engine.acceleration import AccelerationError, accelerated
 from workbench.engine.captured import CapturedOuter
+from workbench.engine.chooser import Way
 from workbench.engine.compiled import AT_ONCE, Prepared
 from workbench.engine.executors import EXECUTORS, Gradient, on_threads
+from workbench.engine.layers import faster_by_columns, may_have_columns
 from workbench.engine.memory import parts
 from workbench.engine.session import Session
 from workbench.engine.state import Outer
@@ -57,6 +59,7 @@ class Ours(Candidate):
         executor, _, acceleration = way.partition(", ")
         said = ("training.acceleration=compile",) if way == _COMPILED else ()
         self.session = Session(experiment_of((*problem.about.settings, *said, f"device={device}")), executor=executor)
+        self._choose_columns()
         self.session.executor = accelerated(_ACCELERATIONS.get(acceleration, "none"), self.session.executor,
                                             self.session.device)
         meta = self.session.init()
@@ -70,6 +73,13 @@ class Ours(Candidate):
         self.losses: list[Tensor] = []
         with on_threads(self.session.executor.threads_of_caller):
             self._make_ready()
+
+    def _choose_columns(self) -> None:
+        """As a run does at its start."""
+        session = self.session
+        way = Way(session.executor.name, session.executor.threads, session.chunk)
+        if may_have_columns(session, way.executor):
+            session.use(way.executor, way.chunk, way.threads, columns=faster_by_columns(session, way))
 
     def _make_ready(self) -> None:
         """Wait for what is prepared; raises AccelerationError where it cannot be."""
