@@ -136,12 +136,15 @@ def test_all_candidates_are_measured():
     one.close()
 
 
-def test_portions_are_kept_unless_another_is_faster_than_replaying_makes_them():
+def test_portions_count_as_fast_as_replaying_makes_them():
     portions, other = Way("portions", 2, 4), Way("vectorized", 2, 8)
-    for seconds, is_replayed, wanted in ((0.9, True, portions), (0.9, False, other), (0.7, True, other),
-                                         (0.97, False, portions)):
-        assert chooser._best({portions: 1.0, other: seconds}, portions, is_replayed=is_replayed) == wanted
-    assert chooser._best({portions: 0.9, other: 1.0}, other, is_replayed=True) == portions
+    for seconds, is_replayed, rule, wanted in (
+            (0.9, True, portions, portions), (0.9, False, portions, other), (0.7, True, portions, other),
+            (0.97, False, portions, portions), (0.88, True, other, other), (0.95, True, other, portions),
+            (0.95, False, other, other), (1.1, False, other, portions)):
+        assert chooser._best({portions: 1.0, other: seconds}, rule, is_replayed=is_replayed) == wanted
+    said = chooser._in_words(portions, {portions: 1.0, other: 0.95}, is_replayed=True)
+    assert said.startswith("as replaying gains portions the most, rather than the fastest of 2 that were measured")
 
 
 def test_measuring_leaves_the_first_parameters_and_the_threads_alone():

@@ -42,8 +42,8 @@ _HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 1.6, 3
 # The rule keeps its choice where the fastest is not clearly faster: it leaves cores that gain little to others.
 _CLEARLY = 0.95
 # What is measured is not replayed yet. Portions gain more by that than the others, for then they no longer wait for one
-# another's Python: up to a fifth, on the workloads of the benchmark.
-_CLEARLY_OVER_PORTIONS = 0.8
+# another's Python: a tenth to a fifth and more, on the workloads of the benchmark.
+_PORTIONS_REPLAYED = 0.85
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
 _RULES = 6
@@ -124,7 +124,7 @@ def _executor(session: Session) -> Choice:
         return Choice(rule, "by a rule, for nothing could be measured")
     best = _best(found, rule, is_replayed=_is_replayed(session))
     _remember(path, key, {"way": [best.executor, best.threads, best.chunk], "of": len(found)})
-    return Choice(best, _in_words(best, found))
+    return Choice(best, _in_words(best, found, is_replayed=_is_replayed(session)))
 
 
 def _rule(session: Session) -> Way:
@@ -137,18 +137,23 @@ def _is_replayed(session: Session) -> bool:
 
 
 def _best(found: Mapping[Way, float], rule: Way, *, is_replayed: bool) -> Way:
-    best = min(found, key=lambda way: found[way])
-    clearly = _CLEARLY_OVER_PORTIONS if is_replayed and rule.executor == "portions" else _CLEARLY
-    return best if found[best] < clearly * found.get(rule, math.inf) else rule
+    gains = {way: _PORTIONS_REPLAYED if is_replayed and way.executor == "portions" else 1.0 for way in found}
+    best = min(found, key=lambda way: gains[way] * found[way])
+    is_clear = rule not in found or gains[best] * found[best] < _CLEARLY * gains[rule] * found[rule]
+    return best if is_clear else rule
 
 
-def _in_words(best: Way, found: Mapping[Way, float]) -> str:
+def _in_words(best: Way, found: Mapping[Way, float], *, is_replayed: bool) -> str:
     others: dict[str, float] = {}
     for way, seconds in sorted(found.items(), key=lambda one: one[1]):
         if way.executor != best.executor:
             others.setdefault(way.executor, seconds)
     beside = "".join(f", {name} {seconds / found[best]:.2f} times as long" for name, seconds in others.items())
-    lead = "" if found[best] == min(found.values()) else "by a rule, not clearly slower than "
+    lead = ""
+    if found[best] > min(found.values()):
+        is_for_later = is_replayed and best.executor == "portions"
+        lead = ("as replaying gains portions the most, rather than " if is_for_later else
+                "by a rule, not clearly slower than ")
     return f"{lead}the fastest of {len(found)} that were measured ({1e3 * found[best]:.3g} ms a task{beside})"
 
 
