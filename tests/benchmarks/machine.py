@@ -9,15 +9,20 @@ from pathlib import Path
 
 import psutil
 
+_WIDEST = {"avx512f": "AVX-512", "avx2": "AVX2"}
 PACKAGES = ("torch", "PySide6-Essentials", "pyqtgraph", "numpy")
 
 
 def processor() -> str:
-    """The processor's name, or where nothing tells it its kind."""
+    """The processor's name and the widest numbers it computes side by side, or where nothing tells them its kind."""
     info = Path("/proc/cpuinfo")
-    names = [line.partition(":")[2].strip() for line in info.read_text(encoding="utf8").splitlines()
-             if line.startswith("model name")] if info.exists() else []
-    return names[0] if names else platform.processor() or platform.machine()
+    lines = info.read_text(encoding="utf8").splitlines() if info.exists() else []
+    told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
+    if "model name" not in told:
+        return platform.processor() or platform.machine()
+    flags = told.get("flags", "").split()
+    widest = next((f" with {title}" for flag, title in _WIDEST.items() if flag in flags), "")
+    return told["model name"] + widest
 
 
 def about() -> dict[str, object]:

@@ -13,10 +13,10 @@ from workbench.engine import chooser
 from workbench.engine.chooser import Way, candidates, choose, measure
 from workbench.engine.events import Checkpoint, Started
 from workbench.engine.executors import EXECUTORS
-from workbench.engine.layers import convolutions
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
+from workbench.engine.weight_gradients import convolutions
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve, with_settings
 
@@ -66,7 +66,8 @@ def test_what_leaves_the_work_alone_is_remembered(other: str):
 @pytest.mark.parametrize("damage", ["", "{", "[1]", '{"KEY": {"way": ["vectorized"], "of": 3}}',
                                     '{"KEY": {"way": {"executor": "vectorized"}, "of": 3}}',
                                     '{"KEY": {"way": ["no", 1, 1], "of": 3}}',
-                                    '{"KEY": {"way": ["threads", 1, -1], "of": 3}}', '{"KEY": {"columns": [3]}}'])
+                                    '{"KEY": {"way": ["threads", 1, -1], "of": 3}}', '{"KEY": {"columns": []}}',
+                                    '{"KEY": {"way": ["threads", true, 1], "of": 3}}'])
 def test_a_damaged_file_is_done_without(damage: str):
     choose(session(LONG))
     path = places.cache() / "ways.json"
@@ -100,34 +101,46 @@ def test_convolutions_are_tried_grouped_and_by_columns():
 
 
 def test_which_gradients_of_weights_are_matrix_products_is_measured_for_each_convolution_and_remembered():
-    settings = (LONG, "dataset=glyphs", "backbone=conv4", "backbone.filters=16", "training.executor=portions")
+    settings = (LONG, "dataset=glyphs", "backbone=conv4", "backbone.filters=16")
     first = choose(session(*settings))
     names = list(convolutions(session(*settings).algorithm))
-    assert set(first.way.columns) <= set(names[1:])  # the first has a single channel, which lies both ways
+    assert set(first.way.columns) <= set(names)
     assert ("matrix product" in first.why) == bool(first.way.columns)
     path = places.cache() / "ways.json"
     answers = json.loads(path.read_text(encoding="utf8"))
     key, = (key for key, one in answers.items() if "columns" in one)
+    path.write_text(json.dumps({**answers, key: {"columns": [3]}}), encoding="utf8")
+    choose(session(*settings))
+    assert json.loads(path.read_text(encoding="utf8"))[key] != {"columns": [3]}
     path.write_text(json.dumps({**answers, key: {"columns": names[2:]}}), encoding="utf8")
     again = choose(session(*settings))
     assert again.way.columns == tuple(names[2:])
     assert again.why.endswith("; weight gradients of 2 convolutions are matrix products")
-    for other in ("training.executor=threads", "training.executor=columns", "training.iterations=10"):
+    for other in ("training.executor=portions", "training.executor=threads", "training.iterations=10"):
         assert choose(session(*settings, other)).way.columns == ()
 
 
-def test_a_run_keeps_its_matrix_products_when_it_is_resumed():
-    short = experiment("dataset=glyphs", "backbone=conv4", "backbone.filters=4", "training.iterations=2",
+def test_a_run_keeps_its_matrix_products_when_it_is_resumed_and_ends_the_same_to_the_last_bit():
+    short = experiment("dataset=glyphs", "backbone=conv4", "backbone.filters=4", "training.iterations=3",
                        "training.checkpoint_every=1", "training.validation_tasks=2", "evaluation.tasks=2",
                        "evaluation.probe_tasks=1")
-    states = [event.state for event in train(short) if isinstance(event, Checkpoint)]
-    assert states[0].columns == ()
     names = tuple(convolutions(Session(short).algorithm))[1:]
-    told = TrainState.of(states[0].tensors(), json.loads(json.dumps({**states[0].numbers(), "columns": names})))
-    resumed = [event.state for event in train(short, state=told) if isinstance(event, Checkpoint)][-1]
-    assert resumed.columns == names
-    for name, value in states[-1].meta.params.items():
-        torch.testing.assert_close(resumed.meta.params[name], value, rtol=1e-4, atol=1e-5)
+    one = Session(short, columns=names)
+    assert [name for name, layer in convolutions(one.algorithm).items() if layer.weights_by_columns] == [*names]
+    first, *_, plain = states(short)
+    assert first.columns == ()
+    told = TrainState.of(first.tensors(), json.loads(json.dumps({**first.numbers(), "columns": names})))
+    later = states(short, told)
+    assert [state.columns for state in later] == [names] * len(later)
+    again = states(short, next(state for state in later if state.step == 2))[-1]
+    assert (again.step, again.columns) == (3, names)
+    for name, value in later[-1].meta.params.items():
+        assert torch.equal(again.meta.params[name], value)
+        torch.testing.assert_close(value, plain.meta.params[name], rtol=1e-4, atol=1e-5)
+
+
+def states(run: Experiment, state: TrainState | None = None) -> list[TrainState]:
+    return [event.state for event in train(run, state=state) if isinstance(event, Checkpoint)]
 
 
 def test_all_candidates_are_measured():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Meta
-from workbench.engine.executors import EXECUTORS, Halves, Portions, Threads
+from workbench.engine.executors import EXECUTORS, Halves, Portions, Threads, _Relay
 from workbench.engine.session import trace_task
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, TaskBatch
@@ -103,14 +103,27 @@ def test_gradients_do_not_depend_on_the_threads():
         assert all(torch.equal(totals[0][key], other[key]) for key in other)
 
 
-@pytest.mark.parametrize(("tasks", "threads", "portions"), [
-    (8, 2, [4, 4]), (5, 2, [2, 2, 1]), (25, 2, [12, 13]), (1, 2, [1]), (3, 4, [3]), (6, 4, [1, 1, 1, 1, 1, 1]),
-    (5, 4, [1, 1, 1, 1, 1]), (7, 4, [1, 1, 1, 1, 3]), (5, 1, [5])])
-def test_portions_are_about_alike_and_what_is_left_over_runs_on_two_threads_each_or_on_all(tasks, threads, portions):
+@pytest.mark.parametrize(("tasks", "threads", "portions", "on"), [
+    (8, 2, [4, 4], [1, 1]), (5, 2, [2, 2, 1], [1, 1, 2]), (25, 2, [12, 13], [1, 1]), (1, 2, [1], [2]),
+    (3, 4, [3], [4]), (6, 4, [1, 1, 1, 1, 2], [1, 1, 1, 1, 4]), (5, 1, [5], [1])])
+def test_portions_are_about_alike_and_what_is_left_over_runs_on_all_threads(tasks, threads, portions, on):
+    assert met_by_portions(tasks, threads, goes_in_halves=False) == list(zip(portions, on, strict=True))
+
+
+@pytest.mark.parametrize(("tasks", "threads", "portions", "on"), [
+    (5, 2, [2, 2, 1], [1, 1, 1]), (6, 4, [1, 1, 1, 1, 1, 1], [1] * 6), (1, 2, [1], [2]),
+    (5, 4, [1, 1, 1, 1, 1], [1, 1, 1, 1, 4]), (7, 4, [1, 1, 1, 1, 3], [1, 1, 1, 1, 4])])
+def test_what_goes_in_halves_is_on_one_thread_at_a_time_where_two_are_for_each(tasks, threads, portions, on):
+    assert met_by_portions(tasks, threads, goes_in_halves=True) == list(zip(portions, on, strict=True))
+
+
+def met_by_portions(tasks, threads, goes_in_halves):
+    """Sizes of the portions, and the compute threads that each was on, in the order of the tasks."""
     about = spec("regression", 1)
     algorithm, meta = make("maml", about, inner_steps=1)
     batch, keys = noise_tasks(about, tasks=tasks, ways=1, shots=2, queries=2)
     runner = Portions(algorithm, threads)
+    runner.goes_in_halves = goes_in_halves
     met: list[tuple[int, int, int]] = []
 
     def sooner(meta, part, part_keys, chosen):
@@ -120,12 +133,8 @@ def test_portions_are_about_alike_and_what_is_left_over_runs_on_two_threads_each
     before = torch.get_num_threads()
     runner.gradient(meta, batch, keys, setting(algorithm, about))
     runner.close()
-    met.sort()
-    assert [size for _, size, _ in met] == portions
-    left = tasks - sum(portions[:threads])
-    on = [1] * min(tasks, threads) + ([1] * left if threads / 4 < left <= threads / 2 else [threads] * (left > 0))
-    assert [count for _, _, count in met] == ([threads] if len(portions) == 1 else on)
     assert torch.get_num_threads() == before
+    return [(size, count) for _, size, count in sorted(met)]
 
 
 def test_an_error_in_any_portion_ends_the_others_and_leaves_the_threads_as_they_were():
@@ -162,10 +171,39 @@ def test_an_error_in_either_half_of_a_task_ends_the_other_thread_too(half):
         raise RuntimeError("wrong")
 
     runner = Portions(algorithm, 2)
+    runner.goes_in_halves = True
     runner.halves = lambda *_: Halves(wrong if half == "first" else lambda: [keys], wrong)
     with pytest.raises(RuntimeError, match="wrong"):
         runner.gradient(meta, batch, keys, setting(algorithm, about))
     runner.close()
+
+
+@pytest.mark.parametrize(("tasks", "threads"), [(3, 2), (6, 4)])
+def test_who_ends_a_task_never_waits_for_who_does_not_begin(tasks, threads):
+    about = spec("regression", 1)
+    algorithm, meta = make("maml", about, inner_steps=1)
+    batch, keys = noise_tasks(about, tasks=tasks, ways=1, shots=2, queries=2)
+    runner = Portions(algorithm, threads)
+    runner.goes_in_halves = True
+    runner.halves = lambda *_: Halves(lambda: [keys], list)
+
+    def sooner(meta, part, part_keys, chosen):
+        if torch.equal(part_keys[0], keys[0]):
+            raise RuntimeError("wrong")  # at once, on the calling thread
+
+    runner.sooner = sooner
+    with pytest.raises(RuntimeError, match="wrong"):
+        runner.gradient(meta, batch, keys, setting(algorithm, about))
+    runner.close()
+
+
+def test_a_task_that_nobody_begins_is_done_by_who_ends_it():
+    relay = _Relay(Halves(list, lambda _: "second half"), lambda algorithm: "all of it")
+    assert relay.end(None) == "all of it"
+    relay.begin()  # too late, so nothing is done twice
+    other = _Relay(Halves(list, lambda _: "second half"), lambda algorithm: "all of it")
+    other.begin()
+    assert other.end(None) == "second half"
 
 
 def test_an_evaluation_keeps_no_graph():

@@ -157,12 +157,14 @@ class Algorithm(Pluggable, Generic[C]):
         example_batch: Examples that one portion of a meta-batch has in the stage over examples.
         draws_hard_tasks: Whether every task of every other meta-batch has a class that was answered worst in the last;
             for classification.
+        changes: Whether its meta-step depends on how much of the training is done.
     """
 
     role: ClassVar[Role] = "algorithm"
     keeps_features: bool = False
     example_batch: int = 32
     draws_hard_tasks: bool = False
+    changes: bool = False
 
     def __init__(self, config: C, network: Network, spec: Spec) -> None:
         self.config = config

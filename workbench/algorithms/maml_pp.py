@@ -76,6 +76,7 @@ class MAMLPlusPlus(Algorithm[MAMLPlusPlusConfig]):
 
     def __init__(self, config: MAMLPlusPlusConfig, network: Network, spec: Spec) -> None:
         super().__init__(config, network, spec)
+        self.changes = config.order_annealing or config.multi_step_loss
         module = cast("WithHead", network.module)
         normalizing = {f"backbone.{layer}.{name}" for layer, normalize in module.backbone.normalizers.items()
                        for name, _ in normalize.named_parameters()}

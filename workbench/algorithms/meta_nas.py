@@ -79,6 +79,7 @@ class MetaNAS(Algorithm[MetaNASConfig]):
     rate.
     """
 
+    changes = True
     Config = MetaNASConfig
     title = "Meta-NAS"
     source = "Elsken 2020"

@@ -105,7 +105,7 @@ class _Convolution(_Bilinear):
             outputs = columns.convolved(inputs, weight, how.window, how.groups)
         else:
             return F.conv2d(inputs, weight, bias, *how.window, how.groups)
-        return outputs if bias is None else outputs + bias[:, None, None]
+        return outputs if bias is None else outputs.add_(bias[:, None, None])
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
@@ -182,10 +182,12 @@ def weight_gradient(inputs: Tensor, gradient: Tensor, shape: tuple[int, ...], ho
     weight = torch.empty(shape, dtype=inputs.dtype, device=inputs.device, memory_format=layout(inputs))
     return _backward(gradient, inputs, weight, how, [False, True, False])[1]
 
+
 class _WeightGradient(_Bilinear):
     """[n, in, h, w], [n, out, h', w'] → [out, in / groups, kh, kw]."""
 
     forward = staticmethod(weight_gradient)
+
     @staticmethod
     def backward(ctx: Any, direction: Tensor) -> tuple[Tensor | None, ...]:
         inputs, gradient = ctx.saved_tensors

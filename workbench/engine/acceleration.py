@@ -112,10 +112,9 @@ class Accelerated(Executor):
         self.is_pooled = inner.is_pooled
         self.has_task_axis = inner.has_task_axis
 
-    @property
-    def spare(self) -> int:
+    def spare(self, chunk: int) -> int:
         """See Executor."""
-        return self.inner.spare
+        return self.inner.spare(chunk)
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""

@@ -23,8 +23,8 @@ import workbench
 from workbench import places
 from workbench.engine import allocator, devices
 from workbench.engine.executors import EXECUTORS, Executor, Gradient, on_threads
-from workbench.engine.layers import faster_by_columns, have_by_columns, may_have_columns
 from workbench.engine.memory import parts
+from workbench.engine.weight_gradients import faster_by_columns, may_have_columns, set_by_columns
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
 
@@ -46,7 +46,7 @@ _CLEARLY = 0.95
 _PORTIONS_REPLAYED = 0.85
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
-_RULES = 6
+_RULES = 7
 # Fields of the training that neither change what a meta-gradient costs nor how it may be run.
 _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
                    "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
@@ -92,13 +92,15 @@ def settle(session: Session) -> str:
 
 def choose(session: Session) -> Choice:
     """The best way to run an experiment here: what the person said, what is remembered, or what is measured."""
-    choice = _executor(session)
-    if session.expected_seconds() < _WORTH_SECONDS or not may_have_columns(session, choice.way.executor):
+    choice, training = _executor(session), session.experiment.training
+    is_worth = training.executor == "auto" and session.expected_seconds() >= _WORTH_SECONDS
+    if not is_worth or not may_have_columns(session, choice.way.executor):
         return choice
     key, path = f"{_key(session)} {choice.way}", places.cache() / "ways.json"
-    known = _remembered(path).get(key)
-    columns = tuple(known["columns"]) if known else faster_by_columns(session, choice.way)
-    if not known:
+    columns = _known_columns(_remembered(path).get(key))
+    if columns is None:
+        way = choice.way
+        columns = faster_by_columns(session, way.executor, way.threads, way.chunk)
         _remember(path, key, {"columns": columns})
     said = f"; weight gradients of {counted(len(columns), 'convolutions')} are matrix products" if columns else ""
     return Choice(replace(choice.way, columns=columns), choice.why + said)
@@ -111,13 +113,16 @@ def _executor(session: Session) -> Choice:
     if training.executor != "auto":
         return Choice(rule, "as training.executor says")
     if training.acceleration not in ("auto", "none"):
-        session.use("vectorized")
-        return Choice(_rule(session), f"for training.acceleration {training.acceleration} works on all tasks at once")
+        work, tasks = session.works[0], session.tasks_at_most
+        threads = work.threads("vectorized", tasks, compiles=training.acceleration == "compile")
+        way = Way("vectorized", threads, min(work.chunk("vectorized", threads, tasks), tasks))
+        return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
     if session.expected_seconds() < _WORTH_SECONDS:
         return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
     key, path = _key(session), places.cache() / "ways.json"
-    if known := _remembered(path).get(key):
-        return Choice(Way(*known["way"]), f"remembered as the best of {known['of']} that were measured here")
+    match _remembered(path).get(key):
+        case {"way": [str(executor), *numbers], "of": int(count)} if executor in EXECUTORS and _are_counts(numbers):
+            return Choice(Way(executor, *numbers), f"remembered as the best of {count} that were measured here")
     with allocator.keeping():
         found = measure(session)
     if len(found) < 2:
@@ -196,7 +201,7 @@ class Trial:
         algorithm = session.algorithm
         if way.columns:
             algorithm = copy.deepcopy(algorithm)
-            have_by_columns(algorithm, way.columns)
+            set_by_columns(algorithm, way.columns)
         self.executor: Executor = EXECUTORS[way.executor](algorithm, way.threads)
         self._arguments = meta, tasks, keys
         self._setting = session.setting(training=True, progress=0.0, stage=session.algorithm.stage(0.5))
@@ -215,7 +220,7 @@ class Trial:
         """All the tasks, chunk by chunk."""
         meta, tasks, keys = self._arguments
         return [self.executor.gradient(meta, tasks.part(part.start, part.stop), keys[part], self._setting)
-                for part in parts(len(tasks), self.way.chunk, self.executor.spare)]
+                for part in parts(len(tasks), self.way.chunk, self.executor.spare(self.way.chunk))]
 
     def close(self) -> None:
         """Give the threads back."""
@@ -298,17 +303,20 @@ def _remembered(path: Path) -> dict[str, Any]:
         said = json.loads(path.read_text(encoding="utf8"))
     except (OSError, ValueError):
         return {}
-    return {key: one for key, one in said.items() if _is_answer(one)} if isinstance(said, dict) else {}
+    return said if isinstance(said, dict) else {}
 
 
-def _is_answer(one: Any) -> bool:
-    match one:
-        case {"way": [str(executor), int(threads), int(chunk)], "of": int()}:
-            return executor in EXECUTORS and threads > 0 and chunk > 0
-        case {"columns": [*names]}:
-            return all(isinstance(name, str) for name in names)
+def _are_counts(numbers: list[Any]) -> bool:
+    """Whether they are threads and a chunk."""
+    return len(numbers) == 2 and all(type(one) is int and one > 0 for one in numbers)
+
+
+def _known_columns(answer: Any) -> tuple[str, ...] | None:
+    match answer:
+        case {"columns": [*names]} if all(isinstance(name, str) for name in names):
+            return tuple(names)
         case _:
-            return False
+            return None
 
 
 def _remember(path: Path, key: str, answer: dict[str, Any]) -> None:

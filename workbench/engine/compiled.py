@@ -53,7 +53,8 @@ class _Ready:
         if self._halves is None:
             return None
         first, second = self._halves
-        return Halves(partial(first, tensors), lambda handed: self._placed(second(handed)))
+        return Halves(torch.no_grad()(partial(first, tensors)),
+                      torch.no_grad()(lambda handed: self._placed(second(handed))))
 
     @cached_property
     def _halves(self) -> tuple[Run, Run] | None:
@@ -151,7 +152,7 @@ class Prepared(Accelerated):
         # While it computes an algorithm can be neither copied nor sent.
         self._copy = copy.deepcopy(inner.algorithm)
         if isinstance(inner, Portions):
-            inner.sooner, inner.halves = self.sooner, self.halves
+            inner.sooner, inner.halves, inner.goes_in_halves = self.sooner, self.halves, True
 
     def sooner(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient | None:
         """See Accelerated."""

@@ -109,9 +109,8 @@ class Executor(ABC):
         """Compute threads that whoever calls it is to have: its own, unless those are each a thread of the pool."""
         return 1 if self.is_pooled else self.threads
 
-    @property
-    def spare(self) -> int:
-        """So many tasks more than are run at once are best run together with those."""
+    def spare(self, chunk: int) -> int:  # noqa: ARG002 - only some have use for more
+        """So many tasks more than a chunk has may be in the last of a meta-batch, rather than in one of their own."""
         return 0
 
     @abstractmethod
@@ -255,23 +254,25 @@ class Threads(Pooled):
 class Portions(Pooled):
     """A portion of the tasks on each thread, at once over a task axis; what is left over is on all threads together.
 
-    Of a meta-gradient two threads may share a task that is left over: one of them begins with its first half, and the
-    other ends with its second, or with all of it where it does not come in halves.
+    Of a meta-gradient that goes in halves two threads share a task that is left over: one of them begins with its first
+    half, and the other ends with its second, or with all of it for as long as nobody knows it in halves.
 
     Attributes:
         sooner: What may know the meta-gradient of a portion by a faster way; None where there is no such way.
+        goes_in_halves: Whether a task that is left over is on one thread at a time. It is so from the start where it
+            may come in halves later, for a number does not depend on when that is.
         halves: What may know it in halves; None where there are none.
     """
 
     name = "portions"
     takes_part = True
     sooner: Callable[[Meta, TaskBatch, Tensor, Setting], Gradient | None] | None = None
+    goes_in_halves: bool = False
     halves: Callable[[Meta, TaskBatch, Tensor, Setting], Halves | None] | None = None
 
-    @property
-    def spare(self) -> int:
-        """See Executor."""
-        return self.threads // 2
+    def spare(self, chunk: int) -> int:
+        """See Executor; none where memory has room for fewer than one task on each thread."""
+        return self.threads // 2 if self.goes_in_halves and chunk >= self.threads else 0
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
@@ -291,10 +292,11 @@ class Portions(Pooled):
             return Vectorized(algorithm, 1).gradient(*portion) if found is None else found
 
         tasks, shared = len(batch), _shared(len(batch), self.threads)
-        if _go_in_halves(tasks - shared, shared, self.threads):
+        if self.goes_in_halves and shared and _are_for_pairs(tasks - shared, self.threads):
             left = [slice(task, task + 1) for task in range(shared, tasks)]
-            relays = [_Relay(self.halves(*given(part)) if self.halves else None, partial(one, part=part))
-                      for part in left]
+            with on_threads(1):
+                relays = [_Relay(self.halves(*given(part)) if self.halves else None, partial(one, part=part))
+                          for part in left]
             found = self._in_relay(one, self._cuts(shared), relays)
         else:
             found = self._portions(one, tasks)
@@ -325,11 +327,11 @@ class Portions(Pooled):
             return own, relay.end(algorithm) if relay and ends else None
 
         found = list(self._each(run, range(len(portions))))
-        return [own for own, _ in found] + [other for _, other in found if other]
+        return [own for own, _ in found] + [other for _, other in found if other is not None]
 
 
 class _Relay:
-    """A task that one thread begins and another ends; where it is not in halves yet, the other does all of it.
+    """A task that one thread begins and another ends, which does all of it where nobody has begun.
 
     Args:
         halves: The two, if they are known.
@@ -339,26 +341,31 @@ class _Relay:
     def __init__(self, halves: Halves | None, whole: Callable[[Algorithm[Any]], Gradient]) -> None:
         self._halves = halves
         self._whole = whole
+        self._begun = threading.Lock()
         self._handed: Future[list[Tensor]] = Future()
 
     def begin(self) -> None:
         """Do the first half."""
+        if self._halves is None or not self._begun.acquire(blocking=False):
+            return
         try:
-            self._handed.set_result(self._halves.first() if self._halves else [])
+            self._handed.set_result(self._halves.first())
         except BaseException as error:
             self._handed.set_exception(error)  # or the other thread would wait forever
             raise
 
     def end(self, algorithm: Algorithm[Any]) -> Gradient:
-        """What it comes to, once the first half is done."""
-        return self._halves.second(self._handed.result()) if self._halves else self._whole(algorithm)
+        """What it comes to; only a half that is under way is waited for."""
+        if self._halves is None or self._begun.acquire(blocking=False):
+            return self._whole(algorithm)
+        return self._halves.second(self._handed.result())
 
 
-def _go_in_halves(tasks: int, shared: int, threads: int) -> bool:
-    """Whether two threads for each of the tasks that are left over take less time than all threads together, which
+def _are_for_pairs(left: int, threads: int) -> bool:
+    """Whether so many tasks that are left over take less time on two threads each than on all threads together, which
     gain little from one another on so few.
     """
-    return shared > 0 and threads / 4 < tasks <= threads / 2
+    return threads / 4 < left <= threads / 2
 
 
 def _shared(tasks: int, threads: int) -> int:

@@ -30,6 +30,9 @@ _NEEDED = ("Graph", "ListType", "TensorType", "_AutoDispatchBelowAutograd", "_cr
 FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2, torch.channels_last_3d: 3}
 
 
+_HEAVY = {f"aten::{name}" for name in ("convolution", "convolution_backward", "mm", "bmm", "addmm", "baddbmm")}
+
+
 def can_replay() -> bool:
     """Whether this torch has what replaying takes."""
     return all(hasattr(torch._C, name) for name in _NEEDED)
@@ -73,7 +76,7 @@ class Script:
 
     def halves(self) -> tuple[Script, Script]:
         """Its first half and its second, which is given what the first gives."""
-        cut = len(self.lines) // 2
+        cut = self._middle()
         before = self.given + sum(line.results for line in self.lines[:cut])
         used = {one.number for line in self.lines[cut:] for one in pytree.tree_leaves(line.arguments)
                 if isinstance(one, Use)} | set(self.outputs)
@@ -87,6 +90,12 @@ class Script:
                                                                   line.arguments)) for line in self.lines[cut:])
         return (Script(self.given, self.lines[:cut], handed),
                 Script(len(handed), rest, tuple(moved(number) for number in self.outputs)))
+
+    def _middle(self) -> int:
+        """After so many lines about half of the work is done: half of the convolutions and products, if there are any.
+        """
+        heavy = [index for index, line in enumerate(self.lines) if line.operation[0] in _HEAVY]
+        return heavy[(len(heavy) - 1) // 2] + 1 if heavy else len(self.lines) // 2
 
     def run(self) -> Run:
         """What replays it; several threads may at the same time.

@@ -20,9 +20,9 @@ from workbench.backbones.base import Backbone, Network
 from workbench.engine import allocator, devices, precision
 from workbench.engine.acceleration import accelerated, fitting
 from workbench.engine.distributed import ALONE, World
-from workbench.engine.executors import EXECUTORS, Executor, Setting, Vectorized, on_threads
-from workbench.engine.layers import have_by_columns
+from workbench.engine.executors import EXECUTORS, Executor, Portions, Setting, Vectorized, on_threads
 from workbench.engine.memory import Chunks
+from workbench.engine.weight_gradients import set_by_columns
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
@@ -88,12 +88,14 @@ class Session:
             chunk, threads, test_chunk: Tasks run at once in training, compute threads, and tasks at once in testing.
             columns: Convolutions that have the gradient of their weights as a matrix product.
         """
-        have_by_columns(self.algorithm, columns)
+        set_by_columns(self.algorithm, columns)
         self.columns = columns
         (work, testing), training = self.works, self.experiment.training
         threads = threads or work.threads(executor, training.meta_batch, compiles=training.acceleration == "compile")
         self.executor.close()
         self.executor = EXECUTORS[executor](self.algorithm, threads)
+        if isinstance(self.executor, Portions):
+            self.executor.goes_in_halves = self.usual_acceleration(executor) == "replay"
         tasks = self.tasks_at_most
         self.chunk, self.test_chunk = self.world.told((chunk or work.chunk(executor, threads, tasks),
                                                        test_chunk or testing.chunk(executor, threads)))
@@ -125,9 +127,10 @@ class Session:
         """The switch on an executor where nobody says one.
 
         The process that writes the meta-step down would need as much of a GPU's memory again, and what is computed
-        twice on purpose is not written down.
+        twice on purpose, or changes as the training goes on, is not written down.
         """
-        is_possible = self.device.type == "cpu" and not self.experiment.training.recompute
+        is_possible = (self.device.type == "cpu" and not self.experiment.training.recompute
+                       and not self.algorithm.changes)
         return fitting("replay", EXECUTORS[executor]) if is_possible else "none"
 
     def expected_seconds(self) -> float:
@@ -222,7 +225,7 @@ class Session:
             self.notices.append(f"memory ran out with {tried} tasks at once in {what}: from here on {size} "
                                 f"{'is' if size == 1 else 'are'} run at once, with the same results to rounding")
 
-        return Chunks(tasks, getattr(self, name), told, spare=self.executor.spare if training else 0)
+        return Chunks(tasks, getattr(self, name), told, spare=self.executor.spare(self.chunk) if training else 0)
 
     def trace(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Trace:
         """Adapt to every task and judge it after every inner step; tensors are [tasks, steps + 1]."""

@@ -65,8 +65,7 @@ class TrainState:
     def numbers(self) -> dict[str, Any]:
         """Every plain number by name."""
         names = ("step", "best_step", "best_score", "stale", "is_probed", "is_settled", "seconds", "hardest",
-                 "executor", "chunk", "threads", "test_chunk",
-                 "columns")
+                 "executor", "chunk", "threads", "test_chunk", "columns")
         return {name: getattr(self, name) for name in names}
 
     @classmethod

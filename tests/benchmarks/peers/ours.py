@@ -12,13 +12,12 @@ from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
 from workbench.engine.acceleration import AccelerationError, accelerated
 from workbench.engine.captured import CapturedOuter
-from workbench.engine.chooser import Way
 from workbench.engine.compiled import AT_ONCE, Prepared
 from workbench.engine.executors import EXECUTORS, Gradient, on_threads
-from workbench.engine.layers import faster_by_columns, may_have_columns
 from workbench.engine.memory import parts
 from workbench.engine.session import Session
 from workbench.engine.state import Outer
+from workbench.engine.weight_gradients import faster_by_columns, may_have_columns
 from workbench.tasks.base import Examples, TaskBatch
 
 _COMPILED = "vectorized, compiled"
@@ -77,9 +76,9 @@ class Ours(Candidate):
     def _choose_columns(self) -> None:
         """As a run does at its start."""
         session = self.session
-        way = Way(session.executor.name, session.executor.threads, session.chunk)
-        if may_have_columns(session, way.executor):
-            session.use(way.executor, way.chunk, way.threads, columns=faster_by_columns(session, way))
+        executor, threads, chunk = session.executor.name, session.executor.threads, session.chunk
+        if may_have_columns(session, executor):
+            session.use(executor, chunk, threads, columns=faster_by_columns(session, executor, threads, chunk))
 
     def _make_ready(self) -> None:
         """Wait for what is prepared; raises AccelerationError where it cannot be."""
@@ -104,7 +103,7 @@ class Ours(Candidate):
         """Of one chunk of tasks after another."""
         executor = self.session.executor
         return [executor.gradient(self.meta, self.batch.part(part.start, part.stop), self.keys[part], self.setting)
-                for part in parts(len(self.batch), self.session.chunk, executor.spare)]
+                for part in parts(len(self.batch), self.session.chunk, executor.spare(self.session.chunk))]
 
     def gradient(self) -> list[Tensor]:
         """What the outer optimizer was given."""

@@ -1,0 +1,116 @@
+"""Which convolutions have the gradient of their weights sooner as a matrix product, measured one by one."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+from workbench.algorithms.base import Algorithm
+from workbench.backbones.convolution import Convolution, weight_gradient
+from workbench.backbones.mapping import laid_out, layout
+from workbench.engine.executors import EXECUTORS, on_threads
+from workbench.engine.words import is_out_of_memory
+
+if TYPE_CHECKING:
+    from workbench.engine.session import Session
+
+# After so many seconds nothing more is measured, and the convolutions that are left stay as they are.
+_SECONDS = 0.5
+# The first round finds neither memory nor code; fewer than so many after it tell nothing.
+_FEWEST, _MOST = 3, 10
+# So many tasks and pictures of each are enough to tell, and so many numbers.
+_TASKS, _PICTURES, _NUMBERS = 8, 25, 2**24
+# A matrix product takes memory for its columns; it has to be clearly faster.
+_CLEARLY = 0.9
+_Shape = tuple[int, ...]
+
+
+def convolutions(algorithm: Algorithm[Any]) -> dict[str, Convolution]:
+    """The convolutions of an algorithm's network, by name."""
+    return {name: layer for name, layer in algorithm.network.module.named_modules() if isinstance(layer, Convolution)}
+
+
+def set_by_columns(algorithm: Algorithm[Any], names: tuple[str, ...]) -> None:
+    """Let the gradients of the weights of these convolutions be matrix products, and of these alone."""
+    for name, layer in convolutions(algorithm).items():
+        layer.weights_by_columns = name in names
+
+
+def may_have_columns(session: Session, executor: str) -> bool:
+    """Whether there is something to choose: on a CPU, where channels come last under a map over tasks."""
+    is_mapped = EXECUTORS[executor].has_task_axis and executor != "columns"
+    return session.device.type == "cpu" and is_mapped and bool(convolutions(session.algorithm))
+
+
+def faster_by_columns(session: Session, executor: str, threads: int, chunk: int) -> tuple[str, ...]:
+    """Names of the convolutions whose gradients of the weights are clearly faster as matrix products.
+
+    Args:
+        session: The experiment.
+        executor, threads, chunk: How it will be run.
+    """
+    kind = EXECUTORS[executor]
+    tasks = min(_TASKS, max(1, chunk // threads) if kind.is_pooled else chunk)
+    shape = session.experiment.training_task()
+    pictures = min(_PICTURES, (shape.ways if session.spec.kind == "classification" else 1) * shape.shots)
+    layers = convolutions(session.algorithm)
+    with on_threads(1 if kind.is_pooled else threads), torch.no_grad():
+        shapes = _shapes(session.algorithm, session.spec.input_shape)
+        end = time.perf_counter() + _SECONDS
+        # Those with small maps, which gain the most, come first.
+        found = {name for name in sorted(shapes, key=lambda name: math.prod(shapes[name][0]))
+                 if _is_faster(layers[name], tasks, pictures, shapes[name], end)}
+    return tuple(name for name in layers if name in found)
+
+
+def _shapes(algorithm: Algorithm[Any], shape: _Shape) -> dict[str, tuple[_Shape, _Shape]]:
+    """What every convolution is given of one input, and what it gives, each (channels, height, width)."""
+    found: dict[str, tuple[_Shape, _Shape]] = {}
+
+    def watch(name: str, layer: Convolution) -> Any:
+        def note(_: Any, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+            found.setdefault(name, (tuple(inputs[0].shape[1:]), tuple(outputs.shape[1:])))
+        return layer.register_forward_hook(note)
+
+    hooks = [watch(name, layer) for name, layer in convolutions(algorithm).items()]
+    try:
+        algorithm.network.module(torch.zeros(2, *shape))
+    finally:
+        for hook in hooks:
+            hook.remove()
+    return found
+
+
+def _is_faster(layer: Convolution, tasks: int, pictures: int, shapes: tuple[_Shape, _Shape], end: float) -> bool:
+    """Whether so many tasks together are clearly faster by columns; not where time or memory do not let it tell."""
+    pictures = max(1, min(pictures, _NUMBERS // (tasks * max(map(math.prod, shapes)))))
+    whole = (tasks * len(layer.weight), *layer.weight.shape[1:])
+    ways = [layer.geometry.of(tasks)._replace(weights_by_columns=one) for one in (False, True)]
+    rounds: list[list[float]] = []
+    try:
+        if time.perf_counter() >= end:
+            return False
+        inputs, gradient = (laid_out(torch.ones(pictures, tasks * channels, *size)) for channels, *size in shapes)
+        if layout(inputs) != torch.channels_last:
+            return False
+        while len(rounds) <= _MOST and time.perf_counter() < end:
+            rounds.append([_seconds(partial(weight_gradient, inputs, gradient, whole, how)) for how in ways])
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+    if len(rounds) <= _FEWEST:
+        return False
+    grouped, by_columns = (min(one[way] for one in rounds[1:]) for way in range(2))
+    return by_columns < _CLEARLY * grouped
+
+
+def _seconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return time.perf_counter() - begun
