@@ -167,7 +167,9 @@ class Vectorized(Executor):
 
 
 class Columns(Vectorized):
-    """All tasks at once, and every convolution as one batched matrix product of the columns of its inputs."""
+    """All tasks at once, and every convolution as one batched matrix product of the columns of its inputs; but an
+    ordinary convolution in the first inner step, where maps lie in order.
+    """
 
     name = "columns"
 
