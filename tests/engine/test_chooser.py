@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ import torch
 from workbench import places
 from workbench.engine import chooser
 from workbench.engine.chooser import Way, candidates, choose, measure
+from workbench.engine.distributed import World
 from workbench.engine.events import Checkpoint, Started
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.session import Session
@@ -20,6 +22,7 @@ from workbench.engine.weight_gradients import convolutions
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve, with_settings
 
+T = TypeVar("T")
 LONG = "training.iterations=1000000"
 
 
@@ -86,6 +89,23 @@ def test_a_folder_that_cannot_be_written_is_done_without(own_folders: Path):
 def test_the_person_has_the_last_word():
     choice = choose(session(LONG, "training.executor=threads"))
     assert (choice.way.executor, choice.why) == ("threads", "as training.executor says")
+
+
+@pytest.mark.parametrize("acceleration", ["auto", "compile"])
+def test_who_chooses_for_all_processes_waits_for_none_of_them(acceleration: str):
+    class Listening(World):
+        told_of = 0
+
+        def told(self, value: T | None) -> T:
+            self.told_of += 1
+            return super().told(value)
+
+    world = Listening()
+    one = Session(experiment(LONG, f"training.acceleration={acceleration}"), world=world)
+    before = world.told_of
+    assert choose(one).way.executor in EXECUTORS
+    assert world.told_of == before
+    one.close()
 
 
 def test_every_executor_is_a_candidate_on_a_cpu_and_no_portion_is_empty():
