@@ -24,13 +24,13 @@ from workbench import places
 from workbench.engine import allocator, devices
 from workbench.engine.executors import EXECUTORS, Executor, Gradient, on_threads
 from workbench.engine.memory import parts
+from workbench.engine.session import Session, to_device
 from workbench.engine.weight_gradients import faster_by_columns, may_have_columns, set_by_columns
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
 
 if TYPE_CHECKING:
     from workbench.algorithms.base import Meta
-    from workbench.engine.session import Session
     from workbench.tasks.base import TaskBatch
 
 # Those that are close are measured twice, in half as long again if need be.
@@ -230,7 +230,7 @@ class Trial:
 def measure(session: Session) -> dict[Way, float]:
     """Seconds a task of the ways that were measured, in turns until the time is up; who falls behind drops out."""
     ways = candidates(session)
-    meta = session.init()
+    meta = to_device(session.drawn(), session.device)
     most = max(way.chunk for way in ways)
     batch, keys = session.batch("train", range(most), session.algorithm.stage(0.5))
     begun = time.perf_counter()

@@ -161,9 +161,12 @@ class Session:
         return {one.name: one.mean for one in self.source.floors()} if self.algorithm.tested_on == "tasks" else {}
 
     def init(self) -> Meta:
-        """The first meta-parameters, on the device."""
-        generator = torch.Generator().manual_seed(self.experiment.seed)
-        return to_device(self.world.told(self.algorithm.init(generator)), self.device)
+        """The first meta-parameters, on the device, the same in all processes."""
+        return to_device(self.world.told(self.drawn()), self.device)
+
+    def drawn(self) -> Meta:
+        """The first meta-parameters as this process draws them, without asking another."""
+        return self.algorithm.init(torch.Generator().manual_seed(self.experiment.seed))
 
     def batch(self, stream: Stream, indices: range, stage: Stage = "tasks", include: Sequence[int] = ()
               ) -> tuple[TaskBatch, Tensor]:
