@@ -142,7 +142,8 @@ def _is_replayed(session: Session) -> bool:
 
 
 def _best(found: Mapping[Way, float], rule: Way, *, is_replayed: bool) -> Way:
-    gains = {way: _PORTIONS_REPLAYED if is_replayed and way.executor == "portions" else 1.0 for way in found}
+    gains = {way: _PORTIONS_REPLAYED if is_replayed and way.executor == "portions" and way.threads > 1 else 1.0
+             for way in found}
     best = min(found, key=lambda way: gains[way] * found[way])
     is_clear = rule not in found or gains[best] * found[best] < _CLEARLY * gains[rule] * found[rule]
     return best if is_clear else rule
