@@ -69,7 +69,8 @@ def test_what_leaves_the_work_alone_is_remembered(other: str):
 @pytest.mark.parametrize("damage", ["", "{", "[1]", '{"KEY": {"way": ["vectorized"], "of": 3}}',
                                     '{"KEY": {"way": {"executor": "vectorized"}, "of": 3}}',
                                     '{"KEY": {"way": ["no", 1, 1], "of": 3}}',
-                                    '{"KEY": {"way": ["threads", 1, -1], "of": 3}}', '{"KEY": {"columns": []}}',
+                                    '{"KEY": {"way": ["threads", 1, -1], "of": 3}}',
+                                    '{"KEY": {"weights_by_columns": []}}',
                                     '{"KEY": {"way": ["threads", true, 1], "of": 3}}'])
 def test_a_damaged_file_is_done_without(damage: str):
     choose(session(LONG))
@@ -124,20 +125,20 @@ def test_which_gradients_of_weights_are_matrix_products_is_measured_for_each_con
     settings = (LONG, "dataset=glyphs", "backbone=conv4", "backbone.filters=16")
     first = choose(session(*settings))
     names = list(convolutions(session(*settings).algorithm))
-    assert set(first.way.columns) <= set(names)
-    assert ("matrix product" in first.why) == bool(first.way.columns)
+    assert set(first.way.weights_by_columns) <= set(names)
+    assert ("matrix product" in first.why) == bool(first.way.weights_by_columns)
     path = places.cache() / "ways.json"
     answers = json.loads(path.read_text(encoding="utf8"))
-    key, = (key for key, one in answers.items() if "columns" in one)
-    path.write_text(json.dumps({**answers, key: {"columns": [3]}}), encoding="utf8")
+    key, = (key for key, one in answers.items() if "weights_by_columns" in one)
+    path.write_text(json.dumps({**answers, key: {"weights_by_columns": [3]}}), encoding="utf8")
     choose(session(*settings))
-    assert json.loads(path.read_text(encoding="utf8"))[key] != {"columns": [3]}
-    path.write_text(json.dumps({**answers, key: {"columns": names[2:]}}), encoding="utf8")
+    assert json.loads(path.read_text(encoding="utf8"))[key] != {"weights_by_columns": [3]}
+    path.write_text(json.dumps({**answers, key: {"weights_by_columns": names[2:]}}), encoding="utf8")
     again = choose(session(*settings))
-    assert again.way.columns == tuple(names[2:])
+    assert again.way.weights_by_columns == tuple(names[2:])
     assert again.why.endswith("; weight gradients of 2 convolutions are matrix products")
     for other in ("training.executor=portions", "training.executor=threads", "training.iterations=10"):
-        assert choose(session(*settings, other)).way.columns == ()
+        assert choose(session(*settings, other)).way.weights_by_columns == ()
 
 
 def test_a_run_keeps_its_matrix_products_when_it_is_resumed_and_ends_the_same_to_the_last_bit():
@@ -145,15 +146,15 @@ def test_a_run_keeps_its_matrix_products_when_it_is_resumed_and_ends_the_same_to
                        "training.checkpoint_every=1", "training.validation_tasks=2", "evaluation.tasks=2",
                        "evaluation.probe_tasks=1")
     names = tuple(convolutions(Session(short).algorithm))[1:]
-    one = Session(short, columns=names)
+    one = Session(short, weights_by_columns=names)
     assert [name for name, layer in convolutions(one.algorithm).items() if layer.weights_by_columns] == [*names]
     first, *_, plain = states(short)
-    assert first.columns == ()
-    told = TrainState.of(first.tensors(), json.loads(json.dumps({**first.numbers(), "columns": names})))
+    assert first.weights_by_columns == ()
+    told = TrainState.of(first.tensors(), json.loads(json.dumps({**first.numbers(), "weights_by_columns": names})))
     later = states(short, told)
-    assert [state.columns for state in later] == [names] * len(later)
+    assert [state.weights_by_columns for state in later] == [names] * len(later)
     again = states(short, next(state for state in later if state.step == 2))[-1]
-    assert (again.step, again.columns) == (3, names)
+    assert (again.step, again.weights_by_columns) == (3, names)
     for name, value in later[-1].meta.params.items():
         assert torch.equal(again.meta.params[name], value)
         torch.testing.assert_close(value, plain.meta.params[name], rtol=1e-4, atol=1e-5)

@@ -29,7 +29,7 @@ from workbench.engine.replay import Line, Script, Use, script
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
-from workbench.engine.weight_gradients import convolutions, set_by_columns
+from workbench.engine.weight_gradients import convolutions, set_weights_by_columns
 from workbench.engine.words import is_out_of_memory
 from workbench.experiment.resolve import resolve, with_settings
 
@@ -88,7 +88,7 @@ def test_every_method_is_replayed_and_gives_the_numbers_of_its_graph_on_other_ta
 def test_pictures_give_the_numbers_of_the_step_that_is_not_replayed(settings: tuple[str, ...], by_columns: bool):
     session = Session(resolve(with_settings({}, ["dataset=glyphs", "backbone=conv4", "backbone.filters=8",
                                                  "device=cpu", "training.meta_batch=2", *settings])))
-    set_by_columns(session.algorithm, tuple(convolutions(session.algorithm)) if by_columns else ())
+    set_weights_by_columns(session.algorithm, tuple(convolutions(session.algorithm)) if by_columns else ())
     batch, keys = session.batch("train", range(2))
     step = Step.of(session.init(), batch, keys, session.setting(training=True))
     graph, tree = flat(session.algorithm, step)

@@ -46,7 +46,7 @@ def bench(arguments: Namespace, output: Output) -> int:
         "ways": [_row(one) for one in found],
         "chosen": {"executor": choice.way.executor, "acceleration": session.acceleration(choice.way.executor),
                    "threads": choice.way.threads, "chunk": choice.way.chunk,
-                   "columns": list(choice.way.columns), "why": choice.why},
+                   "weights_by_columns": list(choice.way.weights_by_columns), "why": choice.why},
     }
     output.result(table, _in_words(table))
     return SUCCESS
@@ -55,7 +55,7 @@ def bench(arguments: Namespace, output: Output) -> int:
 def _row(one: Measured) -> dict[str, Any]:
     is_measured = not one.problem
     return {"executor": one.way.executor, "acceleration": one.acceleration, "threads": one.way.threads,
-            "chunk": one.way.chunk, "columns": list(one.way.columns),
+            "chunk": one.way.chunk, "weights_by_columns": list(one.way.weights_by_columns),
             "tasks_per_second": one.tasks_per_second if is_measured else None,
             "ms": 1e3 * one.seconds if is_measured else None, "peak_bytes": one.peak if is_measured else None,
             "rounds_ms": [1e3 * seconds for seconds in one.rounds], "problem": one.problem}
@@ -65,7 +65,8 @@ def _in_words(table: dict[str, Any]) -> str:
     rows = [("EXECUTOR", "THREADS", "AT ONCE", "TASKS/S", "MS", "PEAK MEMORY", "")]
     chosen = table["chosen"]
     for one in table["ways"]:
-        name = one["executor"] + ", weights by columns" * bool(one["columns"]) + _ACCELERATED[one["acceleration"]]
+        by_columns = ", weights by columns" * bool(one["weights_by_columns"])
+        name = one["executor"] + by_columns + _ACCELERATED[one["acceleration"]]
         numbers = (("–", "–", "–") if one["problem"] else
                    (f"{one['tasks_per_second']:,.1f}", f"{one['ms']:.3g}", f"{one['peak_bytes'] / _MIB:,.1f} MiB"))
         is_chosen = all(one[name] == value for name, value in chosen.items() if name != "why")

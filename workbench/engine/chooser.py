@@ -25,7 +25,7 @@ from workbench.engine import allocator, devices
 from workbench.engine.executors import EXECUTORS, Executor, Gradient, on_threads
 from workbench.engine.memory import parts
 from workbench.engine.session import Session, to_device
-from workbench.engine.weight_gradients import faster_by_columns, may_have_columns, set_by_columns
+from workbench.engine.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
 from workbench.engine.work import cores
 from workbench.tasks.files.words import counted
 
@@ -60,17 +60,18 @@ class Way:
         executor: Its name.
         threads: Compute threads.
         chunk: Tasks run at once.
-        columns: Convolutions that have the gradient of their weights as a matrix product.
+        weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
     """
 
     executor: str
     threads: int
     chunk: int
-    columns: tuple[str, ...] = ()
+    weights_by_columns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
         """In words, such as "portions, 2 threads, 8 tasks at once"."""
-        beside = f", {counted(len(self.columns), 'weight gradients')} by columns" if self.columns else ""
+        count = len(self.weights_by_columns)
+        beside = f", {counted(count, 'weight gradients')} by columns" if count else ""
         return f"{self.executor}, {counted(self.threads, 'threads')}, {counted(self.chunk, 'tasks')} at once{beside}"
 
 
@@ -86,7 +87,8 @@ def settle(session: Session) -> str:
     """Let a new run be run in the best way, the same in all its processes; why it is that one."""
     first = session.world.is_first
     choice = session.world.told(choose(session) if first else None)
-    session.use(choice.way.executor, choice.way.chunk, choice.way.threads, columns=choice.way.columns)
+    way = choice.way
+    session.use(way.executor, way.chunk, way.threads, weights_by_columns=way.weights_by_columns)
     return choice.why
 
 
@@ -101,9 +103,9 @@ def choose(session: Session) -> Choice:
     if columns is None:
         way = choice.way
         columns = faster_by_columns(session, way.executor, way.threads, way.chunk)
-        _remember(path, key, {"columns": columns})
+        _remember(path, key, {"weights_by_columns": columns})
     said = f"; weight gradients of {counted(len(columns), 'convolutions')} are matrix products" if columns else ""
-    return Choice(replace(choice.way, columns=columns), choice.why + said)
+    return Choice(replace(choice.way, weights_by_columns=columns), choice.why + said)
 
 
 def _executor(session: Session) -> Choice:
@@ -200,9 +202,9 @@ class Trial:
     def __init__(self, session: Session, way: Way, tasks: TaskBatch, keys: Tensor, meta: Meta) -> None:
         self.way = way
         algorithm = session.algorithm
-        if way.columns:
+        if way.weights_by_columns:
             algorithm = copy.deepcopy(algorithm)
-            set_by_columns(algorithm, way.columns)
+            set_weights_by_columns(algorithm, way.weights_by_columns)
         self.executor: Executor = EXECUTORS[way.executor](algorithm, way.threads)
         self._arguments = meta, tasks, keys
         self._setting = session.setting(training=True, progress=0.0, stage=session.algorithm.stage(0.5))
@@ -314,7 +316,7 @@ def _are_counts(numbers: list[Any]) -> bool:
 
 def _known_columns(answer: Any) -> tuple[str, ...] | None:
     match answer:
-        case {"columns": [*names]} if all(isinstance(name, str) for name in names):
+        case {"weights_by_columns": [*names]} if all(isinstance(name, str) for name in names):
             return tuple(names)
         case _:
             return None

@@ -22,7 +22,7 @@ from workbench.engine.acceleration import accelerated, fitting
 from workbench.engine.distributed import ALONE, World
 from workbench.engine.executors import EXECUTORS, Executor, Portions, Setting, Vectorized, on_threads
 from workbench.engine.memory import Chunks
-from workbench.engine.weight_gradients import set_by_columns
+from workbench.engine.weight_gradients import set_weights_by_columns
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
@@ -55,14 +55,14 @@ class Session:
         works: What a task costs in training and in testing.
         chunk, test_chunk: Tasks run at once in training and in testing; fewer after memory ran out. Of several
             processes each has a `chunk` of its own, and all have the same `test_chunk` while they test.
-        columns: Convolutions that have the gradient of their weights as a matrix product.
+        weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
         notices: What happened since somebody looked that the person should know.
         world: The processes that it is run by.
     """
 
     def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0, *,
-                 test_chunk: int = 0, columns: tuple[str, ...] = (), classes: int | None = None, world: World = ALONE,
-                 source: TaskSource | None = None) -> None:
+                 test_chunk: int = 0, weights_by_columns: tuple[str, ...] = (), classes: int | None = None,
+                 world: World = ALONE, source: TaskSource | None = None) -> None:
         self.experiment = experiment
         self.world = world
         self.device = devices.choose(world.device(experiment.device))
@@ -77,19 +77,20 @@ class Session:
         self.notices: list[str] = []
         self._keys: Ahead[NDArray[np.int64]] = Ahead()
         self.executor: Executor = Vectorized(self.algorithm, 1)
-        self.use(world.told(self._usual() if chosen == "auto" else chosen), chunk, threads, test_chunk, columns)
+        name = world.told(self._usual() if chosen == "auto" else chosen)
+        self.use(name, chunk, threads, test_chunk, weights_by_columns)
 
-    def use(self, executor: str, chunk: int = 0, threads: int = 0, test_chunk: int = 0, columns: tuple[str, ...] = ()
-            ) -> None:
+    def use(self, executor: str, chunk: int = 0, threads: int = 0, test_chunk: int = 0,
+            weights_by_columns: tuple[str, ...] = ()) -> None:
         """Take another executor; chunks or threads of 0 are as the rules say.
 
         Args:
             executor: Its name.
             chunk, threads, test_chunk: Tasks run at once in training, compute threads, and tasks at once in testing.
-            columns: Convolutions that have the gradient of their weights as a matrix product.
+            weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
         """
-        set_by_columns(self.algorithm, columns)
-        self.columns = columns
+        set_weights_by_columns(self.algorithm, weights_by_columns)
+        self.weights_by_columns = weights_by_columns
         (work, testing), training = self.works, self.experiment.training
         threads = threads or work.threads(executor, training.meta_batch, compiles=training.acceleration == "compile")
         self.executor.close()

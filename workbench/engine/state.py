@@ -35,7 +35,7 @@ class TrainState:
         hardest: For each task of the last meta-batch, the number of the class that was answered worst; empty where
             nobody asks.
         executor, chunk, threads: How the numbers were computed; going on in another way is equal to rounding only.
-        columns: Convolutions that have the gradient of their weights as a matrix product.
+        weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
         test_chunk: Tasks run at once in testing; 0 in the checkpoints of a program that did not keep it.
     """
 
@@ -54,7 +54,7 @@ class TrainState:
     chunk: int
     threads: int
     test_chunk: int = 0
-    columns: tuple[str, ...] = ()
+    weights_by_columns: tuple[str, ...] = ()
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name, for a safetensors file."""
@@ -65,7 +65,7 @@ class TrainState:
     def numbers(self) -> dict[str, Any]:
         """Every plain number by name."""
         names = ("step", "best_step", "best_score", "stale", "is_probed", "is_settled", "seconds", "hardest",
-                 "executor", "chunk", "threads", "test_chunk", "columns")
+                 "executor", "chunk", "threads", "test_chunk", "weights_by_columns")
         return {name: getattr(self, name) for name in names}
 
     @classmethod
@@ -73,7 +73,7 @@ class TrainState:
         """The state that `tensors()` and `numbers()` came from."""
         return cls(meta=meta_of(tensors), optimizer=_table(tensors, "optimizer/"),
                    best=meta_of(_table(tensors, "best/")),
-                   **{**numbers, **{name: tuple(numbers.get(name, ())) for name in ("hardest", "columns")}})
+                   **{**numbers, **{name: tuple(numbers.get(name, ())) for name in ("hardest", "weights_by_columns")}})
 
 
 def meta_of(tensors: dict[str, Tensor]) -> Meta:

@@ -86,7 +86,7 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
     as_before = (state.executor, state.chunk, state.threads if world.size == 1 else 0) if state else ()
     with world.together():
         session = Session(experiment, *as_before, test_chunk=state.test_chunk if state else 0,
-                          columns=state.columns if state else (), world=world, source=source)
+                          weights_by_columns=state.weights_by_columns if state else (), world=world, source=source)
         if world.size > 1:
             world.check_alike(session.facts())
         why = "as before" if state else settle(session)
@@ -419,7 +419,7 @@ class _Training:
             is_probed=self.is_probed, is_settled=self.is_settled, seconds=self._elapsed(), hardest=self.hardest,
             executor=self.session.executor.name,
             chunk=self.session.chunk, threads=self.session.executor.threads, test_chunk=self.session.test_chunk,
-            columns=self.session.columns)
+            weights_by_columns=self.session.weights_by_columns)
 
     def _started(self) -> Started:
         session = self.session

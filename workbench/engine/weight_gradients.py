@@ -36,7 +36,7 @@ def convolutions(algorithm: Algorithm[Any]) -> dict[str, Convolution]:
     return {name: layer for name, layer in algorithm.network.module.named_modules() if isinstance(layer, Convolution)}
 
 
-def set_by_columns(algorithm: Algorithm[Any], names: tuple[str, ...]) -> None:
+def set_weights_by_columns(algorithm: Algorithm[Any], names: tuple[str, ...]) -> None:
     """Let the gradients of the weights of these convolutions be matrix products, and of these alone."""
     for name, layer in convolutions(algorithm).items():
         layer.weights_by_columns = name in names

@@ -78,7 +78,8 @@ class Ours(Candidate):
         session = self.session
         executor, threads, chunk = session.executor.name, session.executor.threads, session.chunk
         if may_have_columns(session, executor):
-            session.use(executor, chunk, threads, columns=faster_by_columns(session, executor, threads, chunk))
+            names = faster_by_columns(session, executor, threads, chunk)
+            session.use(executor, chunk, threads, weights_by_columns=names)
 
     def _make_ready(self) -> None:
         """Wait for what is prepared; raises AccelerationError where it cannot be."""
