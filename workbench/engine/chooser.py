@@ -115,9 +115,8 @@ def _executor(session: Session) -> Choice:
     if training.executor != "auto":
         return Choice(rule, "as training.executor says")
     if training.acceleration not in ("auto", "none"):
-        work, tasks = session.works[0], session.tasks_at_most
-        threads = work.threads("vectorized", tasks, compiles=training.acceleration == "compile")
-        way = Way("vectorized", threads, min(work.chunk("vectorized", threads, tasks), tasks))
+        threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
+        way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
         return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
     if session.expected_seconds() < _WORTH_SECONDS:
         return Choice(rule, "by a rule, for so short a run gains nothing by measuring")

@@ -91,8 +91,8 @@ class Session:
         """
         set_weights_by_columns(self.algorithm, weights_by_columns)
         self.weights_by_columns = weights_by_columns
-        (work, testing), training = self.works, self.experiment.training
-        threads = threads or work.threads(executor, training.meta_batch, compiles=training.acceleration == "compile")
+        work, testing = self.works
+        threads = threads or self.usual_threads(executor)
         self.executor.close()
         self.executor = EXECUTORS[executor](self.algorithm, threads)
         if isinstance(self.executor, Portions):
@@ -100,6 +100,11 @@ class Session:
         tasks = self.tasks_at_most
         self.chunk, self.test_chunk = self.world.told((chunk or work.chunk(executor, threads, tasks),
                                                        test_chunk or testing.chunk(executor, threads)))
+
+    def usual_threads(self, executor: str) -> int:
+        """Compute threads that the rules say for an executor."""
+        training = self.experiment.training
+        return self.works[0].threads(executor, training.meta_batch, compiles=training.acceleration == "compile")
 
     def _usual(self) -> str:
         """The executor that the rules say."""

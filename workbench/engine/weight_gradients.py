@@ -9,13 +9,13 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import torch
-from torch import Tensor
 
 from workbench.algorithms.base import Algorithm
 from workbench.backbones.convolution import Convolution, weight_gradient
 from workbench.backbones.mapping import laid_out, layout
 from workbench.engine.executors import EXECUTORS, on_threads
 from workbench.engine.words import is_out_of_memory
+from workbench.engine.work import calls
 
 if TYPE_CHECKING:
     from workbench.engine.session import Session
@@ -28,7 +28,6 @@ _FEWEST, _MOST = 3, 10
 _TASKS, _PICTURES, _NUMBERS = 8, 25, 2**24
 # A matrix product takes memory for its columns; it has to be clearly faster.
 _CLEARLY = 0.9
-_Shape = tuple[int, ...]
 
 
 def convolutions(algorithm: Algorithm[Any]) -> dict[str, Convolution]:
@@ -61,7 +60,9 @@ def faster_by_columns(session: Session, executor: str, threads: int, chunk: int)
     pictures = min(_PICTURES, (shape.ways if session.spec.kind == "classification" else 1) * shape.shots)
     layers = convolutions(session.algorithm)
     with on_threads(1 if kind.is_pooled else threads), torch.no_grad():
-        shapes = _shapes(session.algorithm, session.spec.input_shape)
+        # A layer that is called more than once counts as it is called first.
+        shapes = {call.name: (call.inputs, call.outputs)
+                  for call in reversed(calls(session.algorithm.network.module, session.spec, Convolution))}
         end = time.perf_counter() + _SECONDS
         # Those with small maps, which gain the most, come first.
         found = {name for name in sorted(shapes, key=lambda name: math.prod(shapes[name][0]))
@@ -69,25 +70,8 @@ def faster_by_columns(session: Session, executor: str, threads: int, chunk: int)
     return tuple(name for name in layers if name in found)
 
 
-def _shapes(algorithm: Algorithm[Any], shape: _Shape) -> dict[str, tuple[_Shape, _Shape]]:
-    """What every convolution is given of one input, and what it gives, each (channels, height, width)."""
-    found: dict[str, tuple[_Shape, _Shape]] = {}
-
-    def watch(name: str, layer: Convolution) -> Any:
-        def note(_: Any, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
-            found.setdefault(name, (tuple(inputs[0].shape[1:]), tuple(outputs.shape[1:])))
-        return layer.register_forward_hook(note)
-
-    hooks = [watch(name, layer) for name, layer in convolutions(algorithm).items()]
-    try:
-        algorithm.network.module(torch.zeros(2, *shape))
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return found
-
-
-def _is_faster(layer: Convolution, tasks: int, pictures: int, shapes: tuple[_Shape, _Shape], end: float) -> bool:
+def _is_faster(layer: Convolution, tasks: int, pictures: int, shapes: tuple[torch.Size, torch.Size], end: float
+               ) -> bool:
     """Whether so many tasks together are clearly faster by columns; not where time or memory do not let it tell."""
     pictures = max(1, min(pictures, _NUMBERS // (tasks * max(map(math.prod, shapes)))))
     whole = (tasks * len(layer.weight), *layer.weight.shape[1:])

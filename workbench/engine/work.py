@@ -7,7 +7,8 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -128,24 +129,41 @@ def measure(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_step
     return Work(most * multiplications(algorithm.network.module, spec) + learning, convolves, device)
 
 
-def multiplications(module: nn.Module, spec: Spec) -> float:
-    """Multiplications of the linear and convolution layers for one input; at least one a parameter."""
-    found: list[float] = []
+class Call(NamedTuple):
+    """What a layer of a network is given of one input, and what it gives, without the axis of the inputs."""
 
-    def count(layer: nn.Module, _: Any, outputs: Tensor) -> None:
-        weight = layer.weight
-        assert isinstance(weight, Tensor)  # noqa: S101 - only layers that have one are hooked
-        found.append(weight.numel() * outputs[0].numel() / weight.shape[0])
+    name: str
+    layer: nn.Module
+    inputs: torch.Size
+    outputs: torch.Size
 
-    layers = [layer for layer in module.modules() if isinstance(layer, nn.Linear | nn.Conv1d | nn.Conv2d)]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
+
+def calls(module: nn.Module, spec: Spec, *kinds: type[nn.Module]) -> list[Call]:
+    """Every call of the layers of some kinds, in their order."""
+    found: list[Call] = []
+
+    def note(name: str, layer: nn.Module, inputs: tuple[Tensor, ...], outputs: Tensor) -> None:
+        found.append(Call(name, layer, inputs[0].shape[1:], outputs.shape[1:]))
+
+    hooks = [layer.register_forward_hook(partial(note, name)) for name, layer in module.named_modules()
+             if isinstance(layer, kinds)]
     try:
         with torch.no_grad():
             module(torch.zeros(2, *spec.input_shape))
     finally:
         for hook in hooks:
             hook.remove()
-    return max(sum(found), float(sum(value.numel() for value in module.parameters())))
+    return found
+
+
+def multiplications(module: nn.Module, spec: Spec) -> float:
+    """Multiplications of the linear and convolution layers for one input; at least one a parameter."""
+    total = 0.0
+    for call in calls(module, spec, nn.Linear, nn.Conv1d, nn.Conv2d):
+        weight = call.layer.weight
+        assert isinstance(weight, Tensor)  # noqa: S101 - only layers that have one are asked for
+        total += weight.numel() * call.outputs.numel() / weight.shape[0]
+    return max(total, float(sum(value.numel() for value in module.parameters())))
 
 
 def cores() -> int:
