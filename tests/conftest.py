@@ -12,6 +12,9 @@ import pytest
 
 if sys.platform.startswith("linux") and not (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")):
     os.environ.setdefault("QT_QPA_PLATFORM", "offscreen")
+# Read when torch is loaded. Several processes test at once, each with threads for every core: those that wait for work
+# are to sleep, for where they spin the tests take several times as long.
+os.environ.setdefault("OMP_WAIT_POLICY", "passive")
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from itertools import product
 from typing import Any
 
@@ -167,12 +168,25 @@ def test_an_error_in_either_half_of_a_task_ends_the_other_thread_too(half):
     algorithm, meta = make("maml", about, inner_steps=1)
     batch, keys = noise_tasks(about, tasks=3, ways=1, shots=2, queries=2)
 
-    def wrong(*_):
+    has_begun = threading.Event()
+
+    def first():
+        has_begun.set()
+        if half == "first":
+            raise RuntimeError("wrong")
+        return [keys]
+
+    def second(_):
         raise RuntimeError("wrong")
+
+    def sooner(meta, part, part_keys, chosen):
+        if torch.equal(part_keys[0], keys[0]):
+            assert has_begun.wait(60)  # who ends the task is not to be there before who begins it
 
     runner = Portions(algorithm, 2)
     runner.goes_in_halves = True
-    runner.halves = lambda *_: Halves(wrong if half == "first" else lambda: [keys], wrong)
+    runner.sooner = sooner
+    runner.halves = lambda *_: Halves(first, second)
     with pytest.raises(RuntimeError, match="wrong"):
         runner.gradient(meta, batch, keys, setting(algorithm, about))
     runner.close()

@@ -5,16 +5,19 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from hypothesis import given
+from hypothesis import strategies as st
 
 from workbench.engine.arriving import Arriving
 from workbench.engine.events import Steps
 from workbench.engine.session import Session
 from workbench.engine.trainer import train
-from workbench.experiment.registry import find
+from workbench.experiment.registry import find, found
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.places import sample_tasks
 from workbench.tasks.base import TaskSource
-from workbench.tasks.sampling.ahead import Ahead
+from workbench.tasks.sampling.ahead import NUMBERS, Ahead
+from workbench.tasks.sampling.functions import FunctionTasks
 
 SOURCES = {
     "glyphs": ("dataset=glyphs", "backbone.filters=4"),
@@ -59,12 +62,43 @@ def test_portions_of_examples_are_drawn_ahead_too():
     assert torch.equal(plain.targets, ahead.targets)
 
 
-def test_what_was_drawn_ahead_is_given_once_and_to_nobody_else():
-    ahead: Ahead[str] = Ahead()
-    ahead.draw(("train", range(3)), lambda: "drawn")
-    assert ahead.take(("train", range(1, 4)), lambda: "anew") == "anew"
-    assert ahead.take(("train", range(3)), lambda: "anew") == "drawn"
-    assert ahead.take(("train", range(3)), lambda: "anew") == "anew"
+@given(st.integers(1, 30), st.integers(1, 3 * NUMBERS), st.integers(0, 50),
+       st.lists(st.tuples(st.sampled_from(["train", "test"]), st.integers(0, 300), st.integers(0, 40)), max_size=8))
+def test_whatever_is_drawn_ahead_everybody_gets_the_tasks_asked_for(tasks, numbers, first, asked):
+    ahead: Ahead[tuple[np.ndarray]] = Ahead()
+    draws = []
+
+    def work_of(key):
+        def work(indices):
+            draws.append(indices)
+            return (np.array([[len(key), index] for index in indices]).reshape(len(indices), 2),)
+        return work
+
+    ahead.draw(("train",), range(first, first + tasks), numbers, work_of("train"))
+    (drawn,) = draws
+    assert drawn[:tasks] == range(first, first + tasks)
+    assert len(drawn) * numbers <= NUMBERS or len(drawn) == tasks
+    assert (len(drawn) + tasks) * numbers > NUMBERS
+    for key, start, count in asked:
+        before = len(draws)
+        indices = range(start, start + count)
+        np.testing.assert_array_equal(ahead.take((key,), indices, work_of(key)), work_of(key)(indices))
+        is_known = key == "train" and drawn.start <= start and start + count <= drawn.stop
+        assert len(draws) - before == 2 - is_known
+    listed = ahead.take(("train",), list(drawn[:tasks]), work_of("train"))
+    np.testing.assert_array_equal(listed, work_of("train")(drawn[:tasks]))
+
+
+@pytest.mark.parametrize("name", [name for name, kind in found("dataset").items() if issubclass(kind, FunctionTasks)])
+def test_functions_drawn_for_many_meta_batches_are_those_drawn_for_one_to_the_last_bit(name):
+    session = opened(f"dataset={name}", "dataset.noise=0.1")
+    plain = [session.batch("train", range(first, first + 3)) for first in range(0, 60, 3)]
+    for (tasks, keys), first in zip(plain, range(0, 60, 3), strict=True):
+        session.draw_ahead("train", range(first, first + 3), "tasks")
+        ahead, ahead_keys = session.batch("train", range(first, first + 3))
+        assert batches_equal(tasks, ahead)
+        assert torch.equal(keys, ahead_keys)
+        assert [part.inputs.stride() for part in ahead] == [part.inputs.stride() for part in tasks]
 
 
 @pytest.mark.parametrize("settings", [

@@ -298,19 +298,23 @@ def test_python_goes_on_while_a_list_is_replayed():
             one = one.matmul(one).sin()
         return [one]
 
-    run, done, looks = script(make_fx(function)(given), [given]).run(), threading.Event(), 0
+    run, looks = script(make_fx(function)(given), [given]).run(), 0
+    begun, done = threading.Event(), threading.Event()
 
     def replay() -> None:
+        begun.set()
         run([given])
         done.set()
 
+    other = threading.Thread(target=replay)
     before = sys.getswitchinterval()
     sys.setswitchinterval(60)  # nobody is made to give way
     try:
-        other = threading.Thread(target=replay)
         other.start()
+        assert begun.wait(60)
         while not done.is_set():
             looks += 1
+            done.wait()  # gives way
         other.join()
     finally:
         sys.setswitchinterval(before)

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import Any, NamedTuple, cast
 
 import numpy as np
@@ -75,7 +76,7 @@ class Session:
         self.works = self._work(training=True), self._work(training=False)
         chosen = executor or experiment.training.executor
         self.notices: list[str] = []
-        self._keys: Ahead[NDArray[np.int64]] = Ahead()
+        self._keys: Ahead[tuple[NDArray[np.int64]]] = Ahead()
         self.executor: Executor = Vectorized(self.algorithm, 1)
         name = world.told(self._usual() if chosen == "auto" else chosen)
         self.use(name, chunk, threads, test_chunk, weights_by_columns)
@@ -184,18 +185,19 @@ class Session:
             stage: In the stage over examples every task is a portion of examples, all of them queries.
             include: For each task the number of a class that it must have; empty for any.
         """
-        keys = placed(self._keys.take((stream, indices), lambda: self._drawn_keys(stream, indices)), self.device)
+        (numbers,) = self._keys.take((stream,), indices, partial(self._drawn_keys, stream))
+        keys = placed(numbers, self.device)
         if stage == "examples":
             return self.source.examples(stream, indices, self.algorithm.example_batch), keys
         return self.source.sample(stream, indices, *([include] if include else [])), keys
 
     def draw_ahead(self, stream: Stream, indices: range, stage: Stage) -> None:
         """Draw what `batch` will be asked for next, without `include`, while the device is at work."""
-        self._keys.draw((stream, indices), lambda: self._drawn_keys(stream, indices))
+        self._keys.draw((stream,), indices, 1, partial(self._drawn_keys, stream))
         self.source.draw_ahead(stream, indices, self.algorithm.example_batch if stage == "examples" else 0)
 
-    def _drawn_keys(self, stream: Stream, indices: range) -> NDArray[np.int64]:
-        return Draws(self.experiment.seed, f"keys/{stream}", indices).keys()
+    def _drawn_keys(self, stream: Stream, indices: Sequence[int]) -> tuple[NDArray[np.int64]]:
+        return (Draws(self.experiment.seed, f"keys/{stream}", indices).keys(),)
 
     def facts(self) -> dict[str, Any]:
         """What must be the same wherever this experiment is run by several processes, by name."""

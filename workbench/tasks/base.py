@@ -314,8 +314,10 @@ class TaskSource(Pluggable):
                 empty for any.
         """
 
-    def draw_ahead(self, stream: Stream, indices: Sequence[int], portion: int = 0) -> None:
+    def draw_ahead(self, stream: Stream, indices: range, portion: int = 0) -> None:
         """Draw on the CPU what decides the next tasks, while the device is busy; where it costs little, nothing.
+
+        Tasks beyond these may be drawn with them: training asks for those that follow next.
 
         Args:
             stream: Which tasks.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, ClassVar, Literal, NamedTuple, cast
 
@@ -257,13 +257,15 @@ class OwnTasks(OwnData):
         Classes in `include` are numbered as in `classes`; a task that has one is the one task that it belongs to.
         """
         _, labels, *parts = self._drawn(stream, indices, include) if len(include) else self._ahead.take(
-            (stream, indices), lambda: self._drawn(stream, indices))
+            (stream,), indices, partial(self._drawn, stream))
         return TaskBatch(*(self._examples(places, labels) for places in parts))
 
-    def draw_ahead(self, stream: Stream, indices: Sequence[int], portion: int = 0) -> None:
+    def draw_ahead(self, stream: Stream, indices: range, portion: int = 0) -> None:
         """Tasks, labels and places; a portion of examples is drawn in a moment."""
         if not portion:
-            self._ahead.draw((stream, indices), lambda: self._drawn(stream, indices))
+            shape = self.shapes[stream]
+            numbers = self.ways * max(self._pools[stream].most, shape.shots + shape.queries)
+            self._ahead.draw((stream,), indices, numbers, partial(self._drawn, stream))
 
     def _examples(self, places: Integers, labels: Integers) -> Examples:
         targets: NDArray[Any] = self._targets[places]

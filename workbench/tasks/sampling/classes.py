@@ -6,7 +6,7 @@ from abc import abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as dataclass_field
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -264,12 +264,12 @@ class ClassTasks(TaskSource):
         if stream != "train" and not self.holds_out_examples:
             raise DataError("the classes that are tested on are none of those that are trained on, so a learner that "
                             "tells the training classes apart cannot be tested; set dataset.held_out to examples")
-        labels, rows = self._ahead.take((stream, indices, count), lambda: self._portions(stream, indices, count))
+        labels, rows = self._ahead.take((stream, count), indices, partial(self._portions, stream, count))
         inputs = self._inputs(rows.ravel()).reshape(len(indices), count, *self.spec.input_shape)
         targets = placed(labels, self.device)
         return TaskBatch(Examples(inputs[:, :0], targets[:, :0]), Examples(inputs, targets))
 
-    def _portions(self, stream: Stream, indices: Sequence[int], count: int
+    def _portions(self, stream: Stream, count: int, indices: Sequence[int]
                   ) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
         """Labels and rows [portions, count] of examples of all classes."""
         part = self._parts[_SPLIT_OF[stream]]
@@ -280,10 +280,12 @@ class ClassTasks(TaskSource):
         rows = self._order[part.starts[base] + (place * part.counts[base]).astype(np.int64)]
         return labels, rows + labels % self.rotations * len(self.labelled.inputs)
 
-    def draw_ahead(self, stream: Stream, indices: Sequence[int], portion: int = 0) -> None:
+    def draw_ahead(self, stream: Stream, indices: range, portion: int = 0) -> None:
         """Classes and examples, or labels and examples."""
-        self._ahead.draw((stream, indices, portion), lambda: self._portions(stream, indices, portion) if portion
-                         else self._identities(stream, indices))
+        shape = self.shapes[stream]
+        numbers = 2 * portion or shape.ways * (shape.shots + shape.queries)
+        self._ahead.draw((stream, portion), indices, numbers, partial(self._portions, stream, portion) if portion
+                         else partial(self._identities, stream))
 
     def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:
         """Tasks with inputs [tasks, ways * n, *input_shape] in float32 and targets [tasks, ways * n].
@@ -299,7 +301,7 @@ class ClassTasks(TaskSource):
     def rows(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> NDArray[np.int64]:
         """Rows [tasks, ways, shots + queries] of all examples, as `gather` takes them, in the order of labels."""
         classes, members = (self._identities(stream, indices, include) if len(include) else
-                            self._ahead.take((stream, indices, 0), lambda: self._identities(stream, indices)))
+                            self._ahead.take((stream, 0), indices, partial(self._identities, stream)))
         return (classes % self.rotations)[..., None] * len(self.labelled.inputs) + members
 
     @cached_property

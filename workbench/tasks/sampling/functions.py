@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import abstractmethod
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 import torch
@@ -96,15 +97,18 @@ class FunctionTasks(TaskSource):
 
     def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:  # noqa: ARG002
         """Tasks with inputs [tasks, n, features] and targets [tasks, n, outputs], float32."""
-        points = self._ahead.take((stream, indices), lambda: self._points(stream, indices))
-        inputs, targets = (placed(one, self.device) for one in points)
+        points = self._ahead.take((stream,), indices, partial(self._points, stream))
+        # In memory of their own, as when they are drawn alone: a product may round by where its numbers lie.
+        inputs, targets = (placed(one.clone(), self.device) for one in points)
         support, query = slice(None, self.shapes[stream].shots), slice(self.shapes[stream].shots, None)
         return TaskBatch(*(Examples(inputs[:, part], targets[:, part]) for part in (support, query)))
 
-    def draw_ahead(self, stream: Stream, indices: Sequence[int], portion: int = 0) -> None:
+    def draw_ahead(self, stream: Stream, indices: range, portion: int = 0) -> None:
         """Whole tasks, which the CPU computes anyway."""
         if not portion:
-            self._ahead.draw((stream, indices), lambda: self._points(stream, indices))
+            shape = self.shapes[stream]
+            numbers = (shape.shots + shape.queries) * math.prod(self.spec.input_shape)
+            self._ahead.draw((stream,), indices, numbers, partial(self._points, stream))
 
     def _points(self, stream: Stream, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
         """Inputs and targets on the CPU, float32."""
