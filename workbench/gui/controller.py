@@ -220,9 +220,10 @@ class TrainingController(QObject):
         # Straight from the training thread, so that its end does not wait for the window.
         self._worker.ended.connect(self._thread.quit, Qt.ConnectionType.DirectConnection)
         self._thread.finished.connect(self._finish)
-        self._thread.start()
         self._timer.start()
         self.run_started.emit(run)
+        # After the window has drawn what that changes: a thread that asks for Python would hold up each widget's turn.
+        QTimer.singleShot(0, self._thread, self._thread.start)
 
     def pause(self) -> None:
         """Let the run wait after the tasks at hand."""
@@ -245,6 +246,8 @@ class TrainingController(QObject):
         """Stop and keep, and return when everything is on the disk; for the end of the program."""
         if self._thread is not None:
             self.stop()
+            if not self._thread.isFinished():
+                self._thread.start()  # if it has not begun; otherwise Qt does nothing
             self._thread.wait()
             self._finish()
 

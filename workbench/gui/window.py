@@ -265,7 +265,9 @@ class MainWindow(QMainWindow):
 
     @Slot()
     def _show_runs(self) -> None:
-        self.plots.show_runs(self.desk.shown(), self.desk.focused or None)
+        # While a run is trained there is a tick for each plot, and all of them at once would hold training up.
+        self.plots.show_runs(self.desk.shown(), self.desk.focused or None,
+                             at_once=not self.desk.controller.is_training)
 
     @Slot()
     def _show_what_can_be_done(self) -> None:

@@ -64,12 +64,21 @@ class PlotArea(QWidget):
     def _current(self) -> CardTab:
         return list(self._named_tabs.values())[self.tabs.currentIndex()]
 
-    def show_runs(self, shown: Sequence[ShownRun], focused: str | None) -> None:
-        """Overlay these runs; the focused one, by its id, is the one whose tasks are looked at."""
+    def show_runs(self, shown: Sequence[ShownRun], focused: str | None, *, at_once: bool = True) -> None:
+        """Overlay these runs.
+
+        Args:
+            shown: The runs.
+            focused: Id of the one whose tasks are looked at.
+            at_once: Whether all plots are painted now; otherwise the next ticks paint one each.
+        """
         found = next((run for run in shown if run.id == focused), None)
         for tab in self._named_tabs.values():
             tab.set_runs(shown, found)
-        self._draw_current()
+        if at_once:
+            self._draw_current()
+        else:
+            self._rota.let_all()
 
     @Slot()
     def tick(self) -> None:

@@ -77,11 +77,8 @@ class Canvas(Surface):
             self._reach = NOWHERE
         self.figure = figure
         self._label_axes(figure)
-        for name in self._marks.keys() - {series.name for series in figure.series}:
-            self._marks.pop(name).remove()
+        self._marks = self._kept(figure)
         for series in figure.series:
-            if series.name not in self._marks:
-                self._marks[series.name] = Mark(self._plot)
             mark = self._marks[series.name]
             mark.set(series, self._theme, is_log=figure.is_log, is_crowded=len(figure.series) > CROWD,
                      bounds=figure.bounds)
@@ -95,6 +92,17 @@ class Canvas(Surface):
         else:
             self._references.place()  # a curve may have come into the way of a label
         self._paint_soon()
+
+    def _kept(self, figure: Figure) -> dict[str, Mark]:
+        """A mark for every series, in their order: its own, or that of one that is gone, for making one takes longer.
+        """
+        names = {series.name for series in figure.series}
+        free = [mark for name, mark in self._marks.items() if name not in names]
+        kept = {series.name: self._marks.get(series.name) or (free.pop() if free else Mark(self._plot))
+                for series in figure.series}
+        for mark in free:
+            mark.remove()
+        return kept
 
     def _paint_soon(self, *_: object) -> None:
         self.viewport().update()

@@ -92,8 +92,8 @@ class Card(QFrame):
         self._facts.set_words(facts)
         if note:
             self._note.say(note)
+        self._row.setVisible(not note and self._has_row)  # before the body comes, or it would change its size again
         self._stack.setCurrentIndex(1 if note else 0)
-        self._row.setVisible(not note and self._has_row)
 
     @property
     def facts(self) -> str:

@@ -7,12 +7,12 @@ from typing import Any, TypeVar
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF
-from PySide6.QtGui import QPainter, QTransform
+from PySide6.QtGui import QPainter, QPen, QTransform
 
 from workbench.engine.events import Curve
 from workbench.exports.curves import is_same, thinned
 from workbench.exports.figures import Series
-from workbench.gui.plots.style import BAND_ALPHA, LOOKS, Dash, brush, pen, series_color, series_dash
+from workbench.gui.plots.style import BAND_ALPHA, LOOKS, Dash, brush, dot, pen, series_color, series_dash
 from workbench.gui.theme import Theme
 
 Item = TypeVar("Item", "Line", "Dots")
@@ -35,19 +35,40 @@ class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
         is_stamped: Whether it is bold and long.
         is_left_out: Whether a picture is taken in which it must not be.
         dash: How it is broken.
+        dots: What its points are drawn with; None where they are not marked.
     """
 
     is_stamped = False
     is_left_out = False
     dash: Dash = ()
+    dots: QPen | None = None
 
     def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
-        """Draw; long bold lines by `STAMPS`."""
+        """Draw, and mark the points: an item of its own for those would take longer than all the curves."""
         if self.is_left_out:
             return
-        if not self.is_stamped:
+        if self.is_stamped:
+            self._stamp(painter)
+        else:
             super().paint(painter, option, widget)
+        if self.dots is not None:
+            self._mark_points(painter, self.dots)
+
+    def _mark_points(self, painter: QPainter, dots: QPen) -> None:
+        x, y = self.getData()
+        if x is None:
             return
+        is_there = np.isfinite(y)
+        places = painter.transform().map(pg.functions.arrayToQPolygonF(x[is_there], y[is_there]))
+        painter.save()
+        painter.setTransform(QTransform())
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing)
+        painter.setPen(dots)
+        painter.drawPoints(places)
+        painter.restore()
+
+    def _stamp(self, painter: QPainter) -> None:
+        """Draw a long bold line by `STAMPS`."""
         painter.setPen(pen(self.opts["pen"].color().name(), 1, dash=self.dash))
         base, path = painter.transform(), self.getPath()
         for stamp in STAMPS:
@@ -63,7 +84,7 @@ class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
 
 
 class Dots(pg.ScatterPlotItem):  # type: ignore[misc]  # pyqtgraph is untyped
-    """The points of a curve.
+    """Points without a line.
 
     Attributes:
         is_left_out: Whether a picture is taken in which they must not be.
@@ -132,13 +153,14 @@ class Mark:
             self._band = self._band or self._added(Line(fillLevel="enclosed", pen=None))
             self._band.setZValue(look.z - 0.5)
             self._band.setBrush(brush(color, BAND_ALPHA))
-        if series.has_markers or not look.width:
+        self._curve.dots = dot(color, look.marker) if look.width and series.has_markers else None
+        if not look.width:
             if self._dots is None:
                 self._dots = self._added(Dots(pxMode=True))
             self._dots.setZValue(look.z + 0.5)
             self._dots.setSize(look.marker)
             self._dots.setBrush(brush(color))
-            self._dots.setPen(pen(theme.canvas, 1) if not look.width else None)
+            self._dots.setPen(pen(theme.canvas, 1))
         elif self._dots is not None:
             self._dots.setData([], [])
 
@@ -164,7 +186,7 @@ class Mark:
             x, y = thinned(x, y, low - beyond, high + beyond, buckets)
         if look.width:
             self._curve.setData(x, self._scaled(y), antialias=self._is_smooth)
-        if self._dots is not None and (series.has_markers or not look.width):
+        elif self._dots is not None:
             self._dots.setData(series.x, self._scaled(series.y))
         if self._band is not None:
             self._draw_band(series)

@@ -146,6 +146,12 @@ def pen(color: str, width: int, style: Qt.PenStyle = Qt.PenStyle.SolidLine, dash
     return dashed(pg.mkPen(QColor(color), width=width, style=style), dash)
 
 
+@cache
+def dot(color: str, diameter: int) -> QPen:
+    """What draws round points."""
+    return QPen(QColor(color), diameter, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap)
+
+
 def dashed(made: QPen, dash: Dash) -> QPen:
     """A pen, now broken."""
     if dash:

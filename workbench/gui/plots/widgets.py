@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import TypeVar
 
 from PySide6.QtCore import QRect, QSize, Qt, Signal
@@ -310,6 +311,11 @@ class Legend(QWidget):
 
 def entry_icon(entry: Entry) -> QIcon:
     """The line or dot of an entry; hollow where it is switched off, so that colour alone does not tell."""
+    return _icon(replace(entry, text=""))
+
+
+@lru_cache(256)
+def _icon(entry: Entry) -> QIcon:
     icon = QIcon()
     for state in (QIcon.State.On, QIcon.State.Off):
         pixmap = QPixmap(2 * ICON_WIDTH, 20)
