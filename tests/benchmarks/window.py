@@ -35,7 +35,7 @@ WORKS: dict[str, dict[str, Any]] = {
 NEVER = 1_000_000
 ENDLESS = {f"training.{name}": NEVER for name in ("iterations", "validate_every", "checkpoint_every")} | {
     "training.validation_tasks": 20}
-WARM_SECONDS, IDLE_SECONDS = 12.0, 5.0
+WARM_SECONDS, IDLE_SECONDS = 25.0, 5.0
 TURN_SECONDS, SETTLING_SECONDS = 2.0, 0.3
 GOALS = {"ratio": 0.97, "late_p99_ms": 16.0, "late_worst_ms": 50.0, "repaint_mean_ms": 12.0, "least_repaints": 2.0}
 PATIENCE_SECONDS = 300

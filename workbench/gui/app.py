@@ -34,6 +34,8 @@ _log = logging.getLogger(__name__)
 SWITCH_SECONDS = 0.0005
 """How long Python code goes on where another thread waits. Painting hands over to training dozens of times, and would
 wait as long each time before it goes on; Python's own choice is ten times that."""
+LOADING_MILLISECONDS = 6000
+"""So long after the form is there modules may still be loaded by what looks at the data for the first time."""
 
 
 def run_window(runs: Path | None = None) -> int:
@@ -49,6 +51,16 @@ def run_window(runs: Path | None = None) -> int:
     if trained := knock():
         print(f"The window that trains {trained} in the background was brought back.")
         return 0
+    # Modules are no garbage; looking for some among them, again and again as they come, takes half a second in all.
+    gc.disable()
+    try:
+        return _run(app, runs)
+    finally:
+        gc.enable()
+
+
+def _run(app: QApplication, runs: Path | None) -> int:
+    """Show the window until it is closed; returns the exit status."""
     keeper = ThemeKeeper(app, app)
     pinned = settings.load().theme
     keeper.set_pin(next((pin for pin in PINS if pin == pinned), "system"))
@@ -63,8 +75,8 @@ def run_window(runs: Path | None = None) -> int:
     if not window.isVisible():  # closed before there was anything in it
         return 0
     window.furnish()
-    # What is there now stays. Looking for garbage among it would hold up training and window for a tenth of a second.
     gc.freeze()
+    QTimer.singleShot(LOADING_MILLISECONDS, window, _look_for_garbage)
     mishaps = Mishaps(window)
     mishaps.install()
     window.left.connect(app.quit)
@@ -131,6 +143,14 @@ def _leave_on_signals(window: MainWindow) -> None:
 
 def _nothing() -> None:
     pass
+
+
+def _look_for_garbage() -> None:
+    """From now on, but not among what is there: that stays, and would hold up training and window for a tenth of a
+    second.
+    """
+    gc.freeze()
+    gc.enable()
 
 
 class Mishaps(QObject):
