@@ -66,7 +66,7 @@ def test_portions_of_examples_are_drawn_ahead_too():
        st.lists(st.tuples(st.sampled_from(["train", "test"]), st.integers(0, 300), st.integers(0, 40)), max_size=8))
 def test_whatever_is_drawn_ahead_everybody_gets_the_tasks_asked_for(tasks, numbers, first, asked):
     ahead: Ahead[tuple[np.ndarray]] = Ahead()
-    draws = []
+    draws, is_kept = [], True
 
     def work_of(key):
         def work(indices):
@@ -74,19 +74,32 @@ def test_whatever_is_drawn_ahead_everybody_gets_the_tasks_asked_for(tasks, numbe
             return (np.array([[len(key), index] for index in indices]).reshape(len(indices), 2),)
         return work
 
+    ahead.draw(("train",), range(first - tasks, first), numbers, work_of("train"))
+    assert draws == [range(first - tasks, first)]
     ahead.draw(("train",), range(first, first + tasks), numbers, work_of("train"))
-    (drawn,) = draws
+    _, drawn = draws
     assert drawn[:tasks] == range(first, first + tasks)
     assert len(drawn) * numbers <= NUMBERS or len(drawn) == tasks
     assert (len(drawn) + tasks) * numbers > NUMBERS
+    ahead.draw(("train",), drawn[-tasks:], numbers, work_of("train"))
+    assert len(draws) == 2
     for key, start, count in asked:
         before = len(draws)
         indices = range(start, start + count)
         np.testing.assert_array_equal(ahead.take((key,), indices, work_of(key)), work_of(key)(indices))
-        is_known = key == "train" and drawn.start <= start and start + count <= drawn.stop
-        assert len(draws) - before == 2 - is_known
+        is_known = key == "train" and is_kept and count and drawn.start <= start and start + count <= drawn.stop
+        assert len(draws) - before == 2 - bool(is_known)
+        is_kept = is_kept and not (is_known and start + count == drawn.stop)  # the last are given once
     listed = ahead.take(("train",), list(drawn[:tasks]), work_of("train"))
     np.testing.assert_array_equal(listed, work_of("train")(drawn[:tasks]))
+
+
+def test_meta_batches_that_do_not_follow_one_another_are_drawn_one_by_one():
+    ahead: Ahead[tuple[np.ndarray]] = Ahead()
+    drawn = []
+    for first in range(0, 50, 10):  # the first of two processes
+        ahead.draw(("train",), range(first, first + 5), 1, lambda indices: (drawn.append(indices) or np.zeros(5),))
+    assert drawn == [range(first, first + 5) for first in range(0, 50, 10)]
 
 
 @pytest.mark.parametrize("name", [name for name, kind in found("dataset").items() if issubclass(kind, FunctionTasks)])

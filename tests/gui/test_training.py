@@ -10,7 +10,7 @@ import time
 from pathlib import Path
 
 import pytest
-from PySide6.QtCore import QObject
+from PySide6.QtCore import QObject, QThread
 from PySide6.QtWidgets import QDialog, QLabel, QPushButton
 from pytestqt.qtbot import QtBot
 
@@ -71,6 +71,18 @@ def test_the_run_is_handed_to_the_plots(qtbot: QtBot, window: MainWindow) -> Non
     qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
     assert [(one.id, one.color_index) for one in window.desk.shown()] == [(FIRST, 0)]
     assert window.desk.focused == FIRST
+
+
+def test_while_a_run_trains_its_plots_are_painted_one_a_tick(qtbot: QtBot, window: MainWindow) -> None:
+    fill(window, ENDLESS)
+    press(window.panel, "start")
+    qtbot.waitUntil(lambda: has_stepped(window), timeout=SECONDS)
+    window.plots.live.set_runs([], None)  # so that every plot shows what is no longer so
+    window.desk.shown_changed.emit()
+    assert sum(pane.is_stale() for pane in window.plots.live.panes) >= 3
+    qtbot.waitUntil(lambda: not any(pane.card.note for pane in window.plots.live.panes[:1]), timeout=SECONDS)
+    press(window.panel, "stop")
+    qtbot.waitUntil(lambda: is_idle(window), timeout=SECONDS)
 
 
 def test_pause_stands_still_until_resume(qtbot: QtBot, window: MainWindow) -> None:
@@ -138,6 +150,19 @@ def test_a_run_is_tested_when_its_patience_is_at_an_end() -> None:
     assert has_trained(history, 2)
     history.add(block(31, 1))
     assert not has_trained(history, 2)
+
+
+def test_a_run_that_is_waited_for_before_its_thread_begins_is_kept(qtbot: QtBot, tmp_path: Path) -> None:
+    controller = TrainingController()
+    run = controller.start(RunStore(tmp_path), resolve(tables(iterations=100_000)))
+    with qtbot.waitSignal(controller.run_ended, timeout=0):
+        controller.wait()
+    assert not controller.is_training
+    assert run.summary().status == "stopped"
+    assert run.kept()
+    steps = run.history().step
+    qtbot.waitUntil(lambda: not controller.findChildren(QThread), timeout=SECONDS)
+    assert run.history().step == steps
 
 
 def test_a_stopwatch_stands_still_while_it_is_held() -> None:

@@ -503,3 +503,35 @@ def test_pages_of_the_keyboard_reach_form_runs_and_log(qtbot: QtBot, window: Mai
         focused = window.focusWidget()
         assert focused is not None
         assert focused.objectName() == name
+
+
+PROGRAM = """
+import gc, sys
+from PySide6.QtCore import QTimer
+from PySide6.QtWidgets import QApplication
+from workbench.gui import app
+from workbench.gui.window import MainWindow
+
+def look():
+    for window in QApplication.topLevelWidgets():
+        if isinstance(window, MainWindow) and (is_early or window.is_furnished and gc.isenabled()):
+            print(is_early, gc.isenabled(), gc.get_freeze_count() > 0)
+            poll.stop()
+            window.close()
+
+is_early = sys.argv[1] == "early"
+app.LOADING_MILLISECONDS = 1
+app.application()
+poll = QTimer()
+poll.timeout.connect(look)
+poll.start(5)
+assert app.run_window() == 0
+print(gc.isenabled())
+"""
+
+
+@pytest.mark.parametrize(("moment", "said"), [("early", "True False False True"), ("late", "False True True True")])
+def test_garbage_is_looked_for_once_everything_is_loaded(own_folders: Path, moment: str, said: str) -> None:
+    program = subprocess.run([sys.executable, "-c", PROGRAM, moment], check=True, timeout=120, stdout=subprocess.PIPE,
+                             text=True, env=os.environ | {"QT_QPA_PLATFORM": "offscreen"})
+    assert program.stdout.split() == said.split()

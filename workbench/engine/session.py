@@ -250,13 +250,16 @@ class Session:
         searching hundreds of thousands of others after every few steps takes up to a tenth of the time.
         """
         allocator.share()
+        is_frozen = gc.get_freeze_count() > 0  # by the window, whose objects stay longer than this
         with allocator.keeping(), on_threads(self.executor.threads_of_caller):
-            gc.freeze()
+            if not is_frozen:
+                gc.freeze()
             try:
                 with precision.arithmetic(self.experiment.training.precision):
                     yield
             finally:
-                gc.unfreeze()
+                if not is_frozen:
+                    gc.unfreeze()
                 self.close()
 
     def close(self) -> None:

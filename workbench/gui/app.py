@@ -35,7 +35,8 @@ SWITCH_SECONDS = 0.0005
 """How long Python code goes on where another thread waits. Painting hands over to training dozens of times, and would
 wait as long each time before it goes on; Python's own choice is ten times that."""
 LOADING_MILLISECONDS = 6000
-"""So long after the form is there modules may still be loaded by what looks at the data for the first time."""
+"""So long after the form is there modules may still be loaded by what looks at the data for the first time. Those that
+come later take a tenth of a second more."""
 
 
 def run_window(runs: Path | None = None) -> int:
@@ -75,7 +76,6 @@ def _run(app: QApplication, runs: Path | None) -> int:
     if not window.isVisible():  # closed before there was anything in it
         return 0
     window.furnish()
-    gc.freeze()
     QTimer.singleShot(LOADING_MILLISECONDS, window, _look_for_garbage)
     mishaps = Mishaps(window)
     mishaps.install()
@@ -146,9 +146,7 @@ def _nothing() -> None:
 
 
 def _look_for_garbage() -> None:
-    """From now on, but not among what is there: that stays, and would hold up training and window for a tenth of a
-    second.
-    """
+    """From now on, but not among what is there: that would hold up training and window for a tenth of a second."""
     gc.freeze()
     gc.enable()
 

@@ -141,7 +141,7 @@ class TrainingController(QObject):
         is_testing: Whether it has nothing left to do but its test.
 
     Signals:
-        run_started(Run): A thread works on a run.
+        run_started(Run): A thread is about to work on a run.
         event_arrived(object): An event other than a block of steps, or a `Noted`.
         progressed(): Something arrived since the last tick.
         drained(int): A tick took in so many events.
@@ -222,8 +222,15 @@ class TrainingController(QObject):
         self._thread.finished.connect(self._finish)
         self._timer.start()
         self.run_started.emit(run)
-        # After the window has drawn what that changes: a thread that asks for Python would hold up each widget's turn.
-        QTimer.singleShot(0, self._thread, self._thread.start)
+        # After the window has drawn what that changes, which comes before timers that take time: a thread that asks for
+        # Python would hold up each widget's turn.
+        QTimer.singleShot(1, self, self._let_begin)
+
+    @Slot()
+    def _let_begin(self) -> None:
+        """Start the thread, once; whether it runs is asked first, or its end could be missed between the two."""
+        if self._thread is not None and not (self._thread.isRunning() or self._thread.isFinished()):
+            self._thread.start()
 
     def pause(self) -> None:
         """Let the run wait after the tasks at hand."""
@@ -246,8 +253,7 @@ class TrainingController(QObject):
         """Stop and keep, and return when everything is on the disk; for the end of the program."""
         if self._thread is not None:
             self.stop()
-            if not self._thread.isFinished():
-                self._thread.start()  # if it has not begun; otherwise Qt does nothing
+            self._let_begin()
             self._thread.wait()
             self._finish()
 

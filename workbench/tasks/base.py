@@ -317,7 +317,7 @@ class TaskSource(Pluggable):
     def draw_ahead(self, stream: Stream, indices: range, portion: int = 0) -> None:
         """Draw on the CPU what decides the next tasks, while the device is busy; where it costs little, nothing.
 
-        Tasks beyond these may be drawn with them: training asks for those that follow next.
+        Tasks that follow these may be drawn with them, for the meta-batches to come.
 
         Args:
             stream: Which tasks.

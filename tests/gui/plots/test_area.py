@@ -143,6 +143,15 @@ class SlowPane:
         self.clock.now += self.cost
 
 
+def test_other_runs_are_painted_one_plot_a_tick_where_ticks_come(area: PlotArea) -> None:
+    area.show_runs([run("other", 1)], "other", at_once=False)
+    stale = [sum(pane.is_stale() for pane in area.live.panes)]
+    while stale[-1]:
+        area.tick()
+        stale.append(sum(pane.is_stale() for pane in area.live.panes))
+    assert stale == [4, 3, 2, 1, 0]
+
+
 def test_panes_take_turns_and_none_waits_longer_than_half_a_second() -> None:
     clock = Clock()
     panes = [SlowPane(clock, cost) for cost in (0.001, 0.012, 0.012, 0.012)]

@@ -77,8 +77,6 @@ class PlotArea(QWidget):
             tab.set_runs(shown, found)
         if at_once:
             self._draw_current()
-        else:
-            self._rota.let_all()
 
     @Slot()
     def tick(self) -> None:

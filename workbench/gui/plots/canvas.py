@@ -78,10 +78,11 @@ class Canvas(Surface):
         self.figure = figure
         self._label_axes(figure)
         self._marks = self._kept(figure)
-        for series in figure.series:
+        for rank, series in enumerate(figure.series):
             mark = self._marks[series.name]
             mark.set(series, self._theme, is_log=figure.is_log, is_crowded=len(figure.series) > CROWD,
                      bounds=figure.bounds)
+            mark.stack(rank / len(figure.series))
             mark.set_shown(series.legend not in self.hidden)
         others = self._references.set(figure, self._theme), self._turns.set(figure, self._theme)
         has_moved = not self._is_moved and self._follow()

@@ -12,7 +12,7 @@ from PySide6.QtGui import QPainter, QPen, QTransform
 from workbench.engine.events import Curve
 from workbench.exports.curves import is_same, thinned
 from workbench.exports.figures import Series
-from workbench.gui.plots.style import BAND_ALPHA, LOOKS, Dash, brush, dot, pen, series_color, series_dash
+from workbench.gui.plots.style import BAND_ALPHA, LOOKS, Dash, brush, pen, point_pen, series_color, series_dash
 from workbench.gui.theme import Theme
 
 Item = TypeVar("Item", "Line", "Dots")
@@ -35,13 +35,13 @@ class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
         is_stamped: Whether it is bold and long.
         is_left_out: Whether a picture is taken in which it must not be.
         dash: How it is broken.
-        dots: What its points are drawn with; None where they are not marked.
+        point_pen: What its points are drawn with; None where they are not marked.
     """
 
     is_stamped = False
     is_left_out = False
     dash: Dash = ()
-    dots: QPen | None = None
+    point_pen: QPen | None = None
 
     def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
         """Draw, and mark the points: an item of its own for those would take longer than all the curves."""
@@ -51,19 +51,19 @@ class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
             self._stamp(painter)
         else:
             super().paint(painter, option, widget)
-        if self.dots is not None:
-            self._mark_points(painter, self.dots)
+        if self.point_pen is not None:
+            self._mark_points(painter, self.point_pen)
 
-    def _mark_points(self, painter: QPainter, dots: QPen) -> None:
+    def _mark_points(self, painter: QPainter, point_pen: QPen) -> None:
         x, y = self.getData()
-        if x is None:
+        is_there = np.isfinite(y) if y is not None else np.zeros(0, dtype=bool)
+        if not is_there.any():
             return
-        is_there = np.isfinite(y)
         places = painter.transform().map(pg.functions.arrayToQPolygonF(x[is_there], y[is_there]))
         painter.save()
         painter.setTransform(QTransform())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
-        painter.setPen(dots)
+        painter.setPen(point_pen)
         painter.drawPoints(places)
         painter.restore()
 
@@ -130,7 +130,8 @@ class Mark:
             bounds: tuple[float, float] | None = None) -> None:
         """Take new numbers and colours; `show_range` then draws them. Nothing happens where nothing has changed."""
         before, self.series = self.series, series
-        look = (theme, is_log, series.role, series.color, series.place, series.has_markers, is_crowded, bounds)
+        look = (theme, is_log, series.role, series.color, series.place, series.has_markers, is_crowded, bounds,
+                series.half_width is None)
         if before is None or look != self._look:
             self._dress(series, theme)
         elif is_same(before.x, series.x) and is_same(before.y, series.y) and _same_width(before, series):
@@ -146,23 +147,30 @@ class Mark:
         """Take pens and brushes."""
         look, color = LOOKS[series.role], series_color(theme, series)
         self._color = color
-        self._curve.setZValue(look.z)
         self._curve.dash = series_dash(theme, series)
         self._curve.setPen(pen(color, look.width, dash=self._curve.dash) if look.width else None)
         if series.half_width is not None:
             self._band = self._band or self._added(Line(fillLevel="enclosed", pen=None))
-            self._band.setZValue(look.z - 0.5)
             self._band.setBrush(brush(color, BAND_ALPHA))
-        self._curve.dots = dot(color, look.marker) if look.width and series.has_markers else None
+        self._curve.point_pen = point_pen(color, look.marker) if look.width and series.has_markers else None
         if not look.width:
             if self._dots is None:
                 self._dots = self._added(Dots(pxMode=True))
-            self._dots.setZValue(look.z + 0.5)
             self._dots.setSize(look.marker)
             self._dots.setBrush(brush(color))
             self._dots.setPen(pen(theme.canvas, 1))
         elif self._dots is not None:
             self._dots.setData([], [])
+
+    def stack(self, place: float) -> None:
+        """Lie over those of the same role that come before.
+
+        Args:
+            place: Among all series, from 0, the first, to less than 1.
+        """
+        assert self.series is not None  # noqa: S101 - narrows for the type checker
+        for item in self.items:
+            item.setZValue(LOOKS[self.series.role].z + (place - 1 if item is self._band else place) / 2)
 
     def _added(self, item: Item) -> Item:
         self.items.append(item)

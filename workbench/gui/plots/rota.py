@@ -52,10 +52,6 @@ class Rota:
         self.paint(pane)
         return pane
 
-    def let_all(self) -> None:
-        """Let nobody wait any longer, one a tick all the same."""
-        self._painted.clear()
-
     def paint(self, pane: Pane) -> None:
         """Paint one at once, whoever's turn it is."""
         begun = self._clock()

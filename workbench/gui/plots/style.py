@@ -147,7 +147,7 @@ def pen(color: str, width: int, style: Qt.PenStyle = Qt.PenStyle.SolidLine, dash
 
 
 @cache
-def dot(color: str, diameter: int) -> QPen:
+def point_pen(color: str, diameter: int) -> QPen:
     """What draws round points."""
     return QPen(QColor(color), diameter, Qt.PenStyle.SolidLine, Qt.PenCapStyle.RoundCap)
 

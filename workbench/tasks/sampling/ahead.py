@@ -22,36 +22,50 @@ class Ahead(Generic[T]):
 
     def __init__(self) -> None:
         self._drawn: tuple[tuple[Any, ...], range, T] | None = None
+        self._end: int | None = None  # where the meta-batch ended that was wanted last
 
     def draw(self, key: tuple[Any, ...], indices: range, numbers: int, work: Work[T]) -> None:
-        """Draw what will be asked for, unless that has been done; small tasks for several meta-batches at once.
+        """Draw what will be asked for, unless that has been done.
+
+        Where meta-batches follow one another, which they do not where several processes share them out, small tasks are
+        drawn for as many as have about `NUMBERS` numbers together.
 
         Args:
             key: What is drawn.
             indices: The tasks of a meta-batch.
-            numbers: How many numbers a task takes.
+            numbers: About how many numbers a task takes.
             work: Draws them.
         """
-        if self._place(key, indices) is None:
-            batches = max(1, NUMBERS // max(1, numbers * len(indices)))
+        follows, self._end = indices.start == self._end, indices.stop
+        if self._known(key, indices) is None:
+            batches = max(1, NUMBERS // max(1, numbers * len(indices))) if follows else 1
             together = range(indices.start, indices.start + batches * len(indices))
             self._drawn = key, together, work(together)
 
     def take(self, key: tuple[Any, ...], indices: Sequence[int], work: Work[T]) -> T:
         """What was drawn of these tasks with this key, or else what is drawn now."""
-        place = self._place(key, indices)
-        if self._drawn is None or place is None:
+        known = self._known(key, indices)
+        if known is None:
             return work(indices)
-        return cast("T", tuple(values[place] for values in self._drawn[2]))
+        together, values = known
+        if indices[-1] == together[-1]:
+            self._drawn = None
+        if len(indices) == len(together):
+            return values
+        part = slice(indices[0] - together[0], indices[-1] - together[0] + 1)
+        return cast("T", tuple(_own(one[part]) for one in values))
 
-    def _place(self, key: tuple[Any, ...], indices: Sequence[int]) -> slice | None:
-        """Where these tasks are in what was drawn; None where they are not."""
+    def _known(self, key: tuple[Any, ...], indices: Sequence[int]) -> tuple[range, T] | None:
+        """What was drawn, and of which tasks; None where these are not among them."""
         if self._drawn is None or self._drawn[0] != key or not isinstance(indices, range) or indices.step != 1:
             return None
-        together = self._drawn[1]
-        if not together.start <= indices.start <= indices.stop <= together.stop:
-            return None
-        return slice(indices.start - together.start, indices.stop - together.start)
+        _, together, values = self._drawn
+        return (together, values) if indices and indices[0] in together and indices[-1] in together else None
+
+
+def _own(part: NDArray[Any] | Tensor) -> NDArray[Any] | Tensor:
+    """A tensor in memory of its own, as when it is drawn alone: a product may round by where its numbers lie."""
+    return part.clone() if isinstance(part, Tensor) else part
 
 
 def placed(values: NDArray[Any] | Tensor, device: torch.device) -> Tensor:

@@ -98,8 +98,7 @@ class FunctionTasks(TaskSource):
     def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:  # noqa: ARG002
         """Tasks with inputs [tasks, n, features] and targets [tasks, n, outputs], float32."""
         points = self._ahead.take((stream,), indices, partial(self._points, stream))
-        # In memory of their own, as when they are drawn alone: a product may round by where its numbers lie.
-        inputs, targets = (placed(one.clone(), self.device) for one in points)
+        inputs, targets = (placed(one, self.device) for one in points)
         support, query = slice(None, self.shapes[stream].shots), slice(self.shapes[stream].shots, None)
         return TaskBatch(*(Examples(inputs[:, part], targets[:, part]) for part in (support, query)))
 
