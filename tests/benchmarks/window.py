@@ -124,7 +124,7 @@ def in_window(work: str, runs: Path, switch: float) -> int:
     from PySide6.QtWidgets import QApplication
 
     from workbench.experiment.presets import find_preset
-    from workbench.gui.app import application, run_window
+    from workbench.gui.app import LOADING_MILLISECONDS, application, run_window
     from workbench.gui.lateness import Second
     from workbench.gui.watchdog import Watchdog
     from workbench.gui.window import MainWindow
@@ -149,6 +149,9 @@ def in_window(work: str, runs: Path, switch: float) -> int:
         if switch:
             sys.setswitchinterval(switch)
         found.resize(1440, 900)
+        QTimer.singleShot(LOADING_MILLISECONDS, lambda: idle_away(found))
+
+    def idle_away(found: MainWindow) -> None:
         watchdog_of(found).saw.connect(idle.append)
         watchdog_of(found).read_along(True)
         QTimer.singleShot(round(1000 * IDLE_SECONDS), lambda: begin(found))
