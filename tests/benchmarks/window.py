@@ -59,13 +59,13 @@ def has_stepped(runs: Path) -> bool:
     return record is not None and '"event": "steps"' in record.read_text(encoding="utf8")
 
 
-def steps_told(runs: Path) -> int:
-    """The number of the last step that the run in a folder has told of."""
+def steps_told(runs: Path) -> tuple[int, float]:
+    """The number of the last step that the run in a folder has told of, and its seconds of training then."""
     record = record_of(runs)
     assert record is not None
     whole_lines = record.read_text(encoding="utf8").rpartition("\n")[0].splitlines()
     last = json.loads(next(line for line in reversed(whole_lines) if '"event": "steps"' in line))
-    return int(last["first"] + len(last["loss"]) - 1)
+    return int(last["first"] + len(last["loss"]) - 1), float(last["seconds"])
 
 
 class Trained:
@@ -109,12 +109,16 @@ class Trained:
         self._tell(signal.SIGSTOP)
 
     def take_turn(self, seconds: float) -> None:
-        """Let it go on for a while, and note how many steps a second it took once it had found its stride."""
+        """Let it go on for a while, and note how many steps a second it took once it had found its stride.
+
+        It tells of steps in blocks, so its own clock counts, from one block to another.
+        """
         self._tell(signal.SIGCONT)
         time.sleep(SETTLING_SECONDS)
-        begun, first = time.perf_counter(), steps_told(self.runs)
+        first, begun = steps_told(self.runs)
         time.sleep(seconds)
-        self.rates.append((steps_told(self.runs) - first) / (time.perf_counter() - begun))
+        last, ended = steps_told(self.runs)
+        self.rates.append((last - first) / (ended - begun))
         self.hold()
 
 
