@@ -250,16 +250,13 @@ class Session:
         searching hundreds of thousands of others after every few steps takes up to a tenth of the time.
         """
         allocator.share()
-        is_frozen = gc.get_freeze_count() > 0  # by the window, whose objects stay longer than this
         with allocator.keeping(), on_threads(self.executor.threads_of_caller):
-            if not is_frozen:
-                gc.freeze()
+            gc.freeze()
             try:
                 with precision.arithmetic(self.experiment.training.precision):
                     yield
             finally:
-                if not is_frozen:
-                    gc.unfreeze()
+                gc.unfreeze()
                 self.close()
 
     def close(self) -> None:
