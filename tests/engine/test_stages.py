@@ -9,10 +9,12 @@ import numpy as np
 import pytest
 import torch
 
+from workbench.algorithms.base import Aux
 from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Probe, Started, Steps
-from workbench.engine.executors import Setting
+from workbench.engine.executors import Gradient, Setting
+from workbench.engine.outer import Outer
 from workbench.engine.session import Session
-from workbench.engine.state import Outer, TrainState
+from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.engine.work import measure
 from workbench.experiment.mistakes import ExperimentError
@@ -87,17 +89,21 @@ def test_what_a_stage_freezes_does_not_move_in_it_and_all_else_does(transferred)
             assert torch.equal(before, kept[last][name]) is is_frozen, (first, name)
 
 
+def summed(gradient):
+    return Gradient(gradient, Aux(torch.zeros(1), torch.zeros(1), {}, {}))
+
+
 def test_the_norm_that_is_clipped_and_told_is_that_of_what_moves():
     def factor(name, stage):
         return {"frozen": 0.0, "slow": 0.1}.get(name, 1.0) if stage == "tasks" else 1.0
 
     params = {name: torch.zeros(1) for name in ("frozen", "slow", "free")}
     outer = Outer(params, factor, "sgd")
-    gradient = {"frozen": torch.tensor([100.0]), "slow": torch.tensor([3.0]), "free": torch.tensor([4.0])}
-    assert outer.update(gradient, 0.5, 1.0, "tasks").item() == pytest.approx(5.0)
+    gradient = summed({"frozen": torch.tensor([100.0]), "slow": torch.tensor([3.0]), "free": torch.tensor([4.0])})
+    assert outer.update(gradient, 1, 0.5, 1.0, "tasks").norm.item() == pytest.approx(5.0)
     moved = {name: value.item() for name, value in params.items()}
     assert moved == pytest.approx({"frozen": 0.0, "slow": -0.5 * 0.1 * 3 / 5, "free": -0.5 * 4 / 5})
-    outer.update(gradient, 0.5, None, "examples")
+    outer.update(gradient, 1, 0.5, None, "examples")
     assert params["frozen"].item() == pytest.approx(-50.0)
 
 
@@ -110,14 +116,14 @@ def test_a_parameter_frozen_at_first_begins_its_moments_with_its_first_own_step(
     outer = Outer(params, factor, kind)
     gradient = {"early": torch.tensor([1.0, -2.0]), "late": torch.tensor([3.0, -4.0])}
     for _ in range(5):
-        outer.update(gradient, 0.1, None, "examples")
+        outer.update(summed(gradient), 1, 0.1, None, "examples")
     assert torch.equal(params["late"], torch.ones(2))
     assert not any(name.startswith("late/") for name in outer.tensors())
     before = params["early"].clone()
     alone = torch.ones(2, requires_grad=True)
     optimizer = {"adam": torch.optim.Adam, "sgd": torch.optim.SGD}[kind]([alone], lr=0.1)
     for _ in range(3):
-        outer.update(gradient, 0.1, None, "tasks")
+        outer.update(summed(gradient), 1, 0.1, None, "tasks")
         alone.grad = gradient["late"].clone()
         optimizer.step()
     assert torch.equal(params["late"], alone.detach())

@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Stage
 from workbench.engine.acceleration import MOST_SHAPES, Accelerated, ChangingError, Key, Step, unmoved
 from workbench.engine.executors import Executor, Gradient
-from workbench.engine.state import Outer
+from workbench.engine.outer import STAGES, Outer, Told, flat, unflat
 
 # Libraries choose their algorithms and set up their memory in the first calls, which no graph may hold.
 _WARM_UP = 3
@@ -99,26 +99,26 @@ class CapturedOuter(Outer):
 
     captures = True
 
-    def __post_init__(self) -> None:
-        """Begin without graphs, one of which there will be for each stage."""
-        super().__post_init__()
+    def __init__(self, params: dict[str, Tensor], factor: Callable[[str, Stage], float], kind: str = "adam",
+                 restored: dict[str, Tensor] | None = None) -> None:
+        super().__init__(params, factor, kind, restored)
+        # One for each stage.
         self._updates: dict[Stage, _Graph] = {}
-        self._taken = dict.fromkeys(self.stages, 0)
+        self._taken = dict.fromkeys(STAGES, 0)
 
-    def update(self, gradient: dict[str, Tensor], outer_lr: float | Tensor, clip: float | None,
-               stage: Stage = "tasks") -> Tensor:
+    def update(self, found: Gradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
+               stage: Stage = "tasks") -> Told:
         """See Outer."""
-        names = list(gradient)
-        rate = torch.full((), float(outer_lr), device=gradient[names[0]].device)
-        tensors = [*gradient.values(), rate]
+        names, rate = list(found.total), torch.full((), float(outer_lr), device=found.aux.loss.device)
+        tensors = [*flat(found), rate]
 
         def run(given: list[Tensor]) -> list[Tensor]:
-            return [Outer.update(self, dict(zip(names, given[:-1], strict=True)), given[-1], clip, stage)]
+            return [*Outer.update(self, unflat(names, given[:-1]), tasks, given[-1], clip, stage)]
 
         if stage in self._updates:
-            return self._updates[stage](tensors)[0]
+            return Told(*self._updates[stage](tensors))
         if self._taken[stage] >= _WARM_UP:
             self._updates[stage] = _Graph(run, tensors)  # capturing runs nothing
-            return self._updates[stage](tensors)[0]
+            return Told(*self._updates[stage](tensors))
         self._taken[stage] += 1
-        return run(tensors)[0]
+        return Told(*run(tensors))

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
+from torch.utils._python_dispatch import TorchDispatchMode
 
 Run = Callable[[list[Tensor]], list[Tensor]]
 
@@ -149,6 +150,50 @@ def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:
         numbers[step.node] = tuple(range(count, count + step.results))
         count += step.results
     return Script(len(tensors), tuple(lines), tuple(numbers[node][0] for node in outputs))
+
+
+def recorded(function: Run, tensors: list[Tensor]) -> Script:
+    """Write down what a function of tensors does, while it does it. It makes no tensor but from those that it is given.
+
+    Args:
+        function: What it writes into is changed once more while the script is made.
+        tensors: What it is given, and all that it writes into.
+
+    Raises:
+        ValueError: As for `script`.
+    """
+    with _Recorder(tensors) as recorder:
+        found = function(tensors)
+    return script(recorder.graph_of(found), tensors)
+
+
+class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Writes every operation on tensors down as a node of a graph."""
+
+    def __init__(self, tensors: list[Tensor]) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._graph = fx.Graph()
+        # With the tensors, for what is gone may leave its number to another.
+        self._nodes = {id(one): (self._graph.placeholder(f"given_{number}"), one) for number, one in enumerate(tensors)}
+
+    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
+        found = func(*args, **(kwargs or {}))
+        said, named = pytree.tree_map_only(Tensor, self._node, (args, kwargs or {}))
+        node = self._graph.call_function(func, said, named)
+        if isinstance(found, Tensor):
+            self._nodes[id(found)] = node, found
+        elif isinstance(found, tuple | list):
+            for place, one in enumerate(found):
+                self._nodes[id(one)] = self._graph.call_function(operator.getitem, (node, place)), one
+        return found
+
+    def _node(self, value: Tensor) -> fx.Node:
+        return self._nodes[id(value)][0]
+
+    def graph_of(self, found: list[Tensor]) -> fx.GraphModule:
+        """What was done, with what came of it."""
+        self._graph.output([self._node(one) for one in found])
+        return fx.GraphModule(torch.nn.Module(), self._graph)
 
 
 class _Step(NamedTuple):

@@ -76,6 +76,7 @@ class Session:
         self.works = self._work(training=True), self._work(training=False)
         chosen = executor or experiment.training.executor
         self.notices: list[str] = []
+        self._settings: dict[tuple[bool, Stage], Setting] = {}
         self._keys: Ahead[tuple[NDArray[np.int64]]] = Ahead()
         self.executor: Executor = Vectorized(self.algorithm, 1)
         name = world.told(self._usual() if chosen == "auto" else chosen)
@@ -215,13 +216,18 @@ class Session:
 
     def setting(self, *, training: bool, progress: float = 1.0, stage: Stage = "tasks") -> Setting:
         """What is the same for every task."""
+        if (training, stage) not in self._settings:
+            self._settings[training, stage] = self._setting(training=training, stage=stage)
+        return replace(self._settings[training, stage], progress=progress)
+
+    def _setting(self, *, training: bool, stage: Stage) -> Setting:
         shape = self.experiment.training_task() if training else self.experiment.task
         return Setting(
             steps=self.inner_steps(training=training) if stage == "tasks" else 0,
             ways=shape.ways if self.spec.kind == "classification" else self.spec.outputs,
             training=training,
             inductive=stage == "tasks" and self.backbone.is_inductive,
-            progress=progress,
+            progress=1.0,
             stage=stage,
             recompute=training and self.experiment.training.recompute,
         )

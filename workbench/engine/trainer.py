@@ -22,6 +22,7 @@ from workbench.engine import devices
 from workbench.engine.arriving import Arriving
 from workbench.engine.captured import Captured, CapturedOuter
 from workbench.engine.chooser import settle
+from workbench.engine.compiled import Prepared
 from workbench.engine.control import Control, StopRequestedError
 from workbench.engine.distributed import ALONE, LostError, Share, World
 from workbench.engine.evaluation import evaluate
@@ -40,9 +41,10 @@ from workbench.engine.events import (
 )
 from workbench.engine.executors import Gradient
 from workbench.engine.forecast import warning
+from workbench.engine.outer import Outer, ReplayedOuter
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
-from workbench.engine.state import Outer, TrainState
+from workbench.engine.state import TrainState
 from workbench.engine.words import in_words
 from workbench.experiment.experiment import Experiment, TrainingConfig
 from workbench.experiment.metrics import as_error
@@ -105,6 +107,14 @@ def outer_lr(training: TrainingConfig, step: int) -> float:
     return training.outer_lr * factors[training.schedule]
 
 
+def kind_of_outer(session: Session) -> type[Outer]:
+    """What takes the outer steps of a session: they run as its meta-gradients do."""
+    if isinstance(session.executor, Captured):
+        return CapturedOuter
+    is_prepared = isinstance(session.executor, Prepared) and session.device.type == "cpu"
+    return ReplayedOuter if is_prepared else Outer
+
+
 @dataclass
 class _Block:
     """Steps that were taken and not yet told of."""
@@ -139,8 +149,7 @@ class _Training:
         self.config = session.experiment.training
         start = to_device(state.meta, session.device) if state else session.init()
         self.meta = start
-        outer = CapturedOuter if isinstance(session.executor, Captured) else Outer
-        self.outer = outer(start.params, session.algorithm.outer_rate, self.config.optimizer,
+        self.outer = kind_of_outer(session)(start.params, session.algorithm.outer_rate, self.config.optimizer,
                            state.optimizer if state else {})
         self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
         self.best_step = state.best_step if state else 0
@@ -200,7 +209,7 @@ class _Training:
             yield self._checkpoint()
 
     def _meta_gradient(self) -> Talk[Gradient]:
-        """Mean meta-gradient of this step's tasks, chunk by chunk."""
+        """Meta-gradient of this step's tasks, chunk by chunk, and summed over them."""
         tasks, stage = self.config.meta_batch, self.stage
         indices = range(self.step * tasks, (self.step + 1) * tasks)
         share = self.world.share(indices)
@@ -220,9 +229,9 @@ class _Training:
         aux = parts[0].aux
         if len(parts) > 1:
             aux = pytree.tree_map(lambda *values: torch.cat(values), *(part.aux for part in parts))
-        total, aux = self.world.combined(Gradient(total, aux), share)
-        self.hardest = self._hardest(aux, indices)
-        return Gradient({name: value / tasks for name, value in total.items()}, aux)
+        found = self.world.combined(Gradient(total, aux), share)
+        self.hardest = self._hardest(found.aux, indices)
+        return found
 
     def _draw_ahead(self, tasks: int) -> None:
         """Draw the tasks of the next step before anything waits for this one; but not where it decides which they are.
@@ -255,15 +264,15 @@ class _Training:
 
     def _update(self, gradient: Gradient) -> None:
         rate, stage = outer_lr(self.config, self.step), self.stage
-        norm = self.outer.update(gradient.total, rate, self.config.clip, stage)
+        told = self.outer.update(gradient, self.config.meta_batch, rate, self.config.clip, stage)
         self.meta = self.meta._replace(buffers={name: value.mean(0) for name, value in gradient.aux.buffers.items()})
         self.step += 1
         self.is_probed = self.is_settled = False
         block = self._block
         block.stage = stage
-        block.loss.append(gradient.aux.loss.mean())
-        block.metric.append(gradient.aux.metric.mean())
-        block.norm.append(norm)
+        block.loss.append(told.loss)
+        block.metric.append(told.metric)
+        block.norm.append(told.norm)
         block.rate.append(rate)
 
     def _flush(self, *, waits: bool = True) -> Talk[None]:

@@ -5,18 +5,20 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
+import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from tests.benchmarks.peers.candidate import Candidate
 from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
+from workbench.backbones.base import Params
 from workbench.engine.acceleration import AccelerationError, accelerated
-from workbench.engine.captured import CapturedOuter
 from workbench.engine.compiled import AT_ONCE, Prepared
 from workbench.engine.executors import EXECUTORS, Gradient, on_threads
 from workbench.engine.memory import parts
 from workbench.engine.session import Session
-from workbench.engine.state import Outer
+from workbench.engine.trainer import kind_of_outer
 from workbench.engine.weight_gradients import faster_by_columns, may_have_columns
 from workbench.tasks.base import Examples, TaskBatch
 
@@ -64,12 +66,11 @@ class Ours(Candidate):
         meta = self.session.init()
         self.meta = Meta({name: value.clone() for name, value in problem.params.items()}, meta.buffers)
         config = self.session.experiment.training
-        outer = CapturedOuter if way == _CAPTURED else Outer
-        self.outer = outer(self.meta.params, self.session.algorithm.outer_rate, config.optimizer)
+        self.outer = kind_of_outer(self.session)(self.meta.params, self.session.algorithm.outer_rate, config.optimizer)
         self.batch = TaskBatch(Examples(*problem.support), Examples(*problem.query))
         self.keys, self.rate, self.clip = problem.keys, config.outer_lr, config.clip
         self.setting = replace(self.session.setting(training=True), progress=0.0)
-        self.losses: list[Tensor] = []
+        self.total: Params = {}
         with on_threads(self.session.executor.threads_of_caller):
             self._make_ready()
 
@@ -97,8 +98,11 @@ class Ours(Candidate):
         total = found[0].total
         for part in found[1:]:
             total = {name: value + part.total[name] for name, value in total.items()}
-        self.outer.update({name: value / tasks for name, value in total.items()}, self.rate, self.clip)
-        self.losses = [part.aux.loss for part in found]
+        self.total = total
+        aux = found[0].aux
+        if len(found) > 1:
+            aux = pytree.tree_map(lambda *values: torch.cat(values), *(part.aux for part in found))
+        self.outer.update(Gradient(total, aux), tasks, self.rate, self.clip)
 
     def _gradients(self) -> list[Gradient]:
         """Of one chunk of tasks after another."""
@@ -108,8 +112,7 @@ class Ours(Candidate):
 
     def gradient(self) -> list[Tensor]:
         """What the outer optimizer was given."""
-        gradients = [value.grad for value in self.meta.params.values()]
-        return [value for value in gradients if value is not None]
+        return [value / len(self.batch) for value in self.total.values()]
 
     def running(self) -> AbstractContextManager[None]:
         """With the threads that a run would have."""

@@ -71,4 +71,6 @@ def _own(part: NDArray[Any] | Tensor) -> NDArray[Any] | Tensor:
 def placed(values: NDArray[Any] | Tensor, device: torch.device) -> Tensor:
     """Numbers of the host on a device; a CUDA device fetches them when it comes to it, and nobody waits."""
     tensor = values if isinstance(values, Tensor) else torch.from_numpy(values)
+    if device.type == "cpu":  # asking it to stay where it is takes a while
+        return tensor
     return tensor.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else tensor.to(device)

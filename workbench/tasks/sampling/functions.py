@@ -68,7 +68,7 @@ class FunctionTasks(TaskSource):
         assert isinstance(experiment.dataset, FunctionTasksConfig)  # noqa: S101 - narrows for the type checker
         self.config = experiment.dataset
         self.spec = self.specify()
-        self._ahead: Ahead[tuple[Tensor, Tensor]] = Ahead()
+        self._ahead: Ahead[tuple[Tensor, Tensor, Tensor, Tensor]] = Ahead()
 
     @abstractmethod
     def specify(self) -> Spec:
@@ -97,20 +97,19 @@ class FunctionTasks(TaskSource):
 
     def sample(self, stream: Stream, indices: Sequence[int], include: Sequence[int] = ()) -> TaskBatch:  # noqa: ARG002
         """Tasks with inputs [tasks, n, features] and targets [tasks, n, outputs], float32."""
-        points = self._ahead.take((stream,), indices, partial(self._points, stream))
-        inputs, targets = (placed(one, self.device) for one in points)
-        support, query = slice(None, self.shapes[stream].shots), slice(self.shapes[stream].shots, None)
-        return TaskBatch(*(Examples(inputs[:, part], targets[:, part]) for part in (support, query)))
+        inputs, targets, asked, answers = self._ahead.take((stream,), indices, partial(self._examples, stream))
+        return TaskBatch(Examples(placed(inputs, self.device), placed(targets, self.device)),
+                         Examples(placed(asked, self.device), placed(answers, self.device)))
 
     def draw_ahead(self, stream: Stream, indices: range, portion: int = 0) -> None:
         """Whole tasks, which the CPU computes anyway."""
         if not portion:
             shape = self.shapes[stream]
             numbers = (shape.shots + shape.queries) * math.prod(self.spec.input_shape)
-            self._ahead.draw((stream,), indices, numbers, partial(self._points, stream))
+            self._ahead.draw((stream,), indices, numbers, partial(self._examples, stream))
 
-    def _points(self, stream: Stream, indices: Sequence[int]) -> tuple[Tensor, Tensor]:
-        """Inputs and targets on the CPU, float32."""
+    def _examples(self, stream: Stream, indices: Sequence[int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Inputs and targets of the support sets, and of the queries, on the CPU, float32."""
         shape = self.shapes[stream]
         draws, parameters = self.functions(stream, indices)
         inputs = self.places(draws, shape.shots + shape.queries)
@@ -118,7 +117,10 @@ class FunctionTasks(TaskSource):
         if self.config.noise:
             targets[:, : shape.shots] += self.config.noise * _noise(draws, len(indices), shape.shots, self.spec.outputs)
         mean, deviation = self._scale()
-        return ((inputs - mean) / deviation).float(), targets.float()
+        inputs, targets = ((inputs - mean) / deviation).float(), targets.float()
+        support, query = slice(None, shape.shots), slice(shape.shots, None)
+        return (inputs[:, support].contiguous(), targets[:, support].contiguous(), inputs[:, query].contiguous(),
+                targets[:, query].contiguous())
 
     def describe(self, stream: Stream, index: int) -> Description:
         """What decides the function."""
