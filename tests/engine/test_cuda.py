@@ -8,10 +8,14 @@ import torch
 from torch.utils._pytree import tree_map
 
 from tests.problems import executor, make, noise_tasks, setting, spec
+from workbench.algorithms.base import Aux
 from workbench.engine.arriving import Arriving
+from workbench.engine.captured import CapturedOuter
 from workbench.engine.events import Checkpoint, Finished, Noticed, Steps
+from workbench.engine.executors import Gradient
 from workbench.engine.forecast import forecast
 from workbench.engine.memory import give_back
+from workbench.engine.outer import Outer
 from workbench.engine.session import Session
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
@@ -107,3 +111,21 @@ def test_the_forecast_is_near_what_the_allocator_says():
     told = forecast(session).training
     session.close()
     assert told == pytest.approx(measured, rel=0.5)  # cuDNN's workspaces are no torch operation's
+
+
+@pytest.mark.parametrize("kind", ["adam", "sgd"])
+def test_captured_outer_steps_are_those_of_plain_ones_in_either_stage(kind):
+    def factor(name, stage):
+        return float(name == "late" or stage == "examples")
+
+    ended = []
+    for way in (Outer, CapturedOuter):
+        params = {name: torch.ones(3, device="cuda") for name in ("early", "late")}
+        outer = way(params, factor, kind)
+        for step in range(12):
+            numbers = torch.arange(1.0, 4.0, device="cuda") * (1 + step)
+            gradient = Gradient({"early": numbers, "late": -numbers}, Aux(numbers, numbers, {}, {}))
+            told = outer.update(gradient, 2, 0.1 / (1 + step), 1.0, "examples" if step < 6 else "tasks")
+            torch.testing.assert_close(told.loss, numbers.mean())
+        ended.append(params)
+    torch.testing.assert_close(ended[0], ended[1])

@@ -11,6 +11,7 @@ from workbench.algorithms.base import Aux
 from workbench.engine import outer as outer_module
 from workbench.engine.executors import Gradient
 from workbench.engine.outer import Outer, ReplayedOuter
+from workbench.engine.replay import recorded
 
 SHAPES = {"first": (4, 3), "bias": (4,), "slow": (2, 2, 2), "frozen": (3,), "rate": ()}
 FACTORS = {"slow": 0.1, "frozen": 0.0}
@@ -24,6 +25,10 @@ def factor(name, stage):
 def numbers(seed, dtype):
     draw = torch.Generator().manual_seed(seed)
     return {name: torch.randn(shape, generator=draw, dtype=dtype) for name, shape in SHAPES.items()}
+
+
+def is_replayed(outer):
+    return bool(outer._runs) and all(run is not None for run in outer._runs.values())
 
 
 def found(seed, dtype, tasks):
@@ -58,6 +63,40 @@ def test_a_step_is_that_of_torchs_optimizers_to_the_last_bit(kind, ours, clip, d
         assert torch.equal(told.metric, gradient.aux.metric.mean())
         for name, value in params.items():
             assert torch.equal(value, theirs[name]), name
+    assert ours is Outer or is_replayed(outer)
+
+
+def test_a_large_network_is_clipped_and_replayed_alike():
+    ended = []
+    for way in (Outer, ReplayedOuter):
+        params = {"large": torch.zeros(400, 300), "small": torch.ones(3)}
+        outer = way(params, lambda *_: 1.0)
+        for step in range(3):
+            total = {name: torch.full_like(value, 1.0 + step) for name, value in params.items()}
+            outer.update(Gradient(total, found(step, torch.float32, 2).aux), 2, 0.1, 0.5)
+        ended.append(params)
+        assert way is Outer or is_replayed(outer)
+    assert all(torch.equal(ended[0][name], ended[1][name]) for name in ended[0])
+
+
+def test_gradients_are_told_apart_by_their_names():
+    params = {"one": torch.zeros(2), "other": torch.zeros(2)}
+    outer = ReplayedOuter(params, lambda *_: 1.0, "sgd")
+    total = {"one": torch.ones(2), "other": 5 * torch.ones(2)}
+    aux = found(0, torch.float32, 1).aux
+    outer.update(Gradient(total, aux), 1, 1.0, None)
+    outer.update(Gradient(dict(reversed(total.items())), aux), 1, 1.0, None)
+    assert is_replayed(outer)
+    assert params["one"].tolist() == [-2.0, -2.0]
+    assert params["other"].tolist() == [-10.0, -10.0]
+
+
+def test_who_looks_at_a_number_is_not_written_down():
+    with pytest.raises(ValueError, match="the same in every replay"):
+        recorded(lambda given: [given[0] * given[0].sum().item()], [torch.ones(2)])
+    other = torch.ones(2)
+    with pytest.raises(ValueError, match="was not given"):
+        recorded(lambda given: [given[0] * other], [torch.ones(2)])
 
 
 @pytest.mark.parametrize("kind", ["adam", "sgd"])
@@ -94,8 +133,9 @@ def test_what_cannot_be_replayed_is_plainly_run(monkeypatch):
     assert all(torch.equal(value, plain[name]) for name, value in params.items())
 
 
-def test_a_stage_in_which_nothing_moves_takes_a_step_all_the_same():
+@pytest.mark.parametrize("clip", [None, 1.0])
+def test_a_stage_in_which_nothing_moves_takes_a_step_all_the_same(clip):
     params = numbers(0, torch.float32)
-    told = ReplayedOuter(params, lambda *_: 0.0).update(found(1, torch.float32, 4), 4, 0.1, None)
+    told = ReplayedOuter(params, lambda *_: 0.0).update(found(1, torch.float32, 4), 4, 0.1, clip)
     assert told.norm.item() == 0.0
     assert all(torch.equal(value, numbers(0, torch.float32)[name]) for name, value in params.items())

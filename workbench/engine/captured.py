@@ -15,7 +15,7 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Stage
 from workbench.engine.acceleration import MOST_SHAPES, Accelerated, ChangingError, Key, Step, unmoved
 from workbench.engine.executors import Executor, Gradient
-from workbench.engine.outer import STAGES, Outer, Told, flat, unflat
+from workbench.engine.outer import STAGES, Outer, Told
 
 # Libraries choose their algorithms and set up their memory in the first calls, which no graph may hold.
 _WARM_UP = 3
@@ -109,11 +109,10 @@ class CapturedOuter(Outer):
     def update(self, found: Gradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
                stage: Stage = "tasks") -> Told:
         """See Outer."""
-        names, rate = list(found.total), torch.full((), float(outer_lr), device=found.aux.loss.device)
-        tensors = [*flat(found), rate]
+        tensors = [*self._flat(found), torch.full((), float(outer_lr), device=found.aux.loss.device)]
 
         def run(given: list[Tensor]) -> list[Tensor]:
-            return [*Outer.update(self, unflat(names, given[:-1]), tasks, given[-1], clip, stage)]
+            return [*Outer.update(self, self._unflat(given[:-1]), tasks, given[-1], clip, stage)]
 
         if stage in self._updates:
             return Told(*self._updates[stage](tensors))

@@ -98,7 +98,8 @@ class Outer:
         """Take one step.
 
         Args:
-            found: The meta-gradient, summed over the tasks of this step.
+            found: The meta-gradient, summed over the tasks of this step; contiguous, as torch's kernels for all
+                parameters take it.
             tasks: How many these are.
             outer_lr: The outer rate.
             clip: The largest norm that the mean gradient of what moves is to have; None for any.
@@ -108,11 +109,20 @@ class Outer:
         means = [[found.total[name] / tasks for name in group.names] for group in groups]
         moving = [value for values in means for value in values]
         norm = _norm(moving)
-        if clip is not None:
+        if clip is not None and moving:
             torch._foreach_mul_(moving, torch.clamp(clip / (norm + 1e-6), max=1.0))
         for group, values in zip(groups, means, strict=True):
             self._move(group, values, outer_lr * group.factor)
         return Told(found.aux.loss.mean(), found.aux.metric.mean(), norm)
+
+    def _flat(self, found: Gradient) -> list[Tensor]:
+        """What a step looks at, as a list."""
+        return [*(found.total[name] for name in self.params), found.aux.loss, found.aux.metric]
+
+    def _unflat(self, tensors: list[Tensor]) -> Gradient:
+        """The same as it was."""
+        *total, loss, metric = tensors
+        return Gradient(dict(zip(self.params, total, strict=True)), Aux(loss, metric, {}, {}))
 
     def _own(self, stage: Stage) -> list[Tensor]:
         """All tensors that a step in a stage writes into."""
@@ -132,7 +142,7 @@ class Outer:
         for name in names:
             if self._kind == "adam" and not self._state[name]:
                 self._state[name] = dict(self._blank(self.params[name]))
-        entries = {entry for name in names for entry in self._state[name]}
+        entries = dict.fromkeys(entry for name in names for entry in self._state[name])
         return _Group(factor, names, [self.params[name] for name in names],
                       {entry: [self._state[name][entry] for name in names] for entry in entries})
 
@@ -167,7 +177,7 @@ class ReplayedOuter(Outer):
     def update(self, found: Gradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
                stage: Stage = "tasks") -> Told:
         """See Outer."""
-        tensors = [*flat(found), self._rate.fill_(outer_lr), *self._own(stage)]
+        tensors = [*self._flat(found), self._rate.fill_(outer_lr), *self._own(stage)]
         key = stage, tasks, clip, found.aux.loss.shape
         if key not in self._runs:
             self._runs[key] = self._written(found, tasks, clip, stage)
@@ -178,28 +188,17 @@ class ReplayedOuter(Outer):
         """The list of operations of a step; None where it cannot be replayed. The step is taken by another, in vain."""
         twin = Outer({name: value.clone() for name, value in self.params.items()}, self._factor, self._kind,
                      self.tensors())
-        count, names = len(found.total) + 2, list(found.total)
+        count = len(self.params) + 2
 
         def step(given: list[Tensor]) -> list[Tensor]:
-            return [*twin.update(unflat(names, given[:count]), tasks, given[count], clip, stage)]
+            return [*twin.update(self._unflat(given[:count]), tasks, given[count], clip, stage)]
 
-        tensors = [*flat(found), self._rate, *twin._own(stage)]
+        tensors = [*self._flat(found), self._rate, *twin._own(stage)]
         try:
             return recorded(step, tensors).run() if can_replay() and twin._groups[stage] else None
-        except (RuntimeError, ValueError) as error:
+        except (RuntimeError, ValueError, TypeError, AttributeError) as error:  # of functions that torch may change
             _log.info("the outer step is not replayed: %s", error)
             return None
-
-
-def flat(found: Gradient) -> list[Tensor]:
-    """What an outer step looks at, as a list."""
-    return [*found.total.values(), found.aux.loss, found.aux.metric]
-
-
-def unflat(names: list[str], tensors: list[Tensor]) -> Gradient:
-    """The same as it was, with the names of the parameters."""
-    *total, loss, metric = tensors
-    return Gradient(dict(zip(names, total, strict=True)), Aux(loss, metric, {}, {}))
 
 
 def _norm(values: list[Tensor]) -> Tensor:

@@ -153,14 +153,14 @@ def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:
 
 
 def recorded(function: Run, tensors: list[Tensor]) -> Script:
-    """Write down what a function of tensors does, while it does it. It makes no tensor but from those that it is given.
+    """Write down what a function of tensors does, while it does it.
 
     Args:
         function: What it writes into is changed once more while the script is made.
         tensors: What it is given, and all that it writes into.
 
     Raises:
-        ValueError: As for `script`.
+        ValueError: As for `script`; or it looks at a number of a tensor, or at a tensor that it was not given.
     """
     with _Recorder(tensors) as recorder:
         found = function(tensors)
@@ -185,9 +185,13 @@ class _Recorder(TorchDispatchMode):  # type: ignore[no-untyped-call]
         elif isinstance(found, tuple | list):
             for place, one in enumerate(found):
                 self._nodes[id(one)] = self._graph.call_function(operator.getitem, (node, place)), one
+        elif found is not None:
+            raise ValueError(f"{func} takes a number out of a tensor, which would be the same in every replay")
         return found
 
     def _node(self, value: Tensor) -> fx.Node:
+        if id(value) not in self._nodes:
+            raise ValueError("it works on a tensor that it was not given")
         return self._nodes[id(value)][0]
 
     def graph_of(self, found: list[Tensor]) -> fx.GraphModule:
