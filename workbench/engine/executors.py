@@ -302,7 +302,7 @@ class Portions(Pooled):
             found = self._in_relay(one, self._cuts(shared), relays)
         else:
             found = self._portions(one, tasks)
-        return Gradient(_summed(part.total for part in found), _joined(torch.cat, [part.aux for part in found]))
+        return together(found)
 
     def _portions(self, one: Callable[[Algorithm[Any], slice], R], tasks: int) -> list[R]:
         """What a function gives for the portion of each thread, and for the rest."""
@@ -374,6 +374,13 @@ def _shared(tasks: int, threads: int) -> int:
     """How many of some tasks are shared out: all of them where the largest portion is hardly larger than the mean."""
     is_even = -(-tasks // threads) * threads <= _UNEVEN * tasks
     return tasks if is_even else tasks // threads * threads
+
+
+def together(parts: Sequence[Gradient]) -> Gradient:
+    """The meta-gradient of all tasks, from those of parts of them in their order."""
+    if len(parts) == 1:
+        return parts[0]
+    return Gradient(_summed(part.total for part in parts), _joined(torch.cat, [part.aux for part in parts]))
 
 
 def _summed(gradients: Iterable[Params]) -> Params:

@@ -14,7 +14,6 @@ from typing import NamedTuple, TypeVar
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
@@ -39,7 +38,7 @@ from workbench.engine.events import (
     Started,
     Steps,
 )
-from workbench.engine.executors import Gradient
+from workbench.engine.executors import Gradient, together
 from workbench.engine.forecast import warning
 from workbench.engine.outer import Outer, ReplayedOuter
 from workbench.engine.session import Session, Trace, to_device
@@ -150,7 +149,7 @@ class _Training:
         start = to_device(state.meta, session.device) if state else session.init()
         self.meta = start
         self.outer = kind_of_outer(session)(start.params, session.algorithm.outer_rate, self.config.optimizer,
-                           state.optimizer if state else {})
+                                            state.optimizer if state else {})
         self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
         self.best_step = state.best_step if state else 0
         self.best_score = state.best_score if state else None
@@ -222,14 +221,9 @@ class _Training:
             with chunks.fitting(tried):
                 own = batch.part(tried.start, tried.stop), keys[tried]
                 parts.append(self.session.executor.gradient(self.meta, *own, setting))
-        total = parts[0].total
-        for part in parts[1:]:
-            total = {name: value + part.total[name] for name, value in total.items()}
+        whole = together(parts)
         self._draw_ahead(tasks)
-        aux = parts[0].aux
-        if len(parts) > 1:
-            aux = pytree.tree_map(lambda *values: torch.cat(values), *(part.aux for part in parts))
-        found = self.world.combined(Gradient(total, aux), share)
+        found = self.world.combined(whole, share)
         self.hardest = self._hardest(found.aux, indices)
         return found
 

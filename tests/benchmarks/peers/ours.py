@@ -5,9 +5,7 @@ from __future__ import annotations
 from contextlib import AbstractContextManager
 from dataclasses import replace
 
-import torch
 from torch import Tensor
-from torch.utils import _pytree as pytree
 
 from tests.benchmarks.peers.candidate import Candidate
 from tests.benchmarks.peers.problem import Problem, experiment_of
@@ -15,7 +13,7 @@ from workbench.algorithms.base import Meta
 from workbench.backbones.base import Params
 from workbench.engine.acceleration import AccelerationError, accelerated
 from workbench.engine.compiled import AT_ONCE, Prepared
-from workbench.engine.executors import EXECUTORS, Gradient, on_threads
+from workbench.engine.executors import EXECUTORS, Gradient, on_threads, together
 from workbench.engine.memory import parts
 from workbench.engine.session import Session
 from workbench.engine.trainer import kind_of_outer
@@ -94,15 +92,9 @@ class Ours(Candidate):
 
     def step(self) -> None:
         """What the trainer does between two looks at the clock."""
-        tasks, found = len(self.batch), self._gradients()
-        total = found[0].total
-        for part in found[1:]:
-            total = {name: value + part.total[name] for name, value in total.items()}
-        self.total = total
-        aux = found[0].aux
-        if len(found) > 1:
-            aux = pytree.tree_map(lambda *values: torch.cat(values), *(part.aux for part in found))
-        self.outer.update(Gradient(total, aux), tasks, self.rate, self.clip)
+        found = together(self._gradients())
+        self.total = found.total
+        self.outer.update(found, len(self.batch), self.rate, self.clip)
 
     def _gradients(self) -> list[Gradient]:
         """Of one chunk of tasks after another."""
