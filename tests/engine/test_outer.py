@@ -11,7 +11,7 @@ from workbench.algorithms.base import Aux
 from workbench.engine import outer as outer_module
 from workbench.engine.executors import Gradient
 from workbench.engine.outer import Outer, ReplayedOuter
-from workbench.engine.replay import recorded
+from workbench.engine.writing import recorded
 
 SHAPES = {"first": (4, 3), "bias": (4,), "slow": (2, 2, 2), "frozen": (3,), "rate": ()}
 FACTORS = {"slow": 0.1, "frozen": 0.0}
@@ -28,7 +28,7 @@ def numbers(seed, dtype):
 
 
 def is_replayed(outer):
-    return bool(outer._runs) and all(run is not None for run in outer._runs.values())
+    return bool(outer._written) and all(outer._written.values())
 
 
 def found(seed, dtype, tasks):

@@ -25,12 +25,13 @@ from workbench.engine.compiling import Order, _are_the_same, difference, flat, p
 from workbench.engine.control import Control
 from workbench.engine.events import Checkpoint, Finished, Steps
 from workbench.engine.executors import Executor, Portions, Vectorized, on_threads
-from workbench.engine.replay import Line, Script, Use, script
+from workbench.engine.replay import Line, Script, Use
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.engine.weight_gradients import convolutions, set_weights_by_columns
 from workbench.engine.words import is_out_of_memory
+from workbench.engine.writing import script
 from workbench.experiment.resolve import resolve, with_settings
 
 CPU = torch.device("cpu")

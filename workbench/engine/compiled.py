@@ -290,6 +290,11 @@ class Replayed(Prepared):
         script = written(folder)
         return _Ready(script.run(), places, script)
 
+    def written(self, step: Step) -> tuple[Script, Gradient] | None:
+        """What is replayed for such arguments, and the places of its results; None where nothing is, or not yet."""
+        ready = self._ready.get(step.key())
+        return (ready.script, ready.places) if ready and ready.script else None
+
     def taken_over(self, seconds: float) -> None:
         """See Prepared."""
         _log.info("the meta-step is replayed from a list that took %.0f s to write", seconds)

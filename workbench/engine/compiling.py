@@ -26,7 +26,8 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine.acceleration import AccelerationError, Step, unmoved
 from workbench.engine.executors import Setting, Vectorized
-from workbench.engine.replay import Run, Script, can_replay, script
+from workbench.engine.replay import Run, Script, can_replay
+from workbench.engine.writing import script
 from workbench.tasks.base import TaskBatch
 
 ORDER, PACKAGE, SCRIPT, FAILURE, SHAPE = "order", "step.pt2", "script", "failure.txt", "shape"

@@ -16,7 +16,8 @@ from torch.optim.sgd import sgd
 
 from workbench.algorithms.base import Aux, Stage
 from workbench.engine.executors import Gradient
-from workbench.engine.replay import Run, can_replay, recorded
+from workbench.engine.replay import Run, Script, can_replay
+from workbench.engine.writing import recorded
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 _ADAM: dict[str, Any] = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0,
@@ -124,7 +125,7 @@ class Outer:
         *total, loss, metric = tensors
         return Gradient(dict(zip(self.params, total, strict=True)), Aux(loss, metric, {}, {}))
 
-    def _own(self, stage: Stage) -> list[Tensor]:
+    def own(self, stage: Stage) -> list[Tensor]:
         """All tensors that a step in a stage writes into."""
         return [value for group in self._groups.get(stage) or self._begin(stage)
                 for values in (group.params, *group.state.values()) for value in values]
@@ -171,21 +172,32 @@ class ReplayedOuter(Outer):
     def __init__(self, params: dict[str, Tensor], factor: Callable[[str, Stage], float], kind: str = "adam",
                  restored: dict[str, Tensor] | None = None) -> None:
         super().__init__(params, factor, kind, restored)
-        self._runs: dict[tuple[object, ...], Run | None] = {}
+        self._written: dict[tuple[object, ...], tuple[Script, Run] | None] = {}
         self._rate = torch.zeros((), dtype=torch.float64)
 
     def update(self, found: Gradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
                stage: Stage = "tasks") -> Told:
         """See Outer."""
-        tensors = [*self._flat(found), self._rate.fill_(outer_lr), *self._own(stage)]
-        key = stage, tasks, clip, found.aux.loss.shape
-        if key not in self._runs:
-            self._runs[key] = self._written(found, tasks, clip, stage)
-        run = self._runs[key]
-        return super().update(found, tasks, outer_lr, clip, stage) if run is None else Told(*run(tensors))
+        key = stage, tasks, clip, len(found.aux.loss)
+        if key not in self._written:
+            self._written[key] = self._write(found, tasks, clip, stage)
+        written = self._written[key]
+        if written is None:
+            return super().update(found, tasks, outer_lr, clip, stage)
+        _, run = written
+        return Told(*run([*self._flat(found), self._rate.fill_(outer_lr), *self.own(stage)]))
 
-    def _written(self, found: Gradient, tasks: int, clip: float | None, stage: Stage) -> Run | None:
-        """The list of operations of a step; None where it cannot be replayed. The step is taken by another, in vain."""
+    def script(self, tasks: int, clip: float | None, stage: Stage) -> Script | None:
+        """What is replayed after so many tasks, if that was done before.
+
+        It is given the gradient of every parameter in their order, the losses, the metrics, the outer rate and what
+        `own` gives.
+        """
+        written = self._written.get((stage, tasks, clip, tasks))
+        return written[0] if written else None
+
+    def _write(self, found: Gradient, tasks: int, clip: float | None, stage: Stage) -> tuple[Script, Run] | None:
+        """A step as a list of operations; None where it cannot be replayed. It is taken by another, in vain."""
         twin = Outer({name: value.clone() for name, value in self.params.items()}, self._factor, self._kind,
                      self.tensors())
         count = len(self.params) + 2
@@ -193,12 +205,14 @@ class ReplayedOuter(Outer):
         def step(given: list[Tensor]) -> list[Tensor]:
             return [*twin.update(self._unflat(given[:count]), tasks, given[count], clip, stage)]
 
-        tensors = [*self._flat(found), self._rate, *twin._own(stage)]
+        tensors = [*self._flat(found), self._rate, *twin.own(stage)]
         try:
-            return recorded(step, tensors).run() if can_replay() and twin._groups[stage] else None
+            if can_replay() and twin._groups[stage]:
+                script = recorded(step, tensors)
+                return script, script.run()
         except (RuntimeError, ValueError, TypeError, AttributeError) as error:  # of functions that torch may change
             _log.info("the outer step is not replayed: %s", error)
-            return None
+        return None
 
 
 def _norm(values: list[Tensor]) -> Tensor:

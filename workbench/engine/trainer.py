@@ -40,7 +40,8 @@ from workbench.engine.events import (
 )
 from workbench.engine.executors import Gradient, together
 from workbench.engine.forecast import warning
-from workbench.engine.outer import Outer, ReplayedOuter
+from workbench.engine.outer import Outer, ReplayedOuter, Told
+from workbench.engine.series import Series
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import TrainState
@@ -120,10 +121,8 @@ class _Block:
 
     first: int
     since: float
-    loss: list[Tensor] = field(default_factory=list)
-    metric: list[Tensor] = field(default_factory=list)
-    norm: list[Tensor] = field(default_factory=list)
-    rate: list[float] = field(default_factory=list)
+    told: list[Told] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
     stage: Stage = "tasks"
 
 
@@ -150,6 +149,7 @@ class _Training:
         self.meta = start
         self.outer = kind_of_outer(session)(start.params, session.algorithm.outer_rate, self.config.optimizer,
                                             state.optimizer if state else {})
+        self.series = Series(session, self.meta, self.outer) if isinstance(self.outer, ReplayedOuter) else None
         self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
         self.best_step = state.best_step if state else 0
         self.best_score = state.best_score if state else None
@@ -195,17 +195,43 @@ class _Training:
         if not self.is_settled:
             yield from self._settle()
         while self.step < self.config.iterations and not self._is_out_of_patience():
-            gradient = yield from self._meta_gradient()
-            self._update(gradient)
-            is_turn = self._block.stage != self.stage
-            if is_turn or time.perf_counter() - self._block.since >= BLOCK_SECONDS or self._is_due():
-                yield from self._flush(waits=is_turn or self._is_due())
-            if self._is_due():
+            if not (yield from self._several()):
+                yield from self._one()
+            is_due, is_turn = self._is_due(self.step), self._block.stage != self.stage
+            if is_turn or is_due or time.perf_counter() - self._block.since >= BLOCK_SECONDS:
+                yield from self._flush(waits=is_turn or is_due)
+            if is_due:
                 yield from self._settle()
             self.is_settled = True
         yield from self._flush()
         if self._kept_step != self.step:
             yield self._checkpoint()
+
+    def _several(self) -> Talk[bool]:
+        """Take steps in one call until something is due, or for a moment; whether that was possible."""
+        most, stage = self.series.most if self.series else 0, self.stage
+        if not self.series or not most or stage != "tasks":
+            return False
+        yield from self._breathe()
+        end = next((step for step in range(self.step + 1, self.step + most) if self._is_due(step)), self.step + most)
+        tasks = self.config.meta_batch
+        batch, keys = self.session.batch("train", range(self.step * tasks, end * tasks), stage)
+        rates = [outer_lr(self.config, step) for step in range(self.step, end)]
+        told = self.series.take(batch, keys, rates)
+        if told is None:
+            return False
+        self._batch = batch.part(len(keys) - tasks, len(keys)), keys[-tasks:]
+        self._note(told, rates, stage)
+        return True
+
+    def _one(self) -> Talk[None]:
+        """Take one step."""
+        stage, begun = self.stage, time.perf_counter()
+        gradient = yield from self._meta_gradient()
+        self._update(gradient)
+        if self.series and self._batch:
+            self.series.look(*self._batch, self.session.setting(training=True, stage=stage),
+                             time.perf_counter() - begun)
 
     def _meta_gradient(self) -> Talk[Gradient]:
         """Meta-gradient of this step's tasks, chunk by chunk, and summed over them."""
@@ -260,14 +286,16 @@ class _Training:
         rate, stage = outer_lr(self.config, self.step), self.stage
         told = self.outer.update(gradient, self.config.meta_batch, rate, self.config.clip, stage)
         self.meta = self.meta._replace(buffers={name: value.mean(0) for name, value in gradient.aux.buffers.items()})
-        self.step += 1
+        self._note(told, [rate], stage)
+
+    def _note(self, told: Told, rates: list[float], stage: Stage) -> None:
+        """Keep what is to be told of steps that were taken."""
+        self.step += len(rates)
         self.is_probed = self.is_settled = False
         block = self._block
         block.stage = stage
-        block.loss.append(told.loss)
-        block.metric.append(told.metric)
-        block.norm.append(told.norm)
-        block.rate.append(rate)
+        block.told.append(told)
+        block.rates.extend(rates)
 
     def _flush(self, *, waits: bool = True) -> Talk[None]:
         """Tell of the steps since the last block; raises where they are no longer numbers.
@@ -276,7 +304,7 @@ class _Training:
             waits: Whether to wait for the device. Without, what it has not done yet is told the next time, and no more
                 than one block is ever behind.
         """
-        if self._block.loss:
+        if self._block.told:
             self._send()
         while self._sent and (waits or len(self._sent) > 1 or self._sent[0].numbers.has_arrived):
             yield self._told(self._sent.popleft())
@@ -284,7 +312,7 @@ class _Training:
     def _send(self) -> None:
         """Begin another block, and have the device send the numbers of this one."""
         block = self._block
-        numbers = Arriving([torch.stack(values) for values in (block.loss, block.metric, block.norm)])
+        numbers = Arriving([torch.hstack(values) for values in zip(*block.told, strict=True)])
         adaptation = self._adaptation()
         self._sent.append(_Sent(block, numbers, self._elapsed(), adaptation))
         self._block = _Block(self.step + 1, time.perf_counter())
@@ -300,7 +328,7 @@ class _Training:
                     f"training diverged: the {what} of step {block.first + number} is not a number; lower "
                     "training.outer_lr or algorithm.inner_lr, or set training.clip, and start again; the last "
                     "checkpoint is kept")
-        return Steps(block.first, loss, metric, np.array(block.rate), norm, sent.seconds, sent.adaptation, block.stage)
+        return Steps(block.first, loss, metric, np.array(block.rates), norm, sent.seconds, sent.adaptation, block.stage)
 
     def _adaptation(self) -> Adaptation | None:
         """Curves of the current meta-batch, about once a second and never for more than a few per cent of the time."""
@@ -321,10 +349,10 @@ class _Training:
         self._next_adaptation = now + max(ADAPTATION_SECONDS, cost / ADAPTATION_SHARE)
         return adaptation
 
-    def _is_due(self) -> bool:
-        experiment = self.session.experiment
-        return self._is_at_end() or _is_probe_step(self.step) or any(self.step % experiment.every(interval) == 0
-                             for interval in (self.config.validate_every, self.config.checkpoint_every))
+    def _is_due(self, step: int) -> bool:
+        """Whether there is something to do after so many steps."""
+        intervals = map(self.session.experiment.every, (self.config.validate_every, self.config.checkpoint_every))
+        return step >= self.config.iterations or _is_probe_step(step) or any(step % every == 0 for every in intervals)
 
     def _settle(self) -> Talk[None]:
         """What is due between two steps: probe, validation, checkpoint."""
