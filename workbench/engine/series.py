@@ -22,9 +22,11 @@ from workbench.engine.replay import Chain, Run, Script
 from workbench.engine.session import Session
 from workbench.tasks.base import TaskBatch
 
-SECONDS = 0.02
+SECONDS = 0.04
 """About so long a call takes at most: nobody is listened to meanwhile."""
-MOST = 64
+SHORT_SECONDS = 0.01
+"""A step that takes longer gains nothing from being taken with others."""
+MOST = 100
 _log = logging.getLogger(__name__)
 
 
@@ -51,7 +53,7 @@ class Series:
     def look(self, batch: TaskBatch, keys: Tensor, setting: Setting, seconds: float) -> None:
         """See a single step on tasks, which took so long: those after it may be taken together, if it is replayed."""
         training, executor = self._session.experiment.training, self._session.executor
-        if not self._is_open or self._run or seconds > SECONDS / 2 or not isinstance(executor, Replayed):
+        if not self._is_open or self._run or seconds > SHORT_SECONDS or not isinstance(executor, Replayed):
             return
         gradient = executor.written(Step.of(Meta(self._params, {}), batch, keys, setting))
         outer = self._outer.script(training.meta_batch, training.clip, setting.stage)
