@@ -171,7 +171,8 @@ def in_window(work: str, runs: Path, switch: float) -> int:
         changed = {name: {"name": value} for name, value in chosen.items() if "." not in name}
         found.panel.form.take(tables | changed | {"training": tables["training"] | training})
         found.panel.form.check_now()
-        found.training.start()
+        # Nobody fills in a form and presses Start in one moment.
+        QTimer.singleShot(LOADING_MILLISECONDS, found.training.start)
 
     runs.mkdir(parents=True)
     application()
