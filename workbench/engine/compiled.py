@@ -27,7 +27,7 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Algorithm, Aux, Meta
 from workbench.backbones.base import Params
 from workbench.engine.acceleration import MOST_SHAPES, Accelerated, Key, Step
-from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, in_words, written
+from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, in_words, script_in
 from workbench.engine.executors import Executor, Gradient, Halves, Portions, Setting
 from workbench.engine.replay import Run, Script
 from workbench.tasks.base import TaskBatch
@@ -287,10 +287,10 @@ class Replayed(Prepared):
 
     def load(self, folder: Path, places: Gradient) -> _Ready:
         """See Prepared."""
-        script = written(folder)
+        script = script_in(folder)
         return _Ready(script.run(), places, script)
 
-    def written(self, step: Step) -> tuple[Script, Gradient] | None:
+    def script(self, step: Step) -> tuple[Script, Gradient] | None:
         """What is replayed for such arguments, and the places of its results; None where nothing is, or not yet."""
         ready = self._ready.get(step.key())
         return (ready.script, ready.places) if ready and ready.script else None

@@ -134,7 +134,7 @@ def _compile(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> N
         raise AccelerationError("the compiled meta-step gives other numbers")
 
 
-def written(folder: Path) -> Script:
+def script_in(folder: Path) -> Script:
     """The script in a folder."""
     # Written by a process of ours, into a folder that is ours alone.
     found: Script = pickle.loads((folder / SCRIPT).read_bytes())  # noqa: S301

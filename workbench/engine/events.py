@@ -106,7 +106,7 @@ class Adaptation:
 
 @dataclass(frozen=True)
 class Steps:
-    """A block of outer steps, covering about a tenth of a second, or one step that takes longer.
+    """A block of outer steps, covering at most a tenth of a second or one step.
 
     Attributes:
         first: Number of the first step in the block, from 1.

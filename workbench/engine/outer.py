@@ -16,7 +16,7 @@ from torch.optim.sgd import sgd
 
 from workbench.algorithms.base import Aux, Stage
 from workbench.engine.executors import Gradient
-from workbench.engine.replay import Run, Script, can_replay
+from workbench.engine.replay import NOT_REPLAYED, Run, Script, can_replay
 from workbench.engine.writing import recorded
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -210,7 +210,7 @@ class ReplayedOuter(Outer):
             if can_replay() and twin._groups[stage]:
                 script = recorded(step, tensors)
                 return script, script.run()
-        except (RuntimeError, ValueError, TypeError, AttributeError) as error:  # of functions that torch may change
+        except NOT_REPLAYED as error:
             _log.info("the outer step is not replayed: %s", error)
         return None
 

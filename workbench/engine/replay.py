@@ -23,6 +23,10 @@ Run = Callable[[list[Tensor]], list[Tensor]]
 
 _NEEDED = ("Graph", "ListType", "TensorType", "_AutoDispatchBelowAutograd", "_create_function_from_graph",
            "_get_graph_executor_optimize", "_set_graph_executor_optimize")
+NOT_REPLAYED = RuntimeError, ValueError, TypeError, AttributeError
+"""What is raised where functions that torch may change are not what they were."""
+# As c10/core/MemoryFormat.h counts them: the interpreter knows them by their numbers only.
+FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2, torch.channels_last_3d: 3}
 _HEAVY = {f"aten::{name}" for name in ("convolution", "convolution_backward", "mm", "bmm", "addmm", "baddbmm")}
 
 
@@ -105,6 +109,7 @@ class Script:
         """What replays it for one entry after another along the first axis of some of its tensors.
 
         The others are the same for every entry: what one writes into them the next finds there. Results are stacked.
+        Entries lie in memory in the order of their axes, each by itself: a product may round by where its numbers lie.
 
         Args:
             places: Which of its tensors have that axis.
@@ -176,24 +181,26 @@ class _Builder:
         return self._giving(self._found(script))
 
     def graph_for_each(self, script: Script, places: Sequence[int]) -> Any:
-        """The same in a loop over the first axis of some tensors; see `Script`."""
+        """The same in a loop over the first axis of some tensors; see `Script.run_for_each`."""
         self._values.extend(self._graph.addInput() for _ in range(script.given))
         first, tensor = self._argument(0, None), torch._C.TensorType.get()
         (count,) = self._inserted("aten::size", [self._values[places[0]], first], [torch._C.IntType.get()])
-        goes_on = self._argument(True, None)
+        goes_on, in_order = self._argument(True, None), self._argument(FORMATS[torch.contiguous_format], None)
         found = [self._list([], _tensors()) for _ in script.outputs]
         block = self._graph.insertNode(self._graph.create("prim::Loop", [count, goes_on], 0)).addBlock()
         index = block.addInputToBlock()
         index.setType(torch._C.IntType.get())
         block.registerOutput(goes_on)
         with self._graph.insert_point_guard(block):
-            as_it_lies = self._argument(None, None)
+            def copied(value: Any) -> Any:
+                """In memory of its own, where nobody writes into it later; numbers in the order of the axes."""
+                return self._inserted("aten::clone", [value, in_order], [tensor])[0]
+
             for place in places:
                 entry = self._inserted("aten::select", [self._values[place], first, index], [tensor])
-                # In memory of its own, as it would be alone: a product may round by where its numbers lie.
-                (self._values[place],) = self._inserted("aten::clone", [*entry, as_it_lies], [tensor])
+                self._values[place] = copied(*entry)
             for results, one in zip(found, self._found(script), strict=True):
-                self._inserted("aten::append", [results, one], [_tensors()])
+                self._inserted("aten::append", [results, copied(one)], [_tensors()])
         return self._giving([self._inserted("aten::stack", [results, first], [tensor])[0] for results in found])
 
     def _found(self, script: Script) -> list[Any]:

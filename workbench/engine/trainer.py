@@ -19,6 +19,7 @@ import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
 from workbench.engine.arriving import Arriving
+from workbench.engine.bursts import Bursts
 from workbench.engine.captured import Captured, CapturedOuter
 from workbench.engine.chooser import settle
 from workbench.engine.compiled import Prepared
@@ -41,7 +42,6 @@ from workbench.engine.events import (
 from workbench.engine.executors import Gradient, together
 from workbench.engine.forecast import warning
 from workbench.engine.outer import Outer, ReplayedOuter, Told
-from workbench.engine.series import Series
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import TrainState
@@ -149,7 +149,7 @@ class _Training:
         self.meta = start
         self.outer = kind_of_outer(session)(start.params, session.algorithm.outer_rate, self.config.optimizer,
                                             state.optimizer if state else {})
-        self.series = Series(session, self.meta, self.outer) if isinstance(self.outer, ReplayedOuter) else None
+        self.bursts = Bursts(session, self.meta, self.outer)
         self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
         self.best_step = state.best_step if state else 0
         self.best_score = state.best_score if state else None
@@ -195,10 +195,12 @@ class _Training:
         if not self.is_settled:
             yield from self._settle()
         while self.step < self.config.iterations and not self._is_out_of_patience():
-            if not (yield from self._several()):
+            due = self._next_due()
+            are_several = yield from self._several(due)
+            if not are_several:
                 yield from self._one()
-            is_due, is_turn = self._is_due(self.step), self._block.stage != self.stage
-            if is_turn or is_due or time.perf_counter() - self._block.since >= BLOCK_SECONDS:
+            is_due, is_turn = self.step == due, self._block.stage != self.stage
+            if are_several or is_turn or is_due or time.perf_counter() - self._block.since >= BLOCK_SECONDS:
                 yield from self._flush(waits=is_turn or is_due)
             if is_due:
                 yield from self._settle()
@@ -207,30 +209,25 @@ class _Training:
         if self._kept_step != self.step:
             yield self._checkpoint()
 
-    def _several(self) -> Talk[bool]:
-        """Take steps in one call until something is due, or for a moment; whether that was possible."""
-        most, stage = self.series.most if self.series else 0, self.stage
-        if not self.series or not most or stage != "tasks":
-            return False
+    def _several(self, due: int) -> Talk[bool]:
+        """Take the rest of a block in one call, or as much of it as there is until something is due; whether that was
+        possible.
+        """
         yield from self._breathe()
-        end = next((step for step in range(self.step + 1, self.step + most) if self._is_due(step)), self.step + most)
-        tasks = self.config.meta_batch
-        batch, keys = self.session.batch("train", range(self.step * tasks, end * tasks), stage)
-        rates = [outer_lr(self.config, step) for step in range(self.step, end)]
-        told = self.series.take(batch, keys, rates)
-        if told is None:
-            return False
-        self._batch = batch.part(len(keys) - tasks, len(keys)), keys[-tasks:]
-        self._note(told, rates, stage)
-        return True
+        seconds = self._block.since + BLOCK_SECONDS - time.perf_counter()
+        burst = self.bursts.take(self.step, due, seconds, self._outer_lr)
+        if burst:
+            self._batch = burst.batch, burst.keys
+            self._note(burst.told, range(self.step, self.step + len(burst.told.loss)), "tasks")
+        return burst is not None
 
     def _one(self) -> Talk[None]:
         """Take one step."""
         stage, begun = self.stage, time.perf_counter()
         gradient = yield from self._meta_gradient()
         self._update(gradient)
-        if self.series and self._batch:
-            self.series.look(*self._batch, self.session.setting(training=True, stage=stage),
+        if self._batch:
+            self.bursts.look(*self._batch, self.session.setting(training=True, stage=stage),
                              time.perf_counter() - begun)
 
     def _meta_gradient(self) -> Talk[Gradient]:
@@ -282,20 +279,23 @@ class _Training:
     def _progress(self) -> float:
         return self.step / self.config.iterations
 
-    def _update(self, gradient: Gradient) -> None:
-        rate, stage = outer_lr(self.config, self.step), self.stage
-        told = self.outer.update(gradient, self.config.meta_batch, rate, self.config.clip, stage)
-        self.meta = self.meta._replace(buffers={name: value.mean(0) for name, value in gradient.aux.buffers.items()})
-        self._note(told, [rate], stage)
+    def _outer_lr(self, step: int) -> float:
+        return outer_lr(self.config, step)
 
-    def _note(self, told: Told, rates: list[float], stage: Stage) -> None:
+    def _update(self, gradient: Gradient) -> None:
+        stage = self.stage
+        told = self.outer.update(gradient, self.config.meta_batch, self._outer_lr(self.step), self.config.clip, stage)
+        self.meta = self.meta._replace(buffers={name: value.mean(0) for name, value in gradient.aux.buffers.items()})
+        self._note(told, range(self.step, self.step + 1), stage)
+
+    def _note(self, told: Told, steps: range, stage: Stage) -> None:
         """Keep what is to be told of steps that were taken."""
-        self.step += len(rates)
+        self.step = steps.stop
         self.is_probed = self.is_settled = False
         block = self._block
         block.stage = stage
         block.told.append(told)
-        block.rates.extend(rates)
+        block.rates.extend(map(self._outer_lr, steps))
 
     def _flush(self, *, waits: bool = True) -> Talk[None]:
         """Tell of the steps since the last block; raises where they are no longer numbers.
@@ -349,10 +349,11 @@ class _Training:
         self._next_adaptation = now + max(ADAPTATION_SECONDS, cost / ADAPTATION_SHARE)
         return adaptation
 
-    def _is_due(self, step: int) -> bool:
-        """Whether there is something to do after so many steps."""
+    def _next_due(self) -> int:
+        """After which step there is something to do the next time."""
         intervals = map(self.session.experiment.every, (self.config.validate_every, self.config.checkpoint_every))
-        return step >= self.config.iterations or _is_probe_step(step) or any(step % every == 0 for every in intervals)
+        return min(self.config.iterations, *((self.step // every + 1) * every for every in intervals),
+                   *(step for step in _PROBE_STEPS if step > self.step))
 
     def _settle(self) -> Talk[None]:
         """What is due between two steps: probe, validation, checkpoint."""

@@ -17,10 +17,7 @@ from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from workbench.engine.replay import Line, Run, Script, Use, plain
-
-# As c10/core/MemoryFormat.h counts them: the interpreter knows them by their numbers only.
-FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2, torch.channels_last_3d: 3}
+from workbench.engine.replay import FORMATS, Line, Run, Script, Use, plain
 
 
 def script(graph: fx.GraphModule, tensors: list[Tensor]) -> Script:

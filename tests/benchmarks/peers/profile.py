@@ -29,8 +29,8 @@ from tests.benchmarks.peers.problem import draw
 from tests.benchmarks.peers.workloads import WORKLOADS
 from workbench.engine.acceleration import Step
 from workbench.engine.compiling import flat
-from workbench.engine.replay import Line, Script, Use, operation
-from workbench.engine.writing import FORMATS, script
+from workbench.engine.replay import FORMATS, Line, Script, Use, operation
+from workbench.engine.writing import script
 
 RESULT = Path(__file__).parents[1] / "results" / "profile.md"
 FEWEST, SECONDS = 5, 4.0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,12 +12,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
+from workbench.engine.bursts import Bursts
 from workbench.engine.compiled import AT_ONCE, Prepared, Replayed
 from workbench.engine.control import Control
+from workbench.engine.distributed import ALONE, World
 from workbench.engine.events import Checkpoint, Event, Finished, Probe, Steps
 from workbench.engine.outer import ReplayedOuter
 from workbench.engine.replay import Chain
-from workbench.engine.series import Series
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
@@ -29,6 +30,7 @@ USUAL = ("device=cpu", "training.executor=vectorized", "training.iterations=260"
          "training.validate_every=130", "training.checkpoint_every=97", "training.validation_tasks=2",
          "evaluation.tasks=2", "evaluation.probe_tasks=1")
 SINUSOIDS = ("dataset=sinusoids", "backbone.widths=[8,8]")
+PENDULUM = ("dataset=pendulum", "backbone.widths=[8,8]", "algorithm=maml")
 GLYPHS = ("dataset=glyphs", "backbone.filters=2", "task.ways=2", "task.queries=1", "training.meta_batch=2")
 RUNS: dict[str, tuple[str, ...]] = {
     "maml": (*SINUSOIDS, "algorithm=maml", "training.clip=0.5", "training.schedule=cosine"),
@@ -37,7 +39,7 @@ RUNS: dict[str, tuple[str, ...]] = {
     "learned rates": (*SINUSOIDS, "algorithm=meta_sgd", "training.schedule=linear"),
     "prototypes": (*GLYPHS, "algorithm=protonet"),
 }
-TOGETHER = "several at a time"
+TOGETHER = "in one call"
 
 
 def experiment(*chosen: str) -> Any:
@@ -79,8 +81,8 @@ def tensors(state: TrainState) -> list[Tensor]:
 
 @pytest.mark.parametrize("name", RUNS)
 @pytest.mark.usefixtures("at_once")
-def test_a_run_in_series_is_the_one_that_is_taken_step_by_step(name: str, caplog: pytest.LogCaptureFixture):
-    caplog.set_level("INFO", "workbench.engine.series")
+def test_a_run_in_bursts_is_the_one_that_is_taken_step_by_step(name: str, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "workbench.engine.bursts")
     together = list(train(experiment(*RUNS[name])))
     assert TOGETHER in caplog.text
     caplog.clear()
@@ -96,19 +98,18 @@ def test_a_run_in_series_is_the_one_that_is_taken_step_by_step(name: str, caplog
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_run_in_series_is_gone_on_with_from_any_checkpoint(caplog: pytest.LogCaptureFixture):
-    caplog.set_level("INFO", "workbench.engine.series")
+def test_a_run_in_bursts_is_gone_on_with_from_a_checkpoint(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "workbench.engine.bursts")
     whole = states(list(train(experiment(*RUNS["maml"]))))
-    for state in whole[:-1]:
-        caplog.clear()
-        rest = states(list(train(experiment(*RUNS["maml"]), state=state)))
-        assert TOGETHER in caplog.text
-        assert same(tensors(rest[-1]), tensors(whole[-1]))
+    caplog.clear()
+    rest = states(list(train(experiment(*RUNS["maml"]), state=whole[1])))
+    assert TOGETHER in caplog.text
+    assert same(tensors(rest[-1]), tensors(whole[-1]))
 
 
 @pytest.mark.usefixtures("at_once")
-def test_a_run_in_series_stops_where_it_is_told_to(caplog: pytest.LogCaptureFixture):
-    caplog.set_level("INFO", "workbench.engine.series")
+def test_a_run_in_bursts_stops_where_it_is_told_to(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "workbench.engine.bursts")
     control, events = Control(), []
     for event in train(experiment(*RUNS["maml"], "training.iterations=1000000", "training.checkpoint_every=1000000",
                                   "training.validate_every=1000000"), control):
@@ -122,25 +123,33 @@ def test_a_run_in_series_stops_where_it_is_told_to(caplog: pytest.LogCaptureFixt
 class Opened:
     """A session that has taken a step, the tensors it changes, and what takes the next."""
 
-    def __init__(self, *chosen: str) -> None:
-        self.session = Session(experiment(*chosen))
+    def __init__(self, *chosen: str, world: World = ALONE) -> None:
+        self.session = Session(experiment(*chosen), world=world)
         self.session.accelerate()
         self.meta = self.session.init()
-        self.tasks = self.session.experiment.training.meta_batch
-        self.outer = ReplayedOuter(self.meta.params, self.session.algorithm.outer_rate)
-        self.series = Series(self.session, self.meta, self.outer)
+        self.training = self.session.experiment.training
+        self.outer = ReplayedOuter(self.meta.params, self.session.algorithm.outer_rate, self.training.optimizer)
+        self.bursts = Bursts(self.session, self.meta, self.outer)
         self.setting = self.session.setting(training=True)
         self.step(0, 0.01)
+        self.look()
 
-    def batch(self, first: int, count: int = 1) -> Any:
-        return self.session.batch("train", range(first * self.tasks, (first + count) * self.tasks))
+    def batch(self, number: int) -> Any:
+        tasks = self.training.meta_batch
+        return self.session.batch("train", range(number * tasks, (number + 1) * tasks))
 
     def step(self, number: int, rate: float) -> Any:
-        batch, keys = self.batch(number)
-        gradient = self.session.executor.gradient(self.meta, batch, keys, self.setting)
-        told = self.outer.update(gradient, self.tasks, rate, self.session.experiment.training.clip)
-        self.series.look(batch, keys, self.setting, 0.0)
-        return told
+        gradient = self.session.executor.gradient(self.meta, *self.batch(number), self.setting)
+        return self.outer.update(gradient, self.training.meta_batch, rate, self.training.clip)
+
+    def look(self, seconds: float = 0.0) -> None:
+        self.bursts.look(*self.batch(0), self.setting, seconds)
+
+    def take(self, rates: Sequence[float]) -> Any:
+        """Steps from the second on, as many as there are rates."""
+        first = self.bursts.take(1, 2, 1.0, lambda step: rates[step - 1])  # which shows how long one takes
+        rest = self.bursts.take(2, 1 + len(rates), 1000.0, lambda step: rates[step - 1]) if first else None
+        return [torch.cat(values) for values in zip(first.told, rest.told, strict=True)] if rest else None
 
     def changed(self) -> list[Tensor]:
         return [*self.meta.params.values(), *self.outer.tensors().values()]
@@ -150,8 +159,8 @@ class Opened:
 def opened(at_once: None) -> Any:
     made: list[Opened] = []
 
-    def opening(*chosen: str) -> Opened:
-        made.append(Opened(*chosen))
+    def opening(*chosen: str, **more: Any) -> Opened:
+        made.append(Opened(*chosen, **more))
         return made[-1]
 
     yield opening
@@ -162,43 +171,96 @@ def opened(at_once: None) -> Any:
 def test_one_call_takes_a_step_for_every_rate(opened: Callable[..., Opened]):
     one, other = opened(*RUNS["maml"]), opened(*RUNS["maml"])
     rates = [0.01, 0.0, 0.02, 0.005]
-    told = one.series.take(*one.batch(1, len(rates)), rates)
+    told = one.take(rates)
     singly = [other.step(1 + number, rate) for number, rate in enumerate(rates)]
     assert same(told, [torch.stack(values) for values in zip(*singly, strict=True)])
     assert same(one.changed(), other.changed())
-    assert len(told.loss) == len(rates)
 
 
-def test_steps_that_fail_are_as_if_they_had_not_been_taken(opened: Callable[..., Opened]):
+def test_the_tasks_of_the_last_step_are_told_in_memory_of_their_own(opened: Callable[..., Opened]):
     one = opened(*RUNS["prototypes"])
-    assert one.series.most
-    batch, keys = one.batch(1, 3)
-    targets = batch.query.targets.clone()
-    targets[-1, -1] = 7  # no such class: the last step cannot be taken
-    before = [value.clone() for value in one.changed()]
-    wrong = TaskBatch(batch.support, Examples(batch.query.inputs, targets))
-    assert one.series.take(wrong, keys, [0.1, 0.1, 0.1]) is None
+    one.bursts.take(1, 2, 1.0, lambda _: 0.01)
+    burst = one.bursts.take(2, 6, 1000.0, lambda _: 0.01)
+    batch, keys = one.batch(5)
+    assert torch.equal(burst.keys, keys)
+    for part, other in zip(burst.batch, batch, strict=True):
+        for found, wanted in zip(part, other, strict=True):
+            assert torch.equal(found, wanted)
+            assert found.untyped_storage().nbytes() == wanted.nbytes
+
+
+def test_a_call_ends_where_it_must_and_after_its_time(opened: Callable[..., Opened]):
+    one = opened(*RUNS["maml"])
+    assert [len(one.bursts.take(1, end, 1000.0, lambda _: 0.0).told.loss) for end in (2, 20, 8)] == [1, 19, 7]
+    assert len(one.bursts.take(1, 20, -1.0, lambda _: 0.0).told.loss) == 1
+
+
+def test_steps_that_fail_are_as_if_they_had_not_been_taken(opened: Callable[..., Opened],
+                                                           monkeypatch: pytest.MonkeyPatch):
+    one = opened(*RUNS["prototypes"])
+    assert one.take([0.0, 0.0])
+    sample, before = one.session.source.sample, [value.clone() for value in one.changed()]
+
+    def with_an_unknown_class(*words: Any) -> TaskBatch:
+        batch = sample(*words)
+        targets = batch.query.targets.clone()
+        targets[-1, -1] = 7  # so that the last of the steps cannot be taken
+        return TaskBatch(batch.support, Examples(batch.query.inputs, targets))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(one.session.source, "sample", with_an_unknown_class)
+        assert one.bursts.take(3, 7, 1000.0, lambda _: 0.1) is None
     assert same(one.changed(), before)
-    assert not one.series.most
+    one.look()
+    assert one.take([0.0, 0.0]) is None
+
+
+def test_tasks_that_lie_otherwise_in_memory_give_the_same_numbers(opened: Callable[..., Opened],
+                                                                  monkeypatch: pytest.MonkeyPatch):
+    one, other = opened(*PENDULUM), opened(*PENDULUM)
+    sample = one.session.source.sample
+
+    def turned(*words: Any) -> TaskBatch:
+        return TaskBatch(*(Examples(part.inputs.mT.contiguous().mT, part.targets) for part in sample(*words)))
+
+    monkeypatch.setattr(one.session.source, "sample", turned)
+    assert not one.batch(1)[0].support.inputs.is_contiguous()
+    assert same(one.take([0.01] * 4), other.take([0.01] * 4))
+    assert same(one.changed(), other.changed())
 
 
 def test_what_a_long_step_takes_is_taken_alone(opened: Callable[..., Opened]):
     one = opened(*RUNS["maml"])
-    lasting = Series(one.session, one.meta, one.outer)
-    lasting.look(*one.batch(1), one.setting, seconds=1.0)
-    assert not lasting.most
-    lasting.look(*one.batch(1), one.setting, seconds=0.001)
-    assert lasting.most
-    one.session.chunk = one.tasks - 1  # memory ran out
-    assert not lasting.most
+    one.bursts = Bursts(one.session, one.meta, one.outer)
+    one.look(seconds=1.0)
+    assert one.take([0.0, 0.0]) is None
+    one.look(seconds=0.001)
+    assert one.take([0.0, 0.0])
+    one.session.chunk = one.training.meta_batch - 1  # memory ran out
+    assert one.take([0.0, 0.0]) is None
 
 
 @pytest.mark.parametrize("chosen", [
     (*RUNS["prototypes"], "training.executor=portions"),
     (*RUNS["reptile"], "algorithm.inner_optimizer=adam"),
-], ids=["on threads", "moments that are carried on"])
+    (*GLYPHS, "algorithm=meta_transfer", "algorithm.pretraining=0", "algorithm.hard_tasks=true"),
+], ids=["on threads", "moments that are carried on", "hard tasks"])
 def test_what_is_more_than_numbers_is_taken_step_by_step(chosen: tuple[str, ...], opened: Callable[..., Opened]):
-    assert not opened(*chosen).series.most
+    assert opened(*chosen).take([0.0, 0.0]) is None
+
+
+def test_where_others_take_part_steps_are_taken_one_by_one(opened: Callable[..., Opened]):
+    class Two(World):
+        size = 2
+
+    assert opened(*RUNS["maml"], world=Two()).take([0.0, 0.0]) is None
+
+
+def test_a_torch_that_cannot_repeat_a_list_goes_on_step_by_step(opened: Callable[..., Opened],
+                                                                monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.delattr(torch._C, "IntType")  # as in a torch that lacks it
+    one = opened(*RUNS["maml"])
+    assert one.take([0.0, 0.0]) is None
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 1000))
@@ -209,7 +271,7 @@ def test_a_script_for_each_entry_is_the_script_again_and_again(entries: int, siz
     def body(tensors: list[Tensor]) -> list[Tensor]:
         kept, entry, factor = tensors
         kept.add_(entry * factor)
-        return [kept.sum(), entry + kept]
+        return [kept.sum(), entry + kept, kept]
 
     def numbers() -> list[Tensor]:
         return [torch.zeros(size), torch.randn(entries, size, generator=draw), torch.tensor(0.5)]
@@ -218,8 +280,8 @@ def test_a_script_for_each_entry_is_the_script_again_and_again(entries: int, siz
     kept, given_entries, factor = numbers()
     again = kept.clone()
     found = each([kept, given_entries, factor])
-    wanted = [torch.stack(values) for values in zip(*[body([again, entry, factor]) for entry in given_entries],
-                                                     strict=True)]
+    singly = [[one.clone() for one in body([again, entry, factor])] for entry in given_entries]
+    wanted = [torch.stack(values) for values in zip(*singly, strict=True)]
     assert same(found, wanted)
     assert torch.equal(kept, again)
 
