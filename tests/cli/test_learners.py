@@ -11,6 +11,7 @@ import pytest
 from tests.cli.conftest import RUN
 from tests.cli.terminal import PICTURES, say
 from workbench.places import sample_tasks
+from workbench.runs.store import RunStore
 
 
 @pytest.fixture(scope="session")
@@ -60,6 +61,13 @@ def test_evaluation_in_words_has_the_interval_the_modes_and_the_inner_steps(pict
     said = say("evaluate", MAML, "--runs", picture_runs)
     for words in ("95 % interval over 4 tasks", "transductive: accuracy", "inductive: accuracy", "by inner step"):
         assert words in said.out
+
+
+def test_the_run_that_was_begun_last_needs_no_name(picture_runs: Path) -> None:
+    last = RunStore(picture_runs).runs()[-1].id
+    named, unnamed = (say("evaluate", name, "--runs", picture_runs, "--json") for name in (last, "latest"))
+    assert unnamed.status == 0
+    assert {**unnamed.table, "seconds": 0} == {**named.table, "seconds": 0}
 
 
 def test_a_run_is_judged_from_any_working_folder_though_its_data_was_named_from_another(picture_runs: Path) -> None:

@@ -155,8 +155,9 @@ def _add_resume(commands: Any) -> None:
 
 
 def _add_learner(parser: Parser, what: str) -> None:
-    helps = {"RUN": "the name of a run or its folder",
-             "RUN|EXPORT": "the name of a run or its folder, or a .safetensors file that `workbench export` made"}
+    helps = {"RUN": "the name of a run or its folder, or latest",
+             "RUN|EXPORT": "the name of a run or its folder, latest, or a .safetensors file that `workbench export` "
+                           "made"}
     parser.add_argument("learner", metavar=what, help=helps[what])
 
 

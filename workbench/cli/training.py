@@ -34,6 +34,7 @@ from workbench.tasks.base import TaskSource
 from workbench.tasks.looking.fitting import open_fitting
 from workbench.tasks.own.data import OwnData
 
+LATEST = "latest"
 _STATUS = {"finished": SUCCESS, "failed": FAILURE, "stopped": INTERRUPTED, "interrupted": INTERRUPTED}
 
 
@@ -43,7 +44,9 @@ def store(arguments: Namespace) -> RunStore:
 
 
 def find_run(runs: RunStore, name: str) -> Run:
-    """The run of this name or folder; raises UsageError or UnknownNameError where there is none."""
+    """The run of this name or folder, or the latest; raises UsageError or UnknownNameError where there is none."""
+    if name == LATEST and (known := runs.runs()):
+        return known[-1]
     if not runs.runs() and not (Path(name).expanduser() / "experiment.toml").is_file():
         raise UsageError(f"no run is called '{name}', for {runs.folder} holds no runs yet; name their folder with "
                          "--runs, or make one with `workbench run`")
