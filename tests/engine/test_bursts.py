@@ -189,6 +189,26 @@ def test_the_tasks_of_the_last_step_are_told_in_memory_of_their_own(opened: Call
             assert found.untyped_storage().nbytes() == wanted.nbytes
 
 
+def test_a_call_ends_where_another_stage_begins(opened: Callable[..., Opened], monkeypatch: pytest.MonkeyPatch):
+    one = opened(*RUNS["maml"])
+    last = 6 / one.training.iterations
+    monkeypatch.setattr(one.session.algorithm, "stage", lambda progress: "tasks" if progress < last else "examples")
+    assert [len(one.bursts.take(1, end, 1000.0, lambda _: 0.0).told.loss) for end in (2, 20)] == [1, 5]
+    assert one.bursts.take(6, 20, 1000.0, lambda _: 0.0) is None
+
+
+@pytest.mark.usefixtures("at_once")
+def test_divergence_in_one_call_tells_of_every_step_before_it(caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "workbench.engine.bursts")
+    chosen = ("dataset=sinusoids", "algorithm=maml", "algorithm.inner_steps=3", "training.outer_lr=0.15",
+              "training.schedule=constant", "training.iterations=20000", "training.validate_every=20000")
+    events = list(train(experiment(*chosen)))
+    assert TOGETHER in caplog.text
+    assert f"of step {events[-1].step + 1} is not a number" in events[-1].message
+    assert events[-1].step == len(told(events)[0])
+    assert all(np.isfinite(values).all() for values in told(events))
+
+
 def test_a_call_ends_where_it_must_and_after_its_time(opened: Callable[..., Opened]):
     one = opened(*RUNS["maml"])
     assert [len(one.bursts.take(1, end, 1000.0, lambda _: 0.0).told.loss) for end in (2, 20, 8)] == [1, 19, 7]

@@ -127,9 +127,12 @@ def test_a_stop_ends_a_pause():
 
 def test_divergence_stops_the_run_with_the_step_and_the_remedy():
     events = list(train(tiny("algorithm.inner_lr=1000", "training.outer_lr=100", "training.optimizer=sgd")))
+    told = of(Steps, events)
     assert isinstance(events[-1], Failed)
-    assert "diverged" in events[-1].message
+    assert f"of step {events[-1].step + 1} is not a number" in events[-1].message
     assert "training.outer_lr" in events[-1].message
+    assert events[-1].step == sum(len(one.loss) for one in told) > 0
+    assert all(np.isfinite(one.loss).all() and np.isfinite(one.gradient_norm).all() for one in told)
     for checkpoint in of(Checkpoint, events):
         assert all(torch.isfinite(value).all() for value in checkpoint.state.meta.params.values())
 

@@ -75,5 +75,5 @@ def _in_words(table: dict[str, Any]) -> str:
     return "\n".join([
         f"meta-gradients of {table['tasks']} tasks on {table['device_title']}, median of {table['rounds']} interleaved "
         "rounds; memory is what one takes beyond what was held before", aligned(rows),
-        f"training.executor=auto takes {chosen['executor']} on {counted(chosen['threads'], 'threads')}, "
+        f"a run takes {chosen['executor']} on {counted(chosen['threads'], 'threads')}, "
         f"{chosen['chunk']} at once: {chosen['why']}"])

@@ -126,6 +126,8 @@ def _add_run(commands: Any) -> None:
                   "Ctrl-C stops it and keeps it; a second Ctrl-C aborts at once. Several GPUs or machines train one "
                   "run together where torchrun starts it: see `workbench help more-machines`.")
     _add_experiment(parser)
+    parser.add_argument("--dry-run", action="store_true", help="train nothing: open the data, say how the run would be "
+                        "computed and how much memory it would take")
 
 
 def _add_experiment(parser: Parser) -> None:
@@ -133,8 +135,6 @@ def _add_experiment(parser: Parser) -> None:
     parser.add_argument("--preset", metavar="NAME", help="a named experiment; see `workbench list presets`")
     _add_settings(parser)
     parser.add_argument("--device", metavar="D", help="auto, cpu, mps, cuda or cuda:1")
-    parser.add_argument("--dry-run", action="store_true", help="train nothing: open the data, say how the run would be "
-                        "computed and how much memory it would take")
 
 
 def _add_bench(commands: Any) -> None:

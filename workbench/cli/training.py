@@ -14,7 +14,7 @@ from workbench.cli.main import FAILURE, INTERRUPTED, SUCCESS
 from workbench.cli.output import Output, UsageError, duration
 from workbench.cli.progress import Progress
 from workbench.cli.signals import give_up, interruptions
-from workbench.engine import devices
+from workbench.engine import acceleration, devices
 from workbench.engine.chooser import Way
 from workbench.engine.control import Control
 from workbench.engine.distributed import ALONE, LostError, World, joined
@@ -95,9 +95,15 @@ class _Asked(NamedTuple):
 
 def session_of(arguments: Namespace, output: Output) -> Session:
     """The experiment that was said by a file or a preset, settings and a device, opened; what was not said of tasks
-    from a person's own data is as these allow, which is noted."""
+    from a person's own data is as these allow, which is noted. What a run of it would be refused for is refused."""
     experiment, source = _fitted(_asked(arguments, output), output)
-    return Session(experiment, source=source)
+    session = Session(experiment, source=source)
+    try:
+        acceleration.check(experiment.training.acceleration, session.device)
+    except devices.DeviceError:
+        session.close()
+        raise
+    return session
 
 
 def _asked(arguments: Namespace, output: Output) -> _Asked:

@@ -178,7 +178,12 @@ def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor
         return Replayed(executor)
     if kind == "compile":
         return Compiled(executor)
-    if device.type != "cuda":
+    check(kind, device)
+    return Captured(executor)
+
+
+def check(kind: str, device: torch.device) -> None:
+    """Raise AccelerationError where a device does not have a switch."""
+    if kind == "graphs" and device.type != "cuda":
         raise AccelerationError("training.acceleration: CUDA graphs need an NVIDIA GPU, and this run is on the "
                                 f"{device.type.upper()}; choose none or compile")
-    return Captured(executor)

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from workbench.algorithms.base import Meta
+from workbench.algorithms.base import Meta, Stage
 from workbench.engine.acceleration import Step
 from workbench.engine.compiled import Replayed
 from workbench.engine.executors import Gradient, Setting
@@ -58,6 +58,7 @@ class Bursts:
         self._tasks = session.experiment.training.meta_batch
         self._params = meta.params
         self._outer = outer
+        self._stage: Stage = "tasks"
         self._own: list[Tensor] = []
         self._run: Run | None = None
         self._step_seconds = SHORT_SECONDS
@@ -75,7 +76,7 @@ class Bursts:
         gradient = executor.script(Step.of(Meta(self._params, {}), batch, keys, setting))
         update = outer.script(self._tasks, self._session.experiment.training.clip, setting.stage)
         if gradient and update:
-            self._own = outer.own(setting.stage)
+            self._stage, self._own = setting.stage, outer.own(setting.stage)
             self._step_bytes = sum(one.nbytes for one in (*batch.support, *batch.query, keys))
             try:
                 self._run = self._written(*gradient, update)
@@ -113,8 +114,10 @@ class Bursts:
             return None
         begun = time.perf_counter()
         most = min(int(seconds / self._step_seconds), LARGEST_BYTES // self._step_bytes)
-        steps = range(first, min(end, first + max(1, most)))
-        batch, keys = self._session.batch("train", range(first * self._tasks, steps.stop * self._tasks))
+        steps = self._of_the_stage(range(first, min(end, first + max(1, most))))
+        if not steps:
+            return None
+        batch, keys = self._session.batch("train", range(first * self._tasks, steps.stop * self._tasks), self._stage)
         parts = [one.reshape(len(steps), self._tasks, *one.shape[1:]) for one in (*batch.support, *batch.query, keys)]
         rates = torch.tensor([outer_lr(step) for step in steps], dtype=torch.float64)
         before = [value.clone() for value in self._own]
@@ -129,6 +132,11 @@ class Bursts:
         # A copy, for the whole of them need not be kept.
         inputs, targets, query_inputs, query_targets, last_keys = (one[-1].clone() for one in parts)
         return Burst(told, TaskBatch(Examples(inputs, targets), Examples(query_inputs, query_targets)), last_keys)
+
+    def _of_the_stage(self, steps: range) -> range:
+        """Those before another stage begins."""
+        stage, iterations = self._session.algorithm.stage, self._session.experiment.training.iterations
+        return range(steps.start, next((one for one in steps if stage(one / iterations) != self._stage), steps.stop))
 
     def _give_up(self, error: BaseException) -> None:
         self._run, self._is_open = None, False

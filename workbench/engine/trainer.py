@@ -218,7 +218,7 @@ class _Training:
         burst = self.bursts.take(self.step, due, seconds, self._outer_lr)
         if burst:
             self._batch = burst.batch, burst.keys
-            self._note(burst.told, range(self.step, self.step + len(burst.told.loss)), "tasks")
+            self._note(burst.told, range(self.step, self.step + len(burst.told.loss)), self.stage)
         return burst is not None
 
     def _one(self) -> Talk[None]:
@@ -307,7 +307,7 @@ class _Training:
         if self._block.told:
             self._send()
         while self._sent and (waits or len(self._sent) > 1 or self._sent[0].numbers.has_arrived):
-            yield self._told(self._sent.popleft())
+            yield from self._told(self._sent.popleft())
 
     def _send(self) -> None:
         """Begin another block, and have the device send the numbers of this one."""
@@ -317,18 +317,24 @@ class _Training:
         self._sent.append(_Sent(block, numbers, self._elapsed(), adaptation))
         self._block = _Block(self.step + 1, time.perf_counter())
 
-    def _told(self, sent: _Sent) -> Steps:
-        """What to tell of a block; raises where it is no longer numbers."""
+    def _told(self, sent: _Sent) -> Iterator[Steps]:
+        """What to tell of a block; where it is no longer numbers, of the steps before, and then it raises."""
         block = sent.block
         loss, metric, norm = sent.numbers.numbers()
-        for number, (one, size) in enumerate(zip(loss, norm, strict=True)):
-            if not (math.isfinite(one) and math.isfinite(size)):
-                what = "meta-loss" if not math.isfinite(one) else "meta-gradient"
-                raise DivergedError(
-                    f"training diverged: the {what} of step {block.first + number} is not a number; lower "
-                    "training.outer_lr or algorithm.inner_lr, or set training.clip, and start again; the last "
-                    "checkpoint is kept")
-        return Steps(block.first, loss, metric, np.array(block.rates), norm, sent.seconds, sent.adaptation, block.stage)
+        rates = np.array(block.rates)
+        bad = np.flatnonzero(~(np.isfinite(loss) & np.isfinite(norm)))
+        if not len(bad):
+            yield Steps(block.first, loss, metric, rates, norm, sent.seconds, sent.adaptation, block.stage)
+            return
+        good = int(bad[0])
+        if good:
+            yield Steps(block.first, loss[:good], metric[:good], rates[:good], norm[:good], sent.seconds,
+                        stage=block.stage)
+        self.step = block.first - 1 + good
+        what = "meta-loss" if not math.isfinite(loss[good]) else "meta-gradient"
+        raise DivergedError(
+            f"training diverged: the {what} of step {self.step + 1} is not a number; lower training.outer_lr or "
+            "algorithm.inner_lr, or set training.clip, and start again; the last checkpoint is kept")
 
     def _adaptation(self) -> Adaptation | None:
         """Curves of the current meta-batch, about once a second and never for more than a few per cent of the time."""

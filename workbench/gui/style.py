@@ -161,7 +161,7 @@ QPushButton[reason="true"]:focus {{ text-decoration: underline; }}
 QPushButton[opensMenu="true"] {{ padding: 0 24px 0 10px; }}
 QPushButton::menu-indicator {{ image: {_picture('chevron', theme)}; width: 11px; height: 11px;
     subcontrol-origin: padding; subcontrol-position: center right; right: 8px; }}
-QPushButton[tall="true"] {{ min-height: {high + 2}px; }}
+QPushButton[tall="true"] {{ min-height: {high + 2}px; padding: 0 8px; }}
 QToolButton {{ border: 1px solid transparent; border-radius: 5px; padding: 3px; background: transparent; }}
 QToolButton:hover {{ background: {blend(theme.accent, theme.panel, 0.12)}; }}
 QToolButton:focus {{ border-color: {theme.accent}; }}
