@@ -6,6 +6,7 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.backbones.base import Backbone, Network
@@ -70,3 +71,9 @@ def executor(name: str, algorithm: Algorithm[Any]) -> Executor:
 
 def algorithms_for(kind: TaskKind) -> list[str]:
     return [name for name, one in found("algorithm").items() if kind in one.task_kinds]
+
+
+def alike(found: Any, wanted: Any) -> bool:
+    """Whether trees of tensors have the same numbers of the same kinds, to the last bit."""
+    return all(one.dtype == other.dtype and torch.equal(one, other) for one, other in zip(
+        pytree.tree_leaves(found), pytree.tree_leaves(wanted), strict=True))

@@ -8,8 +8,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from torch import Tensor
 
 from workbench.engine.bursts import Bursts
@@ -18,11 +16,9 @@ from workbench.engine.control import Control
 from workbench.engine.distributed import ALONE, World
 from workbench.engine.events import Checkpoint, Event, Finished, Probe, Steps
 from workbench.engine.outer import ReplayedOuter
-from workbench.engine.replay import Chain
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
-from workbench.engine.writing import recorded
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.tasks.base import Examples, TaskBatch
 
@@ -281,37 +277,3 @@ def test_a_torch_that_cannot_repeat_a_list_goes_on_step_by_step(opened: Callable
     monkeypatch.delattr(torch._C, "IntType")  # as in a torch that lacks it
     one = opened(*RUNS["maml"])
     assert one.take([0.0, 0.0]) is None
-
-
-@given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 1000))
-@settings(max_examples=30, deadline=None)
-def test_a_script_for_each_entry_is_the_script_again_and_again(entries: int, size: int, seed: int):
-    draw = torch.Generator().manual_seed(seed)
-
-    def body(tensors: list[Tensor]) -> list[Tensor]:
-        kept, entry, factor = tensors
-        kept.add_(entry * factor)
-        return [kept.sum(), entry + kept, kept]
-
-    def numbers() -> list[Tensor]:
-        return [torch.zeros(size), torch.randn(entries, size, generator=draw), torch.tensor(0.5)]
-
-    each = recorded(body, [torch.zeros(size), torch.ones(size), torch.tensor(0.5)]).run_for_each([1])
-    kept, given_entries, factor = numbers()
-    again = kept.clone()
-    found = each([kept, given_entries, factor])
-    singly = [[one.clone() for one in body([again, entry, factor])] for entry in given_entries]
-    wanted = [torch.stack(values) for values in zip(*singly, strict=True)]
-    assert same(found, wanted)
-    assert torch.equal(kept, again)
-
-
-def test_a_chain_hands_results_on_and_keeps_those_of_each_script_apart():
-    double = recorded(lambda given: [given[0] * 2], [torch.ones(2)])
-    sums = recorded(lambda given: [given[0] + given[1], given[1]], [torch.ones(2), torch.ones(2)])
-    chain = Chain(2)
-    doubled = chain.take(double, [1])
-    added, second = chain.take(sums, [*chain.take(double, doubled), 0])
-    run = chain.script([added, second, *doubled]).run()
-    found = run([torch.tensor([1.0, 2.0]), torch.tensor([10.0, 20.0])])
-    assert [one.tolist() for one in found] == [[41.0, 82.0], [1.0, 2.0], [20.0, 40.0]]

@@ -45,9 +45,10 @@ def store(arguments: Namespace) -> RunStore:
 
 def find_run(runs: RunStore, name: str) -> Run:
     """The run of this name or folder, or the latest; raises UsageError or UnknownNameError where there is none."""
-    if name == LATEST and (known := runs.runs()):
+    known = runs.runs()
+    if name == LATEST and known:
         return known[-1]
-    if not runs.runs() and not (Path(name).expanduser() / "experiment.toml").is_file():
+    if not known and not (Path(name).expanduser() / "experiment.toml").is_file():
         raise UsageError(f"no run is called '{name}', for {runs.folder} holds no runs yet; name their folder with "
                          "--runs, or make one with `workbench run`")
     return runs.find(name)

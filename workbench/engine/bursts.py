@@ -36,10 +36,12 @@ class Burst(NamedTuple):
 
     Attributes:
         told: What is told of each.
+        rates: The outer rate of each.
         batch, keys: The tasks of the last.
     """
 
     told: Told
+    rates: list[float]
     batch: TaskBatch
     keys: Tensor
 
@@ -119,10 +121,11 @@ class Bursts:
             return None
         batch, keys = self._session.batch("train", range(first * self._tasks, steps.stop * self._tasks), self._stage)
         parts = [one.reshape(len(steps), self._tasks, *one.shape[1:]) for one in (*batch.support, *batch.query, keys)]
-        rates = torch.tensor([outer_lr(step) for step in steps], dtype=torch.float64)
+        rates = [outer_lr(step) for step in steps]
+        given = [*self._params.values(), *self._own, *parts, torch.tensor(rates, dtype=torch.float64)]
         before = [value.clone() for value in self._own]
         try:
-            told = Told(*self._run([*self._params.values(), *self._own, *parts, rates]))
+            told = Told(*self._run(given))
         except (*NOT_REPLAYED, MemoryError) as error:
             for value, was in zip(self._own, before, strict=True):
                 value.copy_(was)
@@ -130,8 +133,8 @@ class Bursts:
             return None
         self._step_seconds = (time.perf_counter() - begun) / len(steps)
         # A copy, for the whole of them need not be kept.
-        inputs, targets, query_inputs, query_targets, last_keys = (one[-1].clone() for one in parts)
-        return Burst(told, TaskBatch(Examples(inputs, targets), Examples(query_inputs, query_targets)), last_keys)
+        *last, last_keys = (one[-1].clone() for one in parts)
+        return Burst(told, rates, TaskBatch(Examples(*last[:2]), Examples(*last[2:])), last_keys)
 
     def _of_the_stage(self, steps: range) -> range:
         """Those before another stage begins."""

@@ -9,6 +9,7 @@ import traceback
 from collections import deque
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import NamedTuple, TypeVar
 
 import numpy as np
@@ -194,8 +195,8 @@ class _Training:
     def _outer_loop(self) -> Talk[None]:
         if not self.is_settled:
             yield from self._settle()
+        due = self._next_due()
         while self.step < self.config.iterations and not self._is_out_of_patience():
-            due = self._next_due()
             are_several = yield from self._several(due)
             if not are_several:
                 yield from self._one()
@@ -204,6 +205,7 @@ class _Training:
                 yield from self._flush(waits=is_turn or is_due)
             if is_due:
                 yield from self._settle()
+                due = self._next_due()
             self.is_settled = True
         yield from self._flush()
         if self._kept_step != self.step:
@@ -215,10 +217,10 @@ class _Training:
         """
         yield from self._breathe()
         seconds = self._block.since + BLOCK_SECONDS - time.perf_counter()
-        burst = self.bursts.take(self.step, due, seconds, self._outer_lr)
+        burst = self.bursts.take(self.step, due, seconds, partial(outer_lr, self.config))
         if burst:
             self._batch = burst.batch, burst.keys
-            self._note(burst.told, range(self.step, self.step + len(burst.told.loss)), self.stage)
+            self._note(burst.told, burst.rates, self.stage)
         return burst is not None
 
     def _one(self) -> Talk[None]:
@@ -279,23 +281,20 @@ class _Training:
     def _progress(self) -> float:
         return self.step / self.config.iterations
 
-    def _outer_lr(self, step: int) -> float:
-        return outer_lr(self.config, step)
-
     def _update(self, gradient: Gradient) -> None:
-        stage = self.stage
-        told = self.outer.update(gradient, self.config.meta_batch, self._outer_lr(self.step), self.config.clip, stage)
+        rate, stage = outer_lr(self.config, self.step), self.stage
+        told = self.outer.update(gradient, self.config.meta_batch, rate, self.config.clip, stage)
         self.meta = self.meta._replace(buffers={name: value.mean(0) for name, value in gradient.aux.buffers.items()})
-        self._note(told, range(self.step, self.step + 1), stage)
+        self._note(told, [rate], stage)
 
-    def _note(self, told: Told, steps: range, stage: Stage) -> None:
+    def _note(self, told: Told, rates: list[float], stage: Stage) -> None:
         """Keep what is to be told of steps that were taken."""
-        self.step = steps.stop
+        self.step += len(rates)
         self.is_probed = self.is_settled = False
         block = self._block
         block.stage = stage
         block.told.append(told)
-        block.rates.extend(map(self._outer_lr, steps))
+        block.rates.extend(rates)
 
     def _flush(self, *, waits: bool = True) -> Talk[None]:
         """Tell of the steps since the last block; raises where they are no longer numbers.
