@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import weakref
 from itertools import product
 from typing import Any
 
@@ -12,8 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
-from workbench.algorithms.base import Meta
-from workbench.engine.executors import EXECUTORS, Halves, Portions, Threads, _Relay
+from workbench.algorithms.base import Aux, Meta
+from workbench.engine.executors import EXECUTORS, Gradient, Halves, Portions, Sum, Threads, _Relay, together
 from workbench.engine.session import trace_task
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, TaskBatch
@@ -102,6 +103,38 @@ def test_gradients_do_not_depend_on_the_threads():
         runner.close()
     for other in totals[1:]:
         assert all(torch.equal(totals[0][key], other[key]) for key in other)
+
+
+@settings(deadline=None)
+@given(tasks=st.lists(st.integers(1, 3), min_size=1, max_size=6))
+def test_gradients_are_added_up_in_their_order_and_let_go(tasks):
+    drawn = [torch.randn(3) for _ in tasks]
+    parts = [Gradient({"w": value.clone()}, Aux(torch.full((count,), float(place)), torch.zeros(count), {}, {}))
+             for place, (value, count) in enumerate(zip(drawn, tasks, strict=True))]
+    found = together(iter(parts))
+    wanted = drawn[0]
+    for value in drawn[1:]:
+        wanted = wanted + value
+    assert torch.equal(found.total["w"], wanted)
+    assert found.aux.loss.tolist() == [float(place) for place, count in enumerate(tasks) for _ in range(count)]
+    assert all(torch.equal(part.total["w"], value) for part, value in zip(parts, drawn, strict=True))
+    held = [weakref.ref(part.total["w"]) for part in parts]
+    total = Sum()
+    while parts:
+        total.add(parts.pop())
+    assert [one() is not None for one in held] == [False] * (len(held) - 1) + [len(held) == 1]
+
+
+def test_threads_let_go_of_what_was_taken_from_them():
+    runner = Threads(make("maml", spec("regression", 1))[0], 2)
+    taken = runner._each(lambda _, place: torch.full((1,), place), range(4))
+    held: list[weakref.ref[torch.Tensor]] = []
+    for value in taken:
+        held.append(weakref.ref(value))
+        del value
+        assert [one() for one in held] == [None] * len(held)
+    runner.close()
+    assert len(held) == 4
 
 
 @pytest.mark.parametrize(("tasks", "threads", "portions", "on"), [

@@ -30,7 +30,7 @@ def test_convolutions_on_a_cpu_run_in_portions_and_small_networks_at_once_on_one
     small = opened("dataset=sinusoids")
     assert (small.executor.name, small.executor.threads) == ("vectorized", 1)
     assert opened("training.executor=vectorized").executor.name == "vectorized"
-    assert [Work(1e9, True, CPU).executor(tasks) for tasks in (1, cores(), cores() + 1)] == [
+    assert [Work(1e9, 1e6, True, CPU).executor(tasks) for tasks in (1, cores(), cores() + 1)] == [
         "vectorized", *(["portions"] * 2 if cores() > 1 else ["vectorized"] * 2)]
 
 
@@ -41,21 +41,21 @@ def test_the_choice_is_a_rule_and_not_a_measurement():
 
 
 def test_a_portion_that_convolves_holds_a_few_tasks_or_as_many_as_have_enough_to_compute():
-    assert [Work(many, True, CPU).chunk("portions", 3) for many in (1e6, 3e8, 6e8, 9e8)] == [12, 9, 6, 3]
-    assert Work(3e8, False, CPU).chunk("portions", 3) == Work(3e8, True, CPU).chunk("threads", 3) == 24
+    assert [Work(1e8, many, True, CPU).chunk("portions", 3) for many in (1e6, 4e7, 7e7, 1e8)] == [12, 9, 6, 3]
+    assert Work(3e8, 1e8, False, CPU).chunk("portions", 3) == Work(3e8, 1e8, True, CPU).chunk("threads", 3) == 24
 
 
 def test_a_chunk_is_a_multiple_of_the_threads_and_never_empty():
-    assert Work(1e6, True, CPU).chunk("threads", 3) % 3 == 0
-    assert Work(1e15, True, CPU).chunk("threads", 3) == 3
-    assert Work(1e15, False, CPU).chunk("vectorized", 1) == 1
-    assert [Work(1e6, convolves, CPU).chunk("portions", 3) for convolves in (True, False)] == [12, 255]
-    assert Work(2e9, False, CPU).chunk("vectorized", 1) == 4
+    assert Work(1e6, 1e6, True, CPU).chunk("threads", 3) % 3 == 0
+    assert Work(1e15, 1e6, True, CPU).chunk("threads", 3) == 3
+    assert Work(1e15, 1e6, False, CPU).chunk("vectorized", 1) == 1
+    assert [Work(1e6, 1e6, convolves, CPU).chunk("portions", 3) for convolves in (True, False)] == [12, 255]
+    assert Work(2e9, 1e6, False, CPU).chunk("vectorized", 1) == 4
 
 
 def test_large_networks_use_every_core():
-    assert Work(1e9, False, CPU).threads("vectorized", 16) == cores()
-    assert Work(1e5, False, CPU).threads("vectorized", 16, compiles=True) == min(cores(), 2)
+    assert Work(1e9, 1e6, False, CPU).threads("vectorized", 16) == cores()
+    assert Work(1e5, 1e6, False, CPU).threads("vectorized", 16, compiles=True) == min(cores(), 2)
 
 
 def test_counting_leaves_no_hook_behind():

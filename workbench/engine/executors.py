@@ -9,6 +9,7 @@ from __future__ import annotations
 import copy
 import threading
 from abc import ABC, abstractmethod
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
@@ -210,13 +211,14 @@ class Pooled(Executor):
             return one(self._local.algorithm, part)
 
         own = parts[:1] if self.takes_part else []
-        jobs: list[Future[R]] = []
+        jobs: deque[Future[R]] = deque()
         try:
             jobs.extend(self._pool.submit(run, part) for part in parts[len(own):])
             with on_threads(1):
                 found = [one(self.algorithm, part) for part in own]
             yield from found
-            yield from (job.result() for job in jobs)
+            while jobs:  # what was taken is held no longer
+                yield jobs.popleft().result()
         finally:
             # Whoever tries again after an error must not find the others still at work, and their memory taken.
             for job in jobs:
@@ -240,8 +242,10 @@ class Threads(Pooled):
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
-        found = list(self._tasks(_meta_gradient, meta, batch, keys, setting))
-        return Gradient(_summed(gradient for gradient, _ in found), _joined(torch.stack, [aux for _, aux in found]))
+        def alone(gradient: Params, aux: Aux) -> Gradient:
+            return Gradient(gradient, pytree.tree_map(lambda value: value[None], aux))
+
+        return together(alone(*found) for found in self._tasks(_meta_gradient, meta, batch, keys, setting))
 
     def _tasks(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting
                ) -> Iterator[Any]:
@@ -376,19 +380,35 @@ def _shared(tasks: int, threads: int) -> int:
     return tasks if is_even else tasks // threads * threads
 
 
-def together(parts: Sequence[Gradient]) -> Gradient:
+class Sum:
+    """Adds up the meta-gradients of some tasks after others in their order, and holds no more of them than the sum."""
+
+    def __init__(self) -> None:
+        self._total: Params = {}
+        self._aux: list[Aux] = []
+
+    def add(self, part: Gradient) -> None:
+        """Add those of some more tasks, which stay as they are; where memory runs out nothing is added."""
+        if len(self._aux) > 1:
+            for name, value in part.total.items():
+                self._total[name].add_(value)
+        else:  # the first part belongs to somebody else
+            self._total = {name: self._total[name] + value for name, value in part.total.items()} if self._aux else \
+                part.total
+        self._aux.append(part.aux)
+
+    def whole(self) -> Gradient:
+        """That of all tasks."""
+        aux = self._aux[0] if len(self._aux) == 1 else _joined(torch.cat, self._aux)
+        return Gradient(self._total, aux)
+
+
+def together(parts: Iterable[Gradient]) -> Gradient:
     """The meta-gradient of all tasks, from those of parts of them in their order."""
-    if len(parts) == 1:
-        return parts[0]
-    return Gradient(_summed(part.total for part in parts), _joined(torch.cat, [part.aux for part in parts]))
-
-
-def _summed(gradients: Iterable[Params]) -> Params:
-    """The sum of gradients, added in their order."""
-    total: Params = {}
-    for gradient in gradients:
-        total = {name: total[name] + value if total else value for name, value in gradient.items()}
-    return total
+    total = Sum()
+    for part in parts:
+        total.add(part)
+    return total.whole()
 
 
 def _joined(join: Callable[[list[Tensor]], Tensor], results: list[Any]) -> Any:

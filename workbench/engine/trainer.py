@@ -40,7 +40,7 @@ from workbench.engine.events import (
     Started,
     Steps,
 )
-from workbench.engine.executors import Gradient, together
+from workbench.engine.executors import Gradient, Sum
 from workbench.engine.forecast import warning
 from workbench.engine.outer import Outer, ReplayedOuter, Told
 from workbench.engine.session import Session, Trace, to_device
@@ -240,15 +240,14 @@ class _Training:
         batch, keys = self.session.batch("train", share.run, stage, self._wanted(share))
         self._batch = (batch, keys) if stage == "tasks" else None
         setting = self.session.setting(training=True, progress=self._progress(), stage=stage)
-        chunks, parts = self.session.chunks(len(batch), training=True), []
+        chunks, total = self.session.chunks(len(batch), training=True), Sum()
         for tried in chunks:
             yield from self._breathe()
             with chunks.fitting(tried):
                 own = batch.part(tried.start, tried.stop), keys[tried]
-                parts.append(self.session.executor.gradient(self.meta, *own, setting))
-        whole = together(parts)
+                total.add(self.session.executor.gradient(self.meta, *own, setting))
         self._draw_ahead(tasks)
-        found = self.world.combined(whole, share)
+        found = self.world.combined(total.whole(), share)
         self.hardest = self._hardest(found.aux, indices)
         return found
 

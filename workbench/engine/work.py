@@ -26,11 +26,11 @@ MOST_TASKS_AT_ONCE = 256
 _RATE_OF_A_CORE = 1e10
 _RATE_OF_A_GPU = 5e11
 # What a CPU core does once it computes. A mapped step of one task takes nearly as long as one of a few, for what it
-# mostly takes is starting its operations. Where they convolve, more than a few, or more than so many multiplications,
-# are no faster, take more memory, and leave the core's cache.
+# mostly takes is starting its operations. Where they convolve, more than a few, or more than so many multiplications
+# in one pass, are no faster, take more memory, and leave the core's cache.
 _BEST_RATE_OF_A_CORE = 4e10
 _A_FEW = 4
-_ENOUGH = 1e9
+_ENOUGH = 1.3e8
 # So many more tasks than are run at once are run at once all the same.
 _HARDLY_MORE = 1.5
 # Below so many multiplications a meta-batch, waking a second thread costs more than it computes.
@@ -47,11 +47,13 @@ class Work:
 
     Attributes:
         multiplications: Of one task, its inner steps and derivatives included, roughly.
+        in_a_pass: Of the largest of its forward passes.
         convolves: Whether convolutions do them.
         device: Where.
     """
 
     multiplications: float
+    in_a_pass: float
     convolves: bool
     device: torch.device
 
@@ -95,7 +97,7 @@ class Work:
         tasks = within(_RATE_OF_A_CORE * threads if is_cpu else _RATE_OF_A_GPU, MOST_TASKS_AT_ONCE)
         if EXECUTORS[executor].is_pooled:
             is_mapped = EXECUTORS[executor].has_task_axis
-            most = min(_A_FEW, round(_ENOUGH / self.multiplications)) if self.convolves and is_mapped else tasks
+            most = min(_A_FEW, round(_ENOUGH / self.in_a_pass)) if self.convolves and is_mapped else tasks
             return max(1, min(tasks // threads, most)) * threads
         return max(1, tasks, within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
 
@@ -125,8 +127,10 @@ def measure(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_step
     }
     # The optimizer of a step may be a network itself, which is run and differentiated as the step is.
     learning = inner_steps * algorithm.cost_of_a_step() * derived
-    most = max(passes[stage] for stage in stages)
-    return Work(most * multiplications(algorithm.network.module, spec) + learning, convolves, device)
+    inputs = {"examples": algorithm.example_batch, "tasks": ways * max(shape.queries, shape.shots)}
+    of_an_input = multiplications(algorithm.network.module, spec)
+    of_a_task, in_a_pass = (max(counts[stage] for stage in stages) * of_an_input for counts in (passes, inputs))
+    return Work(of_a_task + learning, in_a_pass, convolves, device)
 
 
 class Call(NamedTuple):

@@ -85,22 +85,23 @@ class Ours(Candidate):
         if not isinstance(self.session.executor, Prepared):
             return
         self.session.executor.patience = AT_ONCE
-        self._gradients()
+        self._gradient()
         self.session.executor.finish()
         if self.session.executor.problem:
             raise AccelerationError(self.session.executor.problem)
 
     def step(self) -> None:
         """What the trainer does between two looks at the clock."""
-        found = together(self._gradients())
+        found = self._gradient()
         self.total = found.total
         self.outer.update(found, len(self.batch), self.rate, self.clip)
 
-    def _gradients(self) -> list[Gradient]:
+    def _gradient(self) -> Gradient:
         """Of one chunk of tasks after another."""
         executor = self.session.executor
-        return [executor.gradient(self.meta, self.batch.part(part.start, part.stop), self.keys[part], self.setting)
-                for part in parts(len(self.batch), self.session.chunk, executor.spare(self.session.chunk))]
+        return together(
+            executor.gradient(self.meta, self.batch.part(part.start, part.stop), self.keys[part], self.setting)
+            for part in parts(len(self.batch), self.session.chunk, executor.spare(self.session.chunk)))
 
     def gradient(self) -> list[Tensor]:
         """What the outer optimizer was given."""
