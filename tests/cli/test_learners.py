@@ -59,7 +59,8 @@ def test_no_setting_brings_classes_of_the_training_into_the_test(picture_runs: P
 
 def test_evaluation_in_words_has_the_interval_the_modes_and_the_inner_steps(picture_runs: Path) -> None:
     said = say("evaluate", MAML, "--runs", picture_runs)
-    for words in ("95 % interval over 4 tasks", "transductive: accuracy", "inductive: accuracy", "by inner step"):
+    for words in ("after 1 inner step (95 % interval over 4 tasks", "transductive: accuracy", "inductive: accuracy",
+                  "by inner step"):
         assert words in said.out
 
 

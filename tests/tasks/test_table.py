@@ -278,6 +278,27 @@ def test_a_column_that_is_mostly_empty_is_no_label(tmp_path: Path) -> None:
     assert recognized.why == "the column sort of data.csv has 12 values in 96 rows"
 
 
+def of_reactors(path: Path, label: str = "reactor") -> Path:
+    """Rows of (reactor, heat, yield), where each reactor yields in a way of its own."""
+    rows = [f"R{one},{heat / 10},{one * heat / 10 + 0.01 * heat:.3f}" for one in range(9) for heat in range(12)]
+    path.write_text("\n".join([f"{label},heat,yield", *rows]), encoding="utf-8")
+    return path
+
+
+def test_what_may_be_tasks_rather_than_classes_is_told_how_to_be_them(tmp_path: Path) -> None:
+    recognized = recognize_data(of_reactors(tmp_path / "data.csv"))
+    assert recognized.dataset == "table"
+    assert recognized.why == (
+        "the column reactor of data.csv has 9 values in 108 rows; if each of them is a task of its own, in which yield "
+        "is to be predicted, pick Tables of tasks (dataset.name=task_tables) and reactor as its task column "
+        "(dataset.task=reactor)")
+    experiment = resolve({"dataset": {"name": "task_tables", "path": str(recognized.path), "task": "reactor"},
+                          "task": {"shots": 2, "queries": 4}})
+    source = find("dataset", "task_tables")(experiment, torch.device("cpu"))
+    assert sum(source.overview().tasks.values()) == 9
+    assert "task" not in recognize_data(of_reactors(tmp_path / "other.csv", "Species")).why
+
+
 def test_too_few_classes_are_told_with_the_column_that_was_taken(tmp_path: Path, opened: Opener) -> None:
     path = write(tmp_path / "data.csv", classes=3)
     with pytest.raises(DataError, match=r"holds 3 classes in the column species, which will not do for 2-way tasks: .*"

@@ -9,7 +9,7 @@ from typing import Any
 from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output, duration
 from workbench.cli.progress import Progress
-from workbench.cli.training import evaluation_table, find_run, names, note_what_is_idle, store
+from workbench.cli.training import evaluation_table, find_run, names, note_what_is_idle, store, test_in_words
 from workbench.engine.evaluation import evaluate as judge
 from workbench.engine.events import Evaluation
 from workbench.engine.session import Session, to_device
@@ -66,7 +66,7 @@ def _judged(session: Session, learner: Learner, tasks: int) -> Evaluation:
 
 def _in_words(learner: Learner, result: Evaluation, seconds: float) -> str:
     lines = [f"{learner.name}, best learner of step {learner.step:,}",
-             f"test {result_in_words(result.metric, result.score.mean, result.score.ci95)} "
+             f"{test_in_words(result)} "
              f"(95 % interval over {result.tasks:,} tasks, {duration(seconds)})"]
     lines += [f"  {mode}: {result_in_words(result.metric, score.mean, score.ci95)}"
               for mode, score in result.modes.items()]

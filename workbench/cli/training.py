@@ -31,6 +31,7 @@ from workbench.experiment.resolve import Tables, dotted, read_toml, resolve, unu
 from workbench.runs.recording import followed, recorded
 from workbench.runs.store import Run, RunStore
 from workbench.tasks.base import TaskSource
+from workbench.tasks.files.words import counted
 from workbench.tasks.looking.fitting import open_fitting
 from workbench.tasks.own.data import OwnData
 
@@ -350,6 +351,13 @@ def evaluation_table(evaluation: Evaluation | None) -> dict[str, Any] | None:
             "by_step": [asdict(score) for score in evaluation.by_step]}
 
 
+def test_in_words(evaluation: Evaluation) -> str:
+    """A result on test tasks, such as "test accuracy 98.1 % ± 0.3 % after 5 inner steps"."""
+    steps = len(evaluation.by_step) - 1
+    return (f"test {result_in_words(evaluation.metric, evaluation.score.mean, evaluation.score.ci95)}"
+            + f" after {counted(steps, 'inner steps')}" * (steps > 0))
+
+
 def _report(found: Run, output: Output) -> None:
     """Print how a run ended."""
     summary, history = found.summary(), found.history()
@@ -363,7 +371,7 @@ def _report(found: Run, output: Output) -> None:
     lines = [f"{found.id}: {summary.status} after {summary.steps:,} of {summary.iterations:,} steps "
              f"in {duration(summary.seconds)} on {summary.device}"]
     if test:
-        lines.append(f"test {result_in_words(test.metric, test.score.mean, test.score.ci95)} "
+        lines.append(f"{test_in_words(test)} "
                      f"(95 % interval over {test.tasks:,} tasks, best learner of step {test.step:,})")
         lines += [verdict.words for verdict in history.verdicts()]
     lines.append(f"kept in {found.folder}")

@@ -6,11 +6,10 @@ import math
 import platform
 import time
 import traceback
-from collections import deque
 from collections.abc import Generator, Iterator
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
-from typing import NamedTuple, TypeVar
+from typing import TypeVar
 
 import numpy as np
 import torch
@@ -19,7 +18,7 @@ from torch import Tensor
 import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
-from workbench.engine.arriving import Arriving
+from workbench.engine.blocks import Blocks, DivergedError
 from workbench.engine.bursts import Bursts
 from workbench.engine.captured import Captured, CapturedOuter
 from workbench.engine.chooser import settle
@@ -38,7 +37,6 @@ from workbench.engine.events import (
     Paused,
     Probe,
     Started,
-    Steps,
 )
 from workbench.engine.executors import Gradient, Sum
 from workbench.engine.forecast import warning
@@ -55,15 +53,10 @@ T = TypeVar("T")
 Talk = Generator[Event, None, T]
 """A part of the training that may say something and ends with a value."""
 
-BLOCK_SECONDS = 0.1
 _PROBE_STEPS = {0} | {lead * 10**power for lead in (1, 2, 5) for power in range(8)}
 ADAPTATION_SECONDS = 1.0
 ADAPTATION_SHARE = 0.04
 ADAPTATION_TASKS = 16
-
-
-class DivergedError(ArithmeticError):
-    """The meta-loss or its gradient is no longer a number."""
 
 
 def train(experiment: Experiment, control: Control | None = None, state: TrainState | None = None,
@@ -116,27 +109,6 @@ def kind_of_outer(session: Session) -> type[Outer]:
     return ReplayedOuter if is_prepared else Outer
 
 
-@dataclass
-class _Block:
-    """Steps that were taken and not yet told of."""
-
-    first: int
-    since: float
-    told: list[Told] = field(default_factory=list)
-    rates: list[float] = field(default_factory=list)
-    stage: Stage = "tasks"
-
-
-class _Sent(NamedTuple):
-    """A block whose numbers are on their way from the device, the training seconds behind it, and what was looked at.
-    """
-
-    block: _Block
-    numbers: Arriving
-    seconds: float
-    adaptation: Adaptation | None
-
-
 class _Training:
     """One call of `train`."""
 
@@ -162,8 +134,7 @@ class _Training:
         self.hardest = state.hardest if state else ()
         self.showcase = Showcase(session)
         self._resumed_at = time.perf_counter()
-        self._block = _Block(self.step + 1, self._resumed_at)
-        self._sent: deque[_Sent] = deque()
+        self._blocks = Blocks(self.step)
         self._batch: tuple[TaskBatch, Tensor] | None = None
         self._next_adaptation = 0.0
         self._kept_step = -1
@@ -179,7 +150,7 @@ class _Training:
                 result = yield from self._evaluate("test", self.best, self.best_step, tasks)
                 if not math.isfinite(result.score.mean):
                     raise DivergedError("the learner diverges while it adapts to the test tasks: the result is not a "
-                                        "number; lower algorithm.inner_lr or algorithm.test_steps")
+                                        "number; lower algorithm.inner_lr or algorithm.test_steps", self.step)
                 status = "finished"
             except StopRequestedError:
                 yield from self._flush()
@@ -200,8 +171,8 @@ class _Training:
             are_several = yield from self._several(due)
             if not are_several:
                 yield from self._one()
-            is_due, is_turn = self.step == due, self._block.stage != self.stage
-            if are_several or is_turn or is_due or time.perf_counter() - self._block.since >= BLOCK_SECONDS:
+            is_due, is_turn = self.step == due, self._blocks.stage != self.stage
+            if are_several or is_turn or is_due or self._blocks.seconds_left <= 0:
                 yield from self._flush(waits=is_turn or is_due)
             if is_due:
                 yield from self._settle()
@@ -216,8 +187,7 @@ class _Training:
         possible.
         """
         yield from self._breathe()
-        seconds = self._block.since + BLOCK_SECONDS - time.perf_counter()
-        burst = self.bursts.take(self.step, due, seconds, partial(outer_lr, self.config))
+        burst = self.bursts.take(self.step, due, self._blocks.seconds_left, partial(outer_lr, self.config))
         if burst:
             self._batch = burst.batch, burst.keys
             self._note(burst.told, burst.rates, self.stage)
@@ -290,49 +260,16 @@ class _Training:
         """Keep what is to be told of steps that were taken."""
         self.step += len(rates)
         self.is_probed = self.is_settled = False
-        block = self._block
-        block.stage = stage
-        block.told.append(told)
-        block.rates.extend(rates)
+        self._blocks.put(told, rates, stage)
 
     def _flush(self, *, waits: bool = True) -> Talk[None]:
-        """Tell of the steps since the last block; raises where they are no longer numbers.
-
-        Args:
-            waits: Whether to wait for the device. Without, what it has not done yet is told the next time, and no more
-                than one block is ever behind.
-        """
-        if self._block.told:
-            self._send()
-        while self._sent and (waits or len(self._sent) > 1 or self._sent[0].numbers.has_arrived):
-            yield from self._told(self._sent.popleft())
-
-    def _send(self) -> None:
-        """Begin another block, and have the device send the numbers of this one."""
-        block = self._block
-        numbers = Arriving([torch.hstack(values) for values in zip(*block.told, strict=True)])
-        adaptation = self._adaptation()
-        self._sent.append(_Sent(block, numbers, self._elapsed(), adaptation))
-        self._block = _Block(self.step + 1, time.perf_counter())
-
-    def _told(self, sent: _Sent) -> Iterator[Steps]:
-        """What to tell of a block; where it is no longer numbers, of the steps before, and then it raises."""
-        block = sent.block
-        loss, metric, norm = sent.numbers.numbers()
-        rates = np.array(block.rates)
-        bad = np.flatnonzero(~(np.isfinite(loss) & np.isfinite(norm)))
-        if not len(bad):
-            yield Steps(block.first, loss, metric, rates, norm, sent.seconds, sent.adaptation, block.stage)
-            return
-        good = int(bad[0])
-        if good:
-            yield Steps(block.first, loss[:good], metric[:good], rates[:good], norm[:good], sent.seconds,
-                        stage=block.stage)
-        self.step = block.first - 1 + good
-        what = "meta-loss" if not math.isfinite(loss[good]) else "meta-gradient"
-        raise DivergedError(
-            f"training diverged: the {what} of step {self.step + 1} is not a number; lower training.outer_lr or "
-            "algorithm.inner_lr, or set training.clip, and start again; the last checkpoint is kept")
+        """Tell of the steps since the last block; see Blocks."""
+        self._blocks.send(self._elapsed(), self._adaptation)
+        try:
+            yield from self._blocks.arrived(waits=waits)
+        except DivergedError as error:
+            self.step = error.step
+            raise
 
     def _adaptation(self) -> Adaptation | None:
         """Curves of the current meta-batch, about once a second and never for more than a few per cent of the time."""

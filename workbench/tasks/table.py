@@ -16,7 +16,7 @@ from workbench.tasks.base import Examples, NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.encoding import Encoded, Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing, unpacked_for_now
-from workbench.tasks.files.tables import TABLE_SUFFIXES, guess_label, kind_of, read_table
+from workbench.tasks.files.tables import LABELS, TABLE_SUFFIXES, Table, guess_label, kind_of, read_table
 from workbench.tasks.files.words import counted, shown, the
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_tables import ids_of, new_label, new_table, targets_of
@@ -72,7 +72,7 @@ class OneTable(OwnClasses):
             return Recognition("unknown", f"{file.name} is a table without numbers or columns of few values", 0.05)
         many = len(set(table.texts(label)) - {""})
         why = f"{the('column', label)} of {file.name} has {counted(many, 'values')} in {counted(len(table), 'rows')}"
-        return Recognition(FORM, why, 0.5, {"label": label})
+        return Recognition(FORM, why + _otherwise(table, label), 0.5, {"label": label})
 
     @classmethod
     def what_it_reads(cls) -> str:
@@ -137,3 +137,16 @@ class OneTable(OwnClasses):
         ways = len(set(support.texts(label)) - {""})
         return NewGuess(0.4, Spec("classification", "vector", (len(encoder.features),), ways, reading={
             "form": cls.reading_form, "label": label, "header": "auto", **encoder.reading}))
+
+
+def _otherwise(table: Table, label: str) -> str:
+    """How to have a task for every value of a label, where it is not called as labels are and rows end in a number that
+    could be predicted in each; else nothing.
+    """
+    last = table.columns[-1]
+    is_value = last != label and kind_of(table, last) == "numeric"
+    if not is_value or not table.has_header or label.lower() in LABELS or \
+            len(set(table.texts(last))) <= len(set(table.texts(label))):
+        return ""
+    return (f"; if each of them is a task of its own, in which {last} is to be predicted, pick Tables of tasks "
+            f"(dataset.name=task_tables) and {label} as its task column (dataset.task={label})")

@@ -30,7 +30,7 @@ Kind = Literal["numeric", "categorical", "text", "id", "empty"]
 _NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"}) | ERRORS
 _ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|number|row|rownames|record|key|unnamed: ?\d+)\.?",
                  re.IGNORECASE)
-_LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
+LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
 MOST_VALUES = 50
 """Different values that a column of a few has at most."""
 MOST_STRAY = 0.02
@@ -363,7 +363,7 @@ def guess_label(table: Table, without: Collection[str] = ()) -> str | None:
     """The column that says the class of each row: one that is called so, else the last of few values that most rows
     have, else one of few whole numbers: the last, or the first where no column has a name; or None."""
     free = [name for name in table.columns if name not in without]
-    for wanted in _LABELS:
+    for wanted in LABELS:
         named = [name for name in free if name.lower() == wanted and _repeats(table, name, 2)]
         if named:
             return named[0]
