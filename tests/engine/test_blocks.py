@@ -10,15 +10,24 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from workbench.engine.blocks import Blocks, DivergedError
-from workbench.engine.events import Steps
+from workbench.engine.arriving import Arriving
+from workbench.engine.blocks import BLOCK_SECONDS, Blocks, DivergedError
+from workbench.engine.events import Adaptation, Steps
 from workbench.engine.outer import Told
+
+LOOK = Adaptation(*(np.zeros((1, 1)) for _ in range(2)))
+
+
+class Late(Arriving):
+    """Numbers that a device has not sent yet, and sends once they are waited for."""
+
+    has_arrived = False
 
 
 def put(blocks: Blocks, losses: list[float], rate: float = 0.5, norm: float = 1.0) -> None:
     """Put so many steps, which were taken in one call where they are several."""
     loss = torch.tensor(losses if len(losses) > 1 else losses[0])
-    blocks.put(Told(loss, 2 * loss, torch.full_like(loss, norm)), [rate] * len(losses), "tasks")
+    blocks.put(Told(loss, 2 * loss, torch.full_like(loss, norm)), [rate] * len(losses), "examples")
 
 
 def told(blocks: Blocks) -> list[Steps]:
@@ -48,10 +57,11 @@ def test_steps_before_the_first_that_is_no_number_are_told_of(loss: float, norm:
     put(kept, [1.0, 2.0])
     put(kept, [loss], norm=norm)
     put(kept, [3.0])
-    kept.send(3.0, lambda: None)
+    kept.send(3.0, lambda: LOOK)
     steps = kept.arrived(waits=True)
     before = next(steps)
     assert (before.first, before.loss.tolist(), before.outer_lr.tolist()) == (5, [1.0, 2.0], [0.5, 0.5])
+    assert before.adaptation is None  # of parameters that are no numbers any more
     with pytest.raises(DivergedError, match=rf"the {what} of step 7 is not a number") as error:
         next(steps)
     assert error.value.step == 6
@@ -69,8 +79,23 @@ def test_an_empty_block_is_not_sent_and_time_goes_on():
     kept = Blocks(0)
     left = kept.seconds_left
     assert told(kept) == []
-    assert kept.seconds_left <= left <= 0.1
+    assert kept.stage is None
+    assert kept.seconds_left <= left <= BLOCK_SECONDS
     put(kept, [1.0])
-    (event,) = told(kept)
-    assert (event.stage, event.seconds) == (kept.stage, 3.0)
-    assert np.isfinite(event.gradient_norm).all()
+    assert kept.stage == "examples"
+    kept.send(3.0, lambda: LOOK)
+    assert kept.stage is None
+    (event,) = kept.arrived(waits=True)
+    assert (event.stage, event.seconds, event.adaptation) == ("examples", 3.0, LOOK)
+
+
+def test_no_more_than_one_block_is_ever_behind(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("workbench.engine.blocks.Arriving", Late)
+    kept, found = Blocks(0), []
+    for count in range(1, 5):
+        put(kept, [float(count)])
+        kept.send(3.0, lambda: None)
+        found += kept.arrived(waits=False)
+        assert [event.first for event in found] == list(range(1, count))
+    found += kept.arrived(waits=True)
+    assert [event.first for event in found] == [1, 2, 3, 4]

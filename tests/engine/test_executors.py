@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import weakref
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -125,16 +125,64 @@ def test_gradients_are_added_up_in_their_order_and_let_go(tasks):
     assert [one() is not None for one in held] == [False] * (len(held) - 1) + [len(held) == 1]
 
 
-def test_threads_let_go_of_what_was_taken_from_them():
-    runner = Threads(make("maml", spec("regression", 1))[0], 2)
-    taken = runner._each(lambda _, place: torch.full((1,), place), range(4))
-    held: list[weakref.ref[torch.Tensor]] = []
-    for value in taken:
-        held.append(weakref.ref(value))
-        del value
-        assert [one() for one in held] == [None] * len(held)
+def test_a_part_that_cannot_be_added_changes_nothing():
+    total = Sum()
+    told = Aux(torch.zeros(1), torch.zeros(1), {}, {})
+    total.add(Gradient({"a": torch.ones(2), "b": torch.ones(2)}, told))
+    with pytest.raises(RuntimeError):
+        total.add(Gradient({"a": torch.ones(2), "b": torch.ones(3)}, told))
+    total.add(Gradient({"a": torch.ones(2), "b": torch.ones(2)}, told))
+    assert {name: value.tolist() for name, value in total.whole().total.items()} == {"a": [2, 2], "b": [2, 2]}
+    assert len(total.whole().aux.loss) == 2
+
+
+class Frugal(find("algorithm", "maml")):
+    """MAML that waits for the gradients of earlier tasks to go, but for a few."""
+
+    room: ClassVar[threading.Semaphore] = threading.Semaphore(3)
+
+    def meta_gradient(self, meta, task, ctx):
+        assert self.room.acquire(timeout=20), "gradients are held that nobody needs"
+        gradient, aux = super().meta_gradient(meta, task, ctx)
+        weakref.finalize(next(iter(gradient.values())), self.room.release)
+        return gradient, aux
+
+
+class Odd(find("algorithm", "maml")):
+    """MAML whose gradients cannot be added, for each is longer than the one before."""
+
+    begun: ClassVar[list[int]] = []
+
+    def meta_gradient(self, meta, task, ctx):
+        self.begun.append(len(self.begun) + 1)
+        return {"odd": torch.zeros(len(self.begun) + 1)}, Aux(torch.zeros(()), torch.zeros(()), {}, {})
+
+
+def by_threads(kind, tasks, threads=1):
+    """An executor on an algorithm of this kind, and what its gradient takes."""
+    about = spec("regression", 1)
+    made, meta = make("maml", about, inner_steps=1)
+    batch, keys = noise_tasks(about, tasks=tasks, ways=1, shots=2, queries=2)
+    return Threads(kind(made.config, made.network, about), threads), (meta, batch, keys, setting(made, about))
+
+
+def test_threads_hold_few_gradients_of_many_tasks():
+    runner, arguments = by_threads(Frugal, tasks=16)
+    found = runner.gradient(*arguments)
     runner.close()
-    assert len(held) == 4
+    assert len(found.aux.loss) == 16
+    assert all(value.isfinite().all() for value in found.total.values())
+
+
+def test_threads_are_done_with_where_a_gradient_cannot_be_added():
+    runner, arguments = by_threads(Odd, tasks=64)
+    with pytest.raises(RuntimeError) as error:
+        runner.gradient(*arguments)
+    begun = len(Odd.begun)
+    runner._pool.submit(list).result()  # after whatever was still to be done, which the error keeps
+    assert len(Odd.begun) == begun
+    assert "size" in str(error.value)
+    runner.close()
 
 
 @pytest.mark.parametrize(("tasks", "threads", "portions", "on"), [

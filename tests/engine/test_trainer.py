@@ -12,8 +12,9 @@ import torch
 from workbench.engine.control import Control
 from workbench.engine.evaluation import metrics
 from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Paused, Probe, Started, Steps
+from workbench.engine.outer import outer_lr
 from workbench.engine.session import Session
-from workbench.engine.trainer import outer_lr, train
+from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.places import sample_tasks
 from workbench.tasks.files.errors import DataError

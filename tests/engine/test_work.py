@@ -6,7 +6,8 @@ import torch
 from torch import nn
 
 from workbench.engine.session import Session
-from workbench.engine.work import Work, cores, multiplications
+from workbench.engine.work import Work, cores, measure, multiplications
+from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.tasks.base import Spec
 
@@ -23,6 +24,17 @@ def test_multiplications_are_counted_by_hand():
     spec = Spec("classification", "image", (1, 8, 8), 3)
     net = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(64, 3))
     assert multiplications(net, spec) == 16 * 4 * 9 + 64 * 3
+
+
+def test_a_task_and_its_largest_pass_are_counted_by_hand():
+    task = TaskConfig(ways=3, shots=2, queries=5)
+    session = opened("dataset=glyphs", "backbone=mlp", "backbone.widths=[8]")
+    of_an_input = (28 * 28 + 1) * 8 + (8 + 1) * 5  # at least one a parameter
+    for shape, most in ((task, 5), (task.model_copy(update={"shots": 7}), 7)):
+        found = measure(session.algorithm, session.spec, shape, 2, CPU, convolves=False, training=True)
+        assert found.in_a_pass == 3 * most * of_an_input
+        # Query examples forward and backward, support examples in both steps and once more for their derivative.
+        assert found.multiplications == 3 * (shape.queries * 3 + shape.shots * 3 * 2 * 2) * of_an_input
 
 
 def test_convolutions_on_a_cpu_run_in_portions_and_small_networks_at_once_on_one():

@@ -22,6 +22,7 @@ from workbench.places import sample_tasks
 from workbench.tasks.base import Spec, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
+from workbench.tasks.looking.preview import preview
 from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.own.new_task import read_new_task
 from workbench.tasks.sampling.classes import ClassTasks, Labelled
@@ -288,15 +289,30 @@ def of_reactors(path: Path, label: str = "reactor") -> Path:
 def test_what_may_be_tasks_rather_than_classes_is_told_how_to_be_them(tmp_path: Path) -> None:
     recognized = recognize_data(of_reactors(tmp_path / "data.csv"))
     assert recognized.dataset == "table"
-    assert recognized.why == (
-        "the column reactor of data.csv has 9 values in 108 rows; if each of them is a task of its own, in which yield "
-        "is to be predicted, pick Tables of tasks (dataset.name=task_tables) and reactor as its task column "
-        "(dataset.task=reactor)")
+    assert recognized.otherwise == (
+        "if each reactor is a task of its own, whose rows have a value to be predicted, pick Tables of tasks "
+        "(dataset.name=task_tables) with reactor as the task column (dataset.task=reactor)")
     experiment = resolve({"dataset": {"name": "task_tables", "path": str(recognized.path), "task": "reactor"},
                           "task": {"shots": 2, "queries": 4}})
     source = find("dataset", "task_tables")(experiment, torch.device("cpu"))
     assert sum(source.overview().tasks.values()) == 9
-    assert "task" not in recognize_data(of_reactors(tmp_path / "other.csv", "Species")).why
+    assert "target yield" in source.overview().facts
+    assert recognize_data(of_reactors(tmp_path / "species.csv", "Species")).otherwise == ""
+    assert recognize_data(write(tmp_path / "last.csv")).otherwise == ""
+    spaced = recognize_data(of_reactors(tmp_path / "spaced.csv", "plot of land")).otherwise
+    assert spaced.endswith("with plot of land as the task column ('dataset.task=plot of land')")
+
+
+def test_who_picks_another_dataset_is_not_told_of_it_again(tmp_path: Path) -> None:
+    path = of_reactors(tmp_path / "data.csv")
+    suited = {"task": {"ways": 3, "shots": 2, "queries": 4}}
+    for dataset, says in (({"name": "table", "label": "reactor"}, True),
+                          ({"name": "task_tables", "task": "reactor"}, False)):
+        experiment = resolve({"dataset": {"path": str(path), **dataset}, **suited})
+        seen = preview(find("dataset", dataset["name"])(experiment, torch.device("cpu")), experiment)
+        assert seen.otherwise.startswith("if each reactor") is says
+        assert "if each" not in seen.why
+    assert check_data(path)["otherwise"] == recognize_data(path).otherwise
 
 
 def test_too_few_classes_are_told_with_the_column_that_was_taken(tmp_path: Path, opened: Opener) -> None:

@@ -45,6 +45,7 @@ def _in_words(report: dict[str, Any]) -> str:
         lines += [f"note: {report['note']}"] if report["note"] else []
         lines.append(" ".join(["read as: --set", f"dataset={report['dataset']}",
                                *(f"--set {shlex.quote(f'{name}={value}')}" for name, value in settings.items())]))
+    lines += [f"otherwise: {report['otherwise']}"] if report["otherwise"] else []
     if floor := report["floor"]:
         lines.append(f"to beat: {result_in_words(floor['metric'], floor['mean'], floor['ci95'])}, {floor['name']}")
     lines += [f"problem: {problem}" for problem in report["problems"]] or ["no problems"]

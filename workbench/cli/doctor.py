@@ -21,7 +21,7 @@ from workbench import __version__, places
 from workbench.cli import display
 from workbench.cli.main import FAILURE, SUCCESS
 from workbench.cli.output import Output, aligned
-from workbench.cli.training import store
+from workbench.cli.runs import store
 from workbench.engine import devices
 from workbench.engine.work import cores
 

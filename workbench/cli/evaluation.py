@@ -9,7 +9,9 @@ from typing import Any
 from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output, duration
 from workbench.cli.progress import Progress
-from workbench.cli.training import evaluation_table, find_run, names, note_what_is_idle, store, test_in_words
+from workbench.cli.results import evaluation_table, test_in_words
+from workbench.cli.runs import find_run, store
+from workbench.cli.training import names, note_what_is_idle
 from workbench.engine.evaluation import evaluate as judge
 from workbench.engine.events import Evaluation
 from workbench.engine.session import Session, to_device
@@ -66,8 +68,7 @@ def _judged(session: Session, learner: Learner, tasks: int) -> Evaluation:
 
 def _in_words(learner: Learner, result: Evaluation, seconds: float) -> str:
     lines = [f"{learner.name}, best learner of step {learner.step:,}",
-             f"{test_in_words(result)} "
-             f"(95 % interval over {result.tasks:,} tasks, {duration(seconds)})"]
+             f"{test_in_words(result)} (95 % interval over {result.tasks:,} tasks, {duration(seconds)})"]
     lines += [f"  {mode}: {result_in_words(result.metric, score.mean, score.ci95)}"
               for mode, score in result.modes.items()]
     if len(result.by_step) > 1:

@@ -8,7 +8,7 @@ from typing import Any
 from workbench.cli.evaluation import named, open_learner
 from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output, aligned
-from workbench.cli.training import find_run, store
+from workbench.cli.runs import find_run, store
 from workbench.experiment.metrics import result_in_words
 from workbench.exports.export import export_run
 from workbench.exports.predictions import USUAL_NAME, Predictions, check_target, predict_folder, write_predictions

@@ -10,7 +10,7 @@ from typing import Any
 
 from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output, aligned, duration
-from workbench.cli.training import store
+from workbench.cli.runs import store
 from workbench.experiment.fields import parameters
 from workbench.experiment.metrics import result_in_words
 from workbench.experiment.mistakes import ExperimentError

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from workbench import places
 from workbench.cli.dry_run import try_dry
 from workbench.cli.main import FAILURE, INTERRUPTED, SUCCESS
 from workbench.cli.output import Output, UsageError, duration
 from workbench.cli.progress import Progress
+from workbench.cli.results import evaluation_table, test_in_words
+from workbench.cli.runs import find_run, store
 from workbench.cli.signals import give_up, interruptions
 from workbench.engine import acceleration, devices
 from workbench.engine.chooser import Way
@@ -31,28 +31,10 @@ from workbench.experiment.resolve import Tables, dotted, read_toml, resolve, unu
 from workbench.runs.recording import followed, recorded
 from workbench.runs.store import Run, RunStore
 from workbench.tasks.base import TaskSource
-from workbench.tasks.files.words import counted
 from workbench.tasks.looking.fitting import open_fitting
 from workbench.tasks.own.data import OwnData
 
-LATEST = "latest"
 _STATUS = {"finished": SUCCESS, "failed": FAILURE, "stopped": INTERRUPTED, "interrupted": INTERRUPTED}
-
-
-def store(arguments: Namespace) -> RunStore:
-    """The folder of runs that was named, or the program's own."""
-    return RunStore((arguments.runs or places.default_runs()).expanduser().absolute())
-
-
-def find_run(runs: RunStore, name: str) -> Run:
-    """The run of this name or folder, or the latest; raises UsageError or UnknownNameError where there is none."""
-    known = runs.runs()
-    if name == LATEST and known:
-        return known[-1]
-    if not known and not (Path(name).expanduser() / "experiment.toml").is_file():
-        raise UsageError(f"no run is called '{name}', for {runs.folder} holds no runs yet; name their folder with "
-                         "--runs, or make one with `workbench run`")
-    return runs.find(name)
 
 
 @dataclass
@@ -339,23 +321,6 @@ class _Teller:
 
 def _short(event: Evaluation) -> str:
     return f"{100 * event.score.mean:.1f} %" if is_share(event.metric) else f"{event.score.mean:.3f}"
-
-
-def evaluation_table(evaluation: Evaluation | None) -> dict[str, Any] | None:
-    """A result as JSON has it; accuracies are fractions."""
-    if evaluation is None:
-        return None
-    return {"metric": evaluation.metric, **asdict(evaluation.score), "tasks": evaluation.tasks,
-            "split": evaluation.split, "step": evaluation.step,
-            "modes": {mode: asdict(score) for mode, score in evaluation.modes.items()},
-            "by_step": [asdict(score) for score in evaluation.by_step]}
-
-
-def test_in_words(evaluation: Evaluation) -> str:
-    """A result on test tasks, such as "test accuracy 98.1 % ± 0.3 % after 5 inner steps"."""
-    steps = len(evaluation.by_step) - 1
-    return (f"test {result_in_words(evaluation.metric, evaluation.score.mean, evaluation.score.ci95)}"
-            + f" after {counted(steps, 'inner steps')}" * (steps > 0))
 
 
 def _report(found: Run, output: Output) -> None:

@@ -67,9 +67,9 @@ class Blocks:
         self._sent: deque[_Sent] = deque()
 
     @property
-    def stage(self) -> Stage:
-        """What the steps of the block at hand were shown."""
-        return self._block.stage
+    def stage(self) -> Stage | None:
+        """What the steps of the block at hand were shown; None where there are none."""
+        return self._block.stage if self._block.told else None
 
     @property
     def seconds_left(self) -> float:
@@ -86,7 +86,7 @@ class Blocks:
         """Have the device send the numbers of the block at hand, if there are any, and begin another.
 
         Args:
-            seconds: Of training behind it.
+            seconds: Of training behind its last step, which is before anything is looked at.
             adaptation: What looks at how tasks are adapted to, while they are sent.
         """
         block = self._block
@@ -106,10 +106,10 @@ class Blocks:
             DivergedError: Those that follow are no longer numbers.
         """
         while self._sent and (waits or len(self._sent) > 1 or self._sent[0].numbers.has_arrived):
-            yield from _told(self._sent.popleft())
+            yield from _events(self._sent.popleft())
 
 
-def _told(sent: _Sent) -> Iterator[Steps]:
+def _events(sent: _Sent) -> Iterator[Steps]:
     """What to tell of a block; where it is no longer numbers, of the steps before, and then it raises."""
     block = sent.block
     loss, metric, norm = sent.numbers.numbers()

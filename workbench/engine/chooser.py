@@ -23,7 +23,6 @@ import workbench
 from workbench import places
 from workbench.engine import allocator, devices
 from workbench.engine.executors import EXECUTORS, Executor, Gradient, on_threads
-from workbench.engine.memory import parts
 from workbench.engine.session import Session, to_device
 from workbench.engine.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
 from workbench.engine.work import cores
@@ -218,11 +217,9 @@ class Trial:
                 torch.cuda.synchronize(self._device)
             return time.perf_counter() - begun
 
-    def run(self) -> list[Gradient]:
+    def run(self) -> Gradient:
         """All the tasks, chunk by chunk."""
-        meta, tasks, keys = self._arguments
-        return [self.executor.gradient(meta, tasks.part(part.start, part.stop), keys[part], self._setting)
-                for part in parts(len(tasks), self.way.chunk, self.executor.spare(self.way.chunk))]
+        return self.executor.in_chunks(self.way.chunk, *self._arguments, self._setting)
 
     def close(self) -> None:
         """Give the threads back."""

@@ -10,9 +10,9 @@ import copy
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
@@ -27,6 +27,7 @@ from workbench.algorithms.base import Algorithm, Aux, Context, Meta, Stage
 from workbench.backbones.base import Params
 from workbench.backbones.convolution import Convolution
 from workbench.backbones.mapping import laid_out
+from workbench.engine.memory import parts
 from workbench.tasks.base import Examples, Task, TaskBatch
 
 # The largest portion may be so much larger than the mean; it is waited for.
@@ -122,6 +123,11 @@ class Executor(ABC):
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """Meta-gradient of a batch, summed over its tasks."""
 
+    def in_chunks(self, size: int, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+        """The same of a batch of any size, so many tasks at once."""
+        return together(self.gradient(meta, batch.part(part.start, part.stop), keys[part], setting)
+                        for part in parts(len(batch), size, self.spare(size)))
+
     def say(self, sentence: str) -> None:
         """Keep something that the person should know until somebody asks for news."""
         self._said.append(sentence)
@@ -205,8 +211,10 @@ class Pooled(Executor):
         torch.set_num_threads(1)
         self._local.algorithm = copy.deepcopy(self._copied)
 
-    def _each(self, one: Callable[[Algorithm[Any], Any], R], parts: Sequence[Any]) -> Iterator[R]:
-        """What a function of a thread's own algorithm gives for every part, in their order."""
+    def _each(self, one: Callable[[Algorithm[Any], Any], R], parts: Sequence[Any]) -> Generator[R]:
+        """What a function of a thread's own algorithm gives for every part, in their order; whoever wants no more of
+        it closes it.
+        """
         def run(part: Any) -> R:
             return one(self._local.algorithm, part)
 
@@ -217,7 +225,7 @@ class Pooled(Executor):
             with on_threads(1):
                 found = [one(self.algorithm, part) for part in own]
             yield from found
-            while jobs:  # what was taken is held no longer
+            while jobs:  # what was taken of the other threads is held no longer
                 yield jobs.popleft().result()
         finally:
             # Whoever tries again after an error must not find the others still at work, and their memory taken.
@@ -245,10 +253,11 @@ class Threads(Pooled):
         def alone(gradient: Params, aux: Aux) -> Gradient:
             return Gradient(gradient, pytree.tree_map(lambda value: value[None], aux))
 
-        return together(alone(*found) for found in self._tasks(_meta_gradient, meta, batch, keys, setting))
+        with closing(self._tasks(_meta_gradient, meta, batch, keys, setting)) as tasks:
+            return together(alone(*found) for found in tasks)
 
     def _tasks(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting
-               ) -> Iterator[Any]:
+               ) -> Generator[Any]:
         def one(algorithm: Algorithm[Any], index: int) -> Any:
             task = batch.task(index)
             with torch.no_grad():
@@ -389,12 +398,13 @@ class Sum:
 
     def add(self, part: Gradient) -> None:
         """Add those of some more tasks, which stay as they are; where memory runs out nothing is added."""
-        if len(self._aux) > 1:
+        if not self._aux:
+            self._total = part.total
+        elif len(self._aux) == 1:  # which is somebody else's
+            self._total = {name: self._total[name] + value for name, value in part.total.items()}
+        else:
             for name, value in part.total.items():
                 self._total[name].add_(value)
-        else:  # the first part belongs to somebody else
-            self._total = {name: self._total[name] + value for name, value in part.total.items()} if self._aux else \
-                part.total
         self._aux.append(part.aux)
 
     def whole(self) -> Gradient:

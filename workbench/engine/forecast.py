@@ -157,8 +157,9 @@ def _of_training(session: Session, meta: Meta, task: TaskBatch, stage: Stage) ->
         batch, keys = spread(task, at_once), torch.empty(at_once, dtype=torch.int64, device="meta")
         return _peak(lambda: runner.gradient(meta, batch, keys, replace(setting, steps=steps)))
 
-    # Task by task every gradient waits for the others; and what a chunk gives waits for the chunks after it.
-    waiting = tasks if session.executor.name == "threads" else 1
+    # Task by task there are those that are under way beside their sum and what is added to it; and what a chunk gives
+    # waits for the chunks after it.
+    waiting = min(tasks, session.executor.threads + 2) if session.executor.name == "threads" else 1
     return beside * _over_steps(peak, setting.steps) + (waiting + (tasks < len(share.run))) * _bytes(meta.params)
 
 

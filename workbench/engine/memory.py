@@ -41,10 +41,15 @@ class Chunks:
         self._spare = spare
         self._told = told
         self._done = 0
+        self._too_many = 0
 
     def __iter__(self) -> Iterator[slice]:
         """One part after another; a part that did not fit is followed by its first half."""
         while self._done < self._tasks:
+            if self._too_many:
+                give_back()  # by now the error is gone, which held what its block had in memory
+                self._told(self._size, self._too_many)
+                self._too_many = 0
             part = next(parts(self._tasks - self._done, self._size, self._spare))
             yield slice(self._done, self._done + part.stop)
 
@@ -57,12 +62,9 @@ class Chunks:
             tasks = part.stop - part.start
             if tasks == 1 or not is_out_of_memory(error):
                 raise
-            self._size, self._spare = tasks // 2, 0
+            self._size, self._spare, self._too_many = tasks // 2, 0, tasks
         else:
             self._done = part.stop
-            return
-        give_back()  # by now the error is gone, which held what the block had in memory
-        self._told(self._size, tasks)
 
 
 def give_back() -> None:

@@ -6,6 +6,7 @@ Their classes look at every parameter anew at each step, which takes longer than
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple, get_args
 
@@ -18,6 +19,7 @@ from workbench.algorithms.base import Aux, Stage
 from workbench.engine.executors import Gradient
 from workbench.engine.replay import NOT_REPLAYED, Run, Script, can_replay
 from workbench.engine.writing import recorded
+from workbench.experiment.experiment import TrainingConfig
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
 _ADAM: dict[str, Any] = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 1e-8, "weight_decay": 0.0,
@@ -26,6 +28,13 @@ _SGD: dict[str, Any] = {"momentum": 0.0, "dampening": 0.0, "nesterov": False, "w
 # Numbers that are copied together in less time than it takes to look at a few tensors one by one.
 _FEW = 100_000
 _log = logging.getLogger(__name__)
+
+
+def outer_lr(training: TrainingConfig, step: int) -> float:
+    """Outer learning rate of a step, counted from 0."""
+    done = step / training.iterations
+    factors = {"constant": 1.0, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done}
+    return training.outer_lr * factors[training.schedule]
 
 
 class Told(NamedTuple):

@@ -40,12 +40,12 @@ from workbench.engine.events import (
 )
 from workbench.engine.executors import Gradient, Sum
 from workbench.engine.forecast import warning
-from workbench.engine.outer import Outer, ReplayedOuter, Told
+from workbench.engine.outer import Outer, ReplayedOuter, Told, outer_lr
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import TrainState
 from workbench.engine.words import in_words
-from workbench.experiment.experiment import Experiment, TrainingConfig
+from workbench.experiment.experiment import Experiment
 from workbench.experiment.metrics import as_error
 from workbench.tasks.base import TaskBatch, TaskSource
 
@@ -92,13 +92,6 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
             training = _Training(session, control or Control(), state, why)
         del state  # its tensors were copied; a resumed run should not hold them twice
         yield from training.events()
-
-
-def outer_lr(training: TrainingConfig, step: int) -> float:
-    """Outer learning rate of a step, counted from 0."""
-    done = step / training.iterations
-    factors = {"constant": 1.0, "cosine": 0.5 * (1 + math.cos(math.pi * done)), "linear": 1 - done}
-    return training.outer_lr * factors[training.schedule]
 
 
 def kind_of_outer(session: Session) -> type[Outer]:

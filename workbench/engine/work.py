@@ -129,7 +129,8 @@ def measure(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_step
     learning = inner_steps * algorithm.cost_of_a_step() * derived
     inputs = {"examples": algorithm.example_batch, "tasks": ways * max(shape.queries, shape.shots)}
     of_an_input = multiplications(algorithm.network.module, spec)
-    of_a_task, in_a_pass = (max(counts[stage] for stage in stages) * of_an_input for counts in (passes, inputs))
+    of_a_task = max(passes[stage] for stage in stages) * of_an_input
+    in_a_pass = max(inputs[stage] for stage in stages) * of_an_input
     return Work(of_a_task + learning, in_a_pass, convolves, device)
 
 

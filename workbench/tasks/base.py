@@ -167,6 +167,8 @@ class Recognition:
         certainty: From 0 to 1; the surest dataset is taken.
         settings: Fields of the dataset that were guessed, beside `path`.
         experiment: Other fields of the experiment that the data demand, by their dotted names, such as "task.ways".
+        otherwise: How they are read in another way that is as likely to be meant, as a sentence without its full stop;
+            empty where there is none.
     """
 
     form: str
@@ -174,6 +176,7 @@ class Recognition:
     certainty: float
     settings: Mapping[str, Any] = field(default_factory=dict)
     experiment: Mapping[str, Any] = field(default_factory=dict)
+    otherwise: str = ""
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -16,7 +17,7 @@ from workbench.tasks.base import Examples, NewGuess, NewTask, Recognition, Spec
 from workbench.tasks.files.encoding import Encoded, Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing, unpacked_for_now
-from workbench.tasks.files.tables import LABELS, TABLE_SUFFIXES, Table, guess_label, kind_of, read_table
+from workbench.tasks.files.tables import LABELS, TABLE_SUFFIXES, Table, guess_label, is_few, kind_of, read_table
 from workbench.tasks.files.words import counted, shown, the
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_tables import ids_of, new_label, new_table, targets_of
@@ -72,7 +73,7 @@ class OneTable(OwnClasses):
             return Recognition("unknown", f"{file.name} is a table without numbers or columns of few values", 0.05)
         many = len(set(table.texts(label)) - {""})
         why = f"{the('column', label)} of {file.name} has {counted(many, 'values')} in {counted(len(table), 'rows')}"
-        return Recognition(FORM, why + _otherwise(table, label), 0.5, {"label": label})
+        return Recognition(FORM, why, 0.5, {"label": label}, otherwise=_as_tasks(table, label))
 
     @classmethod
     def what_it_reads(cls) -> str:
@@ -139,14 +140,14 @@ class OneTable(OwnClasses):
             "form": cls.reading_form, "label": label, "header": "auto", **encoder.reading}))
 
 
-def _otherwise(table: Table, label: str) -> str:
-    """How to have a task for every value of a label, where it is not called as labels are and rows end in a number that
-    could be predicted in each; else nothing.
+def _as_tasks(table: Table, label: str) -> str:
+    """How to have a task for every value of a label that is not called as labels are, where rows end in a number that
+    may be what is predicted in each; else nothing.
     """
     last = table.columns[-1]
-    is_value = last != label and kind_of(table, last) == "numeric"
-    if not is_value or not table.has_header or label.lower() in LABELS or \
-            len(set(table.texts(last))) <= len(set(table.texts(label))):
+    may_be_value = last != label and kind_of(table, last) == "numeric" and not is_few(table, last)
+    if not table.has_header or not may_be_value or label.lower() in LABELS:
         return ""
-    return (f"; if each of them is a task of its own, in which {last} is to be predicted, pick Tables of tasks "
-            f"(dataset.name=task_tables) and {label} as its task column (dataset.task={label})")
+    asked = shlex.quote(f"dataset.task={label}")
+    return (f"if each {label} is a task of its own, whose rows have a value to be predicted, pick Tables of tasks "
+            f"(dataset.name=task_tables) with {label} as the task column ({asked})")

@@ -13,8 +13,7 @@ from workbench.algorithms.base import Meta
 from workbench.backbones.base import Params
 from workbench.engine.acceleration import AccelerationError, accelerated
 from workbench.engine.compiled import AT_ONCE, Prepared
-from workbench.engine.executors import EXECUTORS, Gradient, on_threads, together
-from workbench.engine.memory import parts
+from workbench.engine.executors import EXECUTORS, Gradient, on_threads
 from workbench.engine.session import Session
 from workbench.engine.trainer import kind_of_outer
 from workbench.engine.weight_gradients import faster_by_columns, may_have_columns
@@ -97,11 +96,8 @@ class Ours(Candidate):
         self.outer.update(found, len(self.batch), self.rate, self.clip)
 
     def _gradient(self) -> Gradient:
-        """Of one chunk of tasks after another."""
-        executor = self.session.executor
-        return together(
-            executor.gradient(self.meta, self.batch.part(part.start, part.stop), self.keys[part], self.setting)
-            for part in parts(len(self.batch), self.session.chunk, executor.spare(self.session.chunk)))
+        """Of all tasks, chunk by chunk."""
+        return self.session.executor.in_chunks(self.session.chunk, self.meta, self.batch, self.keys, self.setting)
 
     def gradient(self) -> list[Tensor]:
         """What the outer optimizer was given."""

@@ -47,7 +47,7 @@ def test_it_agrees_with_the_report(folder: str) -> None:
     source = find("dataset", report["dataset"])(experiment, torch.device("cpu"))
     seen = preview(source, experiment)
     assert seen.form == report["form"]
-    assert seen.why == report["why"]
+    assert (seen.why, seen.otherwise) == (report["why"], report["otherwise"])
     assert seen.problems == tuple(report["problems"])
     assert {name: {"classes": classes, "examples": count} for name, (classes, count) in seen.splits.items()
             } == report["splits"]

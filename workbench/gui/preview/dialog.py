@@ -162,8 +162,7 @@ class PreviewDialog(QDialog):
         """Show what was found."""
         self.preview, self._is_ink = preview, is_ink
         self._head(title if preview.form.casefold() == title.casefold() else f"{title}: {preview.form}",
-                   f"Recognized so because {preview.why}." if preview.why and not preview.why.startswith("you picked")
-                   else f"{preview.why[:1].upper()}{preview.why[1:]}." if preview.why else "",
+                   _reason(preview),
                    preview.facts, floor_sentence(preview.floors))
         self.chart.show_counts(preview.counts)
         has_classes = any(classes for classes, _ in preview.splits.values())
@@ -234,3 +233,11 @@ class PreviewDialog(QDialog):
     def _copy(self) -> None:
         lines = [self.problems.item(row).text() for row in range(self.problems.count())]
         QGuiApplication.clipboard().setText("\n".join(lines))
+
+
+def _reason(preview: Preview) -> str:
+    """Why the data were taken for what they were, and what they may be otherwise."""
+    why = preview.why
+    said = "" if not why else f"{why[:1].upper()}{why[1:]}." if why.startswith("you picked") else \
+        f"Recognized so because {why}."
+    return f"{said} Otherwise, {preview.otherwise}." if preview.otherwise else said

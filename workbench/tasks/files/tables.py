@@ -22,8 +22,8 @@ from workbench.tasks.files.words import listed, spelled
 if TYPE_CHECKING:
     import pandas as pd
 
-__all__ = ["MOST_STRAY", "TABLE_SUFFIXES", "Table", "counts_rows", "guess_label", "is_called_id", "is_dates", "kind_of",
-           "names_rows", "read_table", "stacked", "table_of", "with_column"]
+__all__ = ["LABELS", "MOST_STRAY", "TABLE_SUFFIXES", "Table", "counts_rows", "guess_label", "is_called_id", "is_dates",
+           "is_few", "kind_of", "names_rows", "read_table", "stacked", "table_of", "with_column"]
 
 Kind = Literal["numeric", "categorical", "text", "id", "empty"]
 
@@ -31,6 +31,7 @@ _NO_NAME = frozenset({"", "na", "n/a", "#n/a", "nan", "null", "?"}) | ERRORS
 _ID = re.compile(r"(.*[ _.-])?(id|idx|index|uuid|guid|nr|no|number|row|rownames|record|key|unnamed: ?\d+)\.?",
                  re.IGNORECASE)
 LABELS = ("label", "labels", "class", "classes", "target", "species", "category", "kind", "type", "y")
+"""What a column of labels is called."""
 MOST_VALUES = 50
 """Different values that a column of a few has at most."""
 MOST_STRAY = 0.02
@@ -371,11 +372,11 @@ def guess_label(table: Table, without: Collection[str] = ()) -> str | None:
                 and 2 * np.count_nonzero(table.texts(name) != "") >= len(table)]
     if repeated:
         return repeated[-1]
-    numbered = [name for name in (free[-1:] if table.has_header else [*free[-1:], *free[:1]]) if _is_few(table, name)]
+    numbered = [name for name in (free[-1:] if table.has_header else [*free[-1:], *free[:1]]) if is_few(table, name)]
     return numbered[0] if numbered and len(free) > 1 else None
 
 
-def _is_few(table: Table, name: str) -> bool:
+def is_few(table: Table, name: str) -> bool:
     """Whether a column has a few whole numbers that come back as often as those of classes do."""
     numbers = table.numbers(name)
     there = numbers[~np.isnan(numbers)]

@@ -34,6 +34,7 @@ def check_data(path: Path, task: TaskConfig | Mapping[str, int] | None = None) -
     Returns:
         form: What the data were recognized as; "new task" or "unknown" among others.
         why: What shows it.
+        otherwise: How else the data may be read, in a sentence without its full stop; else empty.
         path, dataset, settings: The data, the dataset that reads them, and the fields that were guessed.
         experiment: Other fields of the experiment that the data demand, by their dotted names.
         note: Which of them are not as usual, because the data would not do otherwise, in a sentence without its full
@@ -56,8 +57,8 @@ def check_data(path: Path, task: TaskConfig | Mapping[str, int] | None = None) -
 
 def _reported(path: Path, task: TaskConfig | Mapping[str, int] | None) -> dict[str, Any]:
     report: dict[str, Any] = {
-        "form": "unknown", "why": "", "facts": "", "path": str(path.expanduser()), "dataset": "", "settings": {},
-        "experiment": {}, "note": "",
+        "form": "unknown", "why": "", "otherwise": "", "facts": "", "path": str(path.expanduser()), "dataset": "",
+        "settings": {}, "experiment": {}, "note": "",
         "classes": 0, "examples": 0, "splits": {}, "tasks": {}, "size": None, "color": None, "floor": None,
         "problems": [], "usable": False}
     if not path.expanduser().exists():
@@ -66,8 +67,8 @@ def _reported(path: Path, task: TaskConfig | Mapping[str, int] | None) -> dict[s
         found = recognize_data(path)
     except DataError as error:
         return report | {"problems": [str(error)]}
-    report |= {"form": found.form, "why": found.why, "dataset": found.dataset, "settings": found.settings,
-               "experiment": found.experiment}
+    report |= {"form": found.form, "why": found.why, "otherwise": found.otherwise, "dataset": found.dataset,
+               "settings": found.settings, "experiment": found.experiment}
     try:
         return report | _looked_at(found, task)
     except DataError as error:

@@ -107,6 +107,7 @@ class Preview:
         problems: As in `Overview`.
         floors: As in `TaskSource.floors`, where the learner is tested on tasks.
         refusal: Why there are no tasks; empty where there are some.
+        otherwise: How the data are read in another way, as in `Recognition`.
     """
 
     form: str
@@ -119,6 +120,7 @@ class Preview:
     problems: tuple[str, ...]
     floors: tuple[Floor, ...]
     refusal: str = ""
+    otherwise: str = ""
 
 
 def preview(source: TaskSource, experiment: Experiment, seed: int = 0) -> Preview:
@@ -140,8 +142,9 @@ def preview(source: TaskSource, experiment: Experiment, seed: int = 0) -> Previe
     whole = tasks(source, seed) if not refusal else ()
     tell()
     floors = source.floors() if not refusal and _is_tested_on_tasks(experiment) else ()
-    return Preview(overview.form, overview.facts, why(experiment), splits_of(overview), counts_of(source, overview),
-                   shown, whole, overview.problems, floors, refusal)
+    why, otherwise = _grounds(experiment)
+    return Preview(overview.form, overview.facts, why, splits_of(overview), counts_of(source, overview), shown, whole,
+                   overview.problems, floors, refusal, otherwise)
 
 
 def floors_of(source: TaskSource, experiment: Experiment) -> tuple[Floor, ...]:
@@ -163,23 +166,25 @@ def _refusal(source: TaskSource, experiment: Experiment) -> str:
     return ""
 
 
-def why(experiment: Experiment) -> str:
-    """What shows that the data are what they were taken for; empty for a dataset that reads no data of a person's."""
+def _grounds(experiment: Experiment) -> tuple[str, str]:
+    """What shows that the data are what they were taken for, and how they are read otherwise; both empty for a dataset
+    that reads no data of a person's.
+    """
     picked = experiment.dataset
     path = getattr(picked, "path", None)
     if path is None:
-        return ""
+        return "", ""
     try:
         found = recognize_data(path)
     except DataError:  # it was opened all the same, so there is nothing to be said against it
-        return ""
+        return "", ""
     if found.dataset and found.dataset != picked.name:
-        return f"you picked it; by itself it would be taken for {found.form}, because {found.why}"
+        return f"you picked it; by itself it would be taken for {found.form}, because {found.why}", ""
     changed = [f"dataset.{name}" for name, value in found.settings.items()
                if name != "path" and getattr(picked, name, value) != value]
     if changed and found.why:
-        return f"{found.why}, but for what you set ({', '.join(changed)})"
-    return found.why
+        return f"{found.why}, but for what you set ({', '.join(changed)})", ""
+    return found.why, found.otherwise
 
 
 def splits_of(overview: Overview) -> dict[str, tuple[int, int]]:

@@ -44,6 +44,7 @@ class Recognized:
         settings: Fields of the dataset that were guessed, `path` among them.
         problems: What lies there that cannot be opened, and why nobody can read data that are nothing known.
         experiment: Other fields of the experiment that the data demand, by their dotted names.
+        otherwise: As in `Recognition`.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Recognized:
     settings: dict[str, Any] = field(default_factory=dict)
     problems: tuple[str, ...] = ()
     experiment: dict[str, Any] = field(default_factory=dict)
+    otherwise: str = ""
 
 
 def recognize_data(path: Path) -> Recognized:
@@ -85,7 +87,7 @@ def recognize_data(path: Path) -> Recognized:
     _check_what_is_said(name, listing)
     own = {key: value for key, value in listing.said.items() if key != "form"}
     return Recognized(path, recognition.form, name, why, {**recognition.settings, **own, "path": str(path)},
-                      listing.problems, dict(recognition.experiment))
+                      listing.problems, dict(recognition.experiment), recognition.otherwise * (said is None))
 
 
 def _unread(listing: Listing) -> str:
