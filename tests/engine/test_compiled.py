@@ -23,7 +23,7 @@ from workbench.engine.compiling import FAILURE, ORDER, Order, are_as_near, flat,
 from workbench.engine.compiling import difference as relative
 from workbench.engine.control import Control
 from workbench.engine.events import Checkpoint, Finished, Noticed, Started, Steps
-from workbench.engine.executors import Gradient
+from workbench.engine.gradients import Gradient
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings

@@ -12,8 +12,8 @@ from workbench.algorithms.base import Aux
 from workbench.engine.arriving import Arriving
 from workbench.engine.captured import CapturedOuter
 from workbench.engine.events import Checkpoint, Finished, Noticed, Steps
-from workbench.engine.executors import Gradient
 from workbench.engine.forecast import forecast
+from workbench.engine.gradients import Gradient
 from workbench.engine.memory import give_back
 from workbench.engine.outer import Outer
 from workbench.engine.session import Session

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Aux, Meta
-from workbench.engine.executors import EXECUTORS, Gradient, Halves, Portions, Sum, Threads, _Relay, together
+from workbench.engine.executors import EXECUTORS, Halves, Portions, Threads, _Relay
 from workbench.engine.session import trace_task
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, TaskBatch
@@ -103,37 +103,6 @@ def test_gradients_do_not_depend_on_the_threads():
         runner.close()
     for other in totals[1:]:
         assert all(torch.equal(totals[0][key], other[key]) for key in other)
-
-
-@settings(deadline=None)
-@given(tasks=st.lists(st.integers(1, 3), min_size=1, max_size=6))
-def test_gradients_are_added_up_in_their_order_and_let_go(tasks):
-    drawn = [torch.randn(3) for _ in tasks]
-    parts = [Gradient({"w": value.clone()}, Aux(torch.full((count,), float(place)), torch.zeros(count), {}, {}))
-             for place, (value, count) in enumerate(zip(drawn, tasks, strict=True))]
-    found = together(iter(parts))
-    wanted = drawn[0]
-    for value in drawn[1:]:
-        wanted = wanted + value
-    assert torch.equal(found.total["w"], wanted)
-    assert found.aux.loss.tolist() == [float(place) for place, count in enumerate(tasks) for _ in range(count)]
-    assert all(torch.equal(part.total["w"], value) for part, value in zip(parts, drawn, strict=True))
-    held = [weakref.ref(part.total["w"]) for part in parts]
-    total = Sum()
-    while parts:
-        total.add(parts.pop())
-    assert [one() is not None for one in held] == [False] * (len(held) - 1) + [len(held) == 1]
-
-
-def test_a_part_that_cannot_be_added_changes_nothing():
-    total = Sum()
-    told = Aux(torch.zeros(1), torch.zeros(1), {}, {})
-    total.add(Gradient({"a": torch.ones(2), "b": torch.ones(2)}, told))
-    with pytest.raises(RuntimeError):
-        total.add(Gradient({"a": torch.ones(2), "b": torch.ones(3)}, told))
-    total.add(Gradient({"a": torch.ones(2), "b": torch.ones(2)}, told))
-    assert {name: value.tolist() for name, value in total.whole().total.items()} == {"a": [2, 2], "b": [2, 2]}
-    assert len(total.whole().aux.loss) == 2
 
 
 class Frugal(find("algorithm", "maml")):

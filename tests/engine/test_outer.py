@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from workbench.algorithms.base import Aux
 from workbench.engine import outer as outer_module
-from workbench.engine.executors import Gradient
+from workbench.engine.gradients import Gradient
 from workbench.engine.outer import Outer, ReplayedOuter
 from workbench.engine.writing import recorded
 

@@ -11,7 +11,8 @@ import torch
 
 from workbench.algorithms.base import Aux
 from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Probe, Started, Steps
-from workbench.engine.executors import Gradient, Setting
+from workbench.engine.executors import Setting
+from workbench.engine.gradients import Gradient
 from workbench.engine.outer import Outer
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState

@@ -76,6 +76,7 @@ def test_a_new_pick_drops_the_fields_of_the_old_one():
 
 @pytest.mark.parametrize(("setting", "expected"), [
     ("task.way=3", "task.way: there is no such field; did you mean 'task.ways'?"),
+    ("dataset.path=mine", "dataset.path: there is no such field of glyphs; there are: name"),
     ("dataset=sinusoid", "dataset.name: no dataset is called 'sinusoid'; did you mean 'sinusoids'?"),
     ("algorithm=mamml", "did you mean 'maml'?"),
     ("algorithm=MAML", "did you mean 'maml'?"),

@@ -65,6 +65,8 @@ def test_what_data_demanded_goes_with_them_and_what_was_typed_stays() -> None:
         assert one.typed() == {"task.queries": 7, "task.shots": 4}
         one.open_data("table", {"dataset.path": "b.csv"})
         assert one.said == {"task.queries": 7, "task.shots": 4, "dataset.path": "b.csv"}
+        one.pick("dataset", "task_tables")  # the same data, read in another way
+        assert one.said == {"task.queries": 7, "task.shots": 4, "dataset.path": "b.csv"}
         one.pick("dataset", "glyphs")
         assert one.said == {"task.queries": 7, "task.shots": 4}
 

@@ -13,7 +13,8 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Meta
 from workbench.engine import devices
-from workbench.engine.executors import EXECUTORS, Executor, Gradient, Setting, TaskFunction
+from workbench.engine.executors import EXECUTORS, Executor, Setting, TaskFunction
+from workbench.engine.gradients import Gradient
 from workbench.tasks.base import Examples, TaskBatch
 
 # A meta-batch comes in whole chunks and a rest, in each stage, and in portions of two sizes; who has more shapes than

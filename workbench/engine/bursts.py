@@ -18,7 +18,8 @@ from torch import Tensor
 from workbench.algorithms.base import Meta, Stage
 from workbench.engine.acceleration import Step
 from workbench.engine.compiled import Replayed
-from workbench.engine.executors import Gradient, Setting
+from workbench.engine.executors import Setting
+from workbench.engine.gradients import Gradient
 from workbench.engine.outer import Outer, ReplayedOuter, Told
 from workbench.engine.replay import NOT_REPLAYED, Chain, Run, Script
 from workbench.engine.session import Session

@@ -14,7 +14,8 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Stage
 from workbench.engine.acceleration import MOST_SHAPES, Accelerated, ChangingError, Key, Step, unmoved
-from workbench.engine.executors import Executor, Gradient
+from workbench.engine.executors import Executor
+from workbench.engine.gradients import Gradient
 from workbench.engine.outer import STAGES, Outer, Told
 
 # Libraries choose their algorithms and set up their memory in the first calls, which no graph may hold.

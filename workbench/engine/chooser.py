@@ -22,7 +22,8 @@ from torch import Tensor
 import workbench
 from workbench import places
 from workbench.engine import allocator, devices
-from workbench.engine.executors import EXECUTORS, Executor, Gradient, on_threads
+from workbench.engine.executors import EXECUTORS, Executor, on_threads
+from workbench.engine.gradients import Gradient
 from workbench.engine.session import Session, to_device
 from workbench.engine.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
 from workbench.engine.work import cores

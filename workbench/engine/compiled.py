@@ -28,7 +28,8 @@ from workbench.algorithms.base import Algorithm, Aux, Meta
 from workbench.backbones.base import Params
 from workbench.engine.acceleration import MOST_SHAPES, Accelerated, Key, Step
 from workbench.engine.compiling import FAILURE, ORDER, SHAPE, Order, compiled, in_words, script_in
-from workbench.engine.executors import Executor, Gradient, Halves, Portions, Setting
+from workbench.engine.executors import Executor, Halves, Portions, Setting
+from workbench.engine.gradients import Gradient
 from workbench.engine.replay import Run, Script
 from workbench.tasks.base import TaskBatch
 

@@ -26,7 +26,7 @@ from torch import Tensor
 from workbench.algorithms.base import Aux
 from workbench.engine.control import Control
 from workbench.engine.devices import DeviceError
-from workbench.engine.executors import Gradient
+from workbench.engine.gradients import Gradient
 from workbench.engine.launch import Launch, launch
 from workbench.engine.words import in_words
 from workbench.tasks.files.words import counted

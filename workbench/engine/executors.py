@@ -10,7 +10,7 @@ import copy
 import threading
 from abc import ABC, abstractmethod
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
@@ -27,6 +27,7 @@ from workbench.algorithms.base import Algorithm, Aux, Context, Meta, Stage
 from workbench.backbones.base import Params
 from workbench.backbones.convolution import Convolution
 from workbench.backbones.mapping import laid_out
+from workbench.engine.gradients import Gradient, joined, together
 from workbench.engine.memory import parts
 from workbench.tasks.base import Examples, Task, TaskBatch
 
@@ -55,13 +56,6 @@ class Setting:
         return Context(steps=self.steps, ways=self.ways, training=self.training,
                        reference=task.support.inputs if self.inductive else None, progress=self.progress, key=key,
                        stage=self.stage, recompute=self.recompute)
-
-
-class Gradient(NamedTuple):
-    """Sum of the meta-gradients of some tasks, and what each reported, stacked."""
-
-    total: Params
-    aux: Aux
 
 
 class Halves(NamedTuple):
@@ -246,7 +240,7 @@ class Threads(Pooled):
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
-        return _joined(torch.stack, list(self._tasks(function, meta, batch, keys, setting)))
+        return joined(torch.stack, list(self._tasks(function, meta, batch, keys, setting)))
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
@@ -294,7 +288,7 @@ class Portions(Pooled):
         def one(algorithm: Algorithm[Any], part: slice) -> Any:
             return Vectorized(algorithm, 1).map(function, meta, batch.part(part.start, part.stop), keys[part], setting)
 
-        return _joined(torch.cat, self._portions(one, len(batch)))
+        return joined(torch.cat, self._portions(one, len(batch)))
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
         """See Executor."""
@@ -387,43 +381,6 @@ def _shared(tasks: int, threads: int) -> int:
     """How many of some tasks are shared out: all of them where the largest portion is hardly larger than the mean."""
     is_even = -(-tasks // threads) * threads <= _UNEVEN * tasks
     return tasks if is_even else tasks // threads * threads
-
-
-class Sum:
-    """Adds up the meta-gradients of some tasks after others in their order, and holds no more of them than the sum."""
-
-    def __init__(self) -> None:
-        self._total: Params = {}
-        self._aux: list[Aux] = []
-
-    def add(self, part: Gradient) -> None:
-        """Add those of some more tasks, which stay as they are; where memory runs out nothing is added."""
-        if not self._aux:
-            self._total = part.total
-        elif len(self._aux) == 1:  # which is somebody else's
-            self._total = {name: self._total[name] + value for name, value in part.total.items()}
-        else:
-            for name, value in part.total.items():
-                self._total[name].add_(value)
-        self._aux.append(part.aux)
-
-    def whole(self) -> Gradient:
-        """That of all tasks."""
-        aux = self._aux[0] if len(self._aux) == 1 else _joined(torch.cat, self._aux)
-        return Gradient(self._total, aux)
-
-
-def together(parts: Iterable[Gradient]) -> Gradient:
-    """The meta-gradient of all tasks, from those of parts of them in their order."""
-    total = Sum()
-    for part in parts:
-        total.add(part)
-    return total.whole()
-
-
-def _joined(join: Callable[[list[Tensor]], Tensor], results: list[Any]) -> Any:
-    """Trees of tensors as one tree, each tensor joined along the axis of the tasks."""
-    return pytree.tree_map(lambda *values: join(list(values)), *results)
 
 
 def _meta_gradient(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Params, Aux]:

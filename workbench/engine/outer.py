@@ -16,7 +16,7 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from workbench.algorithms.base import Aux, Stage
-from workbench.engine.executors import Gradient
+from workbench.engine.gradients import Gradient
 from workbench.engine.replay import NOT_REPLAYED, Run, Script, can_replay
 from workbench.engine.writing import recorded
 from workbench.experiment.experiment import TrainingConfig

@@ -38,8 +38,8 @@ from workbench.engine.events import (
     Probe,
     Started,
 )
-from workbench.engine.executors import Gradient, Sum
 from workbench.engine.forecast import warning
+from workbench.engine.gradients import Gradient, Sum
 from workbench.engine.outer import Outer, ReplayedOuter, Told, outer_lr
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined

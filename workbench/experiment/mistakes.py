@@ -45,7 +45,8 @@ def spoken(error: ValidationError, table: str, config: type[Config]) -> list[Pro
         if finding["type"] == "extra_forbidden":
             near = nearest(name, {one: declared[one].label if one in declared else one for one in config.model_fields})
             hint = f"did you mean '{table}.{near}'?" if near else f"there are: {', '.join(config.model_fields)}"
-            problems.append(Problem(dotted, f"there is no such field; {hint}"))
+            said = config.model_fields["name"].default if "name" in config.model_fields else ""
+            problems.append(Problem(dotted, f"there is no such field{f' of {said}' if said else ''}; {hint}"))
             continue
         # What a validator of the whole table finds is no matter of one value.
         message = _finding_in_words(finding, declared.get(name)) if finding["loc"] else str(cause or finding["msg"])

@@ -263,7 +263,8 @@ class DataDesk(QObject):
             ", but it will not do as it is: the form says why." if found.is_known else ": the form says why."
         self._form.take_data(found.dataset, found.settings, found.experiment)
         note = f". {self._form.draft.in_words(found.report['note'])}" if found.report["note"] else ""
-        self.said.emit(f"{found.message}{note}{rest}", "good" if will_do else "warn")
+        otherwise = f" Otherwise, {found.report['otherwise']}." if found.report["otherwise"] else ""
+        self.said.emit(f"{found.message}{note}{rest}{otherwise}", "good" if will_do else "warn")
 
     @Slot()
     def show_details(self) -> None:

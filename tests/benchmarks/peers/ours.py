@@ -13,7 +13,8 @@ from workbench.algorithms.base import Meta
 from workbench.backbones.base import Params
 from workbench.engine.acceleration import AccelerationError, accelerated
 from workbench.engine.compiled import AT_ONCE, Prepared
-from workbench.engine.executors import EXECUTORS, Gradient, on_threads
+from workbench.engine.executors import EXECUTORS, on_threads
+from workbench.engine.gradients import Gradient
 from workbench.engine.session import Session
 from workbench.engine.trainer import kind_of_outer
 from workbench.engine.weight_gradients import faster_by_columns, may_have_columns

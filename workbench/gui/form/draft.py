@@ -16,6 +16,7 @@ from workbench.experiment.mistakes import ExperimentError, Problem
 from workbench.experiment.presets import Preset, decided, presets
 from workbench.experiment.registry import ROLES, Pluggable, Role, find, found
 from workbench.experiment.resolve import Tables, clash, command_line, defaults, misfit, resolve, tentative
+from workbench.tasks.own.data import OwnData
 
 TABLES = ("dataset", "task", "backbone", "algorithm", "training", "evaluation")
 _PLAIN: dict[str, type[Config]] = {"task": TaskConfig, "training": TrainingConfig, "evaluation": EvaluationConfig}
@@ -138,14 +139,20 @@ class Draft:
         return notes
 
     def _pick_data(self, name: str) -> list[str]:
-        """Another dataset, without what those at hand demanded and a preset that is about others."""
+        """Another dataset, without what those at hand demanded and a preset that is about others; a person's own data
+        may be read in another way.
+        """
         before = self.picks["dataset"]
+        are_own = all(issubclass(find("dataset", one), OwnData) for one in (before, name))
+        path = self.said.get("dataset.path") if are_own else None
         self._leave_data()
         self.said = self.typed(name)
         begun = self._begun()
         if begun is None or not begun.is_about(name):
             self.preset = ""
         self.picks["dataset"] = name
+        if path is not None:
+            self.follow({"dataset.path": path})
         return self._make_fit(before)
 
     def _begun(self) -> Preset | None:

@@ -193,7 +193,7 @@ def check_is_folder(path: Path) -> None:
     if not is_there:
         raise DataError(f"there is no folder {path}; check the spelling")
     if not is_folder:
-        raise DataError(f"{path} is a file; name the folder that holds the pictures" +
+        raise DataError(f"{path} is a file; name the folder that it lies in" +
                         (", and unpack the zip first" if path.suffix.lower() == ".zip" else ""))
 
 

@@ -1,0 +1,57 @@
+"""Meta-gradients of several tasks, and how those of more are made of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils import _pytree as pytree
+
+from workbench.algorithms.base import Aux
+from workbench.backbones.base import Params
+
+
+class Gradient(NamedTuple):
+    """Sum of the meta-gradients of some tasks, and what each reported, stacked."""
+
+    total: Params
+    aux: Aux
+
+
+class Sum:
+    """Adds up the meta-gradients of some tasks after others in their order, and holds no more of them than the sum."""
+
+    def __init__(self) -> None:
+        self._total: Params = {}
+        self._aux: list[Aux] = []
+
+    def add(self, part: Gradient) -> None:
+        """Add those of some more tasks, which stay as they are; where memory runs out nothing is added."""
+        if not self._aux:
+            self._total = part.total
+        elif len(self._aux) == 1:  # which is somebody else's
+            self._total = {name: self._total[name] + value for name, value in part.total.items()}
+        else:
+            for name, value in part.total.items():
+                self._total[name].add_(value)
+        self._aux.append(part.aux)
+
+    def whole(self) -> Gradient:
+        """That of all tasks."""
+        aux = self._aux[0] if len(self._aux) == 1 else joined(torch.cat, self._aux)
+        return Gradient(self._total, aux)
+
+
+def together(parts: Iterable[Gradient]) -> Gradient:
+    """The meta-gradient of all tasks, from those of parts of them in their order."""
+    total = Sum()
+    for part in parts:
+        total.add(part)
+    return total.whole()
+
+
+def joined(join: Callable[[list[Tensor]], Tensor], results: list[Any]) -> Any:
+    """Trees of tensors as one tree, each tensor joined along the axis of the tasks."""
+    return pytree.tree_map(lambda *values: join(list(values)), *results)
