@@ -123,11 +123,15 @@ def test_convolutions_are_tried_grouped_and_by_columns():
 
 def test_which_gradients_of_weights_are_matrix_products_is_measured_for_each_convolution_and_remembered():
     settings = (LONG, "dataset=glyphs", "backbone=conv4", "backbone.filters=16")
+    choose(session(*settings))
+    path = places.cache() / "ways.json"
+    # Whatever was the fastest here, let it be one that has a choice.
+    path.write_text(json.dumps({key: one | {"way": ["vectorized", 1, 4]} for key, one in json.loads(
+        path.read_text(encoding="utf8")).items() if "way" in one}), encoding="utf8")
     first = choose(session(*settings))
     names = list(convolutions(session(*settings).algorithm))
     assert set(first.way.weights_by_columns) <= set(names)
     assert ("matrix product" in first.why) == bool(first.way.weights_by_columns)
-    path = places.cache() / "ways.json"
     answers = json.loads(path.read_text(encoding="utf8"))
     key, = (key for key, one in answers.items() if "weights_by_columns" in one)
     path.write_text(json.dumps({**answers, key: {"weights_by_columns": [3]}}), encoding="utf8")
