@@ -397,6 +397,25 @@ def test_a_dropped_zip_fills_the_form(qtbot: QtBot, window: MainWindow, tmp_path
     assert window._data.last_folder == str(tmp_path)
 
 
+def test_data_are_read_in_another_way_where_the_person_follows_the_advice(qtbot: QtBot, window: MainWindow,
+                                                                         tmp_path: Path) -> None:
+    path = tmp_path / "runs.csv"
+    path.write_text("\n".join(["reactor,heat,yield", *(f"R{one},{heat},{one * heat + 0.1 * heat:.2f}"
+                                                       for one in range(15) for heat in range(20))]), encoding="utf-8")
+    drop(window, path)
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    assert "Otherwise, if each reactor is a task of its own" in window.log.text()
+    dialog = opened(qtbot, window)
+    assert "rows. Otherwise, if each reactor is" in said(dialog, "preview.why")
+    form = window.panel.form
+    form.pick("dataset", "task_tables")
+    assert form.draft.values()["dataset.path"] == str(path)
+    form.draft.set("dataset.task", "reactor")
+    form.check_now()
+    qtbot.waitUntil(lambda: settled(window) and "task reactor" in said(window, "dataset.facts"), timeout=SECONDS)
+    assert opened(qtbot, window).preview.otherwise == ""
+
+
 def test_data_are_judged_by_what_was_said_of_tasks_and_not_by_what_suited_the_data_before(
         qtbot: QtBot, window: MainWindow, tmp_path: Path) -> None:
     for number in range(8):
