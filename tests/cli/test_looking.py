@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.cli.conftest import RUN
 from tests.cli.terminal import say, start
 from workbench import __version__
 from workbench.cli import display
+from workbench.exports.help import help_page
 from workbench.places import sample_tasks
 
 
@@ -165,6 +167,14 @@ def test_a_table_of_fields_is_printed_as_paragraphs() -> None:
     start = lines.index("Inner rate (`inner_lr`)")
     assert lines[start + 1] == "    default: 0.4"
     assert lines[start + 2].startswith("    what it does: Learning rate of the inner steps")
+
+
+def test_every_cell_of_a_table_is_printed_even_below_a_column_without_a_title() -> None:
+    for page in say("help", "--json").table["pages"]:
+        text = "".join(say("help", page["name"]).out.split())
+        for line in re.findall(r"^\|(?!---).*$(?!\n\|---)", help_page(page["name"]), re.MULTILINE):
+            for cell in re.split(r"(?<!\\)\|", line)[2:-1]:
+                assert "".join(cell.replace("\\|", "|").split()) in text, (page["name"], cell)
 
 
 def test_a_written_page_is_printed_without_loading_torch() -> None:

@@ -68,9 +68,10 @@ def test_steps_before_the_first_that_is_no_number_are_told_of(loss: float, norm:
 
 
 def test_a_block_that_begins_with_no_number_tells_of_nothing():
-    kept = Blocks(0)
+    kept = Blocks(0, ("training.outer_lr", "algorithm.inner_lr"))
     put(kept, [math.nan])
-    with pytest.raises(DivergedError, match="of step 1 is") as error:
+    remedy = r"of step 1 is .* lower training\.outer_lr or algorithm\.inner_lr, or set"
+    with pytest.raises(DivergedError, match=remedy) as error:
         told(kept)
     assert error.value.step == 0
 

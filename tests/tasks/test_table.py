@@ -298,7 +298,11 @@ def test_what_may_be_tasks_rather_than_classes_is_told_how_to_be_them(tmp_path: 
     assert sum(source.overview().tasks.values()) == 9
     assert "target yield" in source.overview().facts
     assert recognize_data(of_reactors(tmp_path / "species.csv", "Species")).otherwise == ""
+    assert recognize_data(of_reactors(tmp_path / "flower.csv", "Species name")).otherwise == ""
     assert recognize_data(write(tmp_path / "last.csv")).otherwise == ""
+    bare = ["reactor,yield", *(f"R{one % 9},{one / 7:.3f}" for one in range(99))]
+    (tmp_path / "bare.csv").write_text("\n".join(bare), encoding="utf-8")
+    assert recognize_data(tmp_path / "bare.csv").otherwise == ""  # nothing would be left to predict it from
     spaced = recognize_data(of_reactors(tmp_path / "spaced.csv", "plot of land")).otherwise
     assert spaced.endswith("with plot of land as the task column ('dataset.task=plot of land')")
 

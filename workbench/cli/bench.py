@@ -73,7 +73,8 @@ def _in_words(table: dict[str, Any]) -> str:
         rows.append((name, str(one["threads"]), str(one["chunk"]), *numbers,
                      one["problem"] or "chosen" * is_chosen))
     return "\n".join([
-        f"meta-gradients of {table['tasks']} tasks on {table['device_title']}, median of {table['rounds']} interleaved "
-        "rounds; memory is what one takes beyond what was held before", aligned(rows),
-        f"a run takes {chosen['executor']} on {counted(chosen['threads'], 'threads')}, "
-        f"{chosen['chunk']} at once: {chosen['why']}"])
+        f"the meta-gradient of a meta-batch of {table['tasks']} tasks on {table['device_title']}, median of "
+        f"{table['rounds']} rounds in turns; MS is for all tasks, AT ONCE is how many are run together, memory is what "
+        "is taken beyond what was held before; a run draws tasks and takes outer steps beside", aligned(rows),
+        f"a run takes {chosen['executor']}{_ACCELERATED[chosen['acceleration']]}, on "
+        f"{counted(chosen['threads'], 'threads')}, {chosen['chunk']} at once: {chosen['why']}"])

@@ -40,7 +40,8 @@ def _without_tables(markdown: str) -> Iterator[str]:
 
 def _paragraphs(table: list[str]) -> Iterator[str]:
     """The first cell of every row, and below it the others, each after its column's title where there are several."""
-    titles, _, *rows = (re.split(r"(?<!\\)\|", line.strip("| ")) for line in table)
+    # The title of the first column may be empty, as may be any cell.
+    titles, _, *rows = (re.split(r"(?<!\\)\|", line.strip().removeprefix("|").removesuffix("|")) for line in table)
     for row in rows:
         first, *others = (cell.strip().replace("\\|", "|") for cell in row)
         yield first

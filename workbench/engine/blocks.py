@@ -60,9 +60,11 @@ class Blocks:
 
     Args:
         step: Outer steps so far.
+        rates: Names of the fields that are to be lower where these diverge.
     """
 
-    def __init__(self, step: int) -> None:
+    def __init__(self, step: int, rates: tuple[str, ...] = ("training.outer_lr",)) -> None:
+        self._rates = rates
         self._block = _Block(step + 1, time.perf_counter())
         self._sent: deque[_Sent] = deque()
 
@@ -106,23 +108,23 @@ class Blocks:
             DivergedError: Those that follow are no longer numbers.
         """
         while self._sent and (waits or len(self._sent) > 1 or self._sent[0].numbers.has_arrived):
-            yield from _events(self._sent.popleft())
+            yield from self._events(self._sent.popleft())
 
-
-def _events(sent: _Sent) -> Iterator[Steps]:
-    """What to tell of a block; where it is no longer numbers, of the steps before, and then it raises."""
-    block = sent.block
-    loss, metric, norm = sent.numbers.numbers()
-    rates = np.array(block.rates)
-    bad = np.flatnonzero(~(np.isfinite(loss) & np.isfinite(norm)))
-    if not len(bad):
-        yield Steps(block.first, loss, metric, rates, norm, sent.seconds, sent.adaptation, block.stage)
-        return
-    good = int(bad[0])
-    if good:
-        yield Steps(block.first, loss[:good], metric[:good], rates[:good], norm[:good], sent.seconds, stage=block.stage)
-    what = "meta-loss" if not math.isfinite(loss[good]) else "meta-gradient"
-    raise DivergedError(
-        f"training diverged: the {what} of step {block.first + good} is not a number; lower training.outer_lr or "
-        "algorithm.inner_lr, or set training.clip, and start again; the last checkpoint is kept",
-        block.first - 1 + good)
+    def _events(self, sent: _Sent) -> Iterator[Steps]:
+        """What to tell of a block; where it is no longer numbers, of the steps before, and then it raises."""
+        block = sent.block
+        loss, metric, norm = sent.numbers.numbers()
+        rates = np.array(block.rates)
+        bad = np.flatnonzero(~(np.isfinite(loss) & np.isfinite(norm)))
+        if not len(bad):
+            yield Steps(block.first, loss, metric, rates, norm, sent.seconds, sent.adaptation, block.stage)
+            return
+        good = int(bad[0])
+        if good:
+            yield Steps(block.first, loss[:good], metric[:good], rates[:good], norm[:good], sent.seconds,
+                        stage=block.stage)
+        what = "meta-loss" if not math.isfinite(loss[good]) else "meta-gradient"
+        raise DivergedError(
+            f"training diverged: the {what} of step {block.first + good} is not a number; lower "
+            f"{' or '.join(self._rates)}, or set training.clip, and start again; the last checkpoint is kept",
+            block.first - 1 + good)

@@ -127,7 +127,8 @@ class _Training:
         self.hardest = state.hardest if state else ()
         self.showcase = Showcase(session)
         self._resumed_at = time.perf_counter()
-        self._blocks = Blocks(self.step)
+        inner = ("algorithm.inner_lr",) * hasattr(session.experiment.algorithm, "inner_lr")
+        self._blocks = Blocks(self.step, ("training.outer_lr", *inner))
         self._batch: tuple[TaskBatch, Tensor] | None = None
         self._next_adaptation = 0.0
         self._kept_step = -1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -146,7 +147,9 @@ def _as_tasks(table: Table, label: str) -> str:
     """
     last = table.columns[-1]
     may_be_value = last != label and kind_of(table, last) == "numeric" and not is_few(table, last)
-    if not table.has_header or not may_be_value or label.lower() in LABELS:
+    has_inputs = any(kind_of(table, name) in ("numeric", "categorical") for name in table.columns[:-1] if name != label)
+    is_called_label = not set(re.split(r"[^a-z]+", label.lower())).isdisjoint(LABELS)
+    if not (table.has_header and may_be_value and has_inputs) or is_called_label:
         return ""
     asked = shlex.quote(f"dataset.task={label}")
     return (f"if each {label} is a task of its own, whose rows have a value to be predicted, pick Tables of tasks "
