@@ -9,7 +9,9 @@ from typing import Any, Self
 
 from tqdm import tqdm
 
-LINE_SECONDS = 30.0
+from workbench.cli.output import duration
+
+LINE_SECONDS = 10.0
 # The bars are redrawn as they are fed: the thread that would look after slow ones outlives a command.
 tqdm.monitor_interval = 0
 
@@ -37,7 +39,7 @@ class Progress:
     def __init__(self, total: int, *, start: int = 0, title: str = "", unit: str = "", scaled: bool = False) -> None:
         self.total, self.done, self.title, self.unit = total, start, title, unit
         self._scaled = scaled
-        self._told = time.monotonic()
+        self._told, self._told_at = time.monotonic(), start
         self.is_bar = sys.stderr.isatty()
         self._bar: Any = None
 
@@ -61,8 +63,16 @@ class Progress:
             self._bar.set_postfix_str(beside, refresh=False)
             self._bar.update(done - self.done)
         elif time.monotonic() - self._told > LINE_SECONDS:
-            self.line(f"{self.title} {done:,} of {self.total:,} {self.unit}" + (f", {beside}" if beside else ""))
+            facts = [f"{self.title} {done:,} of {self.total:,} {self.unit}", beside, self._left(done)]
+            self.line(", ".join(fact for fact in facts if fact))
         self.done = done
+
+    def _left(self, done: int) -> str:
+        """How long it will take from here, at the pace since the last line; empty where that is not known."""
+        if not self.total or done <= self._told_at:
+            return ""
+        pace = (time.monotonic() - self._told) / (done - self._told_at)
+        return f"about {duration((self.total - done) * pace)} left"
 
     def rename(self, title: str) -> None:
         """Say that something else is being done now."""
@@ -72,6 +82,6 @@ class Progress:
 
     def line(self, text: str) -> None:
         """A line of its own, above the bar where there is one."""
-        self._told = time.monotonic()
+        self._told, self._told_at = time.monotonic(), self.done
         tqdm.write(text.strip(), file=sys.stderr)
         sys.stderr.flush()
