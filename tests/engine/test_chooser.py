@@ -11,7 +11,7 @@ import torch
 
 from workbench import places
 from workbench.engine import chooser
-from workbench.engine.chooser import Way, candidates, choose, measure
+from workbench.engine.chooser import candidates, choose, measure
 from workbench.engine.distributed import World
 from workbench.engine.events import Checkpoint, Started
 from workbench.engine.executors import EXECUTORS
@@ -19,6 +19,7 @@ from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.engine.weight_gradients import convolutions
+from workbench.engine.work import Way
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve, with_settings
 

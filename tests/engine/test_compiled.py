@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 
 from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Algorithm, Meta
-from workbench.engine.acceleration import AccelerationError, ChangingError, Step, accelerated, refused_accelerations
+from workbench.engine.acceleration import AccelerationError, ChangingError, Step
 from workbench.engine.compiled import Compiled
 from workbench.engine.compiling import FAILURE, ORDER, Order, are_as_near, flat, main
 from workbench.engine.compiling import difference as relative
@@ -25,6 +25,7 @@ from workbench.engine.control import Control
 from workbench.engine.events import Checkpoint, Finished, Noticed, Started, Steps
 from workbench.engine.gradients import Gradient
 from workbench.engine.state import TrainState
+from workbench.engine.switches import accelerated, refused_accelerations
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
 

@@ -21,7 +21,7 @@ from torch.utils import _pytree as pytree
 from tests.benchmarks.memory import peak_bytes
 from tests.problems import KINDS, algorithms_for, alike, executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Algorithm
-from workbench.engine.acceleration import AccelerationError, ChangingError, Step, accelerated
+from workbench.engine.acceleration import AccelerationError, ChangingError, Step
 from workbench.engine.compiled import AT_ONCE, Replayed
 from workbench.engine.compiling import Order, difference, flat, prepare_into
 from workbench.engine.control import Control
@@ -30,6 +30,7 @@ from workbench.engine.executors import Executor, Portions, Vectorized, on_thread
 from workbench.engine.replay import Chain, Line, Script, Use
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
+from workbench.engine.switches import accelerated
 from workbench.engine.trainer import train
 from workbench.engine.weight_gradients import convolutions, set_weights_by_columns
 from workbench.engine.words import is_out_of_memory

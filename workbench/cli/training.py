@@ -14,13 +14,13 @@ from workbench.cli.progress import Progress
 from workbench.cli.results import evaluation_table, test_in_words
 from workbench.cli.runs import find_run, store
 from workbench.cli.signals import give_up, interruptions
-from workbench.engine import acceleration, devices
-from workbench.engine.chooser import Way
+from workbench.engine import devices, switches
 from workbench.engine.control import Control
 from workbench.engine.distributed import ALONE, LostError, World, joined
 from workbench.engine.events import Evaluation, Event, Failed, Noticed, Started, Steps
 from workbench.engine.launch import Launch, launch
 from workbench.engine.session import Session
+from workbench.engine.work import Way
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
 from workbench.experiment.idle import said_in_vain
@@ -83,7 +83,7 @@ def session_of(arguments: Namespace, output: Output) -> Session:
     experiment, source = _fitted(_asked(arguments, output), output)
     session = Session(experiment, source=source)
     try:
-        acceleration.check(experiment.training.acceleration, session.device)
+        switches.check(experiment.training.acceleration, session.device)
     except devices.DeviceError:
         session.close()
         raise

@@ -12,10 +12,11 @@ import psutil
 import torch
 
 from workbench.engine import allocator
-from workbench.engine.acceleration import accelerated
-from workbench.engine.chooser import Trial, Way, candidates
+from workbench.engine.chooser import Trial, candidates
 from workbench.engine.compiled import AT_ONCE, Prepared
 from workbench.engine.session import Session
+from workbench.engine.switches import accelerated
+from workbench.engine.work import Way
 
 _LOOK_SECONDS = 0.002
 # A round of a fast way is repeated until the clock has something to measure.

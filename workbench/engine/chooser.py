@@ -26,7 +26,7 @@ from workbench.engine.executors import EXECUTORS, Executor, on_threads
 from workbench.engine.gradients import Gradient
 from workbench.engine.session import Session, to_device
 from workbench.engine.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
-from workbench.engine.work import cores
+from workbench.engine.work import Way, cores
 from workbench.tasks.files.words import counted
 
 if TYPE_CHECKING:
@@ -53,29 +53,6 @@ _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "v
 
 
 @dataclass(frozen=True)
-class Way:
-    """A way to run a meta-batch.
-
-    Attributes:
-        executor: Its name.
-        threads: Compute threads.
-        chunk: Tasks run at once.
-        weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
-    """
-
-    executor: str
-    threads: int
-    chunk: int
-    weights_by_columns: tuple[str, ...] = ()
-
-    def __str__(self) -> str:
-        """In words, such as "portions, 2 threads, 8 tasks at once"."""
-        count = len(self.weights_by_columns)
-        beside = f", {counted(count, 'weight gradients')} by columns" if count else ""
-        return f"{self.executor}, {counted(self.threads, 'threads')}, {counted(self.chunk, 'tasks')} at once{beside}"
-
-
-@dataclass(frozen=True)
 class Choice:
     """What was chosen, and why, as a part of a sentence."""
 
@@ -96,13 +73,13 @@ def choose(session: Session) -> Choice:
     """The best way to run an experiment here: what the person said, what is remembered, or what is measured."""
     choice, training = _executor(session), session.experiment.training
     is_worth = training.executor == "auto" and session.expected_seconds() >= _WORTH_SECONDS
-    if not is_worth or not may_have_columns(session, choice.way.executor):
+    if not is_worth or not may_have_columns(session.algorithm, choice.way.executor, session.device):
         return choice
     key, path = f"{_key(session)} {choice.way}", places.cache() / "ways.json"
     columns = _known_columns(_remembered(path).get(key))
     if columns is None:
         way = choice.way
-        columns = faster_by_columns(session, way.executor, way.threads, way.chunk)
+        columns = faster_by_columns(session.algorithm, session.spec, session.experiment.training_task(), way)
         _remember(path, key, {"weights_by_columns": columns})
     said = f"; weight gradients of {counted(len(columns), 'convolutions')} are matrix products" if columns else ""
     return Choice(replace(choice.way, weights_by_columns=columns), choice.why + said)

@@ -19,10 +19,10 @@ import workbench
 from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import allocator, devices, precision
-from workbench.engine.acceleration import accelerated, fitting
 from workbench.engine.distributed import ALONE, World
 from workbench.engine.executors import EXECUTORS, Executor, Portions, Setting, Vectorized, on_threads
 from workbench.engine.memory import Chunks
+from workbench.engine.switches import accelerated, fitting
 from workbench.engine.weight_gradients import set_weights_by_columns
 from workbench.engine.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig

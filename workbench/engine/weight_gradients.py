@@ -6,7 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import torch
 
@@ -15,10 +15,9 @@ from workbench.backbones.convolution import Convolution, weight_gradient
 from workbench.backbones.mapping import laid_out, layout
 from workbench.engine.executors import EXECUTORS, on_threads
 from workbench.engine.words import is_out_of_memory
-from workbench.engine.work import calls
-
-if TYPE_CHECKING:
-    from workbench.engine.session import Session
+from workbench.engine.work import Way, calls
+from workbench.experiment.experiment import TaskConfig
+from workbench.tasks.base import Spec
 
 # After so many seconds nothing more is measured, and the convolutions that are left stay as they are.
 _SECONDS = 0.5
@@ -41,28 +40,29 @@ def set_weights_by_columns(algorithm: Algorithm[Any], names: tuple[str, ...]) ->
         layer.weights_by_columns = name in names
 
 
-def may_have_columns(session: Session, executor: str) -> bool:
+def may_have_columns(algorithm: Algorithm[Any], executor: str, device: torch.device) -> bool:
     """Whether there is something to choose: on a CPU, where channels come last under a map over tasks."""
     is_mapped = EXECUTORS[executor].has_task_axis and executor != "columns"
-    return session.device.type == "cpu" and is_mapped and bool(convolutions(session.algorithm))
+    return device.type == "cpu" and is_mapped and bool(convolutions(algorithm))
 
 
-def faster_by_columns(session: Session, executor: str, threads: int, chunk: int) -> tuple[str, ...]:
+def faster_by_columns(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, way: Way) -> tuple[str, ...]:
     """Names of the convolutions whose gradients of the weights are clearly faster as matrix products.
 
     Args:
-        session: The experiment.
-        executor, threads, chunk: How it will be run.
+        algorithm: What learns, with its network.
+        spec: Its inputs.
+        shape: Of the tasks that it is trained on.
+        way: How it will be run.
     """
-    kind = EXECUTORS[executor]
-    tasks = min(_TASKS, max(1, chunk // threads) if kind.is_pooled else chunk)
-    shape = session.experiment.training_task()
-    pictures = min(_PICTURES, (shape.ways if session.spec.kind == "classification" else 1) * shape.shots)
-    layers = convolutions(session.algorithm)
-    with on_threads(1 if kind.is_pooled else threads), torch.no_grad():
+    kind = EXECUTORS[way.executor]
+    tasks = min(_TASKS, max(1, way.chunk // way.threads) if kind.is_pooled else way.chunk)
+    pictures = min(_PICTURES, (shape.ways if spec.kind == "classification" else 1) * shape.shots)
+    layers = convolutions(algorithm)
+    with on_threads(1 if kind.is_pooled else way.threads), torch.no_grad():
         # A layer that is called more than once counts as it is called first.
         shapes = {call.name: (call.inputs, call.outputs)
-                  for call in reversed(calls(session.algorithm.network.module, session.spec, Convolution))}
+                  for call in reversed(calls(algorithm.network.module, spec, Convolution))}
         end = time.perf_counter() + _SECONDS
         # Those with small maps, which gain the most, come first.
         found = {name for name in sorted(shapes, key=lambda name: math.prod(shapes[name][0]))

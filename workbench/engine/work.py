@@ -18,6 +18,7 @@ from workbench.engine.executors import EXECUTORS
 from workbench.engine.launch import launch
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import Spec
+from workbench.tasks.files.words import counted
 
 CHUNK_SECONDS = 0.25
 MOST_TASKS_AT_ONCE = 256
@@ -39,6 +40,29 @@ _WORTH_A_THREAD = 1e9
 _THREADS_OF_WHAT_IS_COMPILED = 2
 # No step is over sooner, however small the network.
 _LEAST_SECONDS = 1e-3
+
+
+@dataclass(frozen=True)
+class Way:
+    """A way to run a meta-batch.
+
+    Attributes:
+        executor: Its name.
+        threads: Compute threads.
+        chunk: Tasks run at once.
+        weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
+    """
+
+    executor: str
+    threads: int
+    chunk: int
+    weights_by_columns: tuple[str, ...] = ()
+
+    def __str__(self) -> str:
+        """In words, such as "portions, 2 threads, 8 tasks at once"."""
+        count = len(self.weights_by_columns)
+        beside = f", {counted(count, 'weight gradients')} by columns" if count else ""
+        return f"{self.executor}, {counted(self.threads, 'threads')}, {counted(self.chunk, 'tasks')} at once{beside}"
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,15 @@ from tests.benchmarks.peers.candidate import Candidate
 from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
 from workbench.backbones.base import Params
-from workbench.engine.acceleration import AccelerationError, accelerated
+from workbench.engine.acceleration import AccelerationError
 from workbench.engine.compiled import AT_ONCE, Prepared
 from workbench.engine.executors import EXECUTORS, on_threads
 from workbench.engine.gradients import Gradient
 from workbench.engine.session import Session
+from workbench.engine.switches import accelerated
 from workbench.engine.trainer import kind_of_outer
 from workbench.engine.weight_gradients import faster_by_columns, may_have_columns
+from workbench.engine.work import Way
 from workbench.tasks.base import Examples, TaskBatch
 
 _COMPILED = "vectorized, compiled"
@@ -76,8 +78,9 @@ class Ours(Candidate):
         """As a run does at its start."""
         session = self.session
         executor, threads, chunk = session.executor.name, session.executor.threads, session.chunk
-        if may_have_columns(session, executor):
-            names = faster_by_columns(session, executor, threads, chunk)
+        if may_have_columns(session.algorithm, executor, session.device):
+            names = faster_by_columns(session.algorithm, session.spec, session.experiment.training_task(),
+                                      Way(executor, threads, chunk))
             session.use(executor, chunk, threads, weights_by_columns=names)
 
     def _make_ready(self) -> None:
