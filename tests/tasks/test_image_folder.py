@@ -492,7 +492,7 @@ def test_the_report_of_a_good_folder_can_be_written_as_json(tmp_path: Path, clas
         "settings": {"path": str(tmp_path)},
         "splits": {"train": {"classes": 10, "examples": 60}, "validation": {"classes": 5, "examples": 30},
                    "test": {"classes": 5, "examples": 30}},
-        "size": 16, "color": "rgb", "problems": [], "usable": True, "experiment": {}, "note": "",
+        "size": 16, "color": "rgb", "problems": [], "usable": True, "experiment": {}, "note": "", "otherwise": "",
         "tasks": {}}
 
 
