@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from dataclasses import replace
 
 import numpy as np
@@ -109,6 +110,24 @@ def test_every_task_is_run_once_whatever_there_is_room_for(tasks, size, room):
             run += range(part.start, part.stop)
     assert run == list(range(tasks))
     assert all(now == tried // 2 for now, tried in sizes)
+
+
+def test_what_did_not_fit_is_gone_before_anybody_is_told():
+    made: list[weakref.ref[torch.Tensor]] = []
+    told: list[bool] = []
+
+    def run(tasks: int) -> None:
+        value = torch.ones(tasks)
+        made.append(weakref.ref(value))
+        if tasks > 1:
+            raise MemoryError
+
+    chunks = Chunks(2, 2, lambda now, tried: told.append(made[-1]() is None))
+    for part in chunks:
+        with chunks.fitting(part):
+            run(part.stop - part.start)
+    assert told == [True]
+    assert len(made) == 3
 
 
 @given(st.integers(0, 40), st.integers(1, 20), st.integers(0, 5))
