@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -70,11 +70,13 @@ class OneTable(OwnClasses):
         if label is None:
             return Recognition("unknown", f"{file.name} is a table, and in none of its columns values repeat as "
                                "those of a class do", 0.1)
-        if not any(kind_of(table, name) in ("numeric", "categorical") for name in table.columns if name != label):
+        inputs = [name for name in table.columns
+                  if name != label and kind_of(table, name) in ("numeric", "categorical")]
+        if not inputs:
             return Recognition("unknown", f"{file.name} is a table without numbers or columns of few values", 0.05)
         many = len(set(table.texts(label)) - {""})
         why = f"{the('column', label)} of {file.name} has {counted(many, 'values')} in {counted(len(table), 'rows')}"
-        return Recognition(FORM, why, 0.5, {"label": label}, otherwise=_as_tasks(table, label))
+        return Recognition(FORM, why, 0.5, {"label": label}, otherwise=_as_tasks(table, label, inputs))
 
     @classmethod
     def what_it_reads(cls) -> str:
@@ -141,15 +143,14 @@ class OneTable(OwnClasses):
             "form": cls.reading_form, "label": label, "header": "auto", **encoder.reading}))
 
 
-def _as_tasks(table: Table, label: str) -> str:
+def _as_tasks(table: Table, label: str, inputs: Sequence[str]) -> str:
     """How to have a task for every value of a label that is not called as labels are, where rows end in a number that
-    may be what is predicted in each; else nothing.
+    may be predicted in each from the other inputs; else nothing.
     """
     last = table.columns[-1]
-    may_be_value = last != label and kind_of(table, last) == "numeric" and not is_few(table, last)
-    has_inputs = any(kind_of(table, name) in ("numeric", "categorical") for name in table.columns[:-1] if name != label)
+    may_be_value = last in inputs and len(inputs) > 1 and kind_of(table, last) == "numeric" and not is_few(table, last)
     is_called_label = not set(re.split(r"[^a-z]+", label.lower())).isdisjoint(LABELS)
-    if not (table.has_header and may_be_value and has_inputs) or is_called_label:
+    if not table.has_header or not may_be_value or is_called_label:
         return ""
     asked = shlex.quote(f"dataset.task={label}")
     return (f"if each {label} is a task of its own, whose rows have a value to be predicted, pick Tables of tasks "

@@ -238,6 +238,7 @@ class PreviewDialog(QDialog):
 def _reason(preview: Preview) -> str:
     """Why the data were taken for what they were, and what they may be otherwise."""
     why = preview.why
-    said = "" if not why else f"{why[:1].upper()}{why[1:]}." if why.startswith("you picked") else \
-        f"Recognized so because {why}."
+    if not why:
+        return ""
+    said = f"{why[:1].upper()}{why[1:]}." if why.startswith("you picked") else f"Recognized so because {why}."
     return f"{said} Otherwise, {preview.otherwise}." if preview.otherwise else said

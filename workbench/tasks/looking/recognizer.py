@@ -68,7 +68,7 @@ def recognize_data(path: Path) -> Recognized:
     if not listing.files:
         raise DataError(f"{path} is empty; put pictures, tables, recordings, texts or arrays into it" +
                         (f". {listing.problems[0]}" if listing.problems else ""))
-    said = listing.said.get("form")
+    said, otherwise = listing.said.get("form"), ""
     candidates, refusals = _candidates(listing)
     if said is not None:
         name, recognition = _named(str(said), candidates, path)
@@ -79,7 +79,7 @@ def recognize_data(path: Path) -> Recognized:
         raise DataError(f"{path}: {lack}")
     elif candidates:
         name, recognition = _surest(candidates, listing)
-        why = recognition.why
+        why, otherwise = recognition.why, recognition.otherwise
     else:
         shut = next((file.name for file in listing.files if not may_be_read(listing.path(file))), "")
         why = "" if refusals else f"{shown(shut)} {NO_RIGHT}" if shut else _unread(listing)
@@ -87,7 +87,7 @@ def recognize_data(path: Path) -> Recognized:
     _check_what_is_said(name, listing)
     own = {key: value for key, value in listing.said.items() if key != "form"}
     return Recognized(path, recognition.form, name, why, {**recognition.settings, **own, "path": str(path)},
-                      listing.problems, dict(recognition.experiment), recognition.otherwise * (said is None))
+                      listing.problems, dict(recognition.experiment), otherwise)
 
 
 def _unread(listing: Listing) -> str:
