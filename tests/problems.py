@@ -10,7 +10,8 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.backbones.base import Backbone, Network
-from workbench.engine.executors import EXECUTORS, Executor, Setting
+from workbench.engine.executors import EXECUTORS
+from workbench.engine.executors.base import Executor, Setting
 from workbench.experiment.registry import InputKind, TaskKind, find, found
 from workbench.tasks.base import Examples, Spec, TaskBatch
 

@@ -13,7 +13,7 @@ from torch.nn.utils.parametrizations import weight_norm
 from tests.algorithms.oracles import PlainMLP, assert_equal, by_order, loss_of
 from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Context, adapt
-from workbench.engine.executors import Setting
+from workbench.engine.executors.base import Setting
 from workbench.tasks.base import Examples, Spec, TaskBatch
 
 RATE, DECAY = 0.3, 0.05

@@ -12,7 +12,7 @@ from tests.algorithms.oracles import PlainMLP, assert_equal, by_order, loss_of, 
 from tests.problems import make, noise_tasks, setting, spec
 from workbench.algorithms.base import Meta
 from workbench.algorithms.inner import begin, descend
-from workbench.engine.executors import Vectorized
+from workbench.engine.executors.vectorized import Vectorized
 
 with warnings.catch_warnings():
     warnings.simplefilter("ignore")

@@ -11,8 +11,8 @@ from torch import Tensor
 
 from tests.algorithms.oracles import assert_equal, loss_of, meta_gradient
 from tests.problems import executor, make, noise_tasks, setting, spec
-from workbench.engine.executors import Setting
-from workbench.engine.gradients import Gradient
+from workbench.engine.executors.base import Setting
+from workbench.engine.executors.gradients import Gradient
 
 RATE = 0.3
 STEPS = 3

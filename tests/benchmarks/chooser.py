@@ -21,10 +21,10 @@ import torch
 
 from workbench import __version__
 from workbench.engine import devices
-from workbench.engine.benchmark import Measured, measure, ways_of
-from workbench.engine.chooser import choose
 from workbench.engine.session import Session
-from workbench.engine.work import cores
+from workbench.engine.ways.benchmark import Measured, measure, ways_of
+from workbench.engine.ways.chooser import choose
+from workbench.engine.ways.work import cores
 from workbench.experiment.resolve import resolve, with_settings
 
 RESULT = Path(__file__).parent / "results" / "chooser.json"

@@ -29,7 +29,7 @@ from tests.benchmarks.learning_chart import draw
 from tests.benchmarks.machine import processor
 from workbench.engine.events import Evaluation, Failed, Started, Steps
 from workbench.engine.trainer import train
-from workbench.engine.work import cores
+from workbench.engine.ways.work import cores
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.registry import find, found
 from workbench.experiment.resolve import resolve, with_settings

@@ -11,13 +11,13 @@ import torch
 
 from workbench.algorithms.base import Aux
 from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Probe, Started, Steps
-from workbench.engine.executors import Setting
-from workbench.engine.gradients import Gradient
+from workbench.engine.executors.base import Setting
+from workbench.engine.executors.gradients import Gradient
 from workbench.engine.outer import Outer
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
-from workbench.engine.work import measure
+from workbench.engine.ways.work import measure
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.exports.learner import LearnerError, of_run, open_session

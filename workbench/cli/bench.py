@@ -14,9 +14,9 @@ from workbench.cli.output import Output, UsageError, aligned
 from workbench.cli.progress import Progress
 from workbench.cli.training import session_of
 from workbench.engine import devices
-from workbench.engine.benchmark import Measured, measure, ways_of
-from workbench.engine.chooser import choose
-from workbench.engine.work import cores
+from workbench.engine.ways.benchmark import Measured, measure, ways_of
+from workbench.engine.ways.chooser import choose
+from workbench.engine.ways.work import cores
 from workbench.tasks.files.words import counted
 
 _MIB = 2**20

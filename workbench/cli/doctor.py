@@ -23,7 +23,7 @@ from workbench.cli.main import FAILURE, SUCCESS
 from workbench.cli.output import Output, aligned
 from workbench.cli.runs import store
 from workbench.engine import devices
-from workbench.engine.work import cores
+from workbench.engine.ways.work import cores
 
 _GIB = 2**30
 _IMPORT_QT = "import PySide6.QtWidgets, PySide6.QtGui; print(PySide6.QtCore.qVersion())"

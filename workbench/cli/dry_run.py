@@ -7,7 +7,7 @@ from dataclasses import asdict
 from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output
 from workbench.engine import devices
-from workbench.engine.forecast import forecast, size_in_words
+from workbench.engine.memory.forecast import forecast, size_in_words
 from workbench.engine.session import Session
 from workbench.experiment.resolve import to_tables
 

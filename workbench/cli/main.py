@@ -14,7 +14,7 @@ from types import ModuleType
 from workbench.cli.output import Output, UsageError
 from workbench.cli.parser import parse
 from workbench.cli.signals import give_up, interruptions
-from workbench.engine.launch import launch
+from workbench.engine.distribution.launch import launch
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _SHARED = ("workbench.cli.training:run", "workbench.cli.training:resume")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from workbench.engine.devices import DeviceError
-from workbench.engine.distributed import LostError, PeerError, WorldError
+from workbench.engine.distribution.world import LostError, PeerError, WorldError
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import UnknownNameError
 from workbench.exports.learner import LearnerError

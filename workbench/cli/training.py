@@ -14,13 +14,15 @@ from workbench.cli.progress import Progress
 from workbench.cli.results import evaluation_table, test_in_words
 from workbench.cli.runs import find_run, store
 from workbench.cli.signals import give_up, interruptions
-from workbench.engine import devices, switches
+from workbench.engine import devices
+from workbench.engine.acceleration import switches
 from workbench.engine.control import Control
-from workbench.engine.distributed import ALONE, LostError, World, joined
+from workbench.engine.distribution.group import joined
+from workbench.engine.distribution.launch import Launch, launch
+from workbench.engine.distribution.world import ALONE, LostError, World
 from workbench.engine.events import Evaluation, Event, Failed, Noticed, Started, Steps
-from workbench.engine.launch import Launch, launch
 from workbench.engine.session import Session
-from workbench.engine.work import Way
+from workbench.engine.ways.work import Way
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import parameters
 from workbench.experiment.idle import said_in_vain

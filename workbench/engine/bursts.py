@@ -16,12 +16,12 @@ import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Meta, Stage
-from workbench.engine.acceleration import Step
-from workbench.engine.compiled import Replayed
-from workbench.engine.executors import Setting
-from workbench.engine.gradients import Gradient
+from workbench.engine.acceleration.base import Step
+from workbench.engine.acceleration.prepared import Replayed
+from workbench.engine.acceleration.replay import NOT_REPLAYED, Chain, Run, Script
+from workbench.engine.executors.base import Setting
+from workbench.engine.executors.gradients import Gradient
 from workbench.engine.outer import Outer, ReplayedOuter, Told
-from workbench.engine.replay import NOT_REPLAYED, Chain, Run, Script
 from workbench.engine.session import Session
 from workbench.tasks.base import Examples, TaskBatch
 

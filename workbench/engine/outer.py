@@ -16,9 +16,9 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from workbench.algorithms.base import Aux, Stage
-from workbench.engine.gradients import Gradient
-from workbench.engine.replay import NOT_REPLAYED, Run, Script, can_replay
-from workbench.engine.writing import recorded
+from workbench.engine.acceleration.replay import NOT_REPLAYED, Run, Script, can_replay
+from workbench.engine.acceleration.writing import recorded
+from workbench.engine.executors.gradients import Gradient
 from workbench.experiment.experiment import TrainingConfig
 
 STAGES: tuple[Stage, ...] = get_args(Stage)

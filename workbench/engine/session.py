@@ -18,13 +18,17 @@ from torch import Tensor
 import workbench
 from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
 from workbench.backbones.base import Backbone, Network
-from workbench.engine import allocator, devices, precision
-from workbench.engine.distributed import ALONE, World
-from workbench.engine.executors import EXECUTORS, Executor, Portions, Setting, Vectorized, on_threads
-from workbench.engine.memory import Chunks
-from workbench.engine.switches import accelerated, fitting
-from workbench.engine.weight_gradients import set_weights_by_columns
-from workbench.engine.work import Work, measure
+from workbench.engine import devices, precision
+from workbench.engine.acceleration.switches import accelerated, fitting
+from workbench.engine.distribution.world import ALONE, World
+from workbench.engine.executors import EXECUTORS
+from workbench.engine.executors.base import Executor, Setting, on_threads
+from workbench.engine.executors.portions import Portions
+from workbench.engine.executors.vectorized import Vectorized
+from workbench.engine.memory import allocator
+from workbench.engine.memory.chunks import Chunks
+from workbench.engine.ways.weight_gradients import set_weights_by_columns
+from workbench.engine.ways.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find

@@ -18,13 +18,12 @@ from torch import Tensor
 import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
+from workbench.engine.acceleration.captured import Captured, CapturedOuter
+from workbench.engine.acceleration.prepared import Prepared
 from workbench.engine.blocks import Blocks, DivergedError
 from workbench.engine.bursts import Bursts
-from workbench.engine.captured import Captured, CapturedOuter
-from workbench.engine.chooser import settle
-from workbench.engine.compiled import Prepared
 from workbench.engine.control import Control, StopRequestedError
-from workbench.engine.distributed import ALONE, LostError, Share, World
+from workbench.engine.distribution.world import ALONE, LostError, Share, World
 from workbench.engine.evaluation import evaluate
 from workbench.engine.events import (
     Adaptation,
@@ -38,12 +37,13 @@ from workbench.engine.events import (
     Probe,
     Started,
 )
-from workbench.engine.forecast import warning
-from workbench.engine.gradients import Gradient, Sum
+from workbench.engine.executors.gradients import Gradient, Sum
+from workbench.engine.memory.forecast import warning
 from workbench.engine.outer import Outer, ReplayedOuter, Told, outer_lr
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import TrainState
+from workbench.engine.ways.chooser import settle
 from workbench.engine.words import in_words
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.metrics import as_error

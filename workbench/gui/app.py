@@ -21,8 +21,8 @@ from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from workbench import places
-from workbench.engine import allocator
 from workbench.engine.control import ending_signals
+from workbench.engine.memory import allocator
 from workbench.gui import settings
 from workbench.gui.icons import app_icon
 from workbench.gui.style import PINS, ThemeKeeper

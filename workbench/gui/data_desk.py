@@ -13,7 +13,7 @@ from PySide6.QtCore import QObject, QTimer, Signal, Slot
 from PySide6.QtWidgets import QFileDialog, QMenu, QWidget
 
 from workbench import places
-from workbench.engine.outline import Outline
+from workbench.engine.memory.outline import Outline
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import with_values
 from workbench.gui import words

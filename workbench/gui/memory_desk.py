@@ -6,8 +6,8 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Slot
 
-from workbench.engine.forecast import Forecast, foretold
-from workbench.engine.outline import Outline
+from workbench.engine.memory.forecast import Forecast, foretold
+from workbench.engine.memory.outline import Outline
 from workbench.experiment.experiment import Experiment
 from workbench.gui.form.panel import FormPanel
 from workbench.gui.jobs import Done, Jobs

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 
 from workbench.engine.control import Control
-from workbench.engine.distributed import ALONE, World
+from workbench.engine.distribution.world import ALONE, World
 from workbench.engine.events import Checkpoint, Event, Steps
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train

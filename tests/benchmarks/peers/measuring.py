@@ -25,7 +25,7 @@ from tests.benchmarks.machine import processor
 from tests.benchmarks.peers import floor, ours
 from tests.benchmarks.peers.candidate import OURS, PEERS
 from tests.benchmarks.peers.problem import Problem
-from workbench.engine.work import cores
+from workbench.engine.ways.work import cores
 
 TOLERANCE = 1e-6
 # Of a weight tensor whose gradient is smaller than this share of the largest, what is left is rounding: a bias before

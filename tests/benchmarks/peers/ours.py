@@ -11,15 +11,16 @@ from tests.benchmarks.peers.candidate import Candidate
 from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
 from workbench.backbones.base import Params
-from workbench.engine.acceleration import AccelerationError
-from workbench.engine.compiled import AT_ONCE, Prepared
-from workbench.engine.executors import EXECUTORS, on_threads
-from workbench.engine.gradients import Gradient
+from workbench.engine.acceleration.base import AccelerationError
+from workbench.engine.acceleration.prepared import AT_ONCE, Prepared
+from workbench.engine.acceleration.switches import accelerated
+from workbench.engine.executors import EXECUTORS
+from workbench.engine.executors.base import on_threads
+from workbench.engine.executors.gradients import Gradient
 from workbench.engine.session import Session
-from workbench.engine.switches import accelerated
 from workbench.engine.trainer import kind_of_outer
-from workbench.engine.weight_gradients import faster_by_columns, may_have_columns
-from workbench.engine.work import Way
+from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns
+from workbench.engine.ways.work import Way
 from workbench.tasks.base import Examples, TaskBatch
 
 _COMPILED = "vectorized, compiled"

@@ -27,10 +27,10 @@ from tests.benchmarks.peers.floor import MatrixProduct, product_operations
 from tests.benchmarks.peers.ours import Ours, chosen
 from tests.benchmarks.peers.problem import draw
 from tests.benchmarks.peers.workloads import WORKLOADS
-from workbench.engine.acceleration import Step
-from workbench.engine.compiling import flat
-from workbench.engine.replay import FORMATS, Line, Script, Use, operation
-from workbench.engine.writing import script
+from workbench.engine.acceleration.base import Step
+from workbench.engine.acceleration.preparing import flat
+from workbench.engine.acceleration.replay import FORMATS, Line, Script, Use, operation
+from workbench.engine.acceleration.writing import script
 
 RESULT = Path(__file__).parents[1] / "results" / "profile.md"
 FEWEST, SECONDS = 5, 4.0

@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 
 from tests.benchmarks.peers.candidate import Candidate
 from tests.benchmarks.peers.problem import Problem, load
-from workbench.engine import allocator
+from workbench.engine.memory import allocator
 
 BRIEF = 0.5
 

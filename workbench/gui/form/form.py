@@ -10,8 +10,8 @@ from typing import Any
 from PySide6.QtCore import Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QApplication, QFrame, QScrollArea, QToolButton, QVBoxLayout, QWidget
 
+from workbench.engine.acceleration.switches import refused_accelerations
 from workbench.engine.devices import devices
-from workbench.engine.switches import refused_accelerations
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.fields import Parameter, parameters
 from workbench.experiment.mistakes import ExperimentError, Problem

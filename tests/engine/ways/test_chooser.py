@@ -1,0 +1,213 @@
+"""The chooser: what is measured, what is remembered, and when neither is done."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import torch
+
+from workbench import places
+from workbench.engine.distribution.world import World
+from workbench.engine.events import Checkpoint, Started
+from workbench.engine.executors import EXECUTORS
+from workbench.engine.session import Session
+from workbench.engine.state import TrainState
+from workbench.engine.trainer import train
+from workbench.engine.ways import chooser
+from workbench.engine.ways.chooser import candidates, choose, measure
+from workbench.engine.ways.weight_gradients import convolutions
+from workbench.engine.ways.work import Way
+from workbench.experiment.experiment import Experiment
+from workbench.experiment.resolve import resolve, with_settings
+
+T = TypeVar("T")
+LONG = "training.iterations=1000000"
+
+
+def experiment(*settings: str) -> Experiment:
+    return resolve(with_settings({}, ["dataset=sinusoids", "training.meta_batch=3", "device=cpu", *settings]))
+
+
+def session(*settings: str) -> Session:
+    return Session(experiment(*settings))
+
+
+@pytest.fixture(autouse=True)
+def quick(own_folders: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(chooser, "BUDGET_SECONDS", 0.05)
+
+
+def test_a_short_run_is_run_by_rule_and_measures_nothing():
+    choice = choose(session("training.iterations=100"))
+    assert (choice.way, "by a rule" in choice.why) == (Way("vectorized", 1, 3), True)
+    assert not places.cache().exists()
+
+
+def test_a_long_run_is_measured_once_and_then_remembered():
+    first = choose(session(LONG))
+    assert "that were measured (" in first.why
+    again = choose(session(LONG))
+    assert again.way == first.way
+    assert again.why.startswith("remembered")
+
+
+@pytest.mark.parametrize("other", ["algorithm.inner_steps=2", "task.shots=3", "training.meta_batch=5",
+                                   "backbone.widths=8,8", "algorithm=reptile", "dataset=harmonics"])
+def test_what_changes_the_work_is_measured_anew(other: str):
+    choose(session(LONG))
+    assert "measured (" in choose(session(LONG, other)).why
+
+
+@pytest.mark.parametrize("other", ["training.outer_lr=0.5", "training.iterations=999999", "seed=5"])
+def test_what_leaves_the_work_alone_is_remembered(other: str):
+    choose(session(LONG))
+    assert choose(session(LONG, other)).why.startswith("remembered")
+
+
+@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"KEY": {"way": ["vectorized"], "of": 3}}',
+                                    '{"KEY": {"way": {"executor": "vectorized"}, "of": 3}}',
+                                    '{"KEY": {"way": ["no", 1, 1], "of": 3}}',
+                                    '{"KEY": {"way": ["threads", 1, -1], "of": 3}}',
+                                    '{"KEY": {"weights_by_columns": []}}',
+                                    '{"KEY": {"way": ["threads", true, 1], "of": 3}}'])
+def test_a_damaged_file_is_done_without(damage: str):
+    choose(session(LONG))
+    path = places.cache() / "ways.json"
+    key = next(iter(json.loads(path.read_text(encoding="utf8"))))
+    path.write_text(damage.replace("KEY", key), encoding="utf8")
+    assert "measured (" in choose(session(LONG)).why
+    assert choose(session(LONG)).why.startswith("remembered")
+
+
+def test_a_folder_that_cannot_be_written_is_done_without(own_folders: Path):
+    places.cache().parent.mkdir(parents=True, exist_ok=True)
+    places.cache().write_text("no folder", encoding="utf8")
+    assert all("measured (" in choose(session(LONG)).why for _ in range(2))
+
+
+def test_the_person_has_the_last_word():
+    choice = choose(session(LONG, "training.executor=threads"))
+    assert (choice.way.executor, choice.why) == ("threads", "as training.executor says")
+
+
+@pytest.mark.parametrize("acceleration", ["auto", "compile"])
+def test_who_chooses_for_all_processes_waits_for_none_of_them(acceleration: str):
+    class Listening(World):
+        told_of = 0
+
+        def told(self, value: T | None) -> T:
+            self.told_of += 1
+            return super().told(value)
+
+    world = Listening()
+    one = Session(experiment(LONG, f"training.acceleration={acceleration}"), world=world)
+    before = world.told_of
+    assert choose(one).way.executor in EXECUTORS
+    assert world.told_of == before
+    one.close()
+
+
+def test_every_executor_is_a_candidate_on_a_cpu_and_no_portion_is_empty():
+    found = candidates(session("training.meta_batch=16"))
+    assert {way.executor for way in found} == set(EXECUTORS) - {"columns"}  # there are no convolutions
+    assert all(1 <= way.chunk <= 16 and (not EXECUTORS[way.executor].is_pooled or way.chunk >= way.threads)
+               for way in found)
+
+
+def test_convolutions_are_tried_grouped_and_by_columns():
+    found = candidates(session("dataset=glyphs", "backbone=conv4", "backbone.filters=4", "training.meta_batch=2"))
+    assert {way.executor for way in found} == set(EXECUTORS)
+
+
+def test_which_gradients_of_weights_are_matrix_products_is_measured_for_each_convolution_and_remembered():
+    settings = (LONG, "dataset=glyphs", "backbone=conv4", "backbone.filters=16")
+    choose(session(*settings))
+    path = places.cache() / "ways.json"
+    # Whatever was the fastest here, let it be one that has a choice.
+    path.write_text(json.dumps({key: one | {"way": ["vectorized", 1, 4]} for key, one in json.loads(
+        path.read_text(encoding="utf8")).items() if "way" in one}), encoding="utf8")
+    first = choose(session(*settings))
+    names = list(convolutions(session(*settings).algorithm))
+    assert set(first.way.weights_by_columns) <= set(names)
+    assert ("matrix product" in first.why) == bool(first.way.weights_by_columns)
+    answers = json.loads(path.read_text(encoding="utf8"))
+    key, = (key for key, one in answers.items() if "weights_by_columns" in one)
+    path.write_text(json.dumps({**answers, key: {"weights_by_columns": [3]}}), encoding="utf8")
+    choose(session(*settings))
+    assert json.loads(path.read_text(encoding="utf8"))[key] != {"weights_by_columns": [3]}
+    path.write_text(json.dumps({**answers, key: {"weights_by_columns": names[2:]}}), encoding="utf8")
+    again = choose(session(*settings))
+    assert again.way.weights_by_columns == tuple(names[2:])
+    assert again.why.endswith("; weight gradients of 2 convolutions are matrix products")
+    for other in ("training.executor=portions", "training.executor=threads", "training.iterations=10"):
+        assert choose(session(*settings, other)).way.weights_by_columns == ()
+
+
+def test_a_run_keeps_its_matrix_products_when_it_is_resumed_and_ends_the_same_to_the_last_bit():
+    short = experiment("dataset=glyphs", "backbone=conv4", "backbone.filters=4", "training.iterations=3",
+                       "training.checkpoint_every=1", "training.validation_tasks=2", "evaluation.tasks=2",
+                       "evaluation.probe_tasks=1")
+    names = tuple(convolutions(Session(short).algorithm))[1:]
+    one = Session(short, weights_by_columns=names)
+    assert [name for name, layer in convolutions(one.algorithm).items() if layer.weights_by_columns] == [*names]
+    first, *_, plain = states(short)
+    assert first.weights_by_columns == ()
+    told = TrainState.of(first.tensors(), json.loads(json.dumps({**first.numbers(), "weights_by_columns": names})))
+    later = states(short, told)
+    assert [state.weights_by_columns for state in later] == [names] * len(later)
+    again = states(short, next(state for state in later if state.step == 2))[-1]
+    assert (again.step, again.weights_by_columns) == (3, names)
+    for name, value in later[-1].meta.params.items():
+        assert torch.equal(again.meta.params[name], value)
+        torch.testing.assert_close(value, plain.meta.params[name], rtol=1e-4, atol=1e-5)
+
+
+def states(run: Experiment, state: TrainState | None = None) -> list[TrainState]:
+    return [event.state for event in train(run, state=state) if isinstance(event, Checkpoint)]
+
+
+def test_all_candidates_are_measured():
+    one = session("training.meta_batch=2")
+    assert set(measure(one)) == set(candidates(one))
+    one.close()
+
+
+def test_portions_count_as_fast_as_replaying_makes_them():
+    portions, other = Way("portions", 2, 4), Way("vectorized", 2, 8)
+    for seconds, is_replayed, rule, wanted in (
+            (0.9, True, portions, portions), (0.9, False, portions, other), (0.7, True, portions, other),
+            (0.97, False, portions, portions), (0.88, True, other, other), (0.95, True, other, portions),
+            (0.95, False, other, other), (1.1, False, other, portions)):
+        assert chooser._best({portions: 1.0, other: seconds}, rule, is_replayed=is_replayed) == wanted
+    said = chooser._in_words(portions, {portions: 1.0, other: 0.95}, is_replayed=True)
+    assert said.startswith("as replaying gains portions the most, rather than the fastest of 2 that were measured")
+
+
+def test_measuring_leaves_the_first_parameters_and_the_threads_alone():
+    before, one = torch.get_num_threads(), session(LONG)
+    first = {name: value.clone() for name, value in one.init().params.items()}
+    choose(one)
+    assert torch.get_num_threads() == before
+    assert all(torch.equal(first[name], value) for name, value in one.init().params.items())
+    one.close()
+
+
+def test_a_run_says_what_was_chosen_and_keeps_it_when_it_is_resumed(monkeypatch: pytest.MonkeyPatch):
+    # The run is as short as tests are, and counts as long.
+    monkeypatch.setattr(chooser, "_WORTH_SECONDS", 0.0)
+    short = experiment("training.iterations=2", "training.checkpoint_every=1", "training.validation_tasks=2",
+                       "evaluation.tasks=2", "evaluation.probe_tasks=1")
+    said = list(train(short))
+    begun, kept = said[0], next(event for event in said if isinstance(event, Checkpoint) and event.step == 1)
+    assert isinstance(begun, Started)
+    assert "measured" in begun.why
+    other = next(way for way in candidates(Session(short)) if way.executor != begun.executor)
+    (places.cache() / "ways.json").unlink()
+    monkeypatch.setattr(chooser, "_best", lambda *_, **__: other)
+    resumed = next(iter(train(short, state=kept.state)))
+    assert isinstance(resumed, Started)
+    assert (resumed.executor, resumed.chunk, resumed.threads) == (begun.executor, begun.chunk, begun.threads)
+    assert resumed.why == "as before"

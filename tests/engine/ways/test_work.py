@@ -1,0 +1,76 @@
+"""The rules for executor, threads and chunk."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from workbench.engine.session import Session
+from workbench.engine.ways.work import Work, cores, measure, multiplications
+from workbench.experiment.experiment import TaskConfig
+from workbench.experiment.resolve import resolve, with_settings
+from workbench.tasks.base import Spec
+
+CPU = torch.device("cpu")
+
+
+def opened(*settings: str) -> Session:
+    session = Session(resolve(with_settings({}, ["device=cpu", *settings])))
+    session.close()
+    return session
+
+
+def test_multiplications_are_counted_by_hand():
+    spec = Spec("classification", "image", (1, 8, 8), 3)
+    net = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(64, 3))
+    assert multiplications(net, spec) == 16 * 4 * 9 + 64 * 3
+
+
+def test_a_task_and_its_largest_pass_are_counted_by_hand():
+    task = TaskConfig(ways=3, shots=2, queries=5)
+    session = opened("dataset=glyphs", "backbone=mlp", "backbone.widths=[8]")
+    of_an_input = (28 * 28 + 1) * 8 + (8 + 1) * 5  # at least one a parameter
+    for shape, most in ((task, 5), (task.model_copy(update={"shots": 7}), 7)):
+        found = measure(session.algorithm, session.spec, shape, 2, CPU, convolves=False, training=True)
+        assert found.in_a_pass == 3 * most * of_an_input
+        # Query examples forward and backward, support examples in both steps and once more for their derivative.
+        assert found.multiplications == 3 * (shape.queries * 3 + shape.shots * 3 * 2 * 2) * of_an_input
+
+
+def test_convolutions_on_a_cpu_run_in_portions_and_small_networks_at_once_on_one():
+    assert opened().executor.name == "portions"
+    small = opened("dataset=sinusoids")
+    assert (small.executor.name, small.executor.threads) == ("vectorized", 1)
+    assert opened("training.executor=vectorized").executor.name == "vectorized"
+    assert [Work(1e9, 1e6, True, CPU).executor(tasks) for tasks in (1, cores(), cores() + 1)] == [
+        "vectorized", *(["portions"] * 2 if cores() > 1 else ["vectorized"] * 2)]
+
+
+def test_the_choice_is_a_rule_and_not_a_measurement():
+    first, second = (opened("algorithm=protonet") for _ in range(2))
+    assert (first.chunk, first.test_chunk, first.executor.threads) == (
+        second.chunk, second.test_chunk, second.executor.threads)
+
+
+def test_a_portion_that_convolves_holds_a_few_tasks_or_as_many_as_have_enough_to_compute():
+    assert [Work(1e8, many, True, CPU).chunk("portions", 3) for many in (1e6, 4e7, 7e7, 1e8)] == [12, 9, 6, 3]
+    assert Work(3e8, 1e8, False, CPU).chunk("portions", 3) == Work(3e8, 1e8, True, CPU).chunk("threads", 3) == 24
+
+
+def test_a_chunk_is_a_multiple_of_the_threads_and_never_empty():
+    assert Work(1e6, 1e6, True, CPU).chunk("threads", 3) % 3 == 0
+    assert Work(1e15, 1e6, True, CPU).chunk("threads", 3) == 3
+    assert Work(1e15, 1e6, False, CPU).chunk("vectorized", 1) == 1
+    assert [Work(1e6, 1e6, convolves, CPU).chunk("portions", 3) for convolves in (True, False)] == [12, 255]
+    assert Work(2e9, 1e6, False, CPU).chunk("vectorized", 1) == 4
+
+
+def test_large_networks_use_every_core():
+    assert Work(1e9, 1e6, False, CPU).threads("vectorized", 16) == cores()
+    assert Work(1e5, 1e6, False, CPU).threads("vectorized", 16, compiles=True) == min(cores(), 2)
+
+
+def test_counting_leaves_no_hook_behind():
+    net = nn.Linear(3, 2)
+    assert multiplications(net, Spec("regression", "vector", (3,), 2)) == 8
+    assert not net._forward_hooks

@@ -1,0 +1,313 @@
+"""The chooser: measures at the start of a run which executor is the fastest here, and remembers the answer."""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import math
+import os
+import platform
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+import workbench
+from workbench import places
+from workbench.engine import devices
+from workbench.engine.executors import EXECUTORS
+from workbench.engine.executors.base import Executor, on_threads
+from workbench.engine.executors.gradients import Gradient
+from workbench.engine.memory import allocator
+from workbench.engine.session import Session, to_device
+from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
+from workbench.engine.ways.work import Way, cores
+from workbench.tasks.files.words import counted
+
+if TYPE_CHECKING:
+    from workbench.algorithms.base import Meta
+    from workbench.tasks.base import TaskBatch
+
+# Those that are close are measured twice, in half as long again if need be.
+BUDGET_SECONDS, AT_LEAST = 2.0, 2
+# A run that is expected to be over in less gains nothing by measuring.
+_WORTH_SECONDS = 20.0
+# Who is so much slower than the fastest is out of the race; a few rounds are waited for where it is less.
+_HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 1.6, 3
+# The rule keeps its choice where the fastest is not clearly faster: it leaves cores that gain little to others.
+_CLEARLY = 0.95
+# What is measured is not replayed yet. Portions gain more by that than the others, for then they no longer wait for one
+# another's Python: a tenth to a fifth and more, on the workloads of the benchmark.
+_PORTIONS_REPLAYED = 0.85
+_REMEMBERED = 500
+# Counted up where what is chosen among, or how, changes: answers from before hold no longer.
+_RULES = 8
+# Fields of the training that neither change what a meta-gradient costs nor how it may be run.
+_WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
+                   "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What was chosen, and why, as a part of a sentence."""
+
+    way: Way
+    why: str
+
+
+def settle(session: Session) -> str:
+    """Let a new run be run in the best way, the same in all its processes; why it is that one."""
+    first = session.world.is_first
+    choice = session.world.told(choose(session) if first else None)
+    way = choice.way
+    session.use(way.executor, way.chunk, way.threads, weights_by_columns=way.weights_by_columns)
+    return choice.why
+
+
+def choose(session: Session) -> Choice:
+    """The best way to run an experiment here: what the person said, what is remembered, or what is measured."""
+    choice, training = _executor(session), session.experiment.training
+    is_worth = training.executor == "auto" and session.expected_seconds() >= _WORTH_SECONDS
+    if not is_worth or not may_have_columns(session.algorithm, choice.way.executor, session.device):
+        return choice
+    key, path = f"{_key(session)} {choice.way}", places.cache() / "ways.json"
+    columns = _known_columns(_remembered(path).get(key))
+    if columns is None:
+        way = choice.way
+        columns = faster_by_columns(session.algorithm, session.spec, session.experiment.training_task(), way)
+        _remember(path, key, {"weights_by_columns": columns})
+    said = f"; weight gradients of {counted(len(columns), 'convolutions')} are matrix products" if columns else ""
+    return Choice(replace(choice.way, weights_by_columns=columns), choice.why + said)
+
+
+def _executor(session: Session) -> Choice:
+    """The best executor, chunk and threads."""
+    training = session.experiment.training
+    rule = _rule(session)
+    if training.executor != "auto":
+        return Choice(rule, "as training.executor says")
+    if training.acceleration not in ("auto", "none"):
+        threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
+        way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
+        return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
+    if session.expected_seconds() < _WORTH_SECONDS:
+        return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
+    key, path = _key(session), places.cache() / "ways.json"
+    match _remembered(path).get(key):
+        case {"way": [str(executor), *numbers], "of": int(count)} if executor in EXECUTORS and _are_counts(numbers):
+            return Choice(Way(executor, *numbers), f"remembered as the best of {count} that were measured here")
+    with allocator.keeping():
+        found = measure(session)
+    if len(found) < 2:
+        return Choice(rule, "by a rule, for nothing could be measured")
+    best = _best(found, rule, is_replayed=_is_replayed(session))
+    _remember(path, key, {"way": [best.executor, best.threads, best.chunk], "of": len(found)})
+    return Choice(best, _in_words(best, found, is_replayed=_is_replayed(session)))
+
+
+def _rule(session: Session) -> Way:
+    """The way that the rules say, with no more tasks at once than there are."""
+    return Way(session.executor.name, session.executor.threads, min(session.chunk, session.tasks_at_most))
+
+
+def _is_replayed(session: Session) -> bool:
+    return session.acceleration(session.executor.name) == "replay"
+
+
+def _best(found: Mapping[Way, float], rule: Way, *, is_replayed: bool) -> Way:
+    gains = {way: _PORTIONS_REPLAYED if is_replayed and way.executor == "portions" and way.threads > 1 else 1.0
+             for way in found}
+    best = min(found, key=lambda way: gains[way] * found[way])
+    is_clear = rule not in found or gains[best] * found[best] < _CLEARLY * gains[rule] * found[rule]
+    return best if is_clear else rule
+
+
+def _in_words(best: Way, found: Mapping[Way, float], *, is_replayed: bool) -> str:
+    others: dict[str, float] = {}
+    for way, seconds in sorted(found.items(), key=lambda one: one[1]):
+        if way.executor != best.executor:
+            others.setdefault(way.executor, seconds)
+    beside = "".join(f", {name} {seconds / found[best]:.2f} times as long" for name, seconds in others.items())
+    lead = ""
+    if found[best] > min(found.values()):
+        is_for_later = is_replayed and best.executor == "portions"
+        lead = ("as replaying gains portions the most, rather than " if is_for_later else
+                "by a rule, not clearly slower than ")
+    return f"{lead}the fastest of {len(found)} that were measured ({1e3 * found[best]:.3g} ms a task{beside})"
+
+
+def candidates(session: Session) -> list[Way]:
+    """Ways that may be the best for an experiment, what the rules say first."""
+    training = session.works[0]
+    tasks = session.tasks_at_most
+    is_cpu = session.device.type == "cpu"
+    kinds = {"vectorized": (cores(), 1) if is_cpu else (cores(),)}
+    if session.backbone.convolves:
+        kinds["columns"] = (cores(),)
+    if is_cpu:  # a GPU waits for the one that feeds it: several threads of Python do that no faster
+        kinds |= {"portions": (cores(),), "threads": (cores(),)}
+    found = []
+    for executor, threads in ((name, count) for name, counts in kinds.items() for count in dict.fromkeys(counts)):
+        most = min(tasks, training.chunk(executor, threads, tasks))
+        # Less at once stays nearer to the core. What works task by task gains nothing, and several threads on one
+        # operation lose.
+        is_parted = not is_cpu or threads == 1 or executor == "portions"
+        sizes = [most // part for part in (1, 2, 4) if is_parted or part == 1]
+        if executor == "columns" and is_cpu:  # a CPU takes several times as long by them, which few tasks show too
+            sizes = [max(1, most // 4)]
+        # A portion of nothing on a thread would leave that thread idle.
+        least = min(threads, tasks) if EXECUTORS[executor].is_pooled else 1
+        found += [Way(executor, threads, size) for size in sizes if size >= least]
+    return list(dict.fromkeys([_rule(session), *found]))
+
+
+class Trial:
+    """Meta-gradients of an experiment's first tasks, run in one way.
+
+    Args:
+        session: The experiment.
+        way: How.
+        tasks: How many tasks there are to run.
+    """
+
+    def __init__(self, session: Session, way: Way, tasks: TaskBatch, keys: Tensor, meta: Meta) -> None:
+        self.way = way
+        algorithm = session.algorithm
+        if way.weights_by_columns:
+            algorithm = copy.deepcopy(algorithm)
+            set_weights_by_columns(algorithm, way.weights_by_columns)
+        self.executor: Executor = EXECUTORS[way.executor](algorithm, way.threads)
+        self._arguments = meta, tasks, keys
+        self._setting = session.setting(training=True, progress=0.0, stage=session.algorithm.stage(0.5))
+        self._device = session.device
+
+    def seconds(self) -> float:
+        """How long all the tasks take."""
+        with on_threads(self.executor.threads_of_caller):
+            begun = time.perf_counter()
+            self.run()
+            if self._device.type == "cuda":
+                torch.cuda.synchronize(self._device)
+            return time.perf_counter() - begun
+
+    def run(self) -> Gradient:
+        """All the tasks, chunk by chunk."""
+        return self.executor.in_chunks(self.way.chunk, *self._arguments, self._setting)
+
+    def close(self) -> None:
+        """Give the threads back."""
+        self.executor.close()
+
+
+def measure(session: Session) -> dict[Way, float]:
+    """Seconds a task of the ways that were measured, in turns until the time is up; who falls behind drops out."""
+    ways = candidates(session)
+    meta = to_device(session.drawn(), session.device)
+    most = max(way.chunk for way in ways)
+    batch, keys = session.batch("train", range(most), session.algorithm.stage(0.5))
+    begun = time.perf_counter()
+    rounds: dict[Way, list[float]] = {}
+    racing = [Trial(session, way, batch.part(0, way.chunk), keys[: way.chunk], meta) for way in ways]
+    trials = list(racing)
+    try:
+        while len(racing) > 1 and time.perf_counter() - begun < _budget(
+                min(len(rounds.get(trial.way, ())) for trial in racing)):
+            for trial in racing:
+                _time(trial, rounds)
+            # The rest of the machine only ever makes a way slower.
+            found = {way: min(seconds) for way, seconds in rounds.items()}
+            fastest = min(found.values(), default=0.0)
+            racing = [trial for trial in racing if trial.way in found
+                      and found[trial.way] <= fastest * _hope(len(rounds[trial.way]), is_first=trial.way == ways[0])]
+    finally:
+        for trial in trials:
+            trial.close()
+    return {way: min(seconds) for way, seconds in rounds.items()}
+
+
+def _hope(rounds: int, *, is_first: bool) -> float:
+    """How many times as long as the fastest a way may take after so many rounds and still be in the race.
+
+    The first of all finds no memory and no threads yet: its first round tells nothing.
+    """
+    if is_first and rounds < AT_LEAST:
+        return math.inf
+    return _HOPE if rounds >= _ROUNDS else _EARLY_HOPE
+
+
+def _budget(rounds: int) -> float:
+    """Seconds after which nothing more is measured, after so many rounds."""
+    return BUDGET_SECONDS * (1.5 if rounds < AT_LEAST else 1.0)
+
+
+def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
+    """Time a way once more; one that has too little memory gets no time."""
+    try:
+        seconds = trial.seconds()
+        if trial.way not in rounds and seconds < BUDGET_SECONDS / 20:
+            seconds = trial.seconds()  # the first time sets up what later ones find
+    except torch.OutOfMemoryError:
+        return
+    rounds.setdefault(trial.way, []).append(seconds / trial.way.chunk)
+
+
+def _key(session: Session) -> str:
+    """What an answer holds for: this machine and program, and everything that a meta-gradient costs time for."""
+    experiment = session.experiment
+    titles = {one.name: one.title for one in devices.devices()}
+    about: Any = {
+        "machine": [platform.node(), platform.machine(), cores(), str(session.device), titles.get(str(session.device))],
+        "versions": [workbench.__version__, torch.__version__, platform.python_version()],
+        "data": [session.spec.kind, session.spec.input_shape, session.spec.outputs, session.spec.classes],
+        "task": experiment.task.model_dump(mode="json"),
+        "backbone": experiment.backbone.model_dump(mode="json"),
+        "algorithm": experiment.algorithm.model_dump(mode="json"),
+        "training": experiment.training.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
+        "processes": session.world.size,
+        "rules": _RULES, "is_replayed": _is_replayed(session),
+    }
+    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:32]
+
+
+def _remembered(path: Path) -> dict[str, Any]:
+    """What was measured before; nothing where the file is not there or is damaged."""
+    try:
+        said = json.loads(path.read_text(encoding="utf8"))
+    except (OSError, ValueError):
+        return {}
+    return said if isinstance(said, dict) else {}
+
+
+def _are_counts(numbers: list[Any]) -> bool:
+    """Whether they are threads and a chunk."""
+    return len(numbers) == 2 and all(type(one) is int and one > 0 for one in numbers)
+
+
+def _known_columns(answer: Any) -> tuple[str, ...] | None:
+    match answer:
+        case {"weights_by_columns": [*names]} if all(isinstance(name, str) for name in names):
+            return tuple(names)
+        case _:
+            return None
+
+
+def _remember(path: Path, key: str, answer: dict[str, Any]) -> None:
+    """Write an answer down, and forget the oldest; where nothing can be written it is measured again next time."""
+    answers = {**_remembered(path), key: answer}
+    text = json.dumps(dict(list(answers.items())[-_REMEMBERED:]), indent=1)
+    with suppress(OSError):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
+        try:
+            with os.fdopen(handle, "w", encoding="utf8") as file:
+                file.write(text)
+            Path(name).replace(path)
+        except OSError:
+            Path(name).unlink(missing_ok=True)
