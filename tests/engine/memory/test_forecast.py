@@ -94,6 +94,20 @@ def test_tasks_on_threads_and_in_portions_take_memory_for_those_that_are_at_once
     assert told["threads"] < told["vectorized"]
 
 
+def test_a_task_more_than_a_chunk_has_takes_memory_beside_the_portions(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr("workbench.engine.ways.work.cores", lambda: 2)
+    told = {}
+    for tasks in (4, 5, 6):
+        session = opened("dataset=glyphs", "backbone.filters=8", "training.executor=portions",
+                         f"training.meta_batch={tasks}")
+        session.use("portions", chunk=4)
+        session.close()
+        told[tasks] = forecast(session).training
+    # Two tasks on each thread; the fifth beside them; the sixth is of another chunk, with the fifth.
+    assert told[5] == pytest.approx(told[4] * 5 / 4, rel=0.1)
+    assert told[4] <= told[6] < told[5]
+
+
 def test_a_run_that_may_not_fit_is_warned_of_and_others_are_not_even_forecast():
     assert not warning(opened("dataset=sinusoids"))
     enormous = opened("dataset=glyphs", "algorithm.inner_steps=100", "backbone.filters=1024", "training.meta_batch=256")

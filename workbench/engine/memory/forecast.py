@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import psutil
@@ -148,19 +149,24 @@ def _one_task(session: Session, stage: Stage, *, training: bool) -> tuple[TaskBa
 
 def _of_training(session: Session, meta: Meta, task: TaskBatch, stage: Stage) -> int:
     """The most that a chunk of tasks holds while it is differentiated."""
-    share = session.world.share(range(session.experiment.training.meta_batch))
-    tasks = min(session.chunk, len(share.run))
+    whole = len(session.world.share(range(session.experiment.training.meta_batch)).run)
+    tasks = min(session.chunk, whole)
+    # A few more than a chunk has are not one of their own: each is under way beside the portions of all threads.
+    more = whole - tasks if whole - tasks <= session.executor.spare(session.chunk) else 0
     at_once, beside = _at_once(session, tasks)
     runner, setting = Vectorized(session.algorithm, 1), session.setting(training=True, stage=stage)
 
-    def peak(steps: int) -> int:
-        batch, keys = spread(task, at_once), torch.empty(at_once, dtype=torch.int64, device="meta")
+    def peak(steps: int, tasks: int = at_once) -> int:
+        batch, keys = spread(task, tasks), torch.empty(tasks, dtype=torch.int64, device="meta")
         return _peak(lambda: runner.gradient(meta, batch, keys, replace(setting, steps=steps)))
 
     # Task by task there are those that are under way beside their sum and what is added to it; and what a chunk gives
     # waits for the chunks after it.
     waiting = min(tasks, session.executor.threads + 2) if session.executor.name == "threads" else 1
-    return beside * _over_steps(peak, setting.steps) + (waiting + (tasks < len(share.run))) * _bytes(meta.params)
+    under_way = beside * _over_steps(peak, setting.steps)
+    if more:
+        under_way += more * _over_steps(partial(peak, tasks=1), setting.steps)
+    return under_way + (waiting + (tasks + more < whole)) * _bytes(meta.params)
 
 
 def _of_testing(session: Session, meta: Meta, task: TaskBatch) -> int:
