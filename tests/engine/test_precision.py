@@ -17,7 +17,7 @@ from workbench.backbones.convolution import Convolution
 from workbench.backbones.normalization import Normalize
 from workbench.engine.devices import DeviceError
 from workbench.engine.events import Evaluation, Steps
-from workbench.engine.precision import arithmetic, check, narrower, refusal
+from workbench.engine.precision import arithmetic, at_hand, check, narrower, refusal
 from workbench.engine.session import Session
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
@@ -136,9 +136,10 @@ def test_a_learner_that_was_trained_in_what_this_device_has_not_is_judged_in_sin
 def test_gpus_multiply_as_they_are_told_for_as_long_as_a_run_lasts(precision):
     places = (torch.backends.cuda.matmul, torch.backends.cudnn.conv)
     before = [place.fp32_precision for place in places]
-    with arithmetic(precision):
+    with arithmetic(precision, torch.device("cpu")):
         wanted = "tf32" if precision == "tf32" else "ieee"
         assert [place.fp32_precision for place in places] == [wanted, wanted]
         assert torch.backends.cudnn.deterministic
+        assert at_hand() == ("tf32" if precision == "tf32" else "float32")
     assert [place.fp32_precision for place in places] == before
     assert not torch.backends.cudnn.deterministic

@@ -85,9 +85,9 @@ class Ridge(Algorithm[RidgeConfig]):
         regularization = meta.params["ridge/log_regularization"].to(x.dtype).exp()
         # Both are the same matrix; whichever system is the smaller is solved.
         if examples <= width:
-            head = x.T @ torch.linalg.solve(x @ x.T + regularization * identity(examples, x), y)
+            head = x.T @ solved(x @ x.T + regularization * identity(examples, x), y)
         else:
-            head = torch.linalg.solve(x.T @ x + regularization * identity(width, x), x.T @ y)
+            head = solved(x.T @ x + regularization * identity(width, x), x.T @ y)
         return {"head": head.to(features.dtype)}
 
     def predict(self, meta: Meta, state: dict[str, Tensor], inputs: Tensor, ctx: Context) -> Tensor:
@@ -104,6 +104,12 @@ def with_one(features: Tensor) -> Tensor:
 def in_double(features: Tensor) -> Tensor:
     """The same in double precision, where the device has it: with little regularization single loses four digits."""
     return features if features.device.type == "mps" else features.double()
+
+
+def solved(matrix: Tensor, right: Tensor) -> Tensor:
+    """The solution of a system that has one, which a GPU is not waited for to see."""
+    solution: Tensor = torch.linalg.solve_ex(matrix, right).result
+    return solution
 
 
 def identity(size: int, like: Tensor) -> Tensor:

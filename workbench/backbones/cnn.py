@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+import torch
 import torch.nn.functional as F  # noqa: N812
 from torch import Tensor
 
@@ -57,4 +58,23 @@ class CNN(Backbone):
         """Activations of the hidden layer."""
         x = self.convolution(inputs, is_shifted=not self.normalization.takes_mean_away)
         maps = F.relu(self.normalization(x, rows))
-        return F.relu(self.hidden(F.adaptive_avg_pool2d(maps, _POOLED).flatten(1)))
+        return F.relu(self.hidden(_pooled(maps).flatten(1)))
+
+
+def _pooled(maps: Tensor) -> Tensor:
+    """Means of 7×7 windows of maps [n, channels, height, width], as `torch.nn.functional.adaptive_avg_pool2d` has them.
+
+    Where windows overlap, its derivative on a GPU adds up what falls on one number in any order, which is no way to go
+    on with a run bit for bit.
+    """
+    if not any(side % _POOLED for side in maps.shape[2:]):
+        return F.adaptive_avg_pool2d(maps, _POOLED)
+    down, across = (_means(side, maps) for side in maps.shape[2:])
+    return down @ maps @ across.T
+
+
+def _means(side: int, like: Tensor) -> Tensor:
+    """Shares [7, side] of the numbers along a side in the mean of each window."""
+    window, at = torch.arange(_POOLED, device=like.device)[:, None], torch.arange(side, device=like.device)
+    is_inside = (at >= window * side // _POOLED) & (at < -(-(window + 1) * side // _POOLED))
+    return is_inside / is_inside.sum(1, keepdim=True, dtype=like.dtype)

@@ -34,10 +34,7 @@ def convolved(inputs: Tensor, weight: Tensor, window: tuple[Pair, Pair, Pair], g
     """
     columns = _columns(inputs, weight.shape[2:], window, groups)
     found = torch.bmm(_rows(weight, groups), columns)
-    height, width = (
-        (size + 2 * padding - dilation * (kernel - 1) - 1) // stride + 1
-        for size, kernel, stride, padding, dilation in zip(inputs.shape[2:], weight.shape[2:], *window, strict=True))
-    return _maps(found, len(inputs)).reshape(len(inputs), -1, height, width)
+    return _maps(found, len(inputs)).reshape(len(inputs), -1, *_places(inputs, weight.shape[2:], window))
 
 
 def input_gradient(gradient: Tensor, weight: Tensor, size: Pair, window: tuple[Pair, Pair, Pair], groups: int
@@ -80,10 +77,23 @@ def weight_gradient_of_last(inputs: Tensor, gradient: Tensor, shape: Pair, windo
     return found.view(shape[0], *kernel, channels).permute(0, 3, 1, 2)
 
 
+def _places(inputs: Tensor, kernel: Pair, window: tuple[Pair, Pair, Pair]) -> Pair:
+    """Height and width of what a kernel of this size makes of inputs."""
+    return tuple((size + 2 * padding - dilation * (side - 1) - 1) // stride + 1
+                 for size, side, stride, padding, dilation in zip(inputs.shape[2:], kernel, *window, strict=True))
+
+
 def _columns(inputs: Tensor, kernel: Pair, window: tuple[Pair, Pair, Pair], groups: int) -> Tensor:
     """[groups, in · kh · kw, n · places]: every patch that the kernel sees."""
     stride, padding, dilation = window
-    return _products(F.unfold(inputs, kernel, dilation, padding, stride), groups)
+    maps = F.pad(inputs, (padding[1], padding[1], padding[0], padding[0]))
+    picture, channel, row, column = maps.stride()
+    channels = inputs.shape[1] // groups
+    # One copy of all pictures, where torch's own unfolding starts a GPU's kernel for each.
+    return maps.as_strided(
+        (groups, channels, *kernel, len(maps), *_places(inputs, kernel, window)),
+        (channels * channel, channel, dilation[0] * row, dilation[1] * column, picture, stride[0] * row,
+         stride[1] * column)).reshape(groups, channels * kernel[0] * kernel[1], -1)
 
 
 def _products(maps: Tensor, groups: int) -> Tensor:

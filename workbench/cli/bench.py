@@ -29,7 +29,8 @@ def bench(arguments: Namespace, output: Output) -> int:
     if arguments.rounds < 1:
         raise UsageError("--rounds must be 1 or more, for each way takes at least one turn")
     session = session_of(arguments, output)
-    choice = choose(session)
+    with session.computing():
+        choice = choose(session)
     found: list[Measured] = []
     with session.running(), Progress(_PARTS, title="measuring", unit="parts") as progress:
         for said in measure(session, ways_of(session, choice.way, compiles=arguments.compile), arguments.rounds):

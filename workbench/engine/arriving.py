@@ -24,8 +24,10 @@ class Arriving:
             return
         self._host = [torch.empty(one.shape, dtype=one.dtype, pin_memory=True).copy_(one, non_blocking=True)
                       for one in tensors]
-        self._event = torch.cuda.Event()  # type: ignore[no-untyped-call]
-        self._event.record()
+        device = next(one.device for one in tensors if one.is_cuda)
+        # Who waits for it sleeps: waiting awake would take a core from others.
+        self._event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+        self._event.record(torch.cuda.current_stream(device))
 
     @property
     def has_arrived(self) -> bool:

@@ -1,9 +1,9 @@
-"""The numbers that a network's layers compute in, and where they cannot be had."""
+"""The numbers that a network's layers compute in, where they cannot be had, and the device that computes them."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from operator import attrgetter
 from typing import Any, Literal
 
@@ -36,12 +36,19 @@ def check(precision: Precision, device: torch.device) -> None:
         raise DeviceError(f"training.precision: {reason}")
 
 
+def at_hand() -> Precision:
+    """How NVIDIA GPUs multiply float32 in this block of `arithmetic`."""
+    return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "float32"
+
+
 @contextmanager
-def arithmetic(precision: Precision) -> Iterator[None]:
-    """A block in which NVIDIA GPUs multiply float32 as told and sum in one order, and as before after it.
+def arithmetic(precision: Precision, device: torch.device) -> Iterator[None]:
+    """A block that computes on a device: NVIDIA GPUs multiply float32 as told and sum in one order; after it they do as
+    before.
 
     Left alone, torch would let cuDNN's convolutions take TF32, and ways whose sums differ from one time to the next, so
-    that a resumed run would not equal one that was never stopped.
+    that a resumed run would not equal one that was never stopped. Its streams and events are of the first GPU where
+    nobody says which is at hand.
     """
     places: tuple[Any, ...] = tuple(
         attrgetter(name)(torch.backends) for name in ("cuda.matmul", "cudnn.conv", "cudnn.rnn"))
@@ -50,7 +57,8 @@ def arithmetic(precision: Precision) -> Iterator[None]:
     for place in places:
         place.fp32_precision = "tf32" if precision == "tf32" else "ieee"
     try:
-        yield
+        with torch.cuda.device(device) if device.type == "cuda" else nullcontext():
+            yield
     finally:
         torch.backends.cudnn.deterministic = was_deterministic
         for place, was in zip(places, before, strict=True):

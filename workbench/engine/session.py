@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple, cast
@@ -252,6 +252,10 @@ class Session:
         """Adapt to every task and judge it after every inner step; tensors are [tasks, steps + 1]."""
         return cast("Trace", self.executor.map(trace_task, meta, batch, keys, setting))
 
+    def computing(self) -> AbstractContextManager[None]:
+        """A block that computes on the session's device in its precision."""
+        return precision.arithmetic(self.experiment.training.precision, self.device)
+
     @contextmanager
     def running(self) -> Iterator[None]:
         """Give this thread the compute threads of the executor and its precision, and everything back afterwards.
@@ -263,7 +267,7 @@ class Session:
         with allocator.keeping(), on_threads(self.executor.threads_of_caller):
             gc.freeze()
             try:
-                with precision.arithmetic(self.experiment.training.precision):
+                with self.computing():
                     yield
             finally:
                 gc.unfreeze()

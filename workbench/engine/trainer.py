@@ -40,6 +40,7 @@ from workbench.engine.events import (
 from workbench.engine.executors.gradients import Gradient, Sum
 from workbench.engine.memory.forecast import warning
 from workbench.engine.outer import Outer, ReplayedOuter, Told, outer_lr
+from workbench.engine.pacing import Pace
 from workbench.engine.session import Session, Trace, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import TrainState
@@ -85,7 +86,8 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
                           weights_by_columns=state.weights_by_columns if state else (), world=world, source=source)
         if world.size > 1:
             world.check_alike(session.facts())
-        why = "as before" if state else settle(session)
+        with session.computing():
+            why = "as before" if state else settle(session)
         session.accelerate()
     with session.running():
         with world.together():
@@ -129,6 +131,7 @@ class _Training:
         self._resumed_at = time.perf_counter()
         inner = ("algorithm.inner_lr",) * hasattr(session.experiment.algorithm, "inner_lr")
         self._blocks = Blocks(self.step, ("training.outer_lr", *inner))
+        self._pace = Pace(session.device)
         self._batch: tuple[TaskBatch, Tensor] | None = None
         self._next_adaptation = 0.0
         self._kept_step = -1
@@ -210,6 +213,7 @@ class _Training:
             with chunks.fitting(tried):
                 own = batch.part(tried.start, tried.stop), keys[tried]
                 total.add(self.session.executor.gradient(self.meta, *own, setting))
+                self._pace.queued()
         self._draw_ahead(tasks)
         found = self.world.combined(total.whole(), share)
         self.hardest = self._hardest(found.aux, indices)

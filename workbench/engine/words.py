@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import torch
 
-# What torch's allocator for the CPU says of itself, for which it has no class of errors.
-_CPU_ALLOCATOR = "DefaultCPUAllocator"
+# What torch's allocator for the CPU and the libraries of NVIDIA say, for which torch has no class of errors.
+_OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
+                  "CUDA error: out of memory")
 
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error says that there is too little memory."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or (
-        isinstance(error, RuntimeError) and _CPU_ALLOCATOR in str(error))
+        isinstance(error, RuntimeError) and any(one in str(error) for one in _OUT_OF_MEMORY))
 
 
 def in_words(error: BaseException) -> str:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.algorithms.base import Context, adapt
 from workbench.engine import devices
+from workbench.engine.precision import arithmetic
 from workbench.engine.session import build, to_device
 from workbench.experiment.registry import find
 from workbench.exports.learner import Learner, LearnerError
@@ -154,7 +155,7 @@ def predict(learner: Learner, spec: Spec, task: NewTask) -> Predictions:
     steps = algorithm.inner_steps(training=False, examples=len(support.inputs))
     ctx = Context(steps=steps, ways=spec.outputs, training=False,
                   reference=support.inputs if backbone.is_inductive or is_alone else None, progress=1.0, key=key)
-    with torch.no_grad():
+    with torch.no_grad(), arithmetic(learner.experiment.training.precision, device):
         outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), query, ctx.adapted)
         outputs = outputs.softmax(-1) if spec.kind == "classification" else _in_its_unit(outputs, spec)
     return Predictions(task.query_names, task.class_names, outputs.cpu().double().numpy(), len(support.inputs),

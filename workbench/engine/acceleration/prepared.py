@@ -33,6 +33,7 @@ from workbench.engine.acceleration.replay import Run, Script
 from workbench.engine.executors.base import Executor, Setting
 from workbench.engine.executors.gradients import Gradient
 from workbench.engine.executors.portions import Halves, Portions
+from workbench.engine.precision import at_hand
 from workbench.tasks.base import TaskBatch
 
 AT_ONCE = 0.0, 0, 0.0
@@ -95,7 +96,7 @@ class _Process:
         self._folder = tempfile.TemporaryDirectory(prefix=f"workbench-{kind}-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         meta, batch, keys = pytree.tree_unflatten([one.detach().cpu() for one in step.tensors], step.tree)
-        order = Order(kind, algorithm, meta, batch, keys, step.setting, threads, str(step.tensors[0].device))
+        order = Order(kind, algorithm, meta, batch, keys, step.setting, threads, str(step.tensors[0].device), at_hand())
         (self.folder / ORDER).write_bytes(pickle.dumps(order))
         self._process = subprocess.Popen(  # noqa: S603 - Python itself, with a module of ours
             [sys.executable, "-m", preparing.__name__, str(self.folder)], stdin=subprocess.PIPE,

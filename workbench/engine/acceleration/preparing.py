@@ -29,6 +29,7 @@ from workbench.engine.acceleration.replay import Run, Script, can_replay
 from workbench.engine.acceleration.writing import script
 from workbench.engine.executors.base import Setting
 from workbench.engine.executors.vectorized import Vectorized
+from workbench.engine.precision import Precision, arithmetic
 from workbench.tasks.base import TaskBatch
 
 ORDER, PACKAGE, SCRIPT, FAILURE, SHAPE = "order", "step.pt2", "script", "failure.txt", "shape"
@@ -54,6 +55,7 @@ class Order:
         setting: What is the same for every task.
         threads: Compute threads.
         device: Where it will run.
+        precision: How GPUs multiply float32 there.
     """
 
     kind: Literal["replay", "compile"]
@@ -64,6 +66,7 @@ class Order:
     setting: Setting
     threads: int
     device: str
+    precision: Precision = "float32"
 
 
 def flat(algorithm: Algorithm[Any], step: Step) -> tuple[fx.GraphModule, pytree.TreeSpec]:
@@ -93,10 +96,10 @@ def prepare_into(folder: Path, order: Order) -> None:
     """
     torch.set_num_threads(order.threads)
     step = Step.of(order.meta, order.batch, order.keys, order.setting)
-    tensors = [one.to(order.device) for one in step.tensors]
-    step = step._replace(tensors=tensors)
-    graph, tree = flat(order.algorithm, step)
-    (_write if order.kind == "replay" else _compile)(folder, order, graph, step)
+    with arithmetic(order.precision, torch.device(order.device)):
+        step = step._replace(tensors=[one.to(order.device) for one in step.tensors])
+        graph, tree = flat(order.algorithm, step)
+        (_write if order.kind == "replay" else _compile)(folder, order, graph, step)
     (folder / SHAPE).write_bytes(pickle.dumps(pytree.tree_unflatten(range(tree.num_leaves), tree)))
 
 
@@ -145,7 +148,8 @@ def script_in(folder: Path) -> Script:
 def compiled(folder: Path) -> Run:
     """What was compiled into a folder.
 
-    This is what `torch._inductor.aoti_load_package` ends in, less two seconds of importing a compiler.
+    This is what `torch._inductor.aoti_load_package` ends in, less two seconds of importing a compiler. On GPUs it runs
+    on the one at hand.
     """
     loader = torch._C._aoti.AOTIModelPackageLoader(str(folder / PACKAGE), "model", True, 1, -1)
     run: Run = loader.run

@@ -17,6 +17,7 @@ from workbench.engine.memory import allocator
 from workbench.engine.session import Session
 from workbench.engine.ways.chooser import Trial, candidates
 from workbench.engine.ways.work import Way
+from workbench.engine.words import is_out_of_memory
 
 _LOOK_SECONDS = 0.002
 # A round of a fast way is repeated until the clock has something to measure.
@@ -90,8 +91,11 @@ def measure(session: Session, ways: list[tuple[Way, str]], rounds: int) -> Itera
                 trial.executor = accelerated(one.acceleration, trial.executor, session.device)
                 if isinstance(trial.executor, Prepared):
                     trial.executor.patience = AT_ONCE
+                before = _kept(session.device)
                 _warm_up(one, trial)
                 one.peak = peak_bytes(session.device, trial.seconds)
+                if one.acceleration == "graphs":
+                    one.peak += _kept(session.device) - before
             yield number / len(found) / 2
         for number in range(rounds):
             for one, trial in zip(found, trials, strict=True):
@@ -109,12 +113,13 @@ class _problems(suppress):  # noqa: N801 - it reads as a statement, as `suppress
     """A block whose lack of memory is the result of a way."""
 
     def __init__(self, one: Measured) -> None:
-        super().__init__(torch.OutOfMemoryError)
+        super().__init__(RuntimeError, MemoryError)
         self._one = one
 
     def __exit__(self, kind: object, error: BaseException | None, place: object) -> bool:
-        if isinstance(error, torch.OutOfMemoryError):
-            self._one.problem = "the device has too little memory"
+        if not isinstance(error, BaseException) or not is_out_of_memory(error):
+            return False
+        self._one.problem = "the device has too little memory"
         return super().__exit__(kind, error, place)  # type: ignore[arg-type]
 
 
@@ -135,6 +140,14 @@ def _seconds(trial: Trial) -> float:
         total += trial.seconds()
         count += 1
     return total / count
+
+
+def _kept(device: torch.device) -> int:
+    """What torch keeps of a GPU's memory where all that can be is given back: a captured graph computes in its own."""
+    if device.type != "cuda":
+        return 0
+    torch.cuda.empty_cache()
+    return torch.cuda.memory_reserved(device)
 
 
 def peak_bytes(device: torch.device, work: Callable[[], object]) -> int:

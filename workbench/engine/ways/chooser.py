@@ -29,6 +29,7 @@ from workbench.engine.memory import allocator
 from workbench.engine.session import Session, to_device
 from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
 from workbench.engine.ways.work import Way, cores
+from workbench.engine.words import is_out_of_memory
 from workbench.tasks.files.words import counted
 
 if TYPE_CHECKING:
@@ -186,15 +187,15 @@ class Trial:
         self.executor: Executor = EXECUTORS[way.executor](algorithm, way.threads)
         self._arguments = meta, tasks, keys
         self._setting = session.setting(training=True, progress=0.0, stage=session.algorithm.stage(0.5))
-        self._device = session.device
+        self.device = session.device
 
     def seconds(self) -> float:
         """How long all the tasks take."""
         with on_threads(self.executor.threads_of_caller):
             begun = time.perf_counter()
             self.run()
-            if self._device.type == "cuda":
-                torch.cuda.synchronize(self._device)
+            if self.device.type == "cuda":
+                torch.cuda.synchronize(self.device)
             return time.perf_counter() - begun
 
     def run(self) -> Gradient:
@@ -251,9 +252,12 @@ def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
     """Time a way once more; one that has too little memory gets no time."""
     try:
         seconds = trial.seconds()
-        if trial.way not in rounds and seconds < BUDGET_SECONDS / 20:
-            seconds = trial.seconds()  # the first time sets up what later ones find
-    except torch.OutOfMemoryError:
+        # The first time sets up what later ones find; on a GPU that takes longer than most steps.
+        if trial.way not in rounds and (seconds < BUDGET_SECONDS / 20 or trial.device.type == "cuda"):
+            seconds = trial.seconds()
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
         return
     rounds.setdefault(trial.way, []).append(seconds / trial.way.chunk)
 

@@ -313,8 +313,11 @@ class ClassTasks(TaskSource):
         pixels = self.labelled.inputs.to(self.device)
         if self.rotations == 1:
             return pixels
-        across = pixels.transpose(2, 3).contiguous()
-        return torch.cat([pixels, across.flip(2), pixels.flip((2, 3)), across.flip(3)])
+        count = len(pixels)
+        turned = pixels.new_empty(self.rotations * count, *pixels.shape[1:])
+        for quarters in range(self.rotations):
+            turned[quarters * count : (quarters + 1) * count] = torch.rot90(pixels, quarters, (2, 3))
+        return turned
 
     def _inputs(self, rows: NDArray[np.int64]) -> Tensor:
         """Normalized inputs [examples, *input_shape] of rows of `_all`."""
