@@ -1,16 +1,21 @@
-"""A run that takes a second or two, and hands that press buttons and read the table."""
+"""A run that takes a second or two, and hands that press buttons, drop data, answer questions and read what is said."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
 
 from workbench.gui.window import MainWindow
+
+if TYPE_CHECKING:  # tests.benchmarks.forms drops data without pytest
+    from pytestqt.qtbot import QtBot
+
+    from workbench.gui.preview.dialog import PreviewDialog
 
 OpenWindow = Callable[[], MainWindow]
 
@@ -32,6 +37,11 @@ def tables(**training: Any) -> dict[str, Any]:
 
 ENDLESS = tables(iterations=1_000_000, validate_every=1_000_000)
 """A run that goes on until it is stopped."""
+
+
+def on(dataset: str, **config: Any) -> dict[str, Any]:
+    """An experiment on a dataset, with what suits it."""
+    return {"dataset": {"name": dataset, **config}, "algorithm": {"name": "protonet"}}
 
 
 def press(parent: QWidget, name: str) -> None:
@@ -56,6 +66,28 @@ def drop(window: MainWindow, *paths: Path) -> None:
     for event in (QDragEnterEvent(QPoint(20, 20), *about), QDropEvent(QPointF(20, 20), *about)):
         QApplication.sendEvent(window, event)
         assert event.isAccepted()
+
+
+def said(parent: QWidget, name: str) -> str:
+    """What a label says; nothing where it is hidden."""
+    label = parent.findChild(QLabel, name)
+    assert label is not None, name
+    return "" if label.isHidden() else label.text()
+
+
+def settled(window: MainWindow) -> bool:
+    """Whether nothing is being looked at."""
+    return not any(window._jobs.is_busy(key) for key in ("recognize", "look", "floors", "preview", "preview examples",
+                                                         "preview tasks"))
+
+
+def opened(qtbot: QtBot, window: MainWindow) -> PreviewDialog:
+    """The preview of what is in the form, ready."""
+    window.actions_["preview"].trigger()
+    qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
+    dialog = window.preview.dialog
+    assert dialog is not None
+    return dialog
 
 
 def status_of(window: MainWindow, run_id: str) -> str:
