@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from PySide6.QtCore import QMimeData, QPoint, QPointF, Qt, QUrl
 from PySide6.QtGui import QDragEnterEvent, QDropEvent
-from PySide6.QtWidgets import QApplication, QLabel, QPushButton, QWidget
+from PySide6.QtWidgets import QApplication, QDialog, QLabel, QPushButton, QWidget
 
 from workbench.gui.window import MainWindow
 
@@ -26,6 +26,8 @@ SHORT: dict[str, Any] = {
     "evaluation": {"tasks": 8, "probe_tasks": 2},
 }
 """A run of a second or two."""
+FIRST = "maml-sinusoids-0001"
+"""What the first run of this kind in a folder is called."""
 SECONDS = 90_000
 """Milliseconds that a test waits at most for what takes a second on a machine that nobody else loads."""
 
@@ -105,3 +107,17 @@ def is_idle(window: MainWindow) -> bool:
 def has_stepped(window: MainWindow) -> bool:
     """Whether the run under way has taken a step."""
     return window.desk.controller.history.step > 0
+
+
+def start_endless(qtbot: QtBot, window: MainWindow) -> None:
+    """Begin a run that does not end by itself."""
+    fill(window, ENDLESS)
+    press(window.panel, "start")
+    qtbot.waitUntil(lambda: has_stepped(window), timeout=SECONDS)
+
+
+def question(window: MainWindow, name: str = "closeQuestion") -> QDialog:
+    """The question that is open."""
+    found = window.findChild(QDialog, name)
+    assert found is not None
+    return found

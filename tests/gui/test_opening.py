@@ -1,4 +1,4 @@
-"""Samples and data that are opened or dropped on the window, and looking at them that is given up."""
+"""Samples, data and experiments that are opened or dropped on the window, and looking at them that is given up."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from pathlib import Path
 
 import pytest
 from PIL import Image
-from PySide6.QtWidgets import QAbstractButton, QLabel, QMenu
+from PySide6.QtGui import QGuiApplication
+from PySide6.QtWidgets import QAbstractButton, QLabel, QMenu, QPlainTextEdit
 from pytestqt.qtbot import QtBot
 
-from tests.gui.helpers import SECONDS, SHORT, OpenWindow, drop, fill, on, opened, press, said, settled
+from tests.gui.helpers import SECONDS, SHORT, OpenWindow, drop, fill, on, opened, press, question, said, settled
+from workbench.experiment.resolve import resolve, to_toml
 from workbench.gui.actions import OPEN_MENU
 from workbench.gui.samples import samples
 from workbench.gui.window import MainWindow
@@ -110,6 +112,62 @@ def test_a_file_that_says_how_to_read_a_folder_stands_for_the_folder(
     drop(window, said_so)
     qtbot.waitUntil(lambda: settled(window), timeout=SECONDS)
     assert window.panel.form.draft.values()["dataset.path"] == str(leaves)
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of nine classes of four small pictures, one of them broken."""
+    root = tmp_path / "leaves"
+    for number in range(9):
+        (root / f"class {number}").mkdir(parents=True)
+        for one in range(4):
+            Image.new("L", (20, 20), 20 * number + one).save(root / f"class {number}" / f"{one}.png")
+    (root / "class 0" / "broken.png").write_bytes(b"no picture")
+    return root
+
+
+def test_a_dropped_folder_fills_the_form_and_shows_what_it_is(
+        qtbot: QtBot, window: MainWindow, pictures: Path) -> None:
+    fill(window, {"task": {"ways": 2}})
+    drop(window, pictures)
+    card = window.panel.form.card
+    qtbot.waitUntil(lambda: card.shown is not None and bool(card.shown.problems), timeout=SECONDS)
+    assert window.panel.form.draft.picks["dataset"] == "image_folder"
+    assert window.panel.form.draft.values()["dataset.path"] == str(pictures)
+    facts = window.panel.findChild(QLabel, "dataset.facts")
+    assert facts is not None
+    assert "Pictures by class" in facts.text()
+
+
+def test_every_problem_of_a_folder_can_be_read_and_copied(qtbot: QtBot, window: MainWindow, pictures: Path) -> None:
+    fill(window, {"dataset": {"name": "image_folder", "path": str(pictures)}, "task": {"ways": 20}})
+    card = window.panel.form.card
+    qtbot.waitUntil(lambda: card.shown is not None and not card.shown.is_usable, timeout=SECONDS)
+    assert not window.panel.start.isEnabled()
+    assert "20-way" in window.panel.start.toolTip()
+    press(window.panel, "dataset.details")
+    report = question(window, "report")
+    text = report.findChildren(QPlainTextEdit)[0].toPlainText()
+    assert str(pictures) in text
+    assert "broken.png" in text
+    press(report, "report.copy")
+    assert QGuiApplication.clipboard().text() == text
+    press(report, "report.close")
+
+
+def test_a_dropped_experiment_file_fills_the_form(window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "one.toml"
+    path.write_text(to_toml(resolve(SHORT | {"seed": 9})), encoding="utf8")
+    drop(window, path)
+    window.panel.form.check_now()
+    assert window.panel.form.experiment == resolve(SHORT | {"seed": 9})
+
+
+def test_a_file_that_is_no_experiment_is_refused_in_words(window: MainWindow, tmp_path: Path) -> None:
+    path = tmp_path / "one.toml"
+    path.write_text("[dataset]\nname = 'nothing'\n", encoding="utf8")
+    drop(window, path)
+    assert "no dataset is called 'nothing'" in window.log.text()
 
 
 # Giving up
