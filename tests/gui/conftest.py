@@ -1,4 +1,4 @@
-"""A window on folders of its own."""
+"""A window on folders of its own, and a folder of pictures for it."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
@@ -49,3 +50,15 @@ def window(open_window: OpenWindow) -> MainWindow:
     made = open_window()
     fill(made, SHORT)
     return made
+
+
+@pytest.fixture
+def leaves(tmp_path: Path) -> Path:
+    """Twenty classes of eight small pictures, one of them broken."""
+    root = tmp_path / "leaves"
+    for number in range(20):
+        (root / f"class {number}").mkdir(parents=True)
+        for one in range(8):
+            Image.new("RGB", (20, 20), (12 * number, 30 * one, 99)).save(root / f"class {number}" / f"{one}.png")
+    (root / "class 3" / "broken.png").write_bytes(b"no picture")
+    return root

@@ -13,8 +13,7 @@ from PySide6.QtCore import Qt
 from PySide6.QtWidgets import QWidget
 from pytestqt.qtbot import QtBot
 
-from tests.gui.helpers import SECONDS, SHORT, OpenWindow, drop, press
-from tests.gui.test_preview import said
+from tests.gui.helpers import SECONDS, SHORT, OpenWindow, drop, press, said
 from workbench.experiment.resolve import resolve
 from workbench.exports.learner import of_run
 from workbench.exports.predictions import Predictions, predict_folder

@@ -1,58 +1,25 @@
-"""One table whose rows belong to classes: labels, splits and groups, what is wrong with them, and new tasks."""
+"""One table whose rows belong to classes: what is read from it, what it is recognized by, and what is wrong with it."""
 
 from __future__ import annotations
 
-import itertools
 import json
-import random
-import statistics
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
+from tests.tasks.tables_of_classes import SMALL, found, write
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
-from workbench.places import sample_tasks
-from workbench.tasks.base import Spec, TaskSource
+from workbench.tasks.base import TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.preview import preview
 from workbench.tasks.looking.recognizer import recognize_data
-from workbench.tasks.own.new_task import read_new_task
-from workbench.tasks.sampling.classes import ClassTasks, Labelled
+from workbench.tasks.sampling.classes import ClassTasks
 
 Opener = Callable[..., TaskSource]
-SMALL = {"task": {"ways": 2, "shots": 1, "queries": 2}}
-
-
-def write(path: Path, classes: int = 12, each: int = 8, extra: Mapping[str, Callable[[int, int], str]] | None = None,
-          label: Callable[[int, int], str] = lambda one, _: f"kind {one:02}") -> Path:
-    """A csv whose row is (mass, colour, further columns, species); functions of the class and the place in it."""
-    chance = random.Random(0)  # noqa: S311 - no secrets are drawn
-    more = dict(extra or {})
-    lines = [",".join(["mass", "colour", *more, "species"])]
-    for place in range(each):
-        for one in range(classes):
-            cells = [f"{chance.gauss(one, 1):.3f}", chance.choice(["red", "blue"])]
-            lines.append(",".join([*cells, *[make(one, place) for make in more.values()], label(one, place)]))
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    return path
-
-
-def found(source: TaskSource) -> Labelled:
-    assert isinstance(source, ClassTasks)
-    return source.labelled
-
-
-def sides(source: TaskSource) -> dict[str, str]:
-    return dict(zip(found(source).names, found(source).split, strict=True))
 
 
 def test_a_table_gives_tasks_of_normalized_rows(tmp_path: Path, opened: Opener) -> None:
@@ -109,109 +76,6 @@ def test_check_agrees_with_the_source(tmp_path: Path, opened: Opener) -> None:
     assert {name: part["classes"] for name, part in report["splits"].items()} == overview.classes
     assert report["floor"]["mean"] == source.floors()[0].mean
     json.dumps(report)
-
-
-def test_a_split_column_is_honoured_and_classes_may_be_in_test_alone(tmp_path: Path, opened: Opener) -> None:
-    def side(one: int, _: int) -> str:
-        return "train" if one < 6 else "val" if one < 9 else "Test"
-    source = opened("table", path=write(tmp_path / "data.csv", extra={"split": side}), **SMALL)
-    assert sides(source) == {f"kind {one:02}": {"train": "train", "val": "validation", "Test": "test"}[side(one, 0)]
-                             for one in range(12)}
-    assert source.spec.input_shape == (3,)
-    assert "split by the column split" in source.overview().facts
-
-
-def test_a_class_in_two_splits_goes_to_the_first_and_is_named(tmp_path: Path, opened: Opener) -> None:
-    def side(one: int, place: int) -> str:
-        return "test" if one == 0 and place < 3 else "train" if one < 6 else "val" if one < 9 else "test"
-    source = opened("table", path=write(tmp_path / "data.csv", extra={"split": side}), **SMALL)
-    assert sides(source)["kind 00"] == "train"
-    assert found(source).counts.tolist() == [5] + [8] * 11
-    assert source.overview().problems == ("the class kind 00 is in train and in test by the column split; only its "
-                                          "rows in train were taken",)
-
-
-def test_splits_with_the_same_classes_are_made_anew(tmp_path: Path, opened: Opener) -> None:
-    path = write(tmp_path / "data.csv", each=20, extra={"split": lambda _, place: "test" if place < 2 else "train"})
-    source = opened("table", path=path, **SMALL)
-    assert "the classes were split anew" in source.overview().facts
-    (problem,) = source.overview().problems
-    assert problem.startswith("12 of 12 classes are in more than one split by the column split: kind 00, kind 01, kind "
-                              "02 and 9 more. The rows of each were put together")
-    assert set(sides(source).values()) == {"train", "validation", "test"}
-    assert len(found(source).inputs) == 240
-    held = opened("table", path=path, held_out="examples", **SMALL)
-    assert "the column split was not gone by, as examples are held out" in held.overview().facts
-
-
-def test_a_split_column_of_other_words_is_named(tmp_path: Path, opened: Opener) -> None:
-    path = write(tmp_path / "data.csv", extra={"split": lambda one, _: f"fold{one % 3}"})
-    source = opened("table", path=path, **SMALL)
-    assert source.overview().problems == (
-        "data.csv: the column split holds 'fold0', 'fold1', 'fold2', which is none of train, val and test, so it was "
-        "left out and the classes were split anew",)
-    assert source.spec.input_shape == (3,)
-
-
-def test_groups_stay_on_one_side_and_are_no_feature(tmp_path: Path, opened: Opener) -> None:
-    path = write(tmp_path / "data.csv", extra={"site": lambda one, _: f"site {one // 2}"})
-    for seed in range(5):
-        side = sides(opened("table", path=path, group="site", split_seed=seed, **SMALL))
-        assert all(side[f"kind {one:02}"] == side[f"kind {one + 1:02}"] for one in range(0, 12, 2))
-    assert opened("table", path=path, group="site", **SMALL).spec.input_shape == (3,)
-
-
-def test_groups_that_share_a_class_stay_together(tmp_path: Path, opened: Opener) -> None:
-    def site(one: int, place: int) -> str:
-        return f"site {(one - place % 2) // 3}" if one % 3 else f"site {one // 3}"
-    path = write(tmp_path / "data.csv", extra={"site": site})
-    side = sides(opened("table", path=path, group="site", **SMALL))
-    assert all(len({side[f"kind {3 * group + i:02}"] for i in range(3)}) == 1 for group in range(4))
-
-
-@pytest.mark.parametrize("held_out", ["classes", "examples"])
-def test_groups_that_cut_across_classes_are_held_out_all_the_same(tmp_path: Path, opened: Opener, held_out: str
-                                                                  ) -> None:
-    path = write(tmp_path / "data.csv", each=20, extra={"person": lambda _, place: f"person {place % 10}"})
-    person = {f"data.csv, line {2 + row}": f"person {row // 12 % 10}" for row in range(240)}
-    source = opened("table", path=path, group="person", held_out=held_out, **SMALL)
-    drawn = {split: {(name, person[file]) for index in range(60) for said in (source.describe(split, index),)
-                     for files in (said.support_files, said.query_files)
-                     for name, file in zip(np.repeat(said.class_names, len(files) // 2), files, strict=True)}
-             for split in ("train", "validation", "test")}
-    for one, other in itertools.combinations(drawn, 2):
-        assert {person for _, person in drawn[one]}.isdisjoint(person for _, person in drawn[other])
-        assert {name for name, _ in drawn[one]}.isdisjoint(name for name, _ in drawn[other]) == (held_out == "classes")
-    overview = source.overview()
-    assert "by the column person 10 groups, each whole on one side: " in overview.facts
-    assert sum(overview.examples.values()) == (8 * 12 + 2 * 4 + 2 * 4 if held_out == "classes" else 240)
-    assert overview.problems == ()
-
-
-def test_groups_that_leave_too_little_are_named_with_what_would_help(tmp_path: Path, opened: Opener) -> None:
-    path = write(tmp_path / "data.csv", extra={"person": lambda _, place: f"person {place % 4}",
-                                               "hand": lambda _, place: ["left", "right"][place % 2]})
-    with pytest.raises(DataError, match=r"the column person cuts across the classes, so each split has only the rows "
-                                        r"of its own groups, and the validation split holds 0 usable classes .* Set "
-                                        r"task\.queries to 1, name another group"):
-        opened("table", path=path, group="person", **SMALL)
-    with pytest.raises(DataError, match=r"the column hand has 2 values, and training, validation and testing need one"):
-        opened("table", path=path, group="hand", **SMALL)
-
-
-def test_what_columns_tell_is_told_by_the_rows_of_training_alone(tmp_path: Path, opened: Opener) -> None:
-    path = write(tmp_path / "data.csv", extra={"site": lambda one, _: f"site {one}"})
-    source = opened("table", path=path, **SMALL)
-    train = {f"site {name.removeprefix('kind ').lstrip('0') or '0'}" for name in source.names("train")}
-    coded = {one["name"]: one for one in source.spec.reading["columns"]}
-    assert set(coded["site"]["values"]) == train
-    lines = path.read_text(encoding="utf-8").splitlines()
-    masses = [float(line.split(",")[0]) for line in lines[1:] if line.split(",")[2] in train]
-    path.write_text("\n".join([*lines, *[f",red,,{min(source.names('test'))}" for _ in range(3)]]) + "\n",
-                    encoding="utf-8")
-    mass = opened("table", path=path, **SMALL).spec.reading["columns"][0]
-    assert mass["median"] == pytest.approx(statistics.median(masses))
-    assert not mass["marks_missing"]
 
 
 def test_rows_without_a_label_are_left_out_and_named(tmp_path: Path, opened: Opener) -> None:
@@ -377,100 +241,3 @@ def test_numbers_may_be_classes_where_a_person_says_so(tmp_path: Path, opened: O
     lines = path.read_text().replace("species", "code")
     path.write_text(lines)
     assert len(found(opened("table", path=path, label="code", **SMALL)).names) == 12
-
-
-@settings(max_examples=15, deadline=None)
-@given(st.integers(0, 10_000), st.integers(0, 50))
-def test_classes_never_cross_splits_and_a_task_is_the_same_each_time(tmp_path_factory: pytest.TempPathFactory,
-                                                                     seed: int, index: int) -> None:
-    path = write(tmp_path_factory.mktemp("t") / "data.csv", 10, 6)
-    said = {"dataset": {"name": "table", "path": path, "split_seed": seed}, "algorithm": {"name": "protonet"}, **SMALL}
-    one, two = (find("dataset", "table")(resolve(said), torch.device("cpu")) for _ in range(2))  # type: ignore[call-arg]
-    assert isinstance(one, ClassTasks)
-    assert isinstance(two, ClassTasks)
-    names = [one.names(split) for split in ("train", "validation", "test")]
-    assert sum(map(len, names)) == len(frozenset.union(*names)) == 10
-    described = one.describe("test", index)
-    assert not set(described.support_files) & set(described.query_files)
-    for mine, theirs in zip(one.sample("test", [index]), two.sample("test", [index]), strict=True):
-        assert torch.equal(mine.inputs, theirs.inputs)
-
-
-def new_task(folder: Path, support: str, query: str) -> Path:
-    folder.mkdir(parents=True, exist_ok=True)
-    (folder / "support.csv").write_text(support)
-    (folder / "query.csv").write_text(query)
-    return folder
-
-
-@pytest.fixture
-def spec(tmp_path: Path, opened: Opener) -> Spec:
-    path = write(tmp_path / "data.csv", extra={"size": lambda _, place: str(place) if place else "n/a"})
-    return Spec.of(json.loads(json.dumps(vars(opened("table", path=path, **SMALL).spec))))
-
-
-def test_a_new_task_is_encoded_as_in_training(tmp_path: Path, spec: Spec) -> None:
-    folder = new_task(tmp_path / "new", "species,colour,mass,size\nnew b,red,1,2\nnew a,blue,2,\n,red,3,3\n",
-                      "mass,size,colour,note\n1,2,red,hello\n\n5,n/a,green,\n")
-    task = read_new_task(folder, spec)
-    assert task.class_names == ("new a", "new b")
-    assert task.support.targets.tolist() == [1, 0]
-    assert task.query_names == ("query.csv, line 2", "query.csv, line 4")
-    assert torch.allclose(task.support.inputs[0], task.query_inputs[0])
-    raw = task.query_inputs * torch.tensor(spec.deviation) + torch.tensor(spec.mean)
-    assert torch.allclose(raw, torch.tensor([[1, 0, 1, 2, 0], [5, 0, 0, 4, 1]]).float(), atol=1e-5)
-    assert task.problems == ("support.csv: 1 of 3 rows has no species and was left out (line 4); fill it in",)
-
-
-def test_the_label_of_a_new_task_may_have_another_name(tmp_path: Path, spec: Spec) -> None:
-    folder = new_task(tmp_path / "new", "mass,size,colour,what\n1,1,red,a\n2,1,red,b\n", "mass,size,colour\n1,1,red\n")
-    assert read_new_task(folder, spec).class_names == ("a", "b")
-
-
-def test_a_word_for_a_number_in_a_new_task_counts_as_missing_and_is_said(tmp_path: Path, spec: Spec) -> None:
-    folder = new_task(tmp_path / "new", "mass,colour,size,species\nheavy,red,2,a\n2,red,k.A.,b\n",
-                      "mass,colour,size\n1,red,large\n1,red,\n1,red,k. A.\n1,red,3\n")
-    task = read_new_task(folder, spec)
-    assert len(task.support.inputs) == 2
-    assert torch.equal(task.query_inputs[0], task.query_inputs[1])
-    assert torch.equal(task.query_inputs[0], task.query_inputs[2])
-    assert task.problems == (
-        "in the column mass 1 cell counts as missing, being no number: 'heavy' (support.csv, line 2); correct it",
-        "in the column size 1 cell counts as missing, being no number: 'large' (query.csv, line 2); correct it")
-
-
-@pytest.mark.parametrize(("support", "query", "sentence"), [
-    ("mass,colour,size,species\n1,red,2,a\n2,red,2,b\n", "mass,colour\n1,red\n",
-     r"query\.csv has no column 'size', which the learner was trained on; its columns are mass, colour"),
-    ("mass,colour,size,species\n1,red,2,a\n2,red,2,a\n", "mass,colour,size\n1,red,2\n",
-     r"the column species of .*support\.csv holds only the class 'a'"),
-    ("mass,colour,size\n1,red,2\n2,red,2\n", "mass,colour,size\n1,red,2\n",
-     r"support\.csv has no column species, which says the class of each row; its columns are mass, colour, size"),
-    ("", "mass,colour,size\n1,red,2\n", r"support\.csv is empty"),
-    ("mass,colour,size,species\n1,red,2,a\n2,red,2,b\n", "mass,colour,size\n", r"query\.csv has a header and no rows"),
-])
-def test_a_new_task_that_will_not_do_is_named(tmp_path: Path, spec: Spec, support: str, query: str,
-                                              sentence: str) -> None:
-    with pytest.raises(DataError, match=sentence):
-        read_new_task(new_task(tmp_path / "new", support, query), spec)
-
-
-def test_a_new_task_without_a_file_is_named(tmp_path: Path, spec: Spec) -> None:
-    folder = new_task(tmp_path / "new", "mass,colour,size,species\n1,red,2,a\n2,red,2,b\n", "")
-    (folder / "query.csv").unlink()
-    with pytest.raises(DataError, match=r"holds no query\.csv; a new task for this learner is a support\.csv with the"):
-        read_new_task(folder, spec)
-
-
-def test_the_minerals_have_a_floor_that_leaves_something_to_learn_and_a_new_task_that_fits(opened: Opener) -> None:
-    report = check_data(sample_tasks() / "minerals")
-    assert (report["dataset"], report["classes"], report["problems"]) == ("table", 24, [])
-    assert 0.4 < report["floor"]["mean"] < 0.75
-    source = opened("table", path=sample_tasks() / "minerals", task={"shots": 5})
-    assert "specimen_id left out, as it only names the rows" in source.overview().facts
-    task = read_new_task(sample_tasks() / "new_minerals", source.spec)
-    assert task.support.inputs.shape == (25, *source.spec.input_shape)
-    assert task.query_inputs.shape == (20, *source.spec.input_shape)
-    assert source.names("train").isdisjoint(task.class_names)
-    new: dict[str, Any] = check_data(sample_tasks() / "new_minerals")
-    assert (new["form"], new["usable"], new["problems"], new["classes"]) == ("new task", True, [], 5)

@@ -13,8 +13,8 @@ from PySide6.QtGui import QFontMetrics, QGuiApplication, QImage, QResizeEvent
 from PySide6.QtWidgets import QApplication, QComboBox, QLabel, QSlider
 from pytestqt.qtbot import QtBot
 
+from tests.gui.plots.helpers import child, colors_in
 from tests.gui.plots.histories import history, run
-from tests.gui.plots.test_area import child, colors_in
 from tests.plugins import install
 from workbench.engine.events import Failed
 from workbench.engine.trainer import train
