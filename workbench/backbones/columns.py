@@ -1,7 +1,7 @@
 """Grouped convolutions as matrix products: the patches of the inputs as columns, and one product for every group.
 
 Which of the two ways is faster depends on the machine. cuDNN has no fast path for many groups, where a batched product
-is what a GPU does best; on CPUs oneDNN's grouped convolution is three to seven times as fast as the columns of nine
+is what a GPU does best; on CPUs oneDNN's grouped convolution is mostly two to four times as fast as the columns of nine
 times the numbers (measured for the layers of conv4 on an AMD EPYC with AVX-512, torch 2.13).
 
 Gradients of weights are an exception where channels come last: columns whose channels lie together are quickly made,
