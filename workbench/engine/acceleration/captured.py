@@ -8,8 +8,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -18,6 +17,7 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Stage
 from workbench.engine.acceleration.base import MOST_SHAPES, Accelerated, ChangingError, Key, Step, unmoved
+from workbench.engine.acceleration.waiting import Unwaiting
 from workbench.engine.executors.base import Executor
 from workbench.engine.executors.gradients import Gradient
 from workbench.engine.outer import STAGES, Outer, Told
@@ -54,8 +54,9 @@ class _Graph:
         try:
             # Where a capture cannot be ended, this block is what leaves the stream.
             with torch.cuda.stream(beside):
-                for number in range(warm_up):
-                    with _refusing_to_wait() if number == warm_up - 1 else nullcontext():
+                for _ in range(warm_up):
+                    # A capture that fails at it would leave its memory behind.
+                    with Unwaiting():  # type: ignore[no-untyped-call]
                         function(self._inputs)
                 self._outputs = self._captured(function, beside, pool)
         finally:
@@ -93,17 +94,6 @@ class _Graph:
 
 def _stream(device: torch.device) -> torch.cuda.Stream:
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
-
-
-@contextmanager
-def _refusing_to_wait() -> Iterator[None]:
-    """A block in which waiting for the GPU raises: a capture that fails at it would leave its memory behind."""
-    before = torch.cuda.get_sync_debug_mode()
-    torch.cuda.set_sync_debug_mode("error")
-    try:
-        yield
-    finally:
-        torch.cuda.set_sync_debug_mode(before)
 
 
 class Captured(Accelerated):
