@@ -21,9 +21,9 @@ import torch
 
 from workbench import __version__
 from workbench.engine import devices
+from workbench.engine.measuring.benchmark import Measured, measure, ways_of
+from workbench.engine.measuring.chooser import choose
 from workbench.engine.session import Session
-from workbench.engine.ways.benchmark import Measured, measure, ways_of
-from workbench.engine.ways.chooser import choose
 from workbench.engine.ways.work import cores
 from workbench.experiment.resolve import resolve, with_settings
 
@@ -52,8 +52,8 @@ def judged(settings: tuple[str, ...], device: str, rounds: int) -> dict[str, Any
     begun = time.perf_counter()
     choice = choose(session)
     seconds = time.perf_counter() - begun
-    found = [one for one in measure(session, ways_of(session, choice.way), rounds) if isinstance(one, Measured)]
-    session.close()
+    with session.running():
+        found = [one for one in measure(session, ways_of(session, choice.way), rounds) if isinstance(one, Measured)]
     as_run = session.acceleration(choice.way.executor)
     took = next(one.seconds for one in found if (one.way, one.acceleration) == (choice.way, as_run))
     fastest = min(one.seconds for one in found)
@@ -80,7 +80,7 @@ def main(words: list[str]) -> int:
     found = {
         "what": "median milliseconds of a meta-gradient, by way and round; the chooser's over the fastest way's",
         "goal": f"within {WITHIN} times the fastest", "date": datetime.now(UTC).date().isoformat(),
-        "device": [one.title for one in devices.devices()][0 if said.device == "auto" else -1], "cores": cores(),
+        "device": devices.title(devices.choose(said.device)), "cores": cores(),
         "system": platform.platform(), "python": platform.python_version(), "torch": torch.__version__,
         "workbench": __version__, "results": results,
     }

@@ -10,12 +10,12 @@ import pytest
 import torch
 from torch import Tensor
 
+from workbench.engine.acceleration.outer import ReplayedOuter
 from workbench.engine.acceleration.prepared import AT_ONCE, Prepared, Replayed
 from workbench.engine.bursts import Bursts
 from workbench.engine.control import Control
 from workbench.engine.distribution.world import ALONE, World
 from workbench.engine.events import Checkpoint, Event, Finished, Probe, Steps
-from workbench.engine.outer import ReplayedOuter
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train

@@ -9,12 +9,12 @@ from torch.utils._pytree import tree_map
 
 from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Aux
-from workbench.engine.acceleration.captured import CapturedOuter
+from workbench.engine.acceleration.outer import CapturedOuter
 from workbench.engine.arriving import Arriving
 from workbench.engine.events import Checkpoint, Finished, Noticed, Steps
 from workbench.engine.executors.gradients import Gradient
+from workbench.engine.forecast import forecast
 from workbench.engine.memory.chunks import give_back
-from workbench.engine.memory.forecast import forecast
 from workbench.engine.outer import Outer
 from workbench.engine.pacing import Pace
 from workbench.engine.session import Session

@@ -9,9 +9,10 @@ from hypothesis import strategies as st
 
 from workbench.algorithms.base import Aux
 from workbench.engine import outer as outer_module
+from workbench.engine.acceleration.outer import ReplayedOuter
 from workbench.engine.acceleration.writing import recorded
 from workbench.engine.executors.gradients import Gradient
-from workbench.engine.outer import Outer, ReplayedOuter
+from workbench.engine.outer import Outer
 
 SHAPES = {"first": (4, 3), "bias": (4,), "slow": (2, 2, 2), "frozen": (3,), "rate": ()}
 FACTORS = {"slow": 0.1, "frozen": 0.0}

@@ -17,7 +17,7 @@ from workbench.backbones.convolution import Convolution
 from workbench.backbones.normalization import Normalize
 from workbench.engine.devices import DeviceError
 from workbench.engine.events import Evaluation, Steps
-from workbench.engine.precision import arithmetic, at_hand, check, narrower, refusal
+from workbench.engine.precision import arithmetic, check, float32_products, narrower, refusal
 from workbench.engine.session import Session
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
@@ -140,6 +140,6 @@ def test_gpus_multiply_as_they_are_told_for_as_long_as_a_run_lasts(precision):
         wanted = "tf32" if precision == "tf32" else "ieee"
         assert [place.fp32_precision for place in places] == [wanted, wanted]
         assert torch.backends.cudnn.deterministic
-        assert at_hand() == ("tf32" if precision == "tf32" else "float32")
+        assert float32_products() == ("tf32" if precision == "tf32" else "float32")
     assert [place.fp32_precision for place in places] == before
     assert not torch.backends.cudnn.deterministic

@@ -7,7 +7,7 @@ from PySide6.QtWidgets import QLabel
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import SECONDS, SHORT, fill, tables
-from workbench.engine.memory.forecast import Forecast
+from workbench.engine.forecast import Forecast
 from workbench.gui.form.entries import ChoiceEntry
 from workbench.gui.window import MainWindow
 

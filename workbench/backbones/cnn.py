@@ -62,7 +62,7 @@ class CNN(Backbone):
 
 
 def _pooled(maps: Tensor) -> Tensor:
-    """Means of 7×7 windows of maps [n, channels, height, width], as `torch.nn.functional.adaptive_avg_pool2d` has them.
+    """[n, channels, 7, 7] of [n, channels, height, width], means as `torch.nn.functional.adaptive_avg_pool2d` has them.
 
     Where windows overlap, its derivative on a GPU adds up what falls on one number in any order, which is no way to go
     on with a run bit for bit.

@@ -14,8 +14,8 @@ from workbench.cli.output import Output, UsageError, aligned
 from workbench.cli.progress import Progress
 from workbench.cli.training import session_of
 from workbench.engine import devices
-from workbench.engine.ways.benchmark import Measured, measure, ways_of
-from workbench.engine.ways.chooser import choose
+from workbench.engine.measuring.benchmark import Measured, measure, ways_of
+from workbench.engine.measuring.chooser import choose
 from workbench.engine.ways.work import cores
 from workbench.tasks.files.words import counted
 
@@ -29,8 +29,7 @@ def bench(arguments: Namespace, output: Output) -> int:
     if arguments.rounds < 1:
         raise UsageError("--rounds must be 1 or more, for each way takes at least one turn")
     session = session_of(arguments, output)
-    with session.computing():
-        choice = choose(session)
+    choice = choose(session)
     found: list[Measured] = []
     with session.running(), Progress(_PARTS, title="measuring", unit="parts") as progress:
         for said in measure(session, ways_of(session, choice.way, compiles=arguments.compile), arguments.rounds):
@@ -38,9 +37,8 @@ def bench(arguments: Namespace, output: Output) -> int:
                 found.append(said)
             else:
                 progress.move_to(round(said * _PARTS))
-    titles = {one.name: one.title for one in devices.devices()}
     table = {
-        "device": str(session.device), "device_title": titles.get(str(session.device), str(session.device)),
+        "device": str(session.device), "device_title": devices.title(session.device),
         "cores": cores(), "system": platform.platform(),
         "versions": {"workbench": __version__, "torch": torch.__version__, "python": platform.python_version()},
         "tasks": session.experiment.training.meta_batch, "rounds": arguments.rounds,

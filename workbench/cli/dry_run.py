@@ -7,7 +7,7 @@ from dataclasses import asdict
 from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output
 from workbench.engine import devices
-from workbench.engine.memory.forecast import forecast, size_in_words
+from workbench.engine.forecast import forecast, size_in_words
 from workbench.engine.session import Session
 from workbench.experiment.resolve import to_tables
 
@@ -20,7 +20,7 @@ def try_dry(session: Session, output: Output) -> int:
         parameters = sum(value.numel() for value in session.init().params.values())
     finally:
         session.close()
-    title = {one.name: one.title for one in devices.devices()}.get(str(session.device), str(session.device))
+    title = devices.title(session.device)
     table = {"experiment": to_tables(experiment), "device": str(session.device), "device_title": title,
              "executor": session.executor.name, "threads": session.executor.threads, "chunk": session.chunk,
              "test_chunk": session.test_chunk, "parameters": parameters, "problems": session.source.overview().problems,

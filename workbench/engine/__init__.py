@@ -1,1 +1,1 @@
-"""The inner loop, executors, trainer and evaluation, in one process or several."""
+"""The inner loop, executors and the ways to run them, trainer and evaluation, in one process or several."""

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
+from workbench.engine.devices import event
 from workbench.engine.events import Curve
 
 
@@ -24,10 +25,7 @@ class Arriving:
             return
         self._host = [torch.empty(one.shape, dtype=one.dtype, pin_memory=True).copy_(one, non_blocking=True)
                       for one in tensors]
-        device = next(one.device for one in tensors if one.is_cuda)
-        # Who waits for it sleeps: waiting awake would take a core from others.
-        self._event = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-        self._event.record(torch.cuda.current_stream(device))
+        self._event = event(next(one.device for one in tensors if one.is_cuda))
 
     @property
     def has_arrived(self) -> bool:

@@ -17,11 +17,12 @@ from torch import Tensor
 
 from workbench.algorithms.base import Meta, Stage
 from workbench.engine.acceleration.base import Step
+from workbench.engine.acceleration.outer import ReplayedOuter
 from workbench.engine.acceleration.prepared import Replayed
 from workbench.engine.acceleration.replay import NOT_REPLAYED, Chain, Run, Script
 from workbench.engine.executors.base import Setting
 from workbench.engine.executors.gradients import Gradient
-from workbench.engine.outer import Outer, ReplayedOuter, Told
+from workbench.engine.outer import Outer, Told
 from workbench.engine.session import Session
 from workbench.tasks.base import Examples, TaskBatch
 

@@ -42,6 +42,11 @@ def devices() -> list[Device]:
     return found
 
 
+def title(device: torch.device) -> str:
+    """What a device is called on the box."""
+    return next((one.title for one in devices() if one.name == str(device)), str(device))
+
+
 def choose(name: str) -> torch.device:
     """The device of this name; `auto` is the fastest there is.
 
@@ -75,6 +80,13 @@ def missing_cuda() -> str:
                 "build of torch, as the start page of its own site says")
     return (f"there is an NVIDIA card, but its driver does not work with CUDA {torch.version.cuda}, which this torch "
             "was built for: update the driver")
+
+
+def event(device: torch.device) -> torch.cuda.Event:
+    """The end of what is queued on a CUDA device; who waits for it sleeps, and leaves its core to others."""
+    end = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
+    end.record(torch.cuda.current_stream(device))
+    return end
 
 
 def memory_in_use(device: torch.device) -> int:

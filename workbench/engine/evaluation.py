@@ -4,17 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import replace
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
 
-from workbench.algorithms.base import Algorithm, Context, Meta
+from workbench.algorithms.base import Meta
 from workbench.engine.events import Curve, Evaluation, Score
-from workbench.engine.session import Session, adapt_and_trace
-from workbench.tasks.base import Stream, Task
+from workbench.engine.inner_loop import judged_both_ways
+from workbench.engine.session import Session
+from workbench.tasks.base import Stream
 from workbench.tasks.sampling.judging import by_task
 
 MODES = ("transductive", "inductive")
@@ -51,14 +50,6 @@ def metrics(session: Session, meta: Meta, stream: Stream, tasks: int, *, both_mo
                              else (session.trace(*own).metric,))
         found = (torch.cat(columns) for columns in zip(*parts, strict=True))
         yield tuple(world.gathered(values, share).cpu().double().numpy() for values in found)
-
-
-def judged_both_ways(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[Tensor, Tensor]:
-    """Adapt to one task once and judge it [steps + 1] as it is normalized, and at the end [] the other way."""
-    state, trace = adapt_and_trace(algorithm, meta, task, ctx)
-    other = replace(ctx.adapted, reference=task.support.inputs if ctx.reference is None else None)
-    outputs = algorithm.predict(meta, state, task.query.inputs, other)
-    return trace.metric, algorithm.metric(outputs, task.query.targets)
 
 
 def evaluate(session: Session, meta: Meta, step: int, split: Literal["validation", "test"], tasks: int, *,

@@ -16,8 +16,6 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from workbench.algorithms.base import Aux, Stage
-from workbench.engine.acceleration.replay import NOT_REPLAYED, Run, Script, can_replay
-from workbench.engine.acceleration.writing import recorded
 from workbench.engine.executors.gradients import Gradient
 from workbench.experiment.experiment import TrainingConfig
 
@@ -173,55 +171,6 @@ class Outer:
     def tensors(self) -> dict[str, Tensor]:
         """State tensors, named "parameter/entry"."""
         return {f"{name}/{entry}": value for name, entries in self._state.items() for entry, value in entries.items()}
-
-
-class ReplayedOuter(Outer):
-    """The outer step, replayed from a list of operations: the same numbers, without Python between them; on a CPU."""
-
-    def __init__(self, params: dict[str, Tensor], factor: Callable[[str, Stage], float], kind: str = "adam",
-                 restored: dict[str, Tensor] | None = None) -> None:
-        super().__init__(params, factor, kind, restored)
-        self._written: dict[tuple[object, ...], tuple[Script, Run] | None] = {}
-        self._rate = torch.zeros((), dtype=torch.float64)
-
-    def update(self, found: Gradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
-               stage: Stage = "tasks") -> Told:
-        """See Outer."""
-        key = stage, tasks, clip, len(found.aux.loss)
-        if key not in self._written:
-            self._written[key] = self._write(found, tasks, clip, stage)
-        written = self._written[key]
-        if written is None:
-            return super().update(found, tasks, outer_lr, clip, stage)
-        _, run = written
-        return Told(*run([*self._flat(found), self._rate.fill_(outer_lr), *self.own(stage)]))
-
-    def script(self, tasks: int, clip: float | None, stage: Stage) -> Script | None:
-        """What is replayed after so many tasks, if that was done before.
-
-        It is given the gradient of every parameter in their order, the losses, the metrics, the outer rate and what
-        `own` gives.
-        """
-        written = self._written.get((stage, tasks, clip, tasks))
-        return written[0] if written else None
-
-    def _write(self, found: Gradient, tasks: int, clip: float | None, stage: Stage) -> tuple[Script, Run] | None:
-        """A step as a list of operations; None where it cannot be replayed. It is taken by another, in vain."""
-        twin = Outer({name: value.clone() for name, value in self.params.items()}, self._factor, self._kind,
-                     self.tensors())
-        count = len(self.params) + 2
-
-        def step(given: list[Tensor]) -> list[Tensor]:
-            return [*twin.update(self._unflat(given[:count]), tasks, given[count], clip, stage)]
-
-        tensors = [*self._flat(found), self._rate, *twin.own(stage)]
-        try:
-            if can_replay() and twin._groups[stage]:
-                script = recorded(step, tensors)
-                return script, script.run()
-        except NOT_REPLAYED as error:
-            _log.info("the outer step is not replayed: %s", error)
-        return None
 
 
 def _norm(values: list[Tensor]) -> Tensor:

@@ -6,6 +6,8 @@ from collections import deque
 
 import torch
 
+from workbench.engine.devices import event
+
 # One at work, and one that it goes on with.
 _MOST = 2
 
@@ -14,7 +16,7 @@ class Pace:
     """Lets few parts of the work wait on a device: whoever pauses or stops waits for all that were queued.
 
     Args:
-        device: Which. Those that compute when they are told to have nothing queued.
+        device: Which; of those that queue, only CUDA's are paced.
     """
 
     def __init__(self, device: torch.device) -> None:
@@ -25,9 +27,6 @@ class Pace:
         """Take note of one more part, and wait for those before it while there are too many."""
         if self._device.type != "cuda":
             return
-        # Who waits for it sleeps: waiting awake would take a core from others.
-        end = torch.cuda.Event(blocking=True)  # type: ignore[no-untyped-call]
-        end.record(torch.cuda.current_stream(self._device))
-        self._queued.append(end)
+        self._queued.append(event(self._device))
         while len(self._queued) > _MOST:
             self._queued.popleft().synchronize()

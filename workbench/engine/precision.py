@@ -1,4 +1,4 @@
-"""The numbers that a network's layers compute in, where they cannot be had, and the device that computes them."""
+"""The numbers that a network's layers compute in, where they cannot be had, and blocks that compute in them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def check(precision: Precision, device: torch.device) -> None:
         raise DeviceError(f"training.precision: {reason}")
 
 
-def at_hand() -> Precision:
+def float32_products() -> Literal["float32", "tf32"]:
     """How NVIDIA GPUs multiply float32 in this block of `arithmetic`."""
     return "tf32" if torch.backends.cuda.matmul.fp32_precision == "tf32" else "float32"
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import partial
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 import workbench
-from workbench.algorithms.base import Algorithm, Context, Meta, Stage, State, adapt
+from workbench.algorithms.base import Algorithm, Meta, Stage
 from workbench.backbones.base import Backbone, Network
 from workbench.engine import devices, precision
 from workbench.engine.acceleration.switches import accelerated, fitting
@@ -25,6 +25,7 @@ from workbench.engine.executors import EXECUTORS
 from workbench.engine.executors.base import Executor, Setting, on_threads
 from workbench.engine.executors.portions import Portions
 from workbench.engine.executors.vectorized import Vectorized
+from workbench.engine.inner_loop import Trace, trace_task
 from workbench.engine.memory import allocator
 from workbench.engine.memory.chunks import Chunks
 from workbench.engine.ways.weight_gradients import set_weights_by_columns
@@ -32,19 +33,12 @@ from workbench.engine.ways.work import Work, measure
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
-from workbench.tasks.base import Spec, Stream, Task, TaskBatch, TaskSource
+from workbench.tasks.base import Spec, Stream, TaskBatch, TaskSource
 from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 
 # Modules draw from the one global generator, which a window that forecasts and trains needs in two threads.
 _drawing = threading.Lock()
-
-
-class Trace(NamedTuple):
-    """The query set before the first inner step and after each: [steps + 1] of every task."""
-
-    loss: Tensor
-    metric: Tensor
 
 
 class Session:
@@ -306,26 +300,3 @@ def build(experiment: Experiment, spec: Spec) -> tuple[Backbone, Algorithm[Any]]
 def to_device(meta: Meta, device: torch.device) -> Meta:
     """A copy of the meta-parameters that shares no memory."""
     return Meta(*({name: value.detach().to(device, copy=True) for name, value in table.items()} for table in meta))
-
-
-def trace_task(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> Trace:
-    """Adapt to one task and judge it before the first inner step and after each."""
-    if ctx.stage == "examples":
-        outputs, targets = algorithm.predict_examples(meta, task.query.inputs, ctx), task.query.targets
-        return Trace(algorithm.loss(outputs, targets)[None], algorithm.metric(outputs, targets)[None])
-    return adapt_and_trace(algorithm, meta, task, ctx)[1]
-
-
-def adapt_and_trace(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Context) -> tuple[State, Trace]:
-    """The state that one task leads to, and how it was judged on the way."""
-    losses: list[Tensor] = []
-    metrics: list[Tensor] = []
-    answer = algorithm.answers(meta, task.query.inputs, ctx)
-
-    def judge(state: State, now: Context) -> None:
-        outputs = answer(state, now)
-        losses.append(algorithm.loss(outputs, task.query.targets))
-        metrics.append(algorithm.metric(outputs, task.query.targets))
-
-    state = adapt(algorithm, meta, task.support, ctx, judge)
-    return state, Trace(torch.stack(losses), torch.stack(metrics))

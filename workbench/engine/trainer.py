@@ -18,8 +18,7 @@ from torch import Tensor
 import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
-from workbench.engine.acceleration.captured import Captured, CapturedOuter
-from workbench.engine.acceleration.prepared import Prepared
+from workbench.engine.acceleration.outer import kind_of_outer
 from workbench.engine.blocks import Blocks, DivergedError
 from workbench.engine.bursts import Bursts
 from workbench.engine.control import Control, StopRequestedError
@@ -38,13 +37,14 @@ from workbench.engine.events import (
     Started,
 )
 from workbench.engine.executors.gradients import Gradient, Sum
-from workbench.engine.memory.forecast import warning
-from workbench.engine.outer import Outer, ReplayedOuter, Told, outer_lr
+from workbench.engine.forecast import warning
+from workbench.engine.inner_loop import Trace
+from workbench.engine.measuring.chooser import settle
+from workbench.engine.outer import Told, outer_lr
 from workbench.engine.pacing import Pace
-from workbench.engine.session import Session, Trace, to_device
+from workbench.engine.session import Session, to_device
 from workbench.engine.showcase import Showcase, joined
 from workbench.engine.state import TrainState
-from workbench.engine.ways.chooser import settle
 from workbench.engine.words import in_words
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.metrics import as_error
@@ -86,22 +86,13 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
                           weights_by_columns=state.weights_by_columns if state else (), world=world, source=source)
         if world.size > 1:
             world.check_alike(session.facts())
-        with session.computing():
-            why = "as before" if state else settle(session)
+        why = "as before" if state else settle(session)
         session.accelerate()
     with session.running():
         with world.together():
             training = _Training(session, control or Control(), state, why)
         del state  # its tensors were copied; a resumed run should not hold them twice
         yield from training.events()
-
-
-def kind_of_outer(session: Session) -> type[Outer]:
-    """What takes the outer steps of a session: they run as its meta-gradients do."""
-    if isinstance(session.executor, Captured):
-        return CapturedOuter
-    is_prepared = isinstance(session.executor, Prepared) and session.device.type == "cpu"
-    return ReplayedOuter if is_prepared else Outer
 
 
 class _Training:
@@ -115,8 +106,9 @@ class _Training:
         self.config = session.experiment.training
         start = to_device(state.meta, session.device) if state else session.init()
         self.meta = start
-        self.outer = kind_of_outer(session)(start.params, session.algorithm.outer_rate, self.config.optimizer,
-                                            state.optimizer if state else {})
+        kind = kind_of_outer(session.executor, session.device)
+        self.outer = kind(start.params, session.algorithm.outer_rate, self.config.optimizer,
+                          state.optimizer if state else {})
         self.bursts = Bursts(session, self.meta, self.outer)
         self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
         self.best_step = state.best_step if state else 0
@@ -394,12 +386,11 @@ class _Training:
 
     def _started(self) -> Started:
         session = self.session
-        titles = {device.name: device.title for device in devices.devices()}
         overview = session.source.overview()
         remedy = devices.missing_cuda() if session.device.type == "cpu" else ""
         return Started(
             step=self.step, iterations=self.config.iterations, meta_batch=self.config.meta_batch,
-            device=str(session.device), device_title=titles.get(str(session.device), str(session.device)),
+            device=str(session.device), device_title=devices.title(session.device),
             executor=session.executor.name, chunk=session.chunk, threads=session.executor.threads,
             parameters=sum(value.numel() for value in self.meta.params.values()), metric=session.metric,
             spec=session.spec, floors=session.floors(),

@@ -1,4 +1,4 @@
-"""Errors as sentences for the person at the desk."""
+"""Errors as sentences for the person at the desk, and which of them say that memory ran out."""
 
 from __future__ import annotations
 

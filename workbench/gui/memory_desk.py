@@ -6,7 +6,7 @@ from functools import partial
 
 from PySide6.QtCore import QObject, Slot
 
-from workbench.engine.memory.forecast import Forecast, foretold
+from workbench.engine.forecast import Forecast, foretold
 from workbench.engine.memory.outline import Outline
 from workbench.experiment.experiment import Experiment
 from workbench.gui.form.panel import FormPanel

@@ -12,13 +12,13 @@ from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
 from workbench.backbones.base import Params
 from workbench.engine.acceleration.base import AccelerationError
+from workbench.engine.acceleration.outer import kind_of_outer
 from workbench.engine.acceleration.prepared import AT_ONCE, Prepared
 from workbench.engine.acceleration.switches import accelerated
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.executors.base import on_threads
 from workbench.engine.executors.gradients import Gradient
 from workbench.engine.session import Session
-from workbench.engine.trainer import kind_of_outer
 from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns
 from workbench.engine.ways.work import Way
 from workbench.tasks.base import Examples, TaskBatch
@@ -67,7 +67,8 @@ class Ours(Candidate):
         meta = self.session.init()
         self.meta = Meta({name: value.clone() for name, value in problem.params.items()}, meta.buffers)
         config = self.session.experiment.training
-        self.outer = kind_of_outer(self.session)(self.meta.params, self.session.algorithm.outer_rate, config.optimizer)
+        kind = kind_of_outer(self.session.executor, self.session.device)
+        self.outer = kind(self.meta.params, self.session.algorithm.outer_rate, config.optimizer)
         self.batch = TaskBatch(Examples(*problem.support), Examples(*problem.query))
         self.keys, self.rate, self.clip = problem.keys, config.outer_lr, config.clip
         self.setting = replace(self.session.setting(training=True), progress=0.0)

@@ -17,7 +17,7 @@ from workbench.algorithms.base import Aux, Meta
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.executors.pooled import Threads
 from workbench.engine.executors.portions import Halves, Portions, _Relay
-from workbench.engine.session import trace_task
+from workbench.engine.inner_loop import trace_task
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, TaskBatch
 

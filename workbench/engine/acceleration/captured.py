@@ -7,7 +7,6 @@ between the two.
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
 from typing import Any
 
@@ -15,20 +14,18 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
-from workbench.algorithms.base import Stage
 from workbench.engine.acceleration.base import MOST_SHAPES, Accelerated, ChangingError, Key, Step, unmoved
 from workbench.engine.acceleration.waiting import Unwaiting
 from workbench.engine.executors.base import Executor
 from workbench.engine.executors.gradients import Gradient
-from workbench.engine.outer import STAGES, Outer, Told
 from workbench.engine.words import in_words, is_out_of_memory
 
 # Libraries choose their algorithms and set up their memory in the first calls, which no graph may hold.
-_WARM_UP = 3
+WARM_UP = 3
 _log = logging.getLogger(__name__)
 
 
-class _Graph:
+class Graph:
     """A function of tensors, captured.
 
     Args:
@@ -55,7 +52,7 @@ class _Graph:
             # Where a capture cannot be ended, this block is what leaves the stream.
             with torch.cuda.stream(beside):
                 for _ in range(warm_up):
-                    # A capture that fails at it would leave its memory behind.
+                    # A wait inside a capture would leave its memory behind.
                     with Unwaiting():  # type: ignore[no-untyped-call]
                         function(self._inputs)
                 self._outputs = self._captured(function, beside, pool)
@@ -92,7 +89,8 @@ class _Graph:
         return [one.clone() for one in self._outputs]
 
 
-def _stream(device: torch.device) -> torch.cuda.Stream:
+def stream(device: torch.device) -> torch.cuda.Stream:
+    """A stream beside the usual one."""
     return torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
 
 
@@ -101,7 +99,7 @@ class Captured(Accelerated):
 
     def __init__(self, inner: Executor) -> None:
         super().__init__(inner)
-        self._graphs: dict[Key, tuple[_Graph, pytree.TreeSpec]] = {}
+        self._graphs: dict[Key, tuple[Graph, pytree.TreeSpec]] = {}
         self._beside: torch.cuda.Stream | None = None
         self._is_refused = False
 
@@ -124,10 +122,10 @@ class Captured(Accelerated):
             trees.append(tree)
             return values
 
-        self._beside = self._beside or _stream(step.tensors[0].device)
+        self._beside = self._beside or stream(step.tensors[0].device)
         pool = next((other.pool for other, _ in self._graphs.values()), None)
         try:
-            graph = _Graph(run, step.tensors, self._beside, warm_up=_WARM_UP, pool=pool)
+            graph = Graph(run, step.tensors, self._beside, warm_up=WARM_UP, pool=pool)
         except (ChangingError, RuntimeError) as error:
             if is_out_of_memory(error):
                 raise
@@ -141,39 +139,3 @@ class Captured(Accelerated):
         """See Executor."""
         self._graphs.clear()
         super().close()
-
-
-class CapturedOuter(Outer):
-    """The outer optimizer, whose update is captured once it has taken a few steps."""
-
-    captures = True
-
-    def __init__(self, params: dict[str, Tensor], factor: Callable[[str, Stage], float], kind: str = "adam",
-                 restored: dict[str, Tensor] | None = None) -> None:
-        super().__init__(params, factor, kind, restored)
-        # One for each stage.
-        self._updates: dict[Stage, _Graph] = {}
-        self._taken = dict.fromkeys(STAGES, 0)
-
-    def update(self, found: Gradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
-               stage: Stage = "tasks") -> Told:
-        """See Outer."""
-        tensors = [*self._flat(found), torch.full((), float(outer_lr), device=found.aux.loss.device)]
-
-        def run(given: list[Tensor]) -> list[Tensor]:
-            return [*Outer.update(self, self._unflat(given[:-1]), tasks, given[-1], clip, stage)]
-
-        if stage not in self._updates and self._taken[stage] >= _WARM_UP:
-            self._capture(stage, run, tensors)
-        if stage in self._updates:
-            return Told(*self._updates[stage](tensors))
-        self._taken[stage] += 1
-        return Told(*run(tensors))
-
-    def _capture(self, stage: Stage, run: Callable[[list[Tensor]], list[Tensor]], tensors: list[Tensor]) -> None:
-        """Capture a step, which takes none; where that is not possible steps are taken as before."""
-        try:
-            self._updates[stage] = _Graph(run, tensors, _stream(tensors[0].device))
-        except RuntimeError as error:
-            self._taken[stage] = -sys.maxsize
-            _log.info("the outer step is not captured: %s", in_words(error))

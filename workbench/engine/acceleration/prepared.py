@@ -26,14 +26,14 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Algorithm, Aux, Meta
 from workbench.backbones.base import Params
-from workbench.engine.acceleration import preparing
 from workbench.engine.acceleration.base import MOST_SHAPES, Accelerated, Key, Step
-from workbench.engine.acceleration.preparing import FAILURE, ORDER, SHAPE, Order, compiled, in_words, script_in
+from workbench.engine.acceleration.order import FAILURE, ORDER, SHAPE, Order, compiled, script_in
 from workbench.engine.acceleration.replay import Run, Script
 from workbench.engine.executors.base import Executor, Setting
 from workbench.engine.executors.gradients import Gradient
 from workbench.engine.executors.portions import Halves, Portions
-from workbench.engine.precision import at_hand
+from workbench.engine.precision import float32_products
+from workbench.engine.words import in_words
 from workbench.tasks.base import TaskBatch
 
 AT_ONCE = 0.0, 0, 0.0
@@ -96,10 +96,11 @@ class _Process:
         self._folder = tempfile.TemporaryDirectory(prefix=f"workbench-{kind}-", ignore_cleanup_errors=True)
         self.folder = Path(self._folder.name)
         meta, batch, keys = pytree.tree_unflatten([one.detach().cpu() for one in step.tensors], step.tree)
-        order = Order(kind, algorithm, meta, batch, keys, step.setting, threads, str(step.tensors[0].device), at_hand())
+        order = Order(kind, algorithm, meta, batch, keys, step.setting, threads, str(step.tensors[0].device),
+                      float32_products())
         (self.folder / ORDER).write_bytes(pickle.dumps(order))
         self._process = subprocess.Popen(  # noqa: S603 - Python itself, with a module of ours
-            [sys.executable, "-m", preparing.__name__, str(self.folder)], stdin=subprocess.PIPE,
+            [sys.executable, "-m", f"{__package__}.preparing", str(self.folder)], stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=os.environ | {"PYTHONPATH": _path()},
             creationflags=getattr(subprocess, "BELOW_NORMAL_PRIORITY_CLASS", 0))
 

@@ -15,24 +15,22 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, fx
 from torch.utils import _pytree as pytree
 
-from workbench.algorithms.base import Algorithm, Meta
+from workbench.algorithms.base import Algorithm
 from workbench.engine.acceleration.base import AccelerationError, Step, unmoved
-from workbench.engine.acceleration.replay import Run, Script, can_replay
+from workbench.engine.acceleration.order import FAILURE, ORDER, PACKAGE, SCRIPT, SHAPE, Order, compiled
+from workbench.engine.acceleration.replay import can_replay
 from workbench.engine.acceleration.writing import script
-from workbench.engine.executors.base import Setting
 from workbench.engine.executors.vectorized import Vectorized
-from workbench.engine.precision import Precision, arithmetic
-from workbench.tasks.base import TaskBatch
+from workbench.engine.precision import arithmetic
+from workbench.engine.words import in_words
 
-ORDER, PACKAGE, SCRIPT, FAILURE, SHAPE = "order", "step.pt2", "script", "failure.txt", "shape"
 # Largest difference to what is not compiled, relative to the largest number of a tensor. One whose numbers are but
 # rounding errors, as the gradient of a bias before a normalization, is measured by a share of the largest of all.
 _SHARE = 0.01
@@ -42,31 +40,6 @@ _TOLERANCES = {torch.float64: 1e-9, torch.float32: 1e-4}
 _AS_FAR, _FARTHEST = 5, 0.05
 # How often, and how long apart, the folder is removed of somebody who is gone.
 _TRIES, _TRY_SECONDS = 500, 0.01
-
-
-@dataclass(frozen=True)
-class Order:
-    """What is to be prepared.
-
-    Attributes:
-        kind: Whether it is to be replayed or compiled.
-        algorithm: What learns.
-        meta, batch, keys: Examples of what it will be given.
-        setting: What is the same for every task.
-        threads: Compute threads.
-        device: Where it will run.
-        precision: How GPUs multiply float32 there.
-    """
-
-    kind: Literal["replay", "compile"]
-    algorithm: Algorithm[Any]
-    meta: Meta
-    batch: TaskBatch
-    keys: Tensor
-    setting: Setting
-    threads: int
-    device: str
-    precision: Precision = "float32"
 
 
 def flat(algorithm: Algorithm[Any], step: Step) -> tuple[fx.GraphModule, pytree.TreeSpec]:
@@ -138,24 +111,6 @@ def _compile(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> N
         raise AccelerationError("the compiled meta-step gives other numbers")
 
 
-def script_in(folder: Path) -> Script:
-    """The script in a folder."""
-    # Written by a process of ours, into a folder that is ours alone.
-    found: Script = pickle.loads((folder / SCRIPT).read_bytes())  # noqa: S301
-    return found
-
-
-def compiled(folder: Path) -> Run:
-    """What was compiled into a folder.
-
-    This is what `torch._inductor.aoti_load_package` ends in, less two seconds of importing a compiler. On GPUs it runs
-    on the one at hand.
-    """
-    loader = torch._C._aoti.AOTIModelPackageLoader(str(folder / PACKAGE), "model", True, 1, -1)
-    run: Run = loader.run
-    return run
-
-
 def _are_the_same(one: Tensor, other: Tensor) -> bool:
     """Whether two tensors are of one kind and have the same numbers, what is not a number included."""
     return one.dtype == other.dtype and one.shape == other.shape and torch.allclose(one, other, 0, 0, equal_nan=True)
@@ -192,13 +147,12 @@ def difference(found: list[Tensor], wanted: list[Tensor], among: list[Tensor] | 
                 if other.is_floating_point() and other.isfinite().all()), default=0.0)
 
 
-def in_words(error: BaseException) -> str:
+def _why(error: BaseException) -> str:
     """Why it cannot be prepared, as a part of a sentence."""
     if type(error).__name__ == "InvalidCxxCompiler" or "InvalidCxxCompiler" in str(error):
         return ("there is no C++ compiler; install one (on Linux g++, on macOS the command line tools of Xcode, on "
                 "Windows the C++ build tools of Visual Studio)")
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[0][:300] if lines else type(error).__name__
+    return in_words(error)[:300]
 
 
 def _end_with_parent(folder: Path, ended: threading.Event) -> None:
@@ -225,7 +179,7 @@ def main(folder: Path) -> int:
         order: Order = pickle.loads((folder / ORDER).read_bytes())  # noqa: S301 - the parent's own folder
         prepare_into(folder, order)
     except Exception as error:  # noqa: BLE001 - whatever it was, training goes on without
-        (folder / FAILURE).write_text(in_words(error), encoding="utf8")
+        (folder / FAILURE).write_text(_why(error), encoding="utf8")
         return 1
     return 0
 

@@ -1,1 +1,1 @@
-"""Memory: what a run will take, how it is given back, and chunks that halve where it does not suffice."""
+"""Memory: how it is given back, what operations hold of it, and chunks that halve where it does not suffice."""

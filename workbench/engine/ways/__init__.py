@@ -1,1 +1,1 @@
-"""Which way to run a meta-batch: by rules, by measurement at the start of a run, and all of them side by side."""
+"""Which way to run a meta-batch, by rules, and which convolutions have a faster gradient of their weights."""

@@ -13,11 +13,11 @@ from workbench import places
 from workbench.engine.distribution.world import World
 from workbench.engine.events import Checkpoint, Started
 from workbench.engine.executors import EXECUTORS
+from workbench.engine.measuring import chooser
+from workbench.engine.measuring.chooser import candidates, choose, measure
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
-from workbench.engine.ways import chooser
-from workbench.engine.ways.chooser import candidates, choose, measure
 from workbench.engine.ways.weight_gradients import convolutions
 from workbench.engine.ways.work import Way
 from workbench.experiment.experiment import Experiment

@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from tests.benchmarks.memory import peak_bytes
-from workbench.engine.evaluation import judged_both_ways
+from workbench.engine.forecast import Forecast, forecast, foretold, size_in_words, warning
+from workbench.engine.inner_loop import judged_both_ways
 from workbench.engine.memory.allocations import Allocations
-from workbench.engine.memory.forecast import Forecast, forecast, foretold, size_in_words, warning
 from workbench.engine.memory.outline import Outline
 from workbench.engine.session import Session
 from workbench.experiment.registry import found

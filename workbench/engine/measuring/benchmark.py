@@ -5,7 +5,7 @@ from __future__ import annotations
 import statistics
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 import psutil
@@ -13,9 +13,9 @@ import torch
 
 from workbench.engine.acceleration.prepared import AT_ONCE, Prepared
 from workbench.engine.acceleration.switches import accelerated
+from workbench.engine.measuring.chooser import Trial, candidates
 from workbench.engine.memory import allocator
 from workbench.engine.session import Session
-from workbench.engine.ways.chooser import Trial, candidates
 from workbench.engine.ways.work import Way
 from workbench.engine.words import is_out_of_memory
 
@@ -109,18 +109,15 @@ def measure(session: Session, ways: list[tuple[Way, str]], rounds: int) -> Itera
     yield from sorted(found, key=lambda one: one.seconds)
 
 
-class _problems(suppress):  # noqa: N801 - it reads as a statement, as `suppress` does
+@contextmanager
+def _problems(one: Measured) -> Iterator[None]:
     """A block whose lack of memory is the result of a way."""
-
-    def __init__(self, one: Measured) -> None:
-        super().__init__(RuntimeError, MemoryError)
-        self._one = one
-
-    def __exit__(self, kind: object, error: BaseException | None, place: object) -> bool:
-        if not isinstance(error, BaseException) or not is_out_of_memory(error):
-            return False
-        self._one.problem = "the device has too little memory"
-        return super().__exit__(kind, error, place)  # type: ignore[arg-type]
+    try:
+        yield
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        one.problem = "the device has too little memory"
 
 
 def _warm_up(one: Measured, trial: Trial) -> None:
@@ -129,8 +126,8 @@ def _warm_up(one: Measured, trial: Trial) -> None:
         trial.seconds()
         if isinstance(trial.executor, Prepared):
             trial.executor.finish()
-    refused = [said for said in trial.executor.news() if "takes over" not in said]
-    one.problem = trial.executor.problem if isinstance(trial.executor, Prepared) else " ".join(refused)
+    executor = trial.executor
+    one.problem = executor.problem if isinstance(executor, Prepared) else " ".join(executor.news())
 
 
 def _seconds(trial: Trial) -> float:

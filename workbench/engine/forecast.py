@@ -17,11 +17,11 @@ from torch.utils import _pytree as pytree
 
 from workbench.algorithms.base import Meta, Stage
 from workbench.engine.distribution.launch import launch
-from workbench.engine.evaluation import judged_both_ways
 from workbench.engine.executors.vectorized import Vectorized
+from workbench.engine.inner_loop import judged_both_ways, trace_task
 from workbench.engine.memory.allocations import Allocations
 from workbench.engine.memory.outline import Outline, bare, held, spread
-from workbench.engine.session import Session, trace_task
+from workbench.engine.session import Session
 from workbench.experiment.experiment import Experiment
 from workbench.tasks.base import TaskBatch
 
@@ -188,7 +188,7 @@ def _at_once(session: Session, tasks: int) -> tuple[int, int]:
     threads = min(session.executor.threads, tasks)
     if not session.executor.is_pooled:
         return tasks, 1
-    return (-(-tasks // threads), threads) if session.executor.name == "portions" else (1, threads)
+    return (-(-tasks // threads), threads) if session.executor.has_task_axis else (1, threads)
 
 
 def _over_steps(peak: Callable[[int], int], steps: int) -> int:

@@ -49,7 +49,7 @@ _CLEARLY = 0.95
 _PORTIONS_REPLAYED = 0.85
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
-_RULES = 8
+_RULES = 9
 # Fields of the training that neither change what a meta-gradient costs nor how it may be run.
 _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
                    "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
@@ -74,6 +74,11 @@ def settle(session: Session) -> str:
 
 def choose(session: Session) -> Choice:
     """The best way to run an experiment here: what the person said, what is remembered, or what is measured."""
+    with session.computing():
+        return _choice(session)
+
+
+def _choice(session: Session) -> Choice:
     choice, training = _executor(session), session.experiment.training
     is_worth = training.executor == "auto" and session.expected_seconds() >= _WORTH_SECONDS
     if not is_worth or not may_have_columns(session.algorithm, choice.way.executor, session.device):
@@ -265,9 +270,8 @@ def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
 def _key(session: Session) -> str:
     """What an answer holds for: this machine and program, and everything that a meta-gradient costs time for."""
     experiment = session.experiment
-    titles = {one.name: one.title for one in devices.devices()}
     about: Any = {
-        "machine": [platform.node(), platform.machine(), cores(), str(session.device), titles.get(str(session.device))],
+        "machine": [platform.node(), platform.machine(), cores(), str(session.device), devices.title(session.device)],
         "versions": [workbench.__version__, torch.__version__, platform.python_version()],
         "data": [session.spec.kind, session.spec.input_shape, session.spec.outputs, session.spec.classes],
         "task": experiment.task.model_dump(mode="json"),
