@@ -12,7 +12,7 @@ from torch import Tensor
 from tests.algorithms.oracles import assert_equal, loss_of, meta_gradient
 from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.engine.executors.base import Setting
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 
 RATE = 0.3
 STEPS = 3
@@ -28,7 +28,7 @@ def scattered(params: dict[str, Tensor]) -> dict[str, Tensor]:
 
 
 def ours(about, batch, keys, progress: float, how: str = "threads", steps: int = STEPS, **config
-         ) -> tuple[dict[str, Tensor], Gradient]:
+         ) -> tuple[dict[str, Tensor], MetaGradient]:
     algorithm, meta = make("maml_pp", about, inner_steps=STEPS, inner_lr=RATE, **config)
     meta = meta._replace(params=scattered(meta.params))
     runner = executor(how, algorithm)

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from workbench.engine.arriving import Arriving
 from workbench.engine.blocks import BLOCK_SECONDS, Blocks, DivergedError
 from workbench.engine.events import Adaptation, Steps
-from workbench.engine.outer import Told
+from workbench.engine.outer import StepMetrics
 
 LOOK = Adaptation(*(np.zeros((1, 1)) for _ in range(2)))
 
@@ -27,7 +27,7 @@ class Late(Arriving):
 def put(blocks: Blocks, losses: list[float], rate: float = 0.5, norm: float = 1.0) -> None:
     """Put so many steps, which were taken in one call where they are several."""
     loss = torch.tensor(losses if len(losses) > 1 else losses[0])
-    blocks.put(Told(loss, 2 * loss, torch.full_like(loss, norm)), [rate] * len(losses), "examples")
+    blocks.put(StepMetrics(loss, 2 * loss, torch.full_like(loss, norm)), [rate] * len(losses), "examples")
 
 
 def told(blocks: Blocks) -> list[Steps]:

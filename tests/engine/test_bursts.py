@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from workbench.engine.acceleration.outer import ReplayedOuter
+from workbench.engine.acceleration.outer import ReplayedOptimizer
 from workbench.engine.acceleration.prepared import AT_ONCE, Prepared, Replayed
 from workbench.engine.bursts import Bursts
 from workbench.engine.control import Control
@@ -124,7 +124,7 @@ class Opened:
         self.session.accelerate()
         self.meta = self.session.init()
         self.training = self.session.experiment.training
-        self.outer = ReplayedOuter(self.meta.params, self.session.algorithm.outer_rate, self.training.optimizer)
+        self.outer = ReplayedOptimizer(self.meta.params, self.session.algorithm.outer_rate, self.training.optimizer)
         self.bursts = Bursts(self.session, self.meta, self.outer)
         self.setting = self.session.setting(training=True)
         self.step(0, 0.01)

@@ -9,13 +9,13 @@ from torch.utils._pytree import tree_map
 
 from tests.problems import executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Aux
-from workbench.engine.acceleration.outer import CapturedOuter
+from workbench.engine.acceleration.outer import CapturedOptimizer
 from workbench.engine.arriving import Arriving
 from workbench.engine.events import Checkpoint, Finished, Noticed, Steps
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.forecast import forecast
 from workbench.engine.memory.chunks import give_back
-from workbench.engine.outer import Outer
+from workbench.engine.outer import OuterOptimizer
 from workbench.engine.pacing import Pace
 from workbench.engine.session import Session
 from workbench.engine.trainer import train
@@ -162,12 +162,12 @@ def test_captured_outer_steps_are_those_of_plain_ones_in_either_stage(kind):
         return float(name == "late" or stage == "examples")
 
     ended = []
-    for way in (Outer, CapturedOuter):
+    for way in (OuterOptimizer, CapturedOptimizer):
         params = {name: torch.ones(3, device="cuda") for name in ("early", "late")}
         outer = way(params, factor, kind)
         for step in range(12):
             numbers = torch.arange(1.0, 4.0, device="cuda") * (1 + step)
-            gradient = Gradient({"early": numbers, "late": -numbers}, Aux(numbers, numbers, {}, {}))
+            gradient = MetaGradient({"early": numbers, "late": -numbers}, Aux(numbers, numbers, {}, {}))
             told = outer.update(gradient, 2, 0.1 / (1 + step), 1.0, "examples" if step < 6 else "tasks")
             torch.testing.assert_close(told.loss, numbers.mean())
         ended.append(params)

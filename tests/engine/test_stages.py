@@ -12,12 +12,12 @@ import torch
 from workbench.algorithms.base import Aux
 from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Probe, Started, Steps
 from workbench.engine.executors.base import Setting
-from workbench.engine.executors.gradients import Gradient
-from workbench.engine.outer import Outer
+from workbench.engine.executors.gradients import MetaGradient
+from workbench.engine.outer import OuterOptimizer
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
-from workbench.engine.ways.work import measure
+from workbench.engine.ways.work import work_of
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.exports.learner import LearnerError, of_run, open_session
@@ -91,7 +91,7 @@ def test_what_a_stage_freezes_does_not_move_in_it_and_all_else_does(transferred)
 
 
 def summed(gradient):
-    return Gradient(gradient, Aux(torch.zeros(1), torch.zeros(1), {}, {}))
+    return MetaGradient(gradient, Aux(torch.zeros(1), torch.zeros(1), {}, {}))
 
 
 def test_the_norm_that_is_clipped_and_told_is_that_of_what_moves():
@@ -99,7 +99,7 @@ def test_the_norm_that_is_clipped_and_told_is_that_of_what_moves():
         return {"frozen": 0.0, "slow": 0.1}.get(name, 1.0) if stage == "tasks" else 1.0
 
     params = {name: torch.zeros(1) for name in ("frozen", "slow", "free")}
-    outer = Outer(params, factor, "sgd")
+    outer = OuterOptimizer(params, factor, "sgd")
     gradient = summed({"frozen": torch.tensor([100.0]), "slow": torch.tensor([3.0]), "free": torch.tensor([4.0])})
     assert outer.update(gradient, 1, 0.5, 1.0, "tasks").norm.item() == pytest.approx(5.0)
     moved = {name: value.item() for name, value in params.items()}
@@ -114,7 +114,7 @@ def test_a_parameter_frozen_at_first_begins_its_moments_with_its_first_own_step(
         return float((name == "early") == (stage == "examples"))
 
     params = {"early": torch.ones(2), "late": torch.ones(2)}
-    outer = Outer(params, factor, kind)
+    outer = OuterOptimizer(params, factor, kind)
     gradient = {"early": torch.tensor([1.0, -2.0]), "late": torch.tensor([3.0, -4.0])}
     for _ in range(5):
         outer.update(summed(gradient), 1, 0.1, None, "examples")
@@ -239,7 +239,7 @@ def test_a_portion_of_examples_is_what_a_pretraining_learner_costs_and_frozen_fe
     session.close()
 
     def passes(training: bool, steps: int) -> float:
-        work = measure(session.algorithm, session.spec, experiment.task, steps, session.device, convolves=True,
+        work = work_of(session.algorithm, session.spec, experiment.task, steps, session.device, convolves=True,
                        training=training)
         return work.multiplications
 

@@ -17,7 +17,7 @@ from workbench.cli.signals import give_up, interruptions
 from workbench.engine import devices
 from workbench.engine.acceleration import switches
 from workbench.engine.control import Control
-from workbench.engine.distribution.group import joined
+from workbench.engine.distribution.group import joined_world
 from workbench.engine.distribution.launch import Launch, launch
 from workbench.engine.distribution.world import ALONE, LostError, World
 from workbench.engine.events import Evaluation, Event, Failed, Noticed, Started, Steps
@@ -188,10 +188,10 @@ def _go_on(arguments: Namespace) -> _Begun:
 def _by_all(begin: Callable[[World], _Begun], output: Output) -> int:
     """Train a run, with the other processes where there are some: the first one opens it, writes it and speaks."""
     try:
-        with joined() as world:
+        with joined_world() as world:
             with world.together():
                 begun = begin(world) if world.is_first else None
-            ended = world.told((begun.status,) if begun else None)[0]
+            ended = world.broadcast((begun.status,) if begun else None)[0]
             if begun is None:
                 return _follow(world) if ended is None else ended
             return _train(begun, output, world) if ended is None else _ended(begun, ended, output)

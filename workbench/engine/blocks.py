@@ -16,7 +16,7 @@ import torch
 from workbench.algorithms.base import Stage
 from workbench.engine.arriving import Arriving
 from workbench.engine.events import Adaptation, Steps
-from workbench.engine.outer import Told
+from workbench.engine.outer import StepMetrics
 
 BLOCK_SECONDS = 0.1
 
@@ -40,7 +40,7 @@ class _Block:
 
     first: int
     since: float
-    told: list[Told] = field(default_factory=list)
+    told: list[StepMetrics] = field(default_factory=list)
     rates: list[float] = field(default_factory=list)
     stage: Stage = "tasks"
 
@@ -78,7 +78,7 @@ class Blocks:
         """How long steps may still be put into the block at hand."""
         return self._block.since + BLOCK_SECONDS - time.perf_counter()
 
-    def put(self, told: Told, rates: list[float], stage: Stage) -> None:
+    def put(self, told: StepMetrics, rates: list[float], stage: Stage) -> None:
         """Put steps of one stage into the block at hand."""
         self._block.stage = stage
         self._block.told.append(told)

@@ -17,12 +17,12 @@ from torch import Tensor
 
 from workbench.algorithms.base import Meta, Stage
 from workbench.engine.acceleration.base import Step
-from workbench.engine.acceleration.outer import ReplayedOuter
+from workbench.engine.acceleration.outer import ReplayedOptimizer
 from workbench.engine.acceleration.prepared import Replayed
 from workbench.engine.acceleration.replay import NOT_REPLAYED, Chain, Run, Script
 from workbench.engine.executors.base import Setting
-from workbench.engine.executors.gradients import Gradient
-from workbench.engine.outer import Outer, Told
+from workbench.engine.executors.gradients import MetaGradient
+from workbench.engine.outer import OuterOptimizer, StepMetrics
 from workbench.engine.session import Session
 from workbench.tasks.base import Examples, TaskBatch
 
@@ -42,7 +42,7 @@ class Burst(NamedTuple):
         batch, keys: The tasks of the last.
     """
 
-    told: Told
+    told: StepMetrics
     rates: list[float]
     batch: TaskBatch
     keys: Tensor
@@ -57,7 +57,7 @@ class Bursts:
         outer: That optimizer.
     """
 
-    def __init__(self, session: Session, meta: Meta, outer: Outer) -> None:
+    def __init__(self, session: Session, meta: Meta, outer: OuterOptimizer) -> None:
         self._session = session
         self._tasks = session.experiment.training.meta_batch
         self._params = meta.params
@@ -75,7 +75,7 @@ class Bursts:
         """See a single step on tasks, which took so long: those after it may be taken together, if it is replayed."""
         executor, outer = self._session.executor, self._outer
         is_open = self._is_open and not self._run and seconds <= SHORT_SECONDS
-        if not is_open or not isinstance(executor, Replayed) or not isinstance(outer, ReplayedOuter):
+        if not is_open or not isinstance(executor, Replayed) or not isinstance(outer, ReplayedOptimizer):
             return
         gradient = executor.script(Step.of(Meta(self._params, {}), batch, keys, setting))
         update = outer.script(self._tasks, self._session.experiment.training.clip, setting.stage)
@@ -88,7 +88,7 @@ class Bursts:
             except NOT_REPLAYED as error:
                 self._give_up(error)
 
-    def _written(self, gradient: Script, places: Gradient, update: Script) -> Run:
+    def _written(self, gradient: Script, places: MetaGradient, update: Script) -> Run:
         """Both for one meta-batch after another: given parameters, `own`, and the tasks and the rate of every step."""
         given = len(self._params) + len(self._own)
         parts = range(given, given + 5)  # inputs and targets of support and query sets, and keys
@@ -127,7 +127,7 @@ class Bursts:
         given = [*self._params.values(), *self._own, *parts, torch.tensor(rates, dtype=torch.float64)]
         before = [value.clone() for value in self._own]
         try:
-            told = Told(*self._run(given))
+            told = StepMetrics(*self._run(given))
         except (*NOT_REPLAYED, MemoryError) as error:
             for value, was in zip(self._own, before, strict=True):
                 value.copy_(was)

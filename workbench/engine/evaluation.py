@@ -37,7 +37,7 @@ def metrics(session: Session, meta: Meta, stream: Stream, tasks: int, *, both_mo
     stage = session.algorithm.tested_on
     setting = session.setting(training=False, stage=stage)
     world = session.world
-    session.test_chunk = world.least(session.test_chunk)
+    session.test_chunk = world.minimum(session.test_chunk)
     chunk = session.test_chunk * world.size
     for start in range(0, tasks, chunk):
         share = world.share(range(start, min(start + chunk, tasks)))

@@ -16,7 +16,7 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from workbench.algorithms.base import Aux, Stage
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.experiment.experiment import TrainingConfig
 
 STAGES: tuple[Stage, ...] = get_args(Stage)
@@ -35,7 +35,7 @@ def outer_lr(training: TrainingConfig, step: int) -> float:
     return training.outer_lr * factors[training.schedule]
 
 
-class Told(NamedTuple):
+class StepMetrics(NamedTuple):
     """What is told of an outer step.
 
     Attributes:
@@ -64,7 +64,7 @@ class _Group(NamedTuple):
     state: dict[str, list[Tensor]]
 
 
-class Outer:
+class OuterOptimizer:
     """The outer optimizer over the meta-parameters, which it updates in place.
 
     Args:
@@ -101,8 +101,8 @@ class Outer:
         return {"fused": True} if is_simple else {}
 
     @torch.no_grad()
-    def update(self, found: Gradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
-               stage: Stage = "tasks") -> Told:
+    def update(self, found: MetaGradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
+               stage: Stage = "tasks") -> StepMetrics:
         """Take one step.
 
         Args:
@@ -121,16 +121,16 @@ class Outer:
             torch._foreach_mul_(moving, torch.clamp(clip / (norm + 1e-6), max=1.0))
         for group, values in zip(groups, means, strict=True):
             self._move(group, values, outer_lr * group.factor)
-        return Told(found.aux.loss.mean(), found.aux.metric.mean(), norm)
+        return StepMetrics(found.aux.loss.mean(), found.aux.metric.mean(), norm)
 
-    def _flat(self, found: Gradient) -> list[Tensor]:
+    def _flat(self, found: MetaGradient) -> list[Tensor]:
         """What a step looks at, as a list."""
         return [*(found.total[name] for name in self.params), found.aux.loss, found.aux.metric]
 
-    def _unflat(self, tensors: list[Tensor]) -> Gradient:
+    def _unflat(self, tensors: list[Tensor]) -> MetaGradient:
         """The same as it was."""
         *total, loss, metric = tensors
-        return Gradient(dict(zip(self.params, total, strict=True)), Aux(loss, metric, {}, {}))
+        return MetaGradient(dict(zip(self.params, total, strict=True)), Aux(loss, metric, {}, {}))
 
     def own(self, stage: Stage) -> list[Tensor]:
         """All tensors that a step in a stage writes into."""

@@ -29,7 +29,7 @@ from workbench.engine.inner_loop import Trace, trace_task
 from workbench.engine.memory import allocator
 from workbench.engine.memory.chunks import Chunks
 from workbench.engine.ways.weight_gradients import set_weights_by_columns
-from workbench.engine.ways.work import Work, measure
+from workbench.engine.ways.work import Work, work_of
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
@@ -77,7 +77,7 @@ class Session:
         self._settings: dict[tuple[bool, Stage], Setting] = {}
         self._keys: Ahead[tuple[NDArray[np.int64]]] = Ahead()
         self.executor: Executor = Vectorized(self.algorithm, 1)
-        name = world.told(self._usual() if chosen == "auto" else chosen)
+        name = world.broadcast(self._usual() if chosen == "auto" else chosen)
         self.use(name, chunk, threads, test_chunk, weights_by_columns)
 
     def use(self, executor: str, chunk: int = 0, threads: int = 0, test_chunk: int = 0,
@@ -98,7 +98,7 @@ class Session:
         if isinstance(self.executor, Portions):
             self.executor.goes_in_halves = self.usual_acceleration(executor) == "replay"
         tasks = self.tasks_at_most
-        self.chunk, self.test_chunk = self.world.told((chunk or work.chunk(executor, threads, tasks),
+        self.chunk, self.test_chunk = self.world.broadcast((chunk or work.chunk(executor, threads, tasks),
                                                        test_chunk or testing.chunk(executor, threads)))
 
     def usual_threads(self, executor: str) -> int:
@@ -153,7 +153,7 @@ class Session:
 
     def _work(self, training: bool) -> Work:
         shape = self.experiment.training_task() if training else self.experiment.task
-        return measure(self.algorithm, self.spec, shape, self.inner_steps(training=training), self.device,
+        return work_of(self.algorithm, self.spec, shape, self.inner_steps(training=training), self.device,
                        convolves=self.backbone.convolves, training=training)
 
     def inner_steps(self, *, training: bool, shape: TaskConfig | None = None) -> int:
@@ -168,7 +168,7 @@ class Session:
 
     def init(self) -> Meta:
         """The first meta-parameters, on the device, the same in all processes."""
-        return to_device(self.world.told(self.drawn()), self.device)
+        return to_device(self.world.broadcast(self.drawn()), self.device)
 
     def drawn(self) -> Meta:
         """The first meta-parameters as this process draws them, without asking another."""

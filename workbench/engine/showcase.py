@@ -115,7 +115,7 @@ class Showcase:
                      {name: _rounded(_array(values[:, at])) for name, values in drawn.items()})
 
 
-def joined(looks: Sequence[Shown]) -> Shown:
+def joined_looks(looks: Sequence[Shown]) -> Shown:
     """The looks at some tasks and at those after them as one."""
     return Shown(looks[0].inner_steps, np.concatenate([look.outputs for look in looks]),
                  {name: np.concatenate([look.drawn[name] for look in looks]) for name in looks[0].drawn})

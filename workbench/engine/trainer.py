@@ -18,7 +18,7 @@ from torch import Tensor
 import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
-from workbench.engine.acceleration.outer import kind_of_outer
+from workbench.engine.acceleration.outer import kind_of_optimizer
 from workbench.engine.blocks import Blocks, DivergedError
 from workbench.engine.bursts import Bursts
 from workbench.engine.control import Control, StopRequestedError
@@ -36,14 +36,14 @@ from workbench.engine.events import (
     Probe,
     Started,
 )
-from workbench.engine.executors.gradients import Gradient, Sum
+from workbench.engine.executors.gradients import MetaGradient, Sum
 from workbench.engine.forecast import warning
 from workbench.engine.inner_loop import Trace
 from workbench.engine.measuring.chooser import settle
-from workbench.engine.outer import Told, outer_lr
+from workbench.engine.outer import StepMetrics, outer_lr
 from workbench.engine.pacing import Pace
 from workbench.engine.session import Session, to_device
-from workbench.engine.showcase import Showcase, joined
+from workbench.engine.showcase import Showcase, joined_looks
 from workbench.engine.state import TrainState
 from workbench.engine.words import in_words
 from workbench.experiment.experiment import Experiment
@@ -106,7 +106,7 @@ class _Training:
         self.config = session.experiment.training
         start = to_device(state.meta, session.device) if state else session.init()
         self.meta = start
-        kind = kind_of_outer(session.executor, session.device)
+        kind = kind_of_optimizer(session.executor, session.device)
         self.outer = kind(start.params, session.algorithm.outer_rate, self.config.optimizer,
                           state.optimizer if state else {})
         self.bursts = Bursts(session, self.meta, self.outer)
@@ -145,7 +145,7 @@ class _Training:
                 yield from self._flush()
                 yield self._checkpoint()
                 status = "stopped"
-            self.world.meet()
+            self.world.barrier()
             yield Finished(self.step, "finished" if status == "finished" else "stopped", self._elapsed())
         except LostError:
             raise
@@ -191,7 +191,7 @@ class _Training:
             self.bursts.look(*self._batch, self.session.setting(training=True, stage=stage),
                              time.perf_counter() - begun)
 
-    def _meta_gradient(self) -> Talk[Gradient]:
+    def _meta_gradient(self) -> Talk[MetaGradient]:
         """Meta-gradient of this step's tasks, chunk by chunk, and summed over them."""
         tasks, stage = self.config.meta_batch, self.stage
         indices = range(self.step * tasks, (self.step + 1) * tasks)
@@ -240,13 +240,13 @@ class _Training:
     def _progress(self) -> float:
         return self.step / self.config.iterations
 
-    def _update(self, gradient: Gradient) -> None:
+    def _update(self, gradient: MetaGradient) -> None:
         rate, stage = outer_lr(self.config, self.step), self.stage
         told = self.outer.update(gradient, self.config.meta_batch, rate, self.config.clip, stage)
         self.meta = self.meta._replace(buffers={name: value.mean(0) for name, value in gradient.aux.buffers.items()})
         self._note(told, [rate], stage)
 
-    def _note(self, told: Told, rates: list[float], stage: Stage) -> None:
+    def _note(self, told: StepMetrics, rates: list[float], stage: Stage) -> None:
         """Keep what is to be told of steps that were taken."""
         self.step += len(rates)
         self.is_probed = self.is_settled = False
@@ -323,7 +323,7 @@ class _Training:
             yield from self._breathe()
             with chunks.fitting(part):
                 looks.append(self.showcase.look(self.meta, part.start, part.stop))
-        yield Probe(self.step, _curves(_whole(traces)), joined(looks) if looks else None)
+        yield Probe(self.step, _curves(_whole(traces)), joined_looks(looks) if looks else None)
 
     def _evaluate(self, split: str, meta: Meta, step: int, tasks: int) -> Talk[Evaluation]:
         is_test = split == "test"

@@ -46,8 +46,8 @@ def recorded(run: Run, control: Control | None = None, *, resume: bool = False, 
                 is_ours = True
                 state = _gone_back(run, step) if resume else None
                 experiment = run.experiment()
-            world.told((to_toml(experiment), state))
-            world.meet()  # by now the others have understood it
+            world.broadcast((to_toml(experiment), state))
+            world.barrier()  # by now the others have understood it
             events = train(experiment, control, state, world, source)
             del state  # the trainer has its own copy
             first = next(events)
@@ -64,8 +64,8 @@ def followed(control: Control, world: World) -> Iterator[Event]:
     Raises:
         PeerError, WorldError, LostError: As `train` does.
     """
-    world.meet()  # by now the first one has opened the run
-    said: tuple[str, TrainState | None] = world.told(None)
+    world.barrier()  # by now the first one has opened the run
+    said: tuple[str, TrainState | None] = world.broadcast(None)
     text, state = said
     with world.together():
         experiment = resolve(tomllib.loads(text))

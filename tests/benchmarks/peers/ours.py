@@ -12,12 +12,12 @@ from tests.benchmarks.peers.problem import Problem, experiment_of
 from workbench.algorithms.base import Meta
 from workbench.backbones.base import Params
 from workbench.engine.acceleration.base import AccelerationError
-from workbench.engine.acceleration.outer import kind_of_outer
+from workbench.engine.acceleration.outer import kind_of_optimizer
 from workbench.engine.acceleration.prepared import AT_ONCE, Prepared
 from workbench.engine.acceleration.switches import accelerated
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.executors.base import on_threads
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.session import Session
 from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns
 from workbench.engine.ways.work import Way
@@ -67,7 +67,7 @@ class Ours(Candidate):
         meta = self.session.init()
         self.meta = Meta({name: value.clone() for name, value in problem.params.items()}, meta.buffers)
         config = self.session.experiment.training
-        kind = kind_of_outer(self.session.executor, self.session.device)
+        kind = kind_of_optimizer(self.session.executor, self.session.device)
         self.outer = kind(self.meta.params, self.session.algorithm.outer_rate, config.optimizer)
         self.batch = TaskBatch(Examples(*problem.support), Examples(*problem.query))
         self.keys, self.rate, self.clip = problem.keys, config.outer_lr, config.clip
@@ -101,7 +101,7 @@ class Ours(Candidate):
         self.total = found.total
         self.outer.update(found, len(self.batch), self.rate, self.clip)
 
-    def _gradient(self) -> Gradient:
+    def _gradient(self) -> MetaGradient:
         """Of all tasks, chunk by chunk."""
         return self.session.executor.in_chunks(self.session.chunk, self.meta, self.batch, self.keys, self.setting)
 

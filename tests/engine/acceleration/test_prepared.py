@@ -24,7 +24,7 @@ from workbench.engine.acceleration.preparing import difference as relative
 from workbench.engine.acceleration.switches import accelerated, refused_accelerations
 from workbench.engine.control import Control
 from workbench.engine.events import Checkpoint, Finished, Noticed, Started, Steps
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
@@ -41,7 +41,7 @@ def problem(name: str, kind: Any = "regression", *, picture: bool = False, **con
     return algorithm, Step.of(meta, batch, keys, setting(algorithm, about))
 
 
-def difference(one: Gradient, other: Gradient) -> float:
+def difference(one: MetaGradient, other: MetaGradient) -> float:
     return relative(pytree.tree_leaves(one), pytree.tree_leaves(other))
 
 

@@ -219,7 +219,7 @@ def test_an_executor_replays_once_there_is_a_script(pair: tuple[Replayed, Execut
     meta, batch, keys = pytree.tree_unflatten(moved(step), step.tree)
     for size, threads in ((2, 1), (1, 1)) if isinstance(one.inner, Portions) else ((5, torch.get_num_threads()),):
         with on_threads(threads):
-            assert one.sooner(meta, batch.part(0, size), keys[:size], step.setting) is not None
+            assert one.graph_gradient(meta, batch.part(0, size), keys[:size], step.setting) is not None
     assert alike(step.gradient(one, moved(step)), step.gradient(other, moved(step)))
 
 
@@ -267,9 +267,9 @@ def test_every_shape_is_written_down_once_and_another_one_later_too():
     one = switched("vectorized", algorithm)
     for tasks in (3, 2):
         arguments = meta, batch.part(0, tasks), keys[:tasks], step.setting
-        assert one.sooner(*arguments) is None
+        assert one.graph_gradient(*arguments) is None
         one.finish()
-        assert one.sooner(*arguments) is not None
+        assert one.graph_gradient(*arguments) is not None
     one.close()
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from tests.problems import algorithms_for, executor, make, noise_tasks, setting, spec
-from workbench.engine.acceleration.waiting import Unwaiting
+from workbench.engine.acceleration.waiting import ForbidSync
 
 
 @pytest.mark.parametrize(("kind", "name"), [(kind, name) for kind in ("classification", "regression")
@@ -18,7 +18,7 @@ def test_no_meta_step_waits_for_the_device(kind, name, how):
     batch, keys = noise_tasks(about, tasks=2, ways=3, shots=2, queries=2)
     runner = executor(how, algorithm)
     wanted = runner.gradient(meta, batch, keys, setting(algorithm, about))
-    with Unwaiting():
+    with ForbidSync():
         given = runner.gradient(meta, batch, keys, setting(algorithm, about))
     for one in wanted.total:
         torch.testing.assert_close(given.total[one], wanted.total[one], rtol=1e-10, atol=1e-12)
@@ -31,12 +31,12 @@ def test_no_meta_step_waits_for_the_device(kind, name, how):
 ])
 def test_what_looks_at_a_number_is_refused(look):
     value = torch.eye(3) + 1
-    with Unwaiting(), pytest.raises(RuntimeError, match="takes a number out of a tensor"):
+    with ForbidSync(), pytest.raises(RuntimeError, match="takes a number out of a tensor"):
         look(value)
 
 
 def test_what_moves_a_tensor_is_refused():
-    with Unwaiting(), pytest.raises(RuntimeError, match="moves a tensor from one device to another"):
+    with ForbidSync(), pytest.raises(RuntimeError, match="moves a tensor from one device to another"):
         torch.ones(3).to("meta")
 
 
@@ -46,6 +46,6 @@ def test_what_moves_a_tensor_is_refused():
 ])
 def test_what_does_not_is_computed(work):
     value = torch.eye(3) + 1
-    with Unwaiting():
+    with ForbidSync():
         found = work(value)
     assert torch.equal(found, work(value))

@@ -13,7 +13,7 @@ import torch
 
 from tests.engine.ended import write_end
 from workbench.engine.control import Control
-from workbench.engine.distribution.group import joined
+from workbench.engine.distribution.group import joined_world
 from workbench.engine.distribution.world import PeerError, World, WorldError
 from workbench.engine.events import Event, Paused
 from workbench.engine.trainer import train
@@ -35,7 +35,7 @@ def paused_once(experiment: Experiment, world: World) -> list[Event]:
 
 def main(folder: Path) -> None:
     torch.set_num_threads(1)
-    with joined() as world:
+    with joined_world() as world:
         for path in sorted(folder.glob("*.toml")):
             events = paused_once(resolve(tomllib.loads(path.read_text(encoding="utf8"))), world)
             assert [event.is_paused for event in events if isinstance(event, Paused)] == [True, False]

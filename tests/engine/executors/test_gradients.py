@@ -10,15 +10,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from workbench.algorithms.base import Aux
-from workbench.engine.executors.gradients import Gradient, Sum, together
+from workbench.engine.executors.gradients import MetaGradient, Sum, summed
 
 
 @given(tasks=st.lists(st.integers(1, 3), min_size=1, max_size=6))
 def test_gradients_are_added_up_in_their_order_and_let_go(tasks):
     drawn = [torch.randn(3) for _ in tasks]
-    parts = [Gradient({"w": value.clone()}, Aux(torch.full((count,), float(place)), torch.zeros(count), {}, {}))
+    parts = [MetaGradient({"w": value.clone()}, Aux(torch.full((count,), float(place)), torch.zeros(count), {}, {}))
              for place, (value, count) in enumerate(zip(drawn, tasks, strict=True))]
-    found = together(iter(parts))
+    found = summed(iter(parts))
     wanted = drawn[0]
     for value in drawn[1:]:
         wanted = wanted + value
@@ -35,9 +35,9 @@ def test_gradients_are_added_up_in_their_order_and_let_go(tasks):
 def test_a_part_that_cannot_be_added_changes_nothing():
     total = Sum()
     told = Aux(torch.zeros(1), torch.zeros(1), {}, {})
-    total.add(Gradient({"a": torch.ones(2), "b": torch.ones(2)}, told))
+    total.add(MetaGradient({"a": torch.ones(2), "b": torch.ones(2)}, told))
     with pytest.raises(RuntimeError):
-        total.add(Gradient({"a": torch.ones(2), "b": torch.ones(3)}, told))
-    total.add(Gradient({"a": torch.ones(2), "b": torch.ones(2)}, told))
+        total.add(MetaGradient({"a": torch.ones(2), "b": torch.ones(3)}, told))
+    total.add(MetaGradient({"a": torch.ones(2), "b": torch.ones(2)}, told))
     assert {name: value.tolist() for name, value in total.whole().total.items()} == {"a": [2, 2], "b": [2, 2]}
     assert len(total.whole().aux.loss) == 2

@@ -100,7 +100,7 @@ def test_who_chooses_for_all_processes_waits_for_none_of_them(acceleration: str)
 
         def told(self, value: T | None) -> T:
             self.told_of += 1
-            return super().told(value)
+            return super().broadcast(value)
 
     world = Listening()
     one = Session(experiment(LONG, f"training.acceleration={acceleration}"), world=world)

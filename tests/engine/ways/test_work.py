@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from workbench.engine.session import Session
-from workbench.engine.ways.work import Work, cores, measure, multiplications
+from workbench.engine.ways.work import Work, cores, multiplications, work_of
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.tasks.base import Spec
@@ -31,7 +31,7 @@ def test_a_task_and_its_largest_pass_are_counted_by_hand():
     session = opened("dataset=glyphs", "backbone=mlp", "backbone.widths=[8]")
     of_an_input = (28 * 28 + 1) * 8 + (8 + 1) * 5  # at least one a parameter
     for shape, most in ((task, 5), (task.model_copy(update={"shots": 7}), 7)):
-        found = measure(session.algorithm, session.spec, shape, 2, CPU, convolves=False, training=True)
+        found = work_of(session.algorithm, session.spec, shape, 2, CPU, convolves=False, training=True)
         assert found.in_a_pass == 3 * most * of_an_input
         # Query examples forward and backward, support examples in both steps and once more for their derivative.
         assert found.multiplications == 3 * (shape.queries * 3 + shape.shots * 3 * 2 * 2) * of_an_input
@@ -44,12 +44,6 @@ def test_convolutions_on_a_cpu_run_in_portions_and_small_networks_at_once_on_one
     assert opened("training.executor=vectorized").executor.name == "vectorized"
     assert [Work(1e9, 1e6, True, CPU).executor(tasks) for tasks in (1, cores(), cores() + 1)] == [
         "vectorized", *(["portions"] * 2 if cores() > 1 else ["vectorized"] * 2)]
-
-
-def test_the_choice_is_a_rule_and_not_a_measurement():
-    first, second = (opened("algorithm=protonet") for _ in range(2))
-    assert (first.chunk, first.test_chunk, first.executor.threads) == (
-        second.chunk, second.test_chunk, second.executor.threads)
 
 
 def test_a_portion_that_convolves_holds_a_few_tasks_or_as_many_as_have_enough_to_compute():

@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Meta
 from workbench.engine import devices
 from workbench.engine.executors.base import Executor, Setting, TaskFunction
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.tasks.base import Examples, TaskBatch
 
 # A meta-batch comes in whole chunks and a rest, in each stage, and in portions of two sizes; who has more shapes than
@@ -83,7 +83,7 @@ class Step(NamedTuple):
         return Key(replace(self.setting, progress=0.0), torch.get_num_threads(),
                    tuple((one.shape, one.dtype) for one in self.tensors))
 
-    def gradient(self, executor: Executor, tensors: list[Tensor]) -> Gradient:
+    def gradient(self, executor: Executor, tensors: list[Tensor]) -> MetaGradient:
         """What an executor gives for other tensors of the same kind."""
         meta, batch, keys = pytree.tree_unflatten(tensors, self.tree)
         return executor.gradient(meta, batch, keys, self.setting)
@@ -120,19 +120,19 @@ class Accelerated(Executor):
         """See Executor."""
         return self.inner.map(function, meta, batch, keys, setting)
 
-    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
         """See Executor."""
         # What runs portions of a batch asks for each of them by itself.
-        found = None if self.is_pooled else self.sooner(meta, batch, keys, setting)
+        found = None if self.is_pooled else self.graph_gradient(meta, batch, keys, setting)
         return self.inner.gradient(meta, batch, keys, setting) if found is None else found
 
-    def sooner(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient | None:
+    def graph_gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient | None:
         """The meta-gradient by way of a graph; None where there is none, or not yet."""
-        return self.faster(Step.of(meta, batch, keys, setting))
+        return self.from_graph(Step.of(meta, batch, keys, setting))
 
     @abstractmethod
-    def faster(self, step: Step) -> Gradient | None:
-        """What `sooner` gives for these arguments."""
+    def from_graph(self, step: Step) -> MetaGradient | None:
+        """What `graph_gradient` gives for these arguments."""
 
     def close(self) -> None:
         """See Executor."""

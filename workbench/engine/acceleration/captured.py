@@ -15,9 +15,9 @@ from torch import Tensor
 from torch.utils import _pytree as pytree
 
 from workbench.engine.acceleration.base import MOST_SHAPES, Accelerated, ChangingError, Key, Step, unmoved
-from workbench.engine.acceleration.waiting import Unwaiting
+from workbench.engine.acceleration.waiting import ForbidSync
 from workbench.engine.executors.base import Executor
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.words import in_words, is_out_of_memory
 
 # Libraries choose their algorithms and set up their memory in the first calls, which no graph may hold.
@@ -53,7 +53,7 @@ class Graph:
             with torch.cuda.stream(beside):
                 for _ in range(warm_up):
                     # A wait inside a capture would leave its memory behind.
-                    with Unwaiting():  # type: ignore[no-untyped-call]
+                    with ForbidSync():  # type: ignore[no-untyped-call]
                         function(self._inputs)
                 self._outputs = self._captured(function, beside, pool)
         finally:
@@ -103,14 +103,14 @@ class Captured(Accelerated):
         self._beside: torch.cuda.Stream | None = None
         self._is_refused = False
 
-    def faster(self, step: Step) -> Gradient | None:
+    def from_graph(self, step: Step) -> MetaGradient | None:
         """See Accelerated."""
         key = step.key()
         is_open = not self._is_refused and len(self._graphs) < MOST_SHAPES
         if key not in self._graphs and not (is_open and self._add(key, step)):
             return None
         graph, tree = self._graphs[key]
-        found: Gradient = pytree.tree_unflatten(graph(step.tensors), tree)
+        found: MetaGradient = pytree.tree_unflatten(graph(step.tensors), tree)
         return found
 
     def _add(self, key: Key, step: Step) -> bool:

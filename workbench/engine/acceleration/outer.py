@@ -15,21 +15,21 @@ from workbench.engine.acceleration.prepared import Prepared
 from workbench.engine.acceleration.replay import NOT_REPLAYED, Run, Script, can_replay
 from workbench.engine.acceleration.writing import recorded
 from workbench.engine.executors.base import Executor
-from workbench.engine.executors.gradients import Gradient
-from workbench.engine.outer import STAGES, Outer, Told
+from workbench.engine.executors.gradients import MetaGradient
+from workbench.engine.outer import STAGES, OuterOptimizer, StepMetrics
 from workbench.engine.words import in_words
 
 _log = logging.getLogger(__name__)
 
 
-def kind_of_outer(executor: Executor, device: torch.device) -> type[Outer]:
+def kind_of_optimizer(executor: Executor, device: torch.device) -> type[OuterOptimizer]:
     """What takes the outer steps of a run: they run as its meta-gradients do."""
     if isinstance(executor, Captured):
-        return CapturedOuter
-    return ReplayedOuter if isinstance(executor, Prepared) and device.type == "cpu" else Outer
+        return CapturedOptimizer
+    return ReplayedOptimizer if isinstance(executor, Prepared) and device.type == "cpu" else OuterOptimizer
 
 
-class ReplayedOuter(Outer):
+class ReplayedOptimizer(OuterOptimizer):
     """The outer step, replayed from a list of operations: the same numbers, without Python between them; on a CPU."""
 
     def __init__(self, params: dict[str, Tensor], factor: Callable[[str, Stage], float], kind: str = "adam",
@@ -38,9 +38,9 @@ class ReplayedOuter(Outer):
         self._written: dict[tuple[object, ...], tuple[Script, Run] | None] = {}
         self._rate = torch.zeros((), dtype=torch.float64)
 
-    def update(self, found: Gradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
-               stage: Stage = "tasks") -> Told:
-        """See Outer."""
+    def update(self, found: MetaGradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
+               stage: Stage = "tasks") -> StepMetrics:
+        """See OuterOptimizer."""
         key = stage, tasks, clip, len(found.aux.loss)
         if key not in self._written:
             self._written[key] = self._write(found, tasks, clip, stage)
@@ -48,7 +48,7 @@ class ReplayedOuter(Outer):
         if written is None:
             return super().update(found, tasks, outer_lr, clip, stage)
         _, run = written
-        return Told(*run([*self._flat(found), self._rate.fill_(outer_lr), *self.own(stage)]))
+        return StepMetrics(*run([*self._flat(found), self._rate.fill_(outer_lr), *self.own(stage)]))
 
     def script(self, tasks: int, clip: float | None, stage: Stage) -> Script | None:
         """What is replayed after so many tasks, if that was done before.
@@ -59,9 +59,9 @@ class ReplayedOuter(Outer):
         written = self._written.get((stage, tasks, clip, tasks))
         return written[0] if written else None
 
-    def _write(self, found: Gradient, tasks: int, clip: float | None, stage: Stage) -> tuple[Script, Run] | None:
+    def _write(self, found: MetaGradient, tasks: int, clip: float | None, stage: Stage) -> tuple[Script, Run] | None:
         """A step as a list of operations; None where it cannot be replayed. It is taken by another, in vain."""
-        twin = Outer({name: value.clone() for name, value in self.params.items()}, self._factor, self._kind,
+        twin = OuterOptimizer({name: value.clone() for name, value in self.params.items()}, self._factor, self._kind,
                      self.tensors())
         count = len(self.params) + 2
 
@@ -78,7 +78,7 @@ class ReplayedOuter(Outer):
         return None
 
 
-class CapturedOuter(Outer):
+class CapturedOptimizer(OuterOptimizer):
     """The outer optimizer, whose update is captured once it has taken a few steps."""
 
     captures = True
@@ -90,20 +90,20 @@ class CapturedOuter(Outer):
         self._updates: dict[Stage, Graph] = {}
         self._taken = dict.fromkeys(STAGES, 0)
 
-    def update(self, found: Gradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
-               stage: Stage = "tasks") -> Told:
-        """See Outer."""
+    def update(self, found: MetaGradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
+               stage: Stage = "tasks") -> StepMetrics:
+        """See OuterOptimizer."""
         tensors = [*self._flat(found), torch.full((), float(outer_lr), device=found.aux.loss.device)]
 
         def run(given: list[Tensor]) -> list[Tensor]:
-            return [*Outer.update(self, self._unflat(given[:-1]), tasks, given[-1], clip, stage)]
+            return [*OuterOptimizer.update(self, self._unflat(given[:-1]), tasks, given[-1], clip, stage)]
 
         if stage not in self._updates and self._taken[stage] >= WARM_UP:
             self._capture(stage, run, tensors)
         if stage in self._updates:
-            return Told(*self._updates[stage](tensors))
+            return StepMetrics(*self._updates[stage](tensors))
         self._taken[stage] += 1
-        return Told(*run(tensors))
+        return StepMetrics(*run(tensors))
 
     def _capture(self, stage: Stage, run: Callable[[list[Tensor]], list[Tensor]], tensors: list[Tensor]) -> None:
         """Capture a step, which takes none; where that is not possible steps are taken as before."""

@@ -30,7 +30,7 @@ from workbench.engine.acceleration.base import MOST_SHAPES, Accelerated, Key, St
 from workbench.engine.acceleration.order import FAILURE, ORDER, SHAPE, Order, compiled, script_in
 from workbench.engine.acceleration.replay import Run, Script
 from workbench.engine.executors.base import Executor, Setting
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.executors.portions import Halves, Portions
 from workbench.engine.precision import float32_products
 from workbench.engine.words import in_words
@@ -45,11 +45,11 @@ class _Ready:
     """What was prepared for one kind of arguments, and a gradient that holds the place of each of its results."""
 
     run: Run
-    places: Gradient
+    places: MetaGradient
     script: Script | None = None
     """What is run, where that is a list of operations."""
 
-    def gradient(self, tensors: list[Tensor]) -> Gradient:
+    def gradient(self, tensors: list[Tensor]) -> MetaGradient:
         with torch.no_grad():
             return self._placed(self.run(tensors))
 
@@ -67,14 +67,14 @@ class _Ready:
         first, second = self.script.halves()
         return first.run(), second.run()
 
-    def _placed(self, found: list[Tensor]) -> Gradient:
+    def _placed(self, found: list[Tensor]) -> MetaGradient:
         def named(places: dict[str, Any]) -> Params:
             return {name: found[place] for name, place in places.items()}
 
         # Written out: for a small network the walk through a tree is a part of the time that counts.
         total, aux = self.places
         loss, metric = (found[cast("int", place)] for place in (aux.loss, aux.metric))
-        return Gradient(named(total), Aux(loss, metric, named(aux.buffers), named(aux.extra)))
+        return MetaGradient(named(total), Aux(loss, metric, named(aux.buffers), named(aux.extra)))
 
 
 @dataclass
@@ -157,11 +157,11 @@ class Prepared(Accelerated):
         # While it computes an algorithm can be neither copied nor sent.
         self._copy = copy.deepcopy(inner.algorithm)
         if isinstance(inner, Portions):
-            inner.sooner, inner.halves, inner.goes_in_halves = self.sooner, self.halves, True
+            inner.sooner, inner.halves, inner.goes_in_halves = self.graph_gradient, self.halves, True
 
-    def sooner(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient | None:
+    def graph_gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient | None:
         """See Accelerated."""
-        return None if self.problem and not self._ready else super().sooner(meta, batch, keys, setting)
+        return None if self.problem and not self._ready else super().graph_gradient(meta, batch, keys, setting)
 
     def halves(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Halves | None:
         """The meta-gradient in two halves; None where there are none, or not yet."""
@@ -172,10 +172,10 @@ class Prepared(Accelerated):
         return ready.halves(step.tensors) if ready else None
 
     @abstractmethod
-    def load(self, folder: Path, places: Gradient) -> _Ready:
+    def load(self, folder: Path, places: MetaGradient) -> _Ready:
         """What another process left in a folder, and the places of its results."""
 
-    def faster(self, step: Step) -> Gradient | None:
+    def from_graph(self, step: Step) -> MetaGradient | None:
         """See Accelerated."""
         ready = self._found(step)
         return ready.gradient(step.tensors) if ready else None
@@ -268,7 +268,7 @@ class Compiled(Prepared):
 
     kind = "compile"
 
-    def load(self, folder: Path, places: Gradient) -> _Ready:
+    def load(self, folder: Path, places: MetaGradient) -> _Ready:
         """See Prepared."""
         return _Ready(compiled(folder), places)
 
@@ -290,12 +290,12 @@ class Replayed(Prepared):
     # What takes long gains a tenth rather than half, and lends a core to the other process for some seconds.
     patience = 4.0, 100, 30.0
 
-    def load(self, folder: Path, places: Gradient) -> _Ready:
+    def load(self, folder: Path, places: MetaGradient) -> _Ready:
         """See Prepared."""
         script = script_in(folder)
         return _Ready(script.run(), places, script)
 
-    def script(self, step: Step) -> tuple[Script, Gradient] | None:
+    def script(self, step: Step) -> tuple[Script, MetaGradient] | None:
         """What is replayed for such arguments, and the places of its results; None where nothing is, or not yet."""
         ready = self._ready.get(step.key())
         return (ready.script, ready.places) if ready and ready.script else None

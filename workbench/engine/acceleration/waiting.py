@@ -12,7 +12,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 _INDEX = torch.ops.aten.index.Tensor
 
 
-class Unwaiting(TorchDispatchMode):  # type: ignore[no-untyped-call]
+class ForbidSync(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """A block in which this thread waits for no device: what looks at a number of a tensor, or moves one from or to a
     device, raises RuntimeError.
     """

@@ -27,7 +27,7 @@ from workbench.engine.control import Control
 from workbench.engine.devices import DeviceError
 from workbench.engine.distribution.launch import Launch, launch
 from workbench.engine.distribution.world import ALONE, LostError, PeerError, Share, World, WorldError
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.words import in_words
 from workbench.tasks.files.words import counted
 
@@ -61,7 +61,7 @@ class _SharedControl(Control):
         """Wait together until nobody is paused, looking up often enough that nobody is given up for lost."""
         while self.is_paused:
             self._own.wait(_PAUSE_SECONDS)
-            self._group.meet()
+            self._group.barrier()
 
 
 class Group(World):
@@ -100,7 +100,7 @@ class Group(World):
             self._failure = LostError(otherwise)
             raise self._failure from error
 
-    def meet(self, error: BaseException | None = None) -> None:
+    def barrier(self, error: BaseException | None = None) -> None:
         """See World."""
         if self._failure is not None:  # what ended them all was told already
             raise error if isinstance(error, Exception) and not isinstance(error, PeerError) else self._failure
@@ -123,17 +123,17 @@ class Group(World):
         self._failure = PeerError(f"rank {rank} ({host}): {sentence}")
         raise error or self._failure
 
-    def told(self, value: T | None) -> T:
+    def broadcast(self, value: T | None) -> T:
         """See World."""
-        self.meet()
+        self.barrier()
         said = [value]
         with self._reaching_others():
             dist.broadcast_object_list(said, device=torch.device("cpu"))
-        return super().told(said[0])
+        return super().broadcast(said[0])
 
-    def least(self, value: int) -> int:
+    def minimum(self, value: int) -> int:
         """See World."""
-        self.meet()
+        self.barrier()
         found = torch.tensor(value)
         with self._reaching_others():
             dist.all_reduce(found, dist.ReduceOp.MIN)
@@ -141,7 +141,7 @@ class Group(World):
 
     def check_alike(self, facts: Mapping[str, Any]) -> None:
         """See World."""
-        self.meet()
+        self.barrier()
         said: list[Any] = [None] * self.size
         with self._reaching_others():
             dist.all_gather_object(said, (socket.gethostname(), dict(facts)))
@@ -152,7 +152,7 @@ class Group(World):
                     raise WorldError(f"{name}: rank {rank} ({host}) has {fact!r}, and rank 0 ({first_host}) has "
                                      f"{first[name]!r}; all processes must have the same")
 
-    def combined(self, gradient: Gradient, share: Share) -> Gradient:
+    def combined(self, gradient: MetaGradient, share: Share) -> MetaGradient:
         """See World."""
         aux, counts = gradient.aux, slice(share.count)
         total = {name: value if share.count else torch.zeros_like(value) for name, value in gradient.total.items()}
@@ -163,7 +163,7 @@ class Group(World):
         total = {name: next(whole) for name in total}
         buffers = {name: next(whole)[None] / share.total for name in buffers}
         loss, metric, *extra = whole
-        return Gradient(total, Aux(loss, metric, buffers, dict(zip(aux.extra, extra, strict=True))))
+        return MetaGradient(total, Aux(loss, metric, buffers, dict(zip(aux.extra, extra, strict=True))))
 
     def gathered(self, values: Tensor, share: Share) -> Tensor:
         """See World."""
@@ -175,7 +175,7 @@ class Group(World):
         flat = {kind: torch.cat([one.reshape(-1) for one in tensors if one.dtype == kind]) for kind in kinds}
         # Where no collective reaches a device, its numbers go round by way of the CPU.
         sent = {kind: one if one.device.type in ("cpu", "cuda") else one.cpu() for kind, one in flat.items()}
-        self.meet()
+        self.barrier()
         with self._reaching_others():
             for one in sent.values():
                 dist.all_reduce(one)
@@ -224,7 +224,7 @@ class Group(World):
 
 
 @contextmanager
-def joined() -> Iterator[World]:
+def joined_world() -> Iterator[World]:
     """The world that this process was started in, for as long as the block runs.
 
     Raises:

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 from torch import Tensor
 
 from workbench.engine.control import Control
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 
 T = TypeVar("T")
 
@@ -61,7 +61,7 @@ class World:
         """Whether this process is the one that writes and speaks."""
         return self.rank == 0
 
-    def meet(self, error: BaseException | None = None) -> None:
+    def barrier(self, error: BaseException | None = None) -> None:
         """Wait for all others; raises the error, or `PeerError` where one of the others has one."""
         if error is not None:
             raise error
@@ -69,7 +69,7 @@ class World:
     def agreed(self, error: Exception) -> Exception:
         """Tell the others of an error, and return the one that all know: it, or one that came before it."""
         try:
-            self.meet(error)
+            self.barrier(error)
         except LostError:
             raise
         except Exception as known:  # noqa: BLE001 - it is handed back
@@ -82,16 +82,16 @@ class World:
         try:
             yield
         except Exception as error:
-            self.meet(error)
+            self.barrier(error)
             raise
-        self.meet()
+        self.barrier()
 
-    def told(self, value: T | None) -> T:
+    def broadcast(self, value: T | None) -> T:
         """What the first process gives, on every process."""
         assert value is not None  # noqa: S101 - whoever is alone is the first
         return value
 
-    def least(self, value: int) -> int:
+    def minimum(self, value: int) -> int:
         """The smallest of the numbers that all processes give, on every process."""
         return value
 
@@ -104,7 +104,7 @@ class World:
         begin, end = (-(-total * rank // self.size) for rank in (self.rank, self.rank + 1))
         return Share(indices[begin:end] if end > begin else indices[-1:], begin, end - begin, total)
 
-    def combined(self, gradient: Gradient, share: Share) -> Gradient:  # noqa: ARG002 - alone it is whole
+    def combined(self, gradient: MetaGradient, share: Share) -> MetaGradient:  # noqa: ARG002 - alone it is whole
         """The sum of all gradients, and what all tasks reported; buffers as their mean, on a task axis of one."""
         return gradient
 

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Meta, Stage
 from workbench.backbones.base import Params
-from workbench.engine.executors.gradients import Gradient, together
+from workbench.engine.executors.gradients import MetaGradient, summed
 from workbench.engine.memory.chunks import parts
 from workbench.tasks.base import Task, TaskBatch
 
@@ -73,12 +73,12 @@ class Executor(ABC):
         """Apply a function to every task without keeping a graph; results are stacked along a new first axis."""
 
     @abstractmethod
-    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
         """Meta-gradient of a batch, summed over its tasks."""
 
-    def in_chunks(self, size: int, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+    def in_chunks(self, size: int, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
         """The same of a batch of any size, so many tasks at once."""
-        return together(self.gradient(meta, batch.part(part.start, part.stop), keys[part], setting)
+        return summed(self.gradient(meta, batch.part(part.start, part.stop), keys[part], setting)
                         for part in parts(len(batch), size, self.spare(size)))
 
     def say(self, sentence: str) -> None:

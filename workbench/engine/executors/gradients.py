@@ -13,7 +13,7 @@ from workbench.algorithms.base import Aux
 from workbench.backbones.base import Params
 
 
-class Gradient(NamedTuple):
+class MetaGradient(NamedTuple):
     """Sum of the meta-gradients of some tasks, and what each reported, stacked."""
 
     total: Params
@@ -27,7 +27,7 @@ class Sum:
         self._total: Params = {}
         self._aux: list[Aux] = []
 
-    def add(self, part: Gradient) -> None:
+    def add(self, part: MetaGradient) -> None:
         """Add those of some more tasks, which stay as they are; where memory runs out nothing is added."""
         if not self._aux:
             self._total = part.total
@@ -38,13 +38,13 @@ class Sum:
                 self._total[name].add_(value)
         self._aux.append(part.aux)
 
-    def whole(self) -> Gradient:
+    def whole(self) -> MetaGradient:
         """That of all tasks."""
-        aux = self._aux[0] if len(self._aux) == 1 else joined(torch.cat, self._aux)
-        return Gradient(self._total, aux)
+        aux = self._aux[0] if len(self._aux) == 1 else joined_trees(torch.cat, self._aux)
+        return MetaGradient(self._total, aux)
 
 
-def together(parts: Iterable[Gradient]) -> Gradient:
+def summed(parts: Iterable[MetaGradient]) -> MetaGradient:
     """The meta-gradient of all tasks, from those of parts of them in their order."""
     total = Sum()
     for part in parts:
@@ -52,6 +52,6 @@ def together(parts: Iterable[Gradient]) -> Gradient:
     return total.whole()
 
 
-def joined(join: Callable[[list[Tensor]], Tensor], results: list[Any]) -> Any:
+def joined_trees(join: Callable[[list[Tensor]], Tensor], results: list[Any]) -> Any:
     """Trees of tensors as one tree, each tensor joined along the axis of the tasks."""
     return pytree.tree_map(lambda *values: join(list(values)), *results)

@@ -17,7 +17,7 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Algorithm, Aux, Meta
 from workbench.backbones.base import Params
 from workbench.engine.executors.base import Executor, Setting, TaskFunction, meta_gradient, on_threads
-from workbench.engine.executors.gradients import Gradient, joined, together
+from workbench.engine.executors.gradients import MetaGradient, joined_trees, summed
 from workbench.tasks.base import TaskBatch
 
 R = TypeVar("R")
@@ -82,15 +82,15 @@ class Threads(Pooled):
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
-        return joined(torch.stack, list(self._tasks(function, meta, batch, keys, setting)))
+        return joined_trees(torch.stack, list(self._tasks(function, meta, batch, keys, setting)))
 
-    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
         """See Executor."""
-        def alone(gradient: Params, aux: Aux) -> Gradient:
-            return Gradient(gradient, pytree.tree_map(lambda value: value[None], aux))
+        def alone(gradient: Params, aux: Aux) -> MetaGradient:
+            return MetaGradient(gradient, pytree.tree_map(lambda value: value[None], aux))
 
         with closing(self._tasks(meta_gradient, meta, batch, keys, setting)) as tasks:
-            return together(alone(*found) for found in tasks)
+            return summed(alone(*found) for found in tasks)
 
     def _tasks(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting
                ) -> Generator[Any]:

@@ -14,7 +14,7 @@ from torch import Tensor
 
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine.executors.base import Setting, TaskFunction, on_threads
-from workbench.engine.executors.gradients import Gradient, joined, together
+from workbench.engine.executors.gradients import MetaGradient, joined_trees, summed
 from workbench.engine.executors.pooled import Pooled
 from workbench.engine.executors.vectorized import Vectorized
 from workbench.tasks.base import TaskBatch
@@ -34,7 +34,7 @@ class Halves(NamedTuple):
     """
 
     first: Callable[[], list[Tensor]]
-    second: Callable[[list[Tensor]], Gradient]
+    second: Callable[[list[Tensor]], MetaGradient]
 
 
 class Portions(Pooled):
@@ -52,7 +52,7 @@ class Portions(Pooled):
 
     name = "portions"
     takes_part = True
-    sooner: Callable[[Meta, TaskBatch, Tensor, Setting], Gradient | None] | None = None
+    sooner: Callable[[Meta, TaskBatch, Tensor, Setting], MetaGradient | None] | None = None
     goes_in_halves: bool = False
     halves: Callable[[Meta, TaskBatch, Tensor, Setting], Halves | None] | None = None
 
@@ -65,14 +65,14 @@ class Portions(Pooled):
         def one(algorithm: Algorithm[Any], part: slice) -> Any:
             return Vectorized(algorithm, 1).map(function, meta, batch.part(part.start, part.stop), keys[part], setting)
 
-        return joined(torch.cat, self._portions(one, len(batch)))
+        return joined_trees(torch.cat, self._portions(one, len(batch)))
 
-    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
         """See Executor."""
         def given(part: slice) -> tuple[Meta, TaskBatch, Tensor, Setting]:
             return meta, batch.part(part.start, part.stop), keys[part], setting
 
-        def one(algorithm: Algorithm[Any], part: slice) -> Gradient:
+        def one(algorithm: Algorithm[Any], part: slice) -> MetaGradient:
             portion = given(part)
             found = self.sooner(*portion) if self.sooner else None
             return Vectorized(algorithm, 1).gradient(*portion) if found is None else found
@@ -86,7 +86,7 @@ class Portions(Pooled):
             found = self._in_relay(one, self._cuts(shared), relays)
         else:
             found = self._portions(one, tasks)
-        return together(found)
+        return summed(found)
 
     def _portions(self, one: Callable[[Algorithm[Any], slice], R], tasks: int) -> list[R]:
         """What a function gives for the portion of each thread, and for the rest."""
@@ -102,10 +102,10 @@ class Portions(Pooled):
         cuts = [tasks * index // self.threads for index in range(self.threads + 1)]
         return [slice(*cut) for cut in pairwise(cuts)] if tasks else []
 
-    def _in_relay(self, one: Callable[[Algorithm[Any], slice], Gradient], portions: list[slice], relays: list[_Relay]
-                  ) -> list[Gradient]:
+    def _in_relay(self, one: Callable[[Algorithm[Any], slice], MetaGradient], portions: list[slice],
+                  relays: list[_Relay]) -> list[MetaGradient]:
         """The gradients of the portion of each thread, and of tasks that two threads do each."""
-        def run(algorithm: Algorithm[Any], thread: int) -> tuple[Gradient, Gradient | None]:
+        def run(algorithm: Algorithm[Any], thread: int) -> tuple[MetaGradient, MetaGradient | None]:
             relay, ends = (relays[thread // 2], thread % 2 == 0) if thread < 2 * len(relays) else (None, False)
             if relay and not ends:
                 relay.begin()
@@ -124,7 +124,7 @@ class _Relay:
         whole: What does all of it, given a thread's algorithm.
     """
 
-    def __init__(self, halves: Halves | None, whole: Callable[[Algorithm[Any]], Gradient]) -> None:
+    def __init__(self, halves: Halves | None, whole: Callable[[Algorithm[Any]], MetaGradient]) -> None:
         self._halves = halves
         self._whole = whole
         self._begun = threading.Lock()
@@ -140,7 +140,7 @@ class _Relay:
             self._handed.set_exception(error)  # or the other thread would wait forever
             raise
 
-    def end(self, algorithm: Algorithm[Any]) -> Gradient:
+    def end(self, algorithm: Algorithm[Any]) -> MetaGradient:
         """What it comes to; only a half that is under way is waited for."""
         if self._halves is None or self._begun.acquire(blocking=False):
             return self._whole(algorithm)

@@ -15,7 +15,7 @@ from workbench.backbones.base import Params
 from workbench.backbones.convolution import Convolution
 from workbench.backbones.mapping import laid_out
 from workbench.engine.executors.base import Executor, Setting, TaskFunction, meta_gradient
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.tasks.base import Examples, Task, TaskBatch
 
 
@@ -39,16 +39,16 @@ class Vectorized(Executor):
                      for table in meta))
         return vmap(one)(own, batch.support, batch.query, keys)
 
-    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Gradient:
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
         """See Executor."""
         if _is_usual(self.algorithm):
             params = _leaves(meta)
             with torch.enable_grad():
                 losses, aux = self._mapped(_meta_loss, meta._replace(params=params), batch, keys, setting)
                 loss = losses.sum()
-            return Gradient(*_pulled_back(loss, aux, params))
+            return MetaGradient(*_pulled_back(loss, aux, params))
         gradients, aux = self.map(meta_gradient, meta, batch, keys, setting)
-        return Gradient({name: value.sum(0).contiguous() for name, value in gradients.items()}, aux)
+        return MetaGradient({name: value.sum(0).contiguous() for name, value in gradients.items()}, aux)
 
 
 class Columns(Vectorized):

@@ -24,7 +24,7 @@ from workbench import places
 from workbench.engine import devices
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.executors.base import Executor, on_threads
-from workbench.engine.executors.gradients import Gradient
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.memory import allocator
 from workbench.engine.session import Session, to_device
 from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
@@ -66,7 +66,7 @@ class Choice:
 def settle(session: Session) -> str:
     """Let a new run be run in the best way, the same in all its processes; why it is that one."""
     first = session.world.is_first
-    choice = session.world.told(choose(session) if first else None)
+    choice = session.world.broadcast(choose(session) if first else None)
     way = choice.way
     session.use(way.executor, way.chunk, way.threads, weights_by_columns=way.weights_by_columns)
     return choice.why
@@ -203,7 +203,7 @@ class Trial:
                 torch.cuda.synchronize(self.device)
             return time.perf_counter() - begun
 
-    def run(self) -> Gradient:
+    def run(self) -> MetaGradient:
         """All the tasks, chunk by chunk."""
         return self.executor.in_chunks(self.way.chunk, *self._arguments, self._setting)
 

@@ -126,7 +126,7 @@ class Work:
         return max(1, tasks, within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
 
 
-def measure(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_steps: int, device: torch.device, *,
+def work_of(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_steps: int, device: torch.device, *,
             convolves: bool, training: bool) -> Work:
     """Count what one task costs, or where that is more, one portion of examples.
 
