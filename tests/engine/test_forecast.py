@@ -13,6 +13,7 @@ from workbench.engine.inner_loop import judged_both_ways
 from workbench.engine.memory.allocations import Allocations
 from workbench.engine.memory.outline import Outline
 from workbench.engine.session import Session
+from workbench.engine.ways.work import Way
 from workbench.experiment.registry import found
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.tasks.files.errors import DataError
@@ -100,7 +101,7 @@ def test_a_task_more_than_a_chunk_has_takes_memory_beside_the_portions(monkeypat
     for tasks in (4, 5, 6):
         session = opened("dataset=glyphs", "backbone.filters=8", "training.executor=portions",
                          f"training.meta_batch={tasks}")
-        session.use("portions", chunk=4)
+        session.use(Way("portions", chunk=4))
         session.close()
         told[tasks] = forecast(session).training
     # Two tasks on each thread; the fifth beside them; the sixth is of another chunk, with the fifth.

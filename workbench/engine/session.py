@@ -29,7 +29,7 @@ from workbench.engine.inner_loop import Trace, trace_task
 from workbench.engine.memory import allocator
 from workbench.engine.memory.chunks import Chunks
 from workbench.engine.ways.weight_gradients import set_weights_by_columns
-from workbench.engine.ways.work import Work, work_of
+from workbench.engine.ways.work import Way, Work, work_of
 from workbench.experiment.experiment import Experiment, TaskConfig
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
@@ -59,9 +59,8 @@ class Session:
         world: The processes that it is run by.
     """
 
-    def __init__(self, experiment: Experiment, executor: str = "", chunk: int = 0, threads: int = 0, *,
-                 test_chunk: int = 0, weights_by_columns: tuple[str, ...] = (), classes: int | None = None,
-                 world: World = ALONE, source: TaskSource | None = None) -> None:
+    def __init__(self, experiment: Experiment, way: Way | None = None, *, test_chunk: int = 0,
+                 classes: int | None = None, world: World = ALONE, source: TaskSource | None = None) -> None:
         self.experiment = experiment
         self.world = world
         self.device = devices.choose(world.device(experiment.device))
@@ -72,34 +71,37 @@ class Session:
         self.backbone, self.algorithm = build(experiment, self.spec)
         self._check_examples()
         self.works = self._work(training=True), self._work(training=False)
-        chosen = executor or experiment.training.executor
+        chosen = experiment.training.executor
         self.notices: list[str] = []
         self._settings: dict[tuple[bool, Stage], Setting] = {}
         self._keys: Ahead[tuple[NDArray[np.int64]]] = Ahead()
         self.executor: Executor = Vectorized(self.algorithm, 1)
-        name = world.broadcast(self._usual() if chosen == "auto" else chosen)
-        self.use(name, chunk, threads, test_chunk, weights_by_columns)
+        way = way or Way(world.broadcast(self._usual() if chosen == "auto" else chosen))
+        self.use(way, test_chunk)
 
-    def use(self, executor: str, chunk: int = 0, threads: int = 0, test_chunk: int = 0,
-            weights_by_columns: tuple[str, ...] = ()) -> None:
-        """Take another executor; chunks or threads of 0 are as the rules say.
+    def use(self, way: Way, test_chunk: int = 0) -> None:
+        """Run tasks in another way, of which chunks or threads of 0 are as the rules say.
 
         Args:
-            executor: Its name.
-            chunk, threads, test_chunk: Tasks run at once in training, compute threads, and tasks at once in testing.
-            weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
+            way: For training.
+            test_chunk: Tasks at once in testing.
         """
-        set_weights_by_columns(self.algorithm, weights_by_columns)
-        self.weights_by_columns = weights_by_columns
+        set_weights_by_columns(self.algorithm, way.weights_by_columns)
+        self.weights_by_columns = way.weights_by_columns
         work, testing = self.works
-        threads = threads or self.usual_threads(executor)
+        executor, threads = way.executor, way.threads or self.usual_threads(way.executor)
         self.executor.close()
         self.executor = EXECUTORS[executor](self.algorithm, threads)
         if isinstance(self.executor, Portions):
             self.executor.goes_in_halves = self.usual_acceleration(executor) == "replay"
         tasks = self.tasks_at_most
-        self.chunk, self.test_chunk = self.world.broadcast((chunk or work.chunk(executor, threads, tasks),
+        self.chunk, self.test_chunk = self.world.broadcast((way.chunk or work.chunk(executor, threads, tasks),
                                                        test_chunk or testing.chunk(executor, threads)))
+
+    @property
+    def way(self) -> Way:
+        """How tasks are run in training."""
+        return Way(self.executor.name, self.executor.threads, self.chunk, self.weights_by_columns)
 
     def usual_threads(self, executor: str) -> int:
         """Compute threads that the rules say for an executor."""

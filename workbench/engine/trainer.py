@@ -45,6 +45,7 @@ from workbench.engine.pacing import Pace
 from workbench.engine.session import Session, to_device
 from workbench.engine.showcase import Showcase, joined_looks
 from workbench.engine.state import TrainState
+from workbench.engine.ways.work import Way
 from workbench.engine.words import in_words
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.metrics import as_error
@@ -80,10 +81,11 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
         PeerError, WorldError: Nor by another process, or not by them together.
         LostError: Another process is gone. This is no end of the run, which can be gone on with.
     """
-    as_before = (state.executor, state.chunk, state.threads if world.size == 1 else 0) if state else ()
+    as_before = Way(state.executor, state.threads if world.size == 1 else 0, state.chunk,
+                    state.weights_by_columns) if state else None
     with world.together():
-        session = Session(experiment, *as_before, test_chunk=state.test_chunk if state else 0,
-                          weights_by_columns=state.weights_by_columns if state else (), world=world, source=source)
+        session = Session(experiment, as_before, test_chunk=state.test_chunk if state else 0, world=world,
+                          source=source)
         if world.size > 1:
             world.check_alike(session.facts())
         why = "as before" if state else settle(session)

@@ -60,7 +60,7 @@ class Ours(Candidate):
         device = problem.keys.device
         executor, _, acceleration = way.partition(", ")
         said = ("training.acceleration=compile",) if way == _COMPILED else ()
-        self.session = Session(experiment_of((*problem.about.settings, *said, f"device={device}")), executor=executor)
+        self.session = Session(experiment_of((*problem.about.settings, *said, f"device={device}")), Way(executor))
         self._choose_columns()
         self.session.executor = accelerated(_ACCELERATIONS.get(acceleration, "none"), self.session.executor,
                                             self.session.device)
@@ -79,11 +79,9 @@ class Ours(Candidate):
     def _choose_columns(self) -> None:
         """As a run does at its start."""
         session = self.session
-        executor, threads, chunk = session.executor.name, session.executor.threads, session.chunk
-        if may_have_columns(session.algorithm, executor, session.device):
-            names = faster_by_columns(session.algorithm, session.spec, session.experiment.training_task(),
-                                      Way(executor, threads, chunk))
-            session.use(executor, chunk, threads, weights_by_columns=names)
+        if may_have_columns(session.algorithm, session.way.executor, session.device):
+            names = faster_by_columns(session.algorithm, session.spec, session.experiment.training_task(), session.way)
+            session.use(replace(session.way, weights_by_columns=names))
 
     def _make_ready(self) -> None:
         """Wait for what is prepared; raises AccelerationError where it cannot be."""

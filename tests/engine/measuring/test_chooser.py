@@ -151,7 +151,7 @@ def test_a_run_keeps_its_matrix_products_when_it_is_resumed_and_ends_the_same_to
                        "training.checkpoint_every=1", "training.validation_tasks=2", "evaluation.tasks=2",
                        "evaluation.probe_tasks=1")
     names = tuple(convolutions(Session(short).algorithm))[1:]
-    one = Session(short, weights_by_columns=names)
+    one = Session(short, Way("vectorized", weights_by_columns=names))
     assert [name for name, layer in convolutions(one.algorithm).items() if layer.weights_by_columns] == [*names]
     first, *_, plain = states(short)
     assert first.weights_by_columns == ()

@@ -67,8 +67,7 @@ def settle(session: Session) -> str:
     """Let a new run be run in the best way, the same in all its processes; why it is that one."""
     first = session.world.is_first
     choice = session.world.broadcast(choose(session) if first else None)
-    way = choice.way
-    session.use(way.executor, way.chunk, way.threads, weights_by_columns=way.weights_by_columns)
+    session.use(choice.way)
     return choice.why
 
 
@@ -120,7 +119,7 @@ def _executor(session: Session) -> Choice:
 
 def _rule(session: Session) -> Way:
     """The way that the rules say, with no more tasks at once than there are."""
-    return Way(session.executor.name, session.executor.threads, min(session.chunk, session.tasks_at_most))
+    return replace(session.way, chunk=min(session.chunk, session.tasks_at_most))
 
 
 def _is_replayed(session: Session) -> bool:

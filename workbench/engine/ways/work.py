@@ -48,14 +48,14 @@ class Way:
 
     Attributes:
         executor: Its name.
-        threads: Compute threads.
-        chunk: Tasks run at once.
+        threads: Compute threads; 0 for those that the rules say.
+        chunk: Tasks run at once; 0 for as many as the rules say.
         weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
     """
 
     executor: str
-    threads: int
-    chunk: int
+    threads: int = 0
+    chunk: int = 0
     weights_by_columns: tuple[str, ...] = ()
 
     def __str__(self) -> str:
