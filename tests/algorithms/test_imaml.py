@@ -12,6 +12,7 @@ from torch.func import functional_call, vmap
 from tests.algorithms.oracles import PlainConv4, PlainMLP, assert_equal, by_order, loss_of, meta_gradient
 from tests.algorithms.test_meta_gradients import conv_first
 from tests.benchmarks import memory
+from tests.peaks import peak_bytes
 from tests.problems import noise_tasks, setting, spec
 from workbench.algorithms.base import Algorithm
 from workbench.algorithms.imaml import IMAML, IMAMLConfig, conjugate_gradient
@@ -196,7 +197,7 @@ def test_a_task_without_any_query_gradient_gives_zero_and_no_nan():
 
 
 def test_its_peak_memory_does_not_grow_with_the_inner_steps_and_that_of_maml_does():
-    peaks = {(name, steps): memory.peak_bytes(memory.meta_gradient(name, steps, filters=8))
+    peaks = {(name, steps): peak_bytes(memory.meta_gradient(name, steps, filters=8))
              for name in ("maml", "imaml") for steps in (2, 16)}
     assert peaks["imaml", 16] == pytest.approx(peaks["imaml", 2], rel=0.1)
     assert peaks["maml", 16] > 3 * peaks["maml", 2]

@@ -6,15 +6,14 @@ import json
 import platform
 import subprocess
 import sys
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import psutil
 import torch
-from torch.profiler import ProfilerActivity, profile
 
+from tests.peaks import peak_bytes
 from workbench.algorithms.base import Algorithm, Context
 from workbench.backbones.base import Network
 from workbench.backbones.conv4 import Conv4, Conv4Config
@@ -64,20 +63,6 @@ def meta_gradient(name: str, steps: int, *, recompute: bool = False, filters: in
         return torch.autograd.grad(loss, list(params.values()), materialize_grads=True)
 
     return backward
-
-
-def peak_bytes(work: Callable[[], object]) -> int:
-    """The most bytes that torch held at once beyond what it held before, counted at every allocation and release."""
-    with torch.no_grad(), tempfile.TemporaryDirectory() as folder:
-        work()  # what is made once and kept is not the work's
-        trace = Path(folder) / "trace.json"
-        with profile(activities=[ProfilerActivity.CPU], profile_memory=True) as watched:
-            work()
-        watched.export_chrome_trace(str(trace))
-        events = json.loads(trace.read_text(encoding="utf8"))["traceEvents"]
-    told = [event["args"] for event in events if event["name"] == "[memory]"]
-    before = told[0]["Total Allocated"] - told[0]["Bytes"]
-    return max(one["Total Allocated"] for one in told) - before
 
 
 def main() -> None:

@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from tests.benchmarks.memory import peak_bytes
+from tests.peaks import peak_bytes
 from workbench.engine.forecast import Forecast, forecast, foretold, size_in_words, warning
 from workbench.engine.inner_loop import judged_both_ways
 from workbench.engine.memory.allocations import Allocations
