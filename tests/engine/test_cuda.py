@@ -8,15 +8,10 @@ import torch
 from torch.utils._pytree import tree_map
 
 from tests.problems import executor, make, noise_tasks, setting, spec
-from workbench.algorithms.base import Aux
-from workbench.engine.acceleration.outer import CapturedOptimizer
 from workbench.engine.arriving import Arriving
 from workbench.engine.events import Checkpoint, Finished, Noticed, Steps
-from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.forecast import forecast
 from workbench.engine.memory.chunks import give_back
-from workbench.engine.outer import OuterOptimizer
-from workbench.engine.pacing import Pace
 from workbench.engine.session import Session
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
@@ -142,33 +137,3 @@ def test_the_second_gpu_gives_the_numbers_of_the_first(acceleration):
     first, second = (losses(trained(f"training.acceleration={acceleration}", f"device=cuda:{index}"))
                      for index in range(2))
     np.testing.assert_allclose(second, first, rtol=1e-3)
-
-
-def test_few_parts_wait_on_the_device():
-    pace, square = Pace(torch.device("cuda")), torch.eye(2000, device="cuda")
-    ends = []
-    for _ in range(20):
-        for _ in range(10):
-            square = square @ square
-        ends.append(torch.cuda.Event())
-        ends[-1].record()
-        pace.queued()
-        assert all(end.query() for end in ends[:-2])
-
-
-@pytest.mark.parametrize("kind", ["adam", "sgd"])
-def test_captured_outer_steps_are_those_of_plain_ones_in_either_stage(kind):
-    def factor(name, stage):
-        return float(name == "late" or stage == "examples")
-
-    ended = []
-    for way in (OuterOptimizer, CapturedOptimizer):
-        params = {name: torch.ones(3, device="cuda") for name in ("early", "late")}
-        outer = way(params, factor, kind)
-        for step in range(12):
-            numbers = torch.arange(1.0, 4.0, device="cuda") * (1 + step)
-            gradient = MetaGradient({"early": numbers, "late": -numbers}, Aux(numbers, numbers, {}, {}))
-            told = outer.update(gradient, 2, 0.1 / (1 + step), 1.0, "examples" if step < 6 else "tasks")
-            torch.testing.assert_close(told.loss, numbers.mean())
-        ended.append(params)
-    torch.testing.assert_close(ended[0], ended[1])

@@ -1,30 +1,26 @@
-"""The compiled meta-step gives the numbers of the one that is not, and training goes on where it cannot be had."""
+"""A meta-step that is compiled or replayed gives the numbers of the one that is not, and training goes on without."""
 
 from __future__ import annotations
 
-import pickle
-import subprocess
-import sys
 import time
-from itertools import product
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any
 
 import pytest
 import torch
 from torch.utils import _pytree as pytree
 
-from tests.problems import executor, make, noise_tasks, setting, spec
+from tests.engine.acceleration.steps import CPU, difference, moved, problem
+from tests.problems import alike, executor
 from workbench.algorithms.base import Algorithm, Meta
-from workbench.engine.acceleration import preparing
-from workbench.engine.acceleration.base import AccelerationError, ChangingError, Step
-from workbench.engine.acceleration.prepared import Compiled
-from workbench.engine.acceleration.preparing import FAILURE, ORDER, Order, are_as_near, flat, main
+from workbench.engine.acceleration.base import Step
+from workbench.engine.acceleration.prepared import AT_ONCE, Compiled, Replayed
 from workbench.engine.acceleration.preparing import difference as relative
-from workbench.engine.acceleration.switches import accelerated, refused_accelerations
+from workbench.engine.acceleration.switches import accelerated
 from workbench.engine.control import Control
 from workbench.engine.events import Checkpoint, Finished, Noticed, Started, Steps
-from workbench.engine.executors.gradients import MetaGradient
+from workbench.engine.executors.base import Executor, on_threads
+from workbench.engine.executors.portions import Portions
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
@@ -33,42 +29,8 @@ from workbench.experiment.resolve import resolve, with_settings
 PATIENCE = 240
 
 
-def problem(name: str, kind: Any = "regression", *, picture: bool = False, **config: Any
-            ) -> tuple[Algorithm[Any], Step]:
-    about = spec(kind, 3, picture)
-    algorithm, meta = make(name, about, **config)
-    batch, keys = noise_tasks(about, tasks=3, ways=3, shots=2, queries=2)
-    return algorithm, Step.of(meta, batch, keys, setting(algorithm, about))
-
-
-def difference(one: MetaGradient, other: MetaGradient) -> float:
-    return relative(pytree.tree_leaves(one), pytree.tree_leaves(other))
-
-
 def narrow(step: Step) -> Step:
     return step._replace(tensors=[one.float() if one.is_floating_point() else one for one in step.tensors])
-
-
-@pytest.mark.parametrize("name", ["maml", "reptile", "imaml", "anil", "meta_sgd"])
-def test_the_list_of_operations_gives_the_same_numbers_on_other_tasks(name: str):
-    algorithm, step = problem(name)
-    graph, tree = flat(algorithm, step)
-    others = [one + 0.1 if one.is_floating_point() else one for one in step.tensors]
-    found = pytree.tree_unflatten(graph(*others), tree)
-    assert difference(found, step.gradient(executor("vectorized", algorithm), others)) < 1e-12
-
-
-def test_convolutions_are_recorded_with_the_task_axis_too():
-    algorithm, step = problem("maml", "classification", picture=True)
-    graph, tree = flat(algorithm, step)
-    found = pytree.tree_unflatten(graph(*step.tensors), tree)
-    assert difference(found, step.gradient(executor("vectorized", algorithm), step.tensors)) < 1e-12
-
-
-def test_a_meta_step_that_changes_as_training_goes_on_is_refused():
-    algorithm, step = problem("maml_pp", "classification", picture=True)
-    with pytest.raises(ChangingError, match="changes as the training goes on"):
-        flat(algorithm, step)
 
 
 @pytest.mark.parametrize(("kind", "within"), [
@@ -85,56 +47,6 @@ def test_compiled_numbers_equal_those_that_are_not(kind: torch.dtype, within: fl
     assert compiled.faster(step._replace(tensors=others)) is not None
     assert difference(step.gradient(compiled, others), step.gradient(plain, others)) < within
     compiled.close()
-
-
-def test_compiled_numbers_may_be_as_far_from_the_exact_ones_as_plain_ones_but_not_farther_and_none_may_be_missing():
-    exact = [torch.tensor([1.0, -2.0], dtype=torch.float64), torch.tensor([4.0, 1.0], dtype=torch.float64)]
-
-    def near(first: list[float], second: list[float]) -> bool:
-        plain = [torch.tensor([1.002, -2.0]), torch.tensor([4.0, 1.0])]
-        return are_as_near([torch.tensor(first), torch.tensor(second)], plain, lambda: exact)
-
-    assert near([1.002, -2.0], [4.0, 1.0])
-    assert near([1.0, -2.004], [4.0, 1.0])
-    assert not near([1.0, -2.02], [4.0, 1.0])
-    assert not near([1.002, -2.0], [4.1, 1.0])
-    assert not near([1.002, float("nan")], [4.0, 1.0])
-    assert not near([1.002, -2.0], [4.0, float("inf")])
-
-
-def test_without_a_compiler_the_reason_is_left_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    algorithm, step = problem("maml")
-    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
-    (tmp_path / ORDER).write_bytes(pickle.dumps(Order("compile", algorithm, meta, batch, keys, step.setting, 1, "cpu")))
-    monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
-    assert started_in(tmp_path) == 1
-    assert "there is no C++ compiler; install one" in (tmp_path / FAILURE).read_text(encoding="utf8")
-
-
-def started_in(folder: Path) -> int:
-    with subprocess.Popen([sys.executable, "-m", preparing.__name__, folder], stdin=subprocess.PIPE) as process:
-        return process.wait()
-
-
-def test_what_compiles_ends_with_who_started_it_and_leaves_nothing_behind(tmp_path: Path):
-    algorithm, step = problem("maml")
-    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
-    folder = tmp_path / "work"
-    folder.mkdir()
-    (folder / ORDER).write_bytes(pickle.dumps(Order("compile", algorithm, meta, batch, keys, step.setting, 1, "cpu")))
-    with subprocess.Popen([sys.executable, "-m", preparing.__name__, folder], stdin=subprocess.PIPE) as process:
-        assert process.stdin is not None
-        process.stdin.close()
-        assert process.wait() == 1
-    assert not folder.exists()
-
-
-def test_an_order_that_cannot_be_read_is_told_and_not_raised(tmp_path: Path):
-    (tmp_path / ORDER).write_bytes(b"nonsense")
-    assert main(tmp_path) == 1
-    assert (tmp_path / FAILURE).read_text(encoding="utf8")
 
 
 def test_training_goes_on_where_the_meta_step_cannot_be_compiled():
@@ -194,25 +106,123 @@ def test_a_run_that_was_taken_over_ends_and_resumes_as_one_that_was_not_to_round
         assert relative(pytree.tree_leaves(found.meta), pytree.tree_leaves(wanted.meta)) < 1e-3
 
 
-def test_what_runs_many_tasks_at_once_is_accelerated_and_only_a_gpu_captures():
-    algorithm, _ = problem("maml")
-    threads = executor("threads", algorithm)
-    assert accelerated("compile", threads, torch.device("cpu")) is threads
-    portions = executor("portions", algorithm)
-    for kind in ("compile", "graphs"):
-        assert accelerated(kind, portions, torch.device("cuda")) is portions
-    threads.close()
-    portions.close()
-    for name, device in product(("threads", "portions"), ("cpu", "cuda")):
-        assert set(refused_accelerations(device, name)) == {"compile", "graphs"}
-    assert refused_accelerations("cuda", "vectorized") == {}
-    with pytest.raises(AccelerationError, match="need an NVIDIA GPU, and this run is on the CPU"):
-        accelerated("graphs", executor("vectorized", algorithm), torch.device("cpu"))
-
-
 def test_steps_of_other_shapes_are_kept_apart():
     _, step = problem("maml")
     meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
     shorter = Step.of(Meta(*meta), batch.part(0, 2), keys[:2], step.setting)
     assert shorter.key() != step.key() == narrow(step)._replace(tensors=step.tensors).key()
     assert narrow(step).key() != step.key()
+
+
+def switched(name: str, algorithm: Algorithm[Any]) -> Replayed:
+    """An executor that finds everything it meets worth being written down."""
+    found = accelerated("replay", executor(name, algorithm), CPU)
+    assert isinstance(found, Replayed)
+    found.patience = AT_ONCE
+    return found
+
+
+@pytest.fixture(params=["vectorized", "portions"])
+def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Replayed, Executor, Step]]:
+    algorithm, step = problem("reptile", "classification", picture=True, tasks=5)
+    one, other = switched(request.param, algorithm), executor(request.param, algorithm)
+    if isinstance(other, Portions):
+        other.goes_in_halves = True
+    yield one, other, step
+    one.close()
+    other.close()
+
+
+def test_an_executor_replays_once_there_is_a_script(pair: tuple[Replayed, Executor, Step]):
+    one, other, step = pair
+    assert alike(step.gradient(one, step.tensors), step.gradient(other, step.tensors))
+    one.finish()
+    assert not one.problem
+    assert one.news() == []
+    assert one.is_pooled == other.is_pooled
+    meta, batch, keys = pytree.tree_unflatten(moved(step), step.tree)
+    for size, threads in ((2, 1), (1, 1)) if isinstance(one.inner, Portions) else ((5, torch.get_num_threads()),):
+        with on_threads(threads):
+            assert one.graph_gradient(meta, batch.part(0, size), keys[:size], step.setting) is not None
+    assert alike(step.gradient(one, moved(step)), step.gradient(other, moved(step)))
+
+
+@pytest.mark.parametrize(("tasks", "threads"), [(3, 2), (5, 2), (6, 4)])
+def test_two_threads_share_a_task_that_is_left_over_to_the_last_bit(tasks: int, threads: int):
+    algorithm, step = problem("reptile", "classification", picture=True, tasks=tasks)
+    plain, runner = Portions(algorithm, threads), Replayed(Portions(algorithm, threads))
+    plain.goes_in_halves = True
+    runner.patience = AT_ONCE
+    with on_threads(1):
+        wanted = step.gradient(plain, step.tensors)
+        for _ in range(2):
+            assert alike(step.gradient(runner, step.tensors), wanted)
+            runner.finish()
+        assert not runner.problem
+        assert alike(step.gradient(runner, step.tensors), wanted)
+        meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
+        assert runner.halves(meta, batch.part(tasks - 1, tasks), keys[-1:], step.setting)
+    plain.close()
+    runner.close()
+
+
+def test_what_changes_as_the_training_goes_on_is_not_replayed_and_the_numbers_are_there():
+    algorithm, step = problem("maml_pp", "classification", picture=True)
+    one = switched("vectorized", algorithm)
+    wanted = step.gradient(executor("vectorized", algorithm), step.tensors)
+    for _ in range(2):
+        assert alike(step.gradient(one, step.tensors), wanted)
+        one.finish()
+    assert "changes as the training goes on" in one.problem
+    one.close()
+
+
+def test_every_shape_is_written_down_once_and_another_one_later_too():
+    algorithm, step = problem("protonet", "classification", picture=True)
+    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
+    one = switched("vectorized", algorithm)
+    for tasks in (3, 2):
+        arguments = meta, batch.part(0, tasks), keys[:tasks], step.setting
+        assert one.graph_gradient(*arguments) is None
+        one.finish()
+        assert one.graph_gradient(*arguments) is not None
+    one.close()
+
+
+def test_a_step_is_written_down_only_after_a_while():
+    algorithm, step = problem("maml", "regression")
+    one = accelerated("replay", executor("vectorized", algorithm), CPU)
+    assert isinstance(one, Replayed)
+    assert one.faster(step) is None
+    one.finish()
+    assert one.faster(step) is None
+    one.close()
+
+
+USUAL = ["dataset=sinusoids", "device=cpu", "algorithm=maml", "training.meta_batch=4",
+         "training.validation_tasks=2", "training.validate_every=1000000", "training.checkpoint_every=1000000",
+         "training.schedule=constant", "evaluation.tasks=2", "evaluation.probe_tasks=1"]
+
+
+def ended(*more: str, control: Control | None = None, state: TrainState | None = None) -> TrainState:
+    kept = state
+    for event in train(resolve(with_settings({}, [*USUAL, *more])), control, state):
+        if isinstance(event, Checkpoint):
+            kept = event.state
+        elif isinstance(event, Steps) and control and event.seconds > 15:
+            control.stop()
+    assert isinstance(event, Finished)
+    assert kept is not None
+    return kept
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("way", ["vectorized", "portions"])
+def test_a_run_that_was_replayed_is_the_one_that_was_not_to_the_last_bit(way: str, caplog: pytest.LogCaptureFixture):
+    caplog.set_level("INFO", "workbench.engine.acceleration.prepared")
+    executor = f"training.executor={way}"
+    stopped = ended(executor, "training.iterations=1000000", control=Control())
+    assert "is replayed" in caplog.text
+    plain = ended(executor, "training.acceleration=none", f"training.iterations={stopped.step}")
+    assert alike(stopped.meta, plain.meta)
+    assert alike(stopped.optimizer, plain.optimizer)

@@ -1,13 +1,11 @@
-"""A replayed meta-step gives the numbers of the one that is not, to the last bit."""
+"""A replayed list of operations gives the numbers of what it was written from, to the last bit."""
 
 from __future__ import annotations
 
 import pickle
 import sys
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -18,44 +16,23 @@ from torch import Tensor
 from torch.fx.experimental.proxy_tensor import make_fx
 from torch.utils import _pytree as pytree
 
-from tests.benchmarks.memory import peak_bytes
-from tests.problems import KINDS, algorithms_for, alike, executor, make, noise_tasks, setting, spec
-from workbench.algorithms.base import Algorithm
-from workbench.engine.acceleration.base import AccelerationError, ChangingError, Step
-from workbench.engine.acceleration.prepared import AT_ONCE, Replayed
-from workbench.engine.acceleration.preparing import Order, difference, flat, prepare_into
+from tests.engine.acceleration.steps import moved, problem
+from tests.peaks import peak_bytes
+from tests.problems import KINDS, algorithms_for, alike, executor
+from workbench.engine.acceleration.base import ChangingError, Step
+from workbench.engine.acceleration.preparing import difference, flat
 from workbench.engine.acceleration.replay import Chain, Line, Script, Use
-from workbench.engine.acceleration.switches import accelerated
 from workbench.engine.acceleration.writing import recorded, script
-from workbench.engine.control import Control
-from workbench.engine.events import Checkpoint, Finished, Steps
-from workbench.engine.executors.base import Executor, on_threads
-from workbench.engine.executors.portions import Portions
 from workbench.engine.executors.vectorized import Vectorized
 from workbench.engine.session import Session
-from workbench.engine.state import TrainState
-from workbench.engine.trainer import train
 from workbench.engine.ways.weight_gradients import convolutions, set_weights_by_columns
 from workbench.engine.words import is_out_of_memory
 from workbench.experiment.resolve import resolve, with_settings
 
-CPU = torch.device("cpu")
 # Their meta-step depends on how much of the training is done.
 CHANGING = {"maml_pp", "meta_nas"}
 # They take so many inner steps that reading them takes long.
 LONG = {"baseline", "baseline_pp", "imaml", "meta_transfer"}
-
-
-def problem(name: str, kind: Any, *, picture: bool = False, tasks: int = 3) -> tuple[Algorithm[Any], Step]:
-    about = spec(kind, 3, picture)
-    algorithm, meta = make(name, about)
-    batch, keys = noise_tasks(about, tasks=tasks, ways=3, shots=2, queries=2)
-    return algorithm, Step.of(meta, batch, keys, setting(algorithm, about))
-
-
-def moved(step: Step) -> list[Tensor]:
-    """Other numbers of the same kind."""
-    return [one * 0.9 + 0.05 if one.is_floating_point() else one for one in step.tensors]
 
 
 @pytest.mark.parametrize(("kind", "name"), [
@@ -188,135 +165,6 @@ def test_what_refuses_to_go_on_refuses_when_it_is_replayed():
     assert alike(run([regular * 2]), [regular / 2])
     with pytest.raises(RuntimeError, match="singular"):
         run([singular])
-
-
-def switched(name: str, algorithm: Algorithm[Any]) -> Replayed:
-    """An executor that finds everything it meets worth being written down."""
-    found = accelerated("replay", executor(name, algorithm), CPU)
-    assert isinstance(found, Replayed)
-    found.patience = AT_ONCE
-    return found
-
-
-@pytest.fixture(params=["vectorized", "portions"])
-def pair(request: pytest.FixtureRequest) -> Iterator[tuple[Replayed, Executor, Step]]:
-    algorithm, step = problem("reptile", "classification", picture=True, tasks=5)
-    one, other = switched(request.param, algorithm), executor(request.param, algorithm)
-    if isinstance(other, Portions):
-        other.goes_in_halves = True
-    yield one, other, step
-    one.close()
-    other.close()
-
-
-def test_an_executor_replays_once_there_is_a_script(pair: tuple[Replayed, Executor, Step]):
-    one, other, step = pair
-    assert alike(step.gradient(one, step.tensors), step.gradient(other, step.tensors))
-    one.finish()
-    assert not one.problem
-    assert one.news() == []
-    assert one.is_pooled == other.is_pooled
-    meta, batch, keys = pytree.tree_unflatten(moved(step), step.tree)
-    for size, threads in ((2, 1), (1, 1)) if isinstance(one.inner, Portions) else ((5, torch.get_num_threads()),):
-        with on_threads(threads):
-            assert one.graph_gradient(meta, batch.part(0, size), keys[:size], step.setting) is not None
-    assert alike(step.gradient(one, moved(step)), step.gradient(other, moved(step)))
-
-
-@pytest.mark.parametrize(("tasks", "threads"), [(3, 2), (5, 2), (6, 4)])
-def test_two_threads_share_a_task_that_is_left_over_to_the_last_bit(tasks: int, threads: int):
-    algorithm, step = problem("reptile", "classification", picture=True, tasks=tasks)
-    plain, runner = Portions(algorithm, threads), Replayed(Portions(algorithm, threads))
-    plain.goes_in_halves = True
-    runner.patience = AT_ONCE
-    with on_threads(1):
-        wanted = step.gradient(plain, step.tensors)
-        for _ in range(2):
-            assert alike(step.gradient(runner, step.tensors), wanted)
-            runner.finish()
-        assert not runner.problem
-        assert alike(step.gradient(runner, step.tensors), wanted)
-        meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
-        assert runner.halves(meta, batch.part(tasks - 1, tasks), keys[-1:], step.setting)
-    plain.close()
-    runner.close()
-
-
-def test_what_changes_as_the_training_goes_on_is_not_replayed_and_the_numbers_are_there():
-    algorithm, step = problem("maml_pp", "classification", picture=True)
-    one = switched("vectorized", algorithm)
-    wanted = step.gradient(executor("vectorized", algorithm), step.tensors)
-    for _ in range(2):
-        assert alike(step.gradient(one, step.tensors), wanted)
-        one.finish()
-    assert "changes as the training goes on" in one.problem
-    one.close()
-
-
-def test_a_torch_that_lacks_what_replaying_takes_trains_without(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
-    algorithm, step = problem("maml", "regression")
-    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
-    monkeypatch.delattr(torch._C, "_create_function_from_graph")
-    with pytest.raises(AccelerationError, match="lacks what replaying takes"):
-        prepare_into(tmp_path, Order("replay", algorithm, meta, batch, keys, step.setting, 1, "cpu"))
-
-
-def test_every_shape_is_written_down_once_and_another_one_later_too():
-    algorithm, step = problem("protonet", "classification", picture=True)
-    meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
-    one = switched("vectorized", algorithm)
-    for tasks in (3, 2):
-        arguments = meta, batch.part(0, tasks), keys[:tasks], step.setting
-        assert one.graph_gradient(*arguments) is None
-        one.finish()
-        assert one.graph_gradient(*arguments) is not None
-    one.close()
-
-
-def test_a_step_is_written_down_only_after_a_while():
-    algorithm, step = problem("maml", "regression")
-    one = accelerated("replay", executor("vectorized", algorithm), CPU)
-    assert isinstance(one, Replayed)
-    assert one.faster(step) is None
-    one.finish()
-    assert one.faster(step) is None
-    one.close()
-
-
-def test_task_by_task_nothing_is_replayed():
-    algorithm, _ = problem("maml", "regression")
-    threads = executor("threads", algorithm)
-    assert accelerated("replay", threads, CPU) is threads
-    threads.close()
-
-
-USUAL = ["dataset=sinusoids", "device=cpu", "algorithm=maml", "training.meta_batch=4",
-         "training.validation_tasks=2", "training.validate_every=1000000", "training.checkpoint_every=1000000",
-         "training.schedule=constant", "evaluation.tasks=2", "evaluation.probe_tasks=1"]
-
-
-def ended(*more: str, control: Control | None = None, state: TrainState | None = None) -> TrainState:
-    kept = state
-    for event in train(resolve(with_settings({}, [*USUAL, *more])), control, state):
-        if isinstance(event, Checkpoint):
-            kept = event.state
-        elif isinstance(event, Steps) and control and event.seconds > 15:
-            control.stop()
-    assert isinstance(event, Finished)
-    assert kept is not None
-    return kept
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize("way", ["vectorized", "portions"])
-def test_a_run_that_was_replayed_is_the_one_that_was_not_to_the_last_bit(way: str, caplog: pytest.LogCaptureFixture):
-    caplog.set_level("INFO", "workbench.engine.acceleration.prepared")
-    executor = f"training.executor={way}"
-    stopped = ended(executor, "training.iterations=1000000", control=Control())
-    assert "is replayed" in caplog.text
-    plain = ended(executor, "training.acceleration=none", f"training.iterations={stopped.step}")
-    assert alike(stopped.meta, plain.meta)
-    assert alike(stopped.optimizer, plain.optimizer)
 
 
 @given(st.integers(1, 6), st.integers(1, 4), st.integers(0, 1000))

@@ -1,4 +1,4 @@
-"""What is written down is the shortest list that gives the same numbers, to the last bit."""
+"""What is written down is the shortest list that gives the same numbers, to the last bit; who looks is refused."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from tests.problems import alike
 from workbench.engine.acceleration.preparing import _are_the_same
-from workbench.engine.acceleration.writing import script
+from workbench.engine.acceleration.writing import recorded, script
 
 
 def replayed(function: Callable[..., list[Tensor]], *tensors: Tensor) -> tuple[list[Tensor], list[str]]:
@@ -188,3 +188,11 @@ def test_a_constant_and_what_is_not_finite_go_along():
     known = torch.tensor([1.0, 2.0])
     found, _ = replayed(lambda given: [torch.where(given > 1, given, float("-inf")) + known], torch.tensor([0.5, 3.0]))
     assert torch.equal(found[0], torch.tensor([float("-inf"), 5.0]))
+
+
+def test_who_looks_at_a_number_is_not_written_down():
+    with pytest.raises(ValueError, match="the same in every replay"):
+        recorded(lambda given: [given[0] * given[0].sum().item()], [torch.ones(2)])
+    other = torch.ones(2)
+    with pytest.raises(ValueError, match="was not given"):
+        recorded(lambda given: [given[0] * other], [torch.ones(2)])

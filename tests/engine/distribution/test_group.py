@@ -16,13 +16,10 @@ from pathlib import Path
 import psutil
 import pytest
 import torch
-from hypothesis import given
-from hypothesis import strategies as st
 
 from tests.cli.terminal import say
 from tests.engine.ended import ended, read_end
 from tests.plugins import install
-from workbench.engine.distribution.world import World
 from workbench.engine.events import Steps
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, to_toml, with_settings
@@ -111,25 +108,12 @@ def assert_same_run(found: Run, wanted: Run) -> None:
     assert_same(found.state().tensors(), wanted.state().tensors(), 1e-2, 1e-4)
 
 
-@given(st.integers(1, 40), st.integers(1, 12), st.integers(0, 1000))
-def test_every_task_counts_in_exactly_one_process_and_each_has_one_to_run(tasks: int, size: int, begin: int) -> None:
-    shares = []
-    for rank in range(size):
-        world = World()
-        world.rank, world.size = rank, size
-        shares.append(world.share(range(begin, begin + tasks)))
-    assert list(chain.from_iterable(one.run[: one.count] for one in shares)) == list(range(begin, begin + tasks))
-    assert all(len(one.run) >= 1 and begin <= one.run[0] <= one.run[-1] < begin + tasks for one in shares)
-    assert max(one.count for one in shares) - min(one.count for one in shares) <= 1
-    assert shares[0].count >= 1
-
-
 def assert_together_as_alone(folder: Path, count: int, device: str) -> None:
     """Train every experiment in so many processes and in one, and compare how they end."""
     experiments = {name: (*settings, f"device={device}") for name, settings in EXPERIMENTS.items()}
     for name, settings in experiments.items():
         (folder / f"{name}.toml").write_text(to_toml(resolve(with_settings({}, settings))), encoding="utf8")
-    with launched(count, "-m", "tests.engine.distribution.world", folder) as them:
+    with launched(count, "-m", "tests.engine.distribution.train_together", folder) as them:
         _, said = them.process.communicate()
     assert them.process.returncode == 0, said
     for name, settings in experiments.items():
