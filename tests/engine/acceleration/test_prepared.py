@@ -40,11 +40,11 @@ def test_compiled_numbers_equal_those_that_are_not(kind: torch.dtype, within: fl
     step = step if kind == torch.float64 else narrow(step)
     plain = executor("vectorized", algorithm)
     compiled = Compiled(plain)
-    assert compiled.faster(step) is None
+    assert compiled.from_graph(step) is None
     compiled.finish()
     assert "takes over" in compiled.news()[0]
     others = [one + 0.1 if one.is_floating_point() else one for one in step.tensors]
-    assert compiled.faster(step._replace(tensors=others)) is not None
+    assert compiled.from_graph(step._replace(tensors=others)) is not None
     assert difference(step.gradient(compiled, others), step.gradient(plain, others)) < within
     compiled.close()
 
@@ -193,9 +193,9 @@ def test_a_step_is_written_down_only_after_a_while():
     algorithm, step = problem("maml", "regression")
     one = accelerated("replay", executor("vectorized", algorithm), CPU)
     assert isinstance(one, Replayed)
-    assert one.faster(step) is None
+    assert one.from_graph(step) is None
     one.finish()
-    assert one.faster(step) is None
+    assert one.from_graph(step) is None
     one.close()
 
 

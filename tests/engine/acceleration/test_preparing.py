@@ -60,13 +60,14 @@ def test_a_torch_that_lacks_what_replaying_takes_trains_without(tmp_path: Path, 
     meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
     monkeypatch.delattr(torch._C, "_create_function_from_graph")
     with pytest.raises(AccelerationError, match="lacks what replaying takes"):
-        prepare_into(tmp_path, Order("replay", algorithm, meta, batch, keys, step.setting, 1, "cpu"))
+        prepare_into(tmp_path, Order("replay", algorithm, meta, batch, keys, step.setting, 1, "cpu", "float32"))
 
 
 def test_without_a_compiler_the_reason_is_left_with_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     algorithm, step = problem("maml")
     meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
-    (tmp_path / ORDER).write_bytes(pickle.dumps(Order("compile", algorithm, meta, batch, keys, step.setting, 1, "cpu")))
+    order = Order("compile", algorithm, meta, batch, keys, step.setting, 1, "cpu", "float32")
+    (tmp_path / ORDER).write_bytes(pickle.dumps(order))
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setenv("CXX", "no-such-compiler")
     monkeypatch.setenv("TORCHINDUCTOR_CACHE_DIR", str(tmp_path / "cache"))
@@ -84,7 +85,8 @@ def test_what_compiles_ends_with_who_started_it_and_leaves_nothing_behind(tmp_pa
     meta, batch, keys = pytree.tree_unflatten(step.tensors, step.tree)
     folder = tmp_path / "work"
     folder.mkdir()
-    (folder / ORDER).write_bytes(pickle.dumps(Order("compile", algorithm, meta, batch, keys, step.setting, 1, "cpu")))
+    order = Order("compile", algorithm, meta, batch, keys, step.setting, 1, "cpu", "float32")
+    (folder / ORDER).write_bytes(pickle.dumps(order))
     with subprocess.Popen([sys.executable, "-m", preparing.__name__, folder], stdin=subprocess.PIPE) as process:
         assert process.stdin is not None
         process.stdin.close()

@@ -69,10 +69,9 @@ def prepare_into(folder: Path, order: Order) -> None:
     """
     torch.set_num_threads(order.threads)
     step = Step.of(order.meta, order.batch, order.keys, order.setting)
-    with arithmetic(order.precision, torch.device(order.device)):
-        step = step._replace(tensors=[one.to(order.device) for one in step.tensors])
-        graph, tree = flat(order.algorithm, step)
-        (_write if order.kind == "replay" else _compile)(folder, order, graph, step)
+    step = step._replace(tensors=[one.to(order.device) for one in step.tensors])
+    graph, tree = flat(order.algorithm, step)
+    (_write if order.kind == "replay" else _compile)(folder, order, graph, step)
     (folder / SHAPE).write_bytes(pickle.dumps(pytree.tree_unflatten(range(tree.num_leaves), tree)))
 
 
@@ -104,10 +103,15 @@ def _compile(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> N
         exported = torch.export.export(graph, tuple(step.tensors))
         aoti_compile_and_package(exported, package_path=str(folder / PACKAGE),
                                  inductor_configs={"cpp.threads": order.threads, "compile_threads": 1})
-        found = compiled(folder)(step.tensors)
     plain = Vectorized(order.algorithm, 1)
-    if not are_as_near(found, pytree.tree_leaves(step.gradient(plain, step.tensors)),
-                       lambda: pytree.tree_leaves(step.gradient(plain, [_in_double(one) for one in step.tensors]))):
+    # Only here, for the compiler asks for the precision in a way that torch refuses where it was set as this does.
+    with arithmetic(order.precision, torch.device(order.device)):
+        with torch.no_grad():
+            found = compiled(folder)(step.tensors)
+        is_near = are_as_near(
+            found, pytree.tree_leaves(step.gradient(plain, step.tensors)),
+            lambda: pytree.tree_leaves(step.gradient(plain, [_in_double(one) for one in step.tensors])))
+    if not is_near:
         raise AccelerationError("the compiled meta-step gives other numbers")
 
 
