@@ -15,7 +15,7 @@ from workbench.cli.progress import Progress
 from workbench.cli.training import session_of
 from workbench.engine import devices
 from workbench.engine.measuring.benchmark import Measured, measure, ways_of
-from workbench.engine.measuring.chooser import choose
+from workbench.engine.measuring.chooser import choose, correct
 from workbench.engine.ways.work import cores
 from workbench.tasks.files.words import counted
 
@@ -37,6 +37,8 @@ def bench(arguments: Namespace, output: Output) -> int:
                 found.append(said)
             else:
                 progress.move_to(round(said * _PARTS))
+    better = correct(session, {one.way: one.seconds for one in found if not one.problem
+                               and one.acceleration == session.acceleration(one.way.executor)})
     table = {
         "device": str(session.device), "device_title": devices.title(session.device),
         "cores": cores(), "system": platform.platform(),
@@ -46,6 +48,7 @@ def bench(arguments: Namespace, output: Output) -> int:
         "chosen": {"executor": choice.way.executor, "acceleration": session.acceleration(choice.way.executor),
                    "threads": choice.way.threads, "chunk": choice.way.chunk,
                    "weights_by_columns": list(choice.way.weights_by_columns), "why": choice.why},
+        "remembered": str(better.way) if better else None,
     }
     output.result(table, _in_words(table))
     return SUCCESS
@@ -76,4 +79,6 @@ def _in_words(table: dict[str, Any]) -> str:
         f"{table['rounds']} rounds in turns; MS is for all tasks, AT ONCE is how many are run together, memory is what "
         "is taken beyond what was held before; a run draws tasks and takes outer steps beside", aligned(rows),
         f"a run takes {chosen['executor']}{_ACCELERATED[chosen['acceleration']]}, on "
-        f"{counted(chosen['threads'], 'threads')}, {chosen['chunk']} at once: {chosen['why']}"])
+        f"{counted(chosen['threads'], 'threads')}, {chosen['chunk']} at once: {chosen['why']}",
+        *([f"that is clearly slower here; from now on a run takes {table['remembered']}"] if table["remembered"] else
+          [])])

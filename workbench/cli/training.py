@@ -83,6 +83,7 @@ def session_of(arguments: Namespace, output: Output) -> Session:
     """The experiment that was said by a file or a preset, settings and a device, opened; what was not said of tasks
     from a person's own data is as these allow, which is noted. What a run of it would be refused for is refused."""
     experiment, source = _fitted(_asked(arguments, output), output)
+    note_what_is_idle(experiment, [*names(arguments.settings), *sorted(unusual(experiment))], output)
     session = Session(experiment, source=source)
     try:
         switches.check(experiment.training.acceleration, session.device)

@@ -19,6 +19,7 @@ from workbench.algorithms.base import Meta, Stage
 from workbench.engine.distribution.launch import launch
 from workbench.engine.executors.vectorized import Vectorized
 from workbench.engine.inner_loop import judged_both_ways, trace_task
+from workbench.engine.measuring.chooser import foresee
 from workbench.engine.memory.allocations import Allocations
 from workbench.engine.memory.outline import Outline, bare, held, spread
 from workbench.engine.session import Session
@@ -95,9 +96,10 @@ def _may_recompute(session: Session) -> bool:
 
 
 def foretold(experiment: Experiment, outline: Outline) -> Forecast:
-    """What an experiment would take on tasks of these shapes."""
+    """What an experiment would take on tasks of these shapes, in the way that it would be run as far as is known."""
     session = Session(experiment, source=outline)
     try:
+        session.use(foresee(session).way)
         return forecast(session)
     finally:
         session.close()

@@ -14,7 +14,7 @@ from workbench.engine.distribution.world import World
 from workbench.engine.events import Checkpoint, Started
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.measuring import chooser
-from workbench.engine.measuring.chooser import candidates, choose, measure
+from workbench.engine.measuring.chooser import candidates, choose, correct, foresee, measure
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
@@ -52,6 +52,30 @@ def test_a_long_run_is_measured_once_and_then_remembered():
     again = choose(session(LONG))
     assert again.way == first.way
     assert again.why.startswith("remembered")
+
+
+def test_what_is_remembered_is_taken_by_short_runs_and_foreseen_without_measuring():
+    assert foresee(session(LONG)).why == "by a rule, until the start of a run measures which way is the fastest"
+    assert not places.cache().exists()
+    way = choose(session(LONG)).way
+    for later in (choose(session("training.iterations=100")), foresee(session(LONG))):
+        assert later.way == way
+        assert later.why.startswith("remembered")
+
+
+def test_what_is_remembered_gives_way_to_what_is_found_to_be_clearly_faster():
+    one = session(LONG)
+    slow, fast = Way("vectorized", 1, 3), Way("portions", 2, 2)
+    assert correct(one, {slow: 2.0, fast: 1.0}) is None  # nothing is remembered that could be wrong
+    before = choose(one).way
+    other = next(way for way in candidates(one) if way != before)
+    assert correct(one, {before: 1.05, other: 1.0}) is None
+    assert correct(one, {other: 1.0}) is None
+    assert choose(one).way == before
+    found = correct(one, {before: 2.0, other: 1.0})
+    assert found is not None
+    assert found.way == other
+    assert choose(session(LONG)).way == other
 
 
 @pytest.mark.parametrize("other", ["algorithm.inner_steps=2", "task.shots=3", "training.meta_batch=5",
@@ -98,13 +122,14 @@ def test_who_chooses_for_all_processes_waits_for_none_of_them(acceleration: str)
     class Listening(World):
         told_of = 0
 
-        def told(self, value: T | None) -> T:
+        def broadcast(self, value: T | None) -> T:
             self.told_of += 1
             return super().broadcast(value)
 
     world = Listening()
     one = Session(experiment(LONG, f"training.acceleration={acceleration}"), world=world)
     before = world.told_of
+    assert before
     assert choose(one).way.executor in EXECUTORS
     assert world.told_of == before
     one.close()
@@ -142,7 +167,8 @@ def test_which_gradients_of_weights_are_matrix_products_is_measured_for_each_con
     again = choose(session(*settings))
     assert again.way.weights_by_columns == tuple(names[2:])
     assert again.why.endswith("; weight gradients of 2 convolutions are matrix products")
-    for other in ("training.executor=portions", "training.executor=threads", "training.iterations=10"):
+    assert choose(session(*settings, "training.iterations=10")).way == again.way
+    for other in ("training.executor=portions", "training.executor=threads"):
         assert choose(session(*settings, other)).way.weights_by_columns == ()
 
 

@@ -44,6 +44,8 @@ _WORTH_SECONDS = 20.0
 _HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 1.6, 3
 # The rule keeps its choice where the fastest is not clearly faster: it leaves cores that gain little to others.
 _CLEARLY = 0.95
+# What was remembered is replaced where a bench, which measures longer, finds it so many times as long as the fastest.
+_FAR = 1.1
 # What is measured is not replayed yet. Portions gain more by that than the others, for then they no longer wait for one
 # another's Python: a tenth to a fifth and more, on the workloads of the benchmark.
 _PORTIONS_REPLAYED = 0.85
@@ -74,47 +76,90 @@ def settle(session: Session) -> str:
 def choose(session: Session) -> Choice:
     """The best way to run an experiment here: what the person said, what is remembered, or what is measured."""
     with session.computing():
-        return _choice(session)
+        return _choice(session, measures=session.expected_seconds() >= _WORTH_SECONDS)
 
 
-def _choice(session: Session) -> Choice:
-    choice, training = _executor(session), session.experiment.training
-    is_worth = training.executor == "auto" and session.expected_seconds() >= _WORTH_SECONDS
-    if not is_worth or not may_have_columns(session.algorithm, choice.way.executor, session.device):
+def foresee(session: Session) -> Choice:
+    """The same as far as it is known before anything is measured."""
+    return _choice(session, measures=False)
+
+
+def correct(session: Session, found: Mapping[Way, float]) -> Choice | None:
+    """Remember a way that was measured with more care to be clearly faster than the one that is remembered.
+
+    Args:
+        session: The experiment.
+        found: Seconds of a meta-batch of each way, as a run would run it.
+
+    Returns:
+        What is remembered from now on; None where that is what was.
+    """
+    if not found or _key(session) not in _remembered(_path()):
+        return None
+    best, before = min(found, key=lambda way: found[way]), foresee(session).way
+    if found.get(before, 0.0) <= _FAR * found[best]:
+        return None
+    _remember_way(session, best, len(found))
+    return foresee(session)
+
+
+def _choice(session: Session, *, measures: bool) -> Choice:
+    choice = _executor(session, measures=measures)
+    is_open = session.experiment.training.executor == "auto"
+    if not is_open or not may_have_columns(session.algorithm, choice.way.executor, session.device):
         return choice
-    key, path = f"{_key(session)} {choice.way}", places.cache() / "ways.json"
-    columns = _known_columns(_remembered(path).get(key))
-    if columns is None:
+    key = f"{_key(session)} {choice.way}"
+    columns = _known_columns(_remembered(_path()).get(key))
+    if columns is None and measures:
         way = choice.way
         columns = faster_by_columns(session.algorithm, session.spec, session.experiment.training_task(), way)
-        _remember(path, key, {"weights_by_columns": columns})
+        _remember(_path(), key, {"weights_by_columns": columns})
+    columns = columns or ()
     said = f"; weight gradients of {counted(len(columns), 'convolutions')} are matrix products" if columns else ""
     return Choice(replace(choice.way, weights_by_columns=columns), choice.why + said)
 
 
-def _executor(session: Session) -> Choice:
+def _executor(session: Session, *, measures: bool) -> Choice:
     """The best executor, chunk and threads."""
-    training = session.experiment.training
+    if known := _known(session):
+        return known
     rule = _rule(session)
-    if training.executor != "auto":
-        return Choice(rule, "as training.executor says")
-    if training.acceleration not in ("auto", "none"):
-        threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
-        way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
-        return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
     if session.expected_seconds() < _WORTH_SECONDS:
         return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
-    key, path = _key(session), places.cache() / "ways.json"
-    match _remembered(path).get(key):
-        case {"way": [str(executor), *numbers], "of": int(count)} if executor in EXECUTORS and _are_counts(numbers):
-            return Choice(Way(executor, *numbers), f"remembered as the best of {count} that were measured here")
+    if not measures:
+        return Choice(rule, "by a rule, until the start of a run measures which way is the fastest")
     with allocator.keeping():
         found = measure(session)
     if len(found) < 2:
         return Choice(rule, "by a rule, for nothing could be measured")
     best = _best(found, rule, is_replayed=_is_replayed(session))
-    _remember(path, key, {"way": [best.executor, best.threads, best.chunk], "of": len(found)})
+    _remember_way(session, best, len(found))
     return Choice(best, _in_words(best, found, is_replayed=_is_replayed(session)))
+
+
+def _known(session: Session) -> Choice | None:
+    """What the person said, or what is remembered."""
+    training = session.experiment.training
+    if training.executor != "auto":
+        return Choice(_rule(session), "as training.executor says")
+    if training.acceleration not in ("auto", "none"):
+        threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
+        way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
+        return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
+    match _remembered(_path()).get(_key(session)):
+        case {"way": [str(executor), *numbers], "of": int(count)} if executor in EXECUTORS and _are_counts(numbers):
+            return Choice(Way(executor, *numbers), f"remembered as the best of {count} that were measured here")
+    return None
+
+
+def _path() -> Path:
+    """Where answers are remembered."""
+    return places.cache() / "ways.json"
+
+
+def _remember_way(session: Session, way: Way, count: int) -> None:
+    """Remember a way as the best of so many."""
+    _remember(_path(), _key(session), {"way": [way.executor, way.threads, way.chunk], "of": count})
 
 
 def _rule(session: Session) -> Way:
