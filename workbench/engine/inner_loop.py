@@ -36,7 +36,7 @@ def adapt_and_trace(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Cont
     def judge(state: State, now: Context) -> None:
         outputs = answer(state, now)
         losses.append(algorithm.loss(outputs, task.query.targets))
-        metrics.append(algorithm.metric(outputs, task.query.targets))
+        metrics.append(_metric(algorithm, outputs, task))
 
     state = adapt(algorithm, meta, task.support, ctx, judge)
     return state, Trace(torch.stack(losses), torch.stack(metrics))
@@ -47,4 +47,11 @@ def judged_both_ways(algorithm: Algorithm[Any], meta: Meta, task: Task, ctx: Con
     state, trace = adapt_and_trace(algorithm, meta, task, ctx)
     other = replace(ctx.adapted, reference=task.support.inputs if ctx.reference is None else None)
     outputs = algorithm.predict(meta, state, task.query.inputs, other)
-    return trace.metric, algorithm.metric(outputs, task.query.targets)
+    return trace.metric, _metric(algorithm, outputs, task)
+
+
+def _metric(algorithm: Algorithm[Any], outputs: Tensor, task: Task) -> Tensor:
+    """The metric of outputs for the query set; no number where they are none, for some class is always the likeliest.
+    """
+    metric = algorithm.metric(outputs, task.query.targets)
+    return torch.where(outputs.isfinite().all(), metric, torch.nan)

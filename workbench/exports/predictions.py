@@ -158,6 +158,10 @@ def predict(learner: Learner, spec: Spec, task: NewTask) -> Predictions:
     with torch.no_grad(), arithmetic(learner.experiment.training.precision, device):
         outputs = algorithm.predict(meta, adapt(algorithm, meta, support, ctx), query, ctx.adapted)
         outputs = outputs.softmax(-1) if spec.kind == "classification" else _in_its_unit(outputs, spec)
+    if not outputs.isfinite().all():
+        raise LearnerError(f"{learner.name} has no answer to this task: what it predicts is not a number after it has "
+                           "adapted to the labelled examples; look for examples that are all alike or of another unit "
+                           "than those it was trained on, or take another learner")
     return Predictions(task.query_names, task.class_names, outputs.cpu().double().numpy(), len(support.inputs),
                        ctx.steps, tuple(notices), task.query_ids, task.target_names, task.decimal)
 

@@ -96,7 +96,9 @@ def test_what_leaves_the_work_alone_is_remembered(other: str):
                                     '{"KEY": {"way": ["no", 1, 1], "of": 3}}',
                                     '{"KEY": {"way": ["threads", 1, -1], "of": 3}}',
                                     '{"KEY": {"weights_by_columns": []}}',
-                                    '{"KEY": {"way": ["threads", true, 1], "of": 3}}'])
+                                    '{"KEY": {"way": ["threads", 100000, 1], "of": 3}}',
+                                    '{"KEY": {"way": ["threads", 1, 1000000000000], "of": 3}}', "[" * 100_000,
+                                    '{"KEY": {"way": ["threads", true, 1], "of": 3}}'], ids=range(12))
 def test_a_damaged_file_is_done_without(damage: str):
     choose(session(LONG))
     path = places.cache() / "ways.json"

@@ -10,7 +10,7 @@ import os
 import platform
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -27,8 +27,13 @@ from workbench.engine.executors.base import Executor, on_threads
 from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.memory import allocator
 from workbench.engine.session import Session, to_device
-from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
-from workbench.engine.ways.work import Way, cores
+from workbench.engine.ways.weight_gradients import (
+    convolutions,
+    faster_by_columns,
+    may_have_columns,
+    set_weights_by_columns,
+)
+from workbench.engine.ways.work import MOST_TASKS_AT_ONCE, Way, cores
 from workbench.engine.words import is_out_of_memory
 from workbench.tasks.files.words import counted
 
@@ -109,7 +114,7 @@ def _choice(session: Session, *, measures: bool) -> Choice:
     if not is_open or not may_have_columns(session.algorithm, choice.way.executor, session.device):
         return choice
     key = f"{_key(session)} {choice.way}"
-    columns = _known_columns(_remembered(_path()).get(key))
+    columns = _known_columns(_remembered(_path()).get(key), convolutions(session.algorithm))
     if columns is None and measures:
         way = choice.way
         columns = faster_by_columns(session.algorithm, session.spec, session.experiment.training_task(), way)
@@ -332,19 +337,20 @@ def _remembered(path: Path) -> dict[str, Any]:
     """What was measured before; nothing where the file is not there or is damaged."""
     try:
         said = json.loads(path.read_text(encoding="utf8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
 
 
 def _are_counts(numbers: list[Any]) -> bool:
-    """Whether they are threads and a chunk."""
-    return len(numbers) == 2 and all(type(one) is int and one > 0 for one in numbers)
+    """Whether they are threads that there are and a chunk."""
+    return (len(numbers) == 2 and all(type(one) is int and one > 0 for one in numbers)
+            and numbers[0] <= cores() and numbers[1] <= MOST_TASKS_AT_ONCE)
 
 
-def _known_columns(answer: Any) -> tuple[str, ...] | None:
+def _known_columns(answer: Any, known: Container[str]) -> tuple[str, ...] | None:
     match answer:
-        case {"weights_by_columns": [*names]} if all(isinstance(name, str) for name in names):
+        case {"weights_by_columns": [*names]} if all(isinstance(name, str) and name in known for name in names):
             return tuple(names)
         case _:
             return None
