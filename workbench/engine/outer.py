@@ -5,7 +5,6 @@ Their classes look at every parameter anew at each step, which takes longer than
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Callable, Iterator
 from typing import Any, ClassVar, NamedTuple, get_args
@@ -25,7 +24,6 @@ _ADAM: dict[str, Any] = {"amsgrad": False, "beta1": 0.9, "beta2": 0.999, "eps": 
 _SGD: dict[str, Any] = {"momentum": 0.0, "dampening": 0.0, "nesterov": False, "weight_decay": 0.0, "maximize": False}
 # Numbers that are copied together in less time than it takes to look at a few tensors one by one.
 _FEW = 100_000
-_log = logging.getLogger(__name__)
 
 
 def outer_lr(training: TrainingConfig, step: int) -> float:

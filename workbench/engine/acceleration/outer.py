@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import sys
 from collections.abc import Callable
 
 import torch
@@ -62,7 +61,7 @@ class ReplayedOptimizer(OuterOptimizer):
     def _write(self, found: MetaGradient, tasks: int, clip: float | None, stage: Stage) -> tuple[Script, Run] | None:
         """A step as a list of operations; None where it cannot be replayed. It is taken by another, in vain."""
         twin = OuterOptimizer({name: value.clone() for name, value in self.params.items()}, self._factor, self._kind,
-                     self.tensors())
+                              self.tensors())
         count = len(self.params) + 2
 
         def step(given: list[Tensor]) -> list[Tensor]:
@@ -89,6 +88,7 @@ class CapturedOptimizer(OuterOptimizer):
         # One for each stage.
         self._updates: dict[Stage, Graph] = {}
         self._taken = dict.fromkeys(STAGES, 0)
+        self._is_refused = False
 
     def update(self, found: MetaGradient, tasks: int, outer_lr: float | Tensor, clip: float | None,
                stage: Stage = "tasks") -> StepMetrics:
@@ -98,7 +98,7 @@ class CapturedOptimizer(OuterOptimizer):
         def run(given: list[Tensor]) -> list[Tensor]:
             return [*OuterOptimizer.update(self, self._unflat(given[:-1]), tasks, given[-1], clip, stage)]
 
-        if stage not in self._updates and self._taken[stage] >= WARM_UP:
+        if stage not in self._updates and self._taken[stage] >= WARM_UP and not self._is_refused:
             self._capture(stage, run, tensors)
         if stage in self._updates:
             return StepMetrics(*self._updates[stage](tensors))
@@ -110,5 +110,5 @@ class CapturedOptimizer(OuterOptimizer):
         try:
             self._updates[stage] = Graph(run, tensors, stream(tensors[0].device))
         except RuntimeError as error:
-            self._taken[stage] = -sys.maxsize
+            self._is_refused = True
             _log.info("the outer step is not captured: %s", in_words(error))

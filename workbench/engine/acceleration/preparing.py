@@ -43,7 +43,7 @@ _TRIES, _TRY_SECONDS = 500, 0.01
 
 
 def flat(algorithm: Algorithm[Any], step: Step) -> tuple[fx.GraphModule, pytree.TreeSpec]:
-    """The meta-gradient as one list of operations on the step's tensors, and how its results lie in a `Gradient`.
+    """The meta-gradient as one list of operations on the step's tensors, and how its results lie in a `MetaGradient`.
 
     Raises:
         ChangingError: The meta-step depends on how much of the training is done.

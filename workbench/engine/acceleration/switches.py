@@ -44,7 +44,8 @@ def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor
     kind = fitting(kind, executor)
     if kind == "none":
         return executor
-    from workbench.engine.acceleration.captured import Captured  # noqa: PLC0415 - a form needs to know of them, and not to load them
+    # A form needs to know of them, and not to load them.
+    from workbench.engine.acceleration.captured import Captured  # noqa: PLC0415
     from workbench.engine.acceleration.prepared import Compiled, Replayed  # noqa: PLC0415
 
     if kind == "replay":

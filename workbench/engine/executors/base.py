@@ -79,7 +79,7 @@ class Executor(ABC):
     def in_chunks(self, size: int, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
         """The same of a batch of any size, so many tasks at once."""
         return summed(self.gradient(meta, batch.part(part.start, part.stop), keys[part], setting)
-                        for part in parts(len(batch), size, self.spare(size)))
+                      for part in parts(len(batch), size, self.spare(size)))
 
     def say(self, sentence: str) -> None:
         """Keep something that the person should know until somebody asks for news."""
