@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import platform
-import sys
 import tempfile
 import time
 from datetime import UTC, datetime
@@ -19,6 +18,7 @@ from typing import Any
 
 import torch
 
+from tests.benchmarks.commands import count, ended
 from workbench import __version__
 from workbench.engine import devices
 from workbench.engine.measuring.benchmark import Measured, measure, ways_of
@@ -63,13 +63,14 @@ def judged(settings: tuple[str, ...], device: str, rounds: int) -> dict[str, Any
                      for one in found}}
 
 
-def main(words: list[str]) -> int:
+def main() -> int:
     """Measure, print a line for each workload and write everything down."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="auto")
-    parser.add_argument("--rounds", type=int, default=9)
+    parser.add_argument("--rounds", type=count, default=9)
     parser.add_argument("--to", type=Path, default=RESULT)
-    said = parser.parse_args(words)
+    said = parser.parse_args()
+    devices.choose(said.device)
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
         results = {}
@@ -89,4 +90,4 @@ def main(words: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    ended(main)

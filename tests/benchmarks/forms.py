@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tests.benchmarks.commands import ended
 from tests.benchmarks.offscreen import keep, live_while, offscreen
 from tests.cli.terminal import Said, say
 from tests.gui.helpers import drop
@@ -228,11 +229,14 @@ def _done(said: Said) -> Said:
 def main() -> None:
     """Try every sample and write the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("samples", nargs="*", help="those to try anew; all where none is named")
+    parser.add_argument("samples", nargs="*", metavar="SAMPLE", help="those to try anew; all where none is named: "
+                        + ", ".join(sample.folder for sample in SAMPLES))
     parser.add_argument("--window", action="store_true", help="through the window rather than by commands")
     parser.add_argument("--pictures", type=Path, help="a folder for pictures of the window")
     parser.add_argument("--to", type=Path, help="the file to write")
     arguments = parser.parse_args()
+    if unknown := set(arguments.samples) - {sample.folder for sample in SAMPLES}:
+        parser.error(f"there is no sample {min(unknown)}; see --help")
     arguments.to = arguments.to or RESULTS / ("forms_in_window.md" if arguments.window else "forms.md")
     if arguments.pictures:
         arguments.pictures.mkdir(parents=True, exist_ok=True)
@@ -256,4 +260,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ended(main)

@@ -25,6 +25,7 @@ from typing import Any, NamedTuple, cast
 
 import torch
 
+from tests.benchmarks.commands import count, duration, ended
 from tests.benchmarks.learning_chart import draw
 from tests.benchmarks.machine import processor
 from workbench.engine.events import Evaluation, Failed, Started, Steps
@@ -342,17 +343,22 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--cell", nargs=3, metavar=("PROBLEM", "ALGORITHM", "SEED"), help="run this one, here")
     parser.add_argument("--core", type=int, help="with --cell: the core to stay on")
-    parser.add_argument("--together", type=int, default=cores(), help="cells side by side, as many as cores by default")
-    parser.add_argument("--seconds", type=float, help="training seconds of a cell instead of the usual")
-    parser.add_argument("--tasks", type=int, default=TEST_TASKS, help="test tasks of a cell instead of the usual")
+    parser.add_argument("--together", type=count, default=cores(),
+                        help="cells side by side, as many as cores by default")
+    parser.add_argument("--seconds", type=duration, help="training seconds of a cell instead of the usual")
+    parser.add_argument("--tasks", type=count, default=TEST_TASKS, help="test tasks of a cell instead of the usual")
     parser.add_argument("--problems", nargs="+", default=USUAL, choices=PROBLEMS)
-    parser.add_argument("--algorithms", nargs="+", help="only these")
-    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--algorithms", nargs="+", choices=found("algorithm"), metavar="NAME", help="only these")
+    parser.add_argument("--seeds", type=count, default=1)
     parser.add_argument("--results", type=Path, default=RESULTS, help="the folder of results instead of the usual")
     parser.add_argument("--table", action="store_true", help="write table and chart from what there is and print it")
     parser.add_argument("--gates", action="store_true", help="exit with 1 where a method misses its gate")
     said = parser.parse_args()
     if said.cell:
+        problem, name, seed = said.cell
+        if problem not in PROBLEMS or name not in found("algorithm") or not seed.isdigit():
+            parser.error(f"--cell: there is no {problem} by {name} with seed {seed}; PROBLEM is one of "
+                         f"{', '.join(PROBLEMS)}, ALGORITHM one of {', '.join(found('algorithm'))}")
         _run_here(said)
         return 0
     if said.gates:
@@ -385,4 +391,4 @@ def _run_here(said: argparse.Namespace) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended(main)

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import platform
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 import psutil
 import torch
 
+from tests.benchmarks.commands import ended, output_of
 from tests.peaks import peak_bytes
 from workbench.algorithms.base import Algorithm, Context
 from workbench.backbones.base import Network
@@ -67,6 +68,15 @@ def meta_gradient(name: str, steps: int, *, recompute: bool = False, filters: in
 
 def main() -> None:
     """Write the peaks of every algorithm at every number of inner steps, each from a process of its own."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
+    said = parser.parse_args()
+    if said.child:
+        name, steps = said.child
+        algorithm, again = CASES[name]
+        torch.set_num_threads(1)
+        print(peak_bytes(meta_gradient(algorithm, int(steps), recompute=again)))
+        return
     found: dict[str, Any] = {
         "what": "peak bytes that torch holds during one meta-gradient of one task, beyond parameters and data",
         "task": f"{WAYS}-way {SHOTS}-shot, {QUERIES} queries a class, 28×28 pixels, float32",
@@ -88,14 +98,8 @@ def main() -> None:
 
 
 def _alone(name: str, steps: int) -> int:
-    command = [sys.executable, "-m", "tests.benchmarks.memory", name, str(steps)]
-    return int(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+    return int(output_of([sys.executable, "-m", "tests.benchmarks.memory", "--child", name, str(steps)]))
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 1:
-        main()
-    else:
-        torch.set_num_threads(1)
-        algorithm, again = CASES[sys.argv[1]]
-        print(peak_bytes(meta_gradient(algorithm, int(sys.argv[2]), recompute=again)))
+    ended(main)

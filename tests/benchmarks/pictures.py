@@ -26,6 +26,7 @@ import psutil
 import torch
 from PIL import Image
 
+from tests.benchmarks.commands import count, ended
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.tasks.sampling.classes import ClassTasks
@@ -92,7 +93,7 @@ def measured(root: Path) -> dict[str, Any]:
 def main() -> None:
     """Make the pictures, measure, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--pictures", type=int, default=PICTURES, help="how many to make; fewer for a trial")
+    parser.add_argument("--pictures", type=count, default=PICTURES, help="how many to make; fewer for a trial")
     parser.add_argument("--to", type=Path, default=RESULT, help="the file to write")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
@@ -122,4 +123,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ended(main)

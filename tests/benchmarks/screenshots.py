@@ -12,6 +12,7 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tests.benchmarks.commands import duration, ended
 from tests.benchmarks.offscreen import keep, live, offscreen, start
 from workbench.places import resources
 
@@ -29,7 +30,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--algorithms", type=Path, metavar="FOLDER", help="of every algorithm, kept here")
     parser.add_argument("--only", nargs="+", help="of these algorithms alone")
-    parser.add_argument("--seconds", type=float, default=20.0, help="training of each before it is looked at")
+    parser.add_argument("--seconds", type=duration, default=20.0, help="training of each before it is looked at")
     said = parser.parse_args()
     with offscreen() as window:
         if said.algorithms:
@@ -81,4 +82,4 @@ def _photograph_all(window: MainWindow, folder: Path, seconds: float, only: list
 
 
 if __name__ == "__main__":
-    main()
+    ended(main)

@@ -16,6 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.commands import count, ended
 from tests.benchmarks.machine import about, environment
 
 RESULT = Path(__file__).parent / "results" / "startup.json"
@@ -77,8 +78,8 @@ def started(folder: Path) -> dict[str, float]:
 def main() -> None:
     """Start the program some times, the first to warm the disk's cache, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--child", nargs=2)
+    parser.add_argument("--rounds", type=count, default=7)
+    parser.add_argument("--child", nargs=2, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
         sys.exit(child(float(arguments.child[0]), Path(arguments.child[1])))
@@ -96,4 +97,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ended(main)

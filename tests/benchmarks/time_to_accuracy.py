@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any, NamedTuple
 
+from tests.benchmarks.commands import ended, output_of
 from tests.benchmarks.machine import about, environment
 
 RESULT = Path(__file__).parent / "results" / "time_to_accuracy.json"
@@ -38,11 +38,10 @@ def measured(goal: Goal, device: str) -> dict[str, Any]:
     allowed = goal.cpu_seconds if device == "cpu" else goal.gpu_seconds
     with tempfile.TemporaryDirectory() as folder:
         begun = time.perf_counter()
-        done = subprocess.run([sys.executable, "-m", "workbench", "run", "--preset", goal.preset, "--device", device,
-                               "--runs", str(Path(folder) / "runs"), "--json"], env=environment(Path(folder)),
-                              stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, check=True)
+        said = output_of([sys.executable, "-m", "workbench", "run", "--preset", goal.preset, "--device", device,
+                          "--runs", str(Path(folder) / "runs"), "--json"], environment(Path(folder)))
         seconds = time.perf_counter() - begun
-    test = json.loads(done.stdout)["evaluation"]
+    test = json.loads(said)["evaluation"]
     return {"preset": goal.preset, "seconds": round(seconds, 1), "accuracy": test["mean"], "ci95": test["ci95"],
             "test_tasks": test["tasks"], "goal": {"accuracy": goal.accuracy, "seconds": allowed},
             "is_reached": test["mean"] >= goal.accuracy and (allowed is None or seconds <= allowed)}
@@ -67,4 +66,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended(main)

@@ -23,6 +23,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.commands import count, duration, ended
 from tests.benchmarks.machine import about, environment
 
 RESULT = Path(__file__).parent / "results" / "window.json"
@@ -78,9 +79,11 @@ class Trained:
     """
 
     def __init__(self, words: list[str], runs: Path, own: dict[str, str]) -> None:
-        self.process = subprocess.Popen(words, env=own, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                                        start_new_session=True)
+        self.words = words
         self.runs = runs
+        self._said = tempfile.TemporaryFile("w+", encoding="utf8")  # noqa: SIM115 - closed where its block is left
+        self.process = subprocess.Popen(words, env=own, stdout=subprocess.DEVNULL, stderr=self._said,
+                                        start_new_session=True)
         self.rates: list[float] = []
 
     def __enter__(self) -> Trained:
@@ -89,6 +92,12 @@ class Trained:
     def __exit__(self, *_: object) -> None:
         self._tell(signal.SIGKILL)
         self.process.wait(PATIENCE_SECONDS)
+        self._said.close()
+
+    def _last_words(self) -> str:
+        self._said.seek(0)
+        said = self._said.read().strip().splitlines()
+        return f": {said[-1]}" if said else ""
 
     def _tell(self, what: signal.Signals) -> None:
         with suppress(ProcessLookupError):
@@ -98,8 +107,8 @@ class Trained:
         """Wait until it trains, and until what takes over after some seconds has done so."""
         end = time.monotonic() + PATIENCE_SECONDS
         while not has_stepped(self.runs):
-            assert self.process.poll() is None, "it ended before it trained"
-            assert time.monotonic() < end, f"it does not train after {PATIENCE_SECONDS} s"
+            if self.process.poll() is not None or time.monotonic() > end:
+                sys.exit(f"{' '.join(self.words[1:5])} does not train{self._last_words()}")
             time.sleep(0.1)
         time.sleep(WARM_SECONDS)
 
@@ -241,9 +250,9 @@ def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> None:
     """Measure every work, and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--seconds", type=float, default=20.0, help="for which the window trains alone")
-    parser.add_argument("--turns", type=int, default=10, help="of each, in a round")
+    parser.add_argument("--rounds", type=count, default=5)
+    parser.add_argument("--seconds", type=duration, default=20.0, help="for which the window trains alone")
+    parser.add_argument("--turns", type=count, default=10, help="of each, in a round")
     parser.add_argument("--work", choices=list(WORKS), action="append")
     parser.add_argument("--switch", type=float, default=0.0, help="another interval of Python's threads, in seconds; "
                         "Python's own is 0.005. Kept beside the window's own")
@@ -266,4 +275,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ended(main)

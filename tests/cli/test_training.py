@@ -112,7 +112,7 @@ def test_an_interrupted_run_is_kept_and_resumed_it_ends_as_one_that_never_was(tm
     process.send_signal(signal.SIGINT)
     out, err = process.communicate()
     assert process.returncode == 130, err
-    assert "workbench resume maml-sinusoids-0001" in err
+    assert f"`workbench resume maml-sinusoids-0001 --runs {tmp_path}`" in err
     assert json.loads(out)["status"] == "interrupted"
     assert say("list", "runs", "--runs", tmp_path, "--json").table["runs"][0]["status"] == "interrupted"
 

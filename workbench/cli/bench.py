@@ -20,7 +20,7 @@ from workbench.engine.ways.work import cores
 from workbench.tasks.files.words import counted
 
 _MIB = 2**20
-_PARTS = 1000
+_PARTS = 100
 _ACCELERATED = {"none": "", "replay": ", replayed", "compile": ", compiled", "graphs": ", CUDA graphs"}
 
 
@@ -31,7 +31,7 @@ def bench(arguments: Namespace, output: Output) -> int:
     session = session_of(arguments, output)
     choice = choose(session)
     found: list[Measured] = []
-    with session.running(), Progress(_PARTS, title="measuring", unit="parts") as progress:
+    with session.running(), Progress(_PARTS, title="measuring", unit="%") as progress:
         for said in measure(session, ways_of(session, choice.way, compiles=arguments.compile), arguments.rounds):
             if isinstance(said, Measured):
                 found.append(said)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from argparse import Namespace
 from pathlib import Path
 
@@ -26,3 +27,10 @@ def find_run(runs: RunStore, name: str) -> Run:
         raise UsageError(f"no run is called '{name}', for {runs.folder} holds no runs yet; name their folder with "
                          "--runs, or make one with `workbench run`")
     return runs.find(name)
+
+
+def to_resume(run: Run) -> str:
+    """The command that goes on with a run, which names its folder of runs where that is not the program's own."""
+    runs = run.folder.parent
+    is_own = runs == places.default_runs().expanduser().absolute()
+    return f"workbench resume {run.id}" + ("" if is_own else f" --runs {shlex.quote(str(runs))}")

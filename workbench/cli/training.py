@@ -12,7 +12,7 @@ from workbench.cli.main import FAILURE, INTERRUPTED, SUCCESS
 from workbench.cli.output import Output, UsageError, duration
 from workbench.cli.progress import Progress
 from workbench.cli.results import evaluation_table, test_in_words
-from workbench.cli.runs import find_run, store
+from workbench.cli.runs import find_run, store, to_resume
 from workbench.cli.signals import give_up, interruptions
 from workbench.engine import devices
 from workbench.engine.acceleration import switches
@@ -246,7 +246,7 @@ def _train(begun: _Begun, output: Output, world: World) -> int:
             place = launch()
             if not found.record.exists() or (place and not place.is_last_try):
                 raise
-            output.note(f"workbench: {error}; go on from the last checkpoint with `workbench resume {found.id}`, and "
+            output.note(f"workbench: {error}; go on from the last checkpoint with `{to_resume(found)}`, and "
                         "next time have torchrun do so by itself (--max-restarts)")
             status = FAILURE
         except (KeyboardInterrupt, OSError) as error:
@@ -259,7 +259,7 @@ def _train(begun: _Begun, output: Output, world: World) -> int:
                 status = FAILURE
     if status == INTERRUPTED:
         _mark_interrupted(found)
-        output.note(f"interrupted; go on with `workbench resume {found.id}`")
+        output.note(f"interrupted; go on with `{to_resume(found)}`")
     _report(found, output)
     return status
 

@@ -39,6 +39,9 @@ from workbench.tasks.sampling.draws import Draws
 
 # Modules draw from the one global generator, which a window that forecasts and trains needs in two threads.
 _drawing = threading.Lock()
+# Of each stream, processes that are to have the same data compare so many: a few labels that differ move examples from
+# one class to another, and so into other tasks.
+_COMPARED_TASKS = 32
 
 
 class Session:
@@ -205,14 +208,24 @@ class Session:
         overview = self.source.overview()
         stages: dict[Stream, Stage] = {"train": self.algorithm.stage(0.0), "validation": self.algorithm.tested_on,
                                        "test": self.algorithm.tested_on}
-        sizes = {f"mean square of the first {stream} inputs": self.batch(stream, range(1), stage)[0].query.inputs
-                 .cpu().double().square().mean().item() for stream, stage in stages.items()}
         return {
             "version of the workbench": workbench.__version__, "version of torch": torch.__version__.split("+")[0],
             "kind of device": self.device.type,
             "data": (overview.form, overview.facts, overview.classes, overview.examples, overview.tasks),
-            **sizes,
+            **{f"mean square of the first {stream} {name}": value for stream, stage in stages.items()
+               for name, value in self._mean_squares(stream, stage).items()},
         }
+
+    def _mean_squares(self, stream: Stream, stage: Stage) -> dict[str, float]:
+        """Of inputs and targets of the first tasks of a stream, of which one at a time is held."""
+        sums, counts = {"inputs": 0.0, "targets": 0.0}, {"inputs": 0, "targets": 0}
+        for index in range(_COMPARED_TASKS):
+            batch, _ = self.batch(stream, range(index, index + 1), stage)
+            for examples in (batch.support, batch.query):
+                for name, values in examples._asdict().items():
+                    sums[name] += values.cpu().double().square().sum().item()
+                    counts[name] += values.numel()
+        return {name: total / counts[name] for name, total in sums.items()}
 
     def setting(self, *, training: bool, progress: float = 1.0, stage: Stage = "tasks") -> Setting:
         """What is the same for every task."""

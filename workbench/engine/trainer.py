@@ -19,6 +19,7 @@ import workbench
 from workbench.algorithms.base import Aux, Meta, Stage
 from workbench.engine import devices
 from workbench.engine.acceleration.outer import kind_of_optimizer
+from workbench.engine.best import Best
 from workbench.engine.blocks import Blocks, DivergedError
 from workbench.engine.bursts import Bursts
 from workbench.engine.control import Control, StopRequestedError
@@ -48,7 +49,6 @@ from workbench.engine.state import TrainState
 from workbench.engine.ways.work import Way
 from workbench.engine.words import in_words
 from workbench.experiment.experiment import Experiment
-from workbench.experiment.metrics import as_error
 from workbench.tasks.base import TaskBatch, TaskSource
 
 T = TypeVar("T")
@@ -112,10 +112,7 @@ class _Training:
         self.outer = kind(start.params, session.algorithm.outer_rate, self.config.optimizer,
                           state.optimizer if state else {})
         self.bursts = Bursts(session, self.meta, self.outer)
-        self.best = to_device(state.best, session.device) if state else to_device(start, session.device)
-        self.best_step = state.best_step if state else 0
-        self.best_score = state.best_score if state else None
-        self.stale = state.stale if state else 0
+        self.best = Best(start, state, session.device)
         self.step = state.step if state else 0
         self.is_probed = state.is_probed if state else False
         self.is_settled = state.is_settled if state else False
@@ -138,7 +135,7 @@ class _Training:
             try:
                 yield from self._outer_loop()
                 tasks = self.session.experiment.evaluation.tasks
-                result = yield from self._evaluate("test", self.best, self.best_step, tasks)
+                result = yield from self._evaluate("test", self.best.meta, self.best.step, tasks)
                 if not math.isfinite(result.score.mean):
                     raise DivergedError("the learner diverges while it adapts to the test tasks: the result is not a "
                                         "number; lower algorithm.inner_lr or algorithm.test_steps", self.step)
@@ -298,7 +295,7 @@ class _Training:
             self.is_probed = True
         if validates:
             result = yield from self._evaluate("validation", self.meta, step, self.config.validation_tasks)
-            is_better = self._judge(result)
+            is_better = self.best.judge(result, self.meta)
         self.is_settled = True
         if self._is_at_end() or is_better or step % experiment.every(self.config.checkpoint_every) == 0:
             yield self._checkpoint(is_best=is_better)
@@ -336,19 +333,8 @@ class _Training:
             yield from self._breathe()
         raise AssertionError("an evaluation ends with a result")
 
-    def _judge(self, result: Evaluation) -> bool:
-        """Remember the meta-parameters if they are the best so far; whether they are."""
-        score = as_error(result.metric, result.score.mean)
-        if not math.isfinite(score):  # adaptation that diverges is the worst there is, and not the best for ever
-            score = math.inf
-        is_better = self.best_score is None or score < self.best_score
-        if is_better:
-            self.best, self.best_step, self.best_score = to_device(self.meta, self.session.device), self.step, score
-        self.stale = 0 if is_better else self.stale + 1
-        return is_better
-
     def _is_out_of_patience(self) -> bool:
-        return self.config.patience is not None and self.stale >= self.config.patience
+        return self.config.patience is not None and self.best.stale >= self.config.patience
 
     def _breathe(self) -> Talk[None]:
         """Tell what happened meanwhile; stop or wait where the person asked for it."""
@@ -380,7 +366,8 @@ class _Training:
         return TrainState(
             step=self.step, meta=to_device(self.meta, cpu),
             optimizer={name: value.detach().to(cpu, copy=True) for name, value in self.outer.tensors().items()},
-            best=to_device(self.best, cpu), best_step=self.best_step, best_score=self.best_score, stale=self.stale,
+            best=to_device(self.best.meta, cpu), best_step=self.best.step, best_score=self.best.score,
+            stale=self.best.stale,
             is_probed=self.is_probed, is_settled=self.is_settled, seconds=self._elapsed(), hardest=self.hardest,
             executor=self.session.executor.name,
             chunk=self.session.chunk, threads=self.session.executor.threads, test_chunk=self.session.test_chunk,

@@ -17,6 +17,7 @@ from collections.abc import Collection
 from pathlib import Path
 from typing import Any
 
+from tests.benchmarks.commands import ended
 from tests.benchmarks.peers import report
 from tests.benchmarks.peers.measuring import ALL, Effort, Field, missing_peers
 from tests.benchmarks.peers.problem import Problem, draw
@@ -118,4 +119,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    ended(main)

@@ -22,6 +22,7 @@ import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from tests.benchmarks.commands import ended
 from tests.benchmarks.machine import about
 from tests.benchmarks.peers.floor import MatrixProduct, product_operations
 from tests.benchmarks.peers.ours import Ours, chosen
@@ -185,4 +186,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ended(main)

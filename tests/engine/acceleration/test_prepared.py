@@ -20,7 +20,9 @@ from workbench.engine.acceleration.switches import accelerated
 from workbench.engine.control import Control
 from workbench.engine.events import Checkpoint, Finished, Noticed, Started, Steps
 from workbench.engine.executors.base import Executor, on_threads
+from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.executors.portions import Portions
+from workbench.engine.executors.vectorized import Vectorized
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
@@ -62,6 +64,25 @@ def test_training_goes_on_where_the_meta_step_cannot_be_compiled():
             control.stop()
     assert isinstance(event, Finished)
     assert noticed[0].startswith("the meta-step is not compiled, and training goes on without: its meta-step changes")
+
+
+def test_the_compiler_has_a_core_of_its_own_until_there_is_nothing_to_compile():
+    counted: list[int] = []
+
+    class Counting(Vectorized):
+        def gradient(self, *arguments: Any) -> MetaGradient:
+            counted.append(torch.get_num_threads())
+            return super().gradient(*arguments)
+
+    algorithm, step = problem("maml_pp", "classification", picture=True)  # it changes, and is refused
+    compiled = Compiled(Counting(algorithm, 3))
+    for _ in range(2):
+        with on_threads(3):
+            step.gradient(compiled, step.tensors)
+            compiled.finish()
+            assert torch.get_num_threads() == 3
+    assert counted == [2, 3]
+    compiled.close()
 
 
 def test_a_run_that_ends_gives_up_what_is_being_compiled():

@@ -124,10 +124,11 @@ def test_three_processes_end_as_one_does_and_refuse_to_train_on_different_data(t
     (tmp_path / "others").mkdir()
     shapes = sample_tasks() / "shapes"
     shutil.copytree(shapes, tmp_path / "other shapes")
-    first, second, *_ = sorted(path for path in (tmp_path / "other shapes").iterdir() if path.is_dir())
-    first.rename(first.with_name("between"))
-    second.rename(first)
-    (tmp_path / "other shapes" / "between").rename(second)
+    # Two drawings have each the name, and so the class, of the other.
+    one, other, *_ = (min(path.iterdir()) for path in sorted((tmp_path / "other shapes").iterdir()) if path.is_dir())
+    one.rename(tmp_path / "between")
+    other.rename(one)
+    (tmp_path / "between").rename(other)
     for rank, folder in enumerate((shapes, tmp_path / "other shapes", shapes)):
         experiment = resolve(with_settings({}, [*TINY, "dataset=image_folder", f"dataset.path={folder}"]))
         (tmp_path / "others" / f"{rank}.toml").write_text(to_toml(experiment), encoding="utf8")
@@ -171,7 +172,7 @@ def test_an_interruption_stops_all_at_one_step_and_one_process_can_go_on(tmp_pat
         them.wait_for("step 60 of 300")
         them.worker(1).send_signal(signal.SIGINT)  # whichever of them it reaches
         out, err = them.process.communicate()
-    assert "go on with `workbench resume maml-sinusoids-0001`" in err
+    assert f"go on with `workbench resume maml-sinusoids-0001 --runs {tmp_path / 'shared'}`" in err
     assert out.startswith("maml-sinusoids-0001: interrupted after ")
     assert "workbench/engine" not in err  # there is a traceback of the launcher, and none of ours
     assert say("resume", "maml-sinusoids-0001", "--runs", tmp_path / "shared").status == 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import TypeVar
 
@@ -19,7 +20,7 @@ from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.engine.ways.weight_gradients import convolutions
-from workbench.engine.ways.work import Way
+from workbench.engine.ways.work import Way, cores
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.resolve import resolve, with_settings
 
@@ -51,7 +52,7 @@ def test_a_long_run_is_measured_once_and_then_remembered():
     assert "that were measured (" in first.why
     again = choose(session(LONG))
     assert again.way == first.way
-    assert again.why.startswith("remembered")
+    assert re.fullmatch(r"remembered as the best of \d+ that were measured here on \d{4}-\d\d-\d\d", again.why)
 
 
 def test_what_is_remembered_is_taken_by_short_runs_and_foreseen_without_measuring():
@@ -91,14 +92,16 @@ def test_what_leaves_the_work_alone_is_remembered(other: str):
     assert choose(session(LONG, other)).why.startswith("remembered")
 
 
-@pytest.mark.parametrize("damage", ["", "{", "[1]", '{"KEY": {"way": ["vectorized"], "of": 3}}',
-                                    '{"KEY": {"way": {"executor": "vectorized"}, "of": 3}}',
-                                    '{"KEY": {"way": ["no", 1, 1], "of": 3}}',
-                                    '{"KEY": {"way": ["threads", 1, -1], "of": 3}}',
-                                    '{"KEY": {"weights_by_columns": []}}',
-                                    '{"KEY": {"way": ["threads", 100000, 1], "of": 3}}',
-                                    '{"KEY": {"way": ["threads", 1, 1000000000000], "of": 3}}', "[" * 100_000,
-                                    '{"KEY": {"way": ["threads", true, 1], "of": 3}}'], ids=range(12))
+def kept(way: str, day: str = "2026-01-31") -> str:
+    """A file with one answer."""
+    return f'{{"KEY": {{"way": {way}, "of": 3, "on": "{day}"}}}}'
+
+
+@pytest.mark.parametrize("damage", [
+    "", "{", "[1]", "[" * 100_000, '{"KEY": {"weights_by_columns": []}}', kept('["vectorized"]'),
+    kept('{"executor": "vectorized"}'), kept('["no", 1, 1]'), kept('["threads", 1, -1]'),
+    kept('["threads", 100000, 1]'), kept('["threads", 1, 1000000000000]'), kept('["threads", true, 1]'),
+    kept('["threads", 1, 1]', "today")], ids=range(13))
 def test_a_damaged_file_is_done_without(damage: str):
     choose(session(LONG))
     path = places.cache() / "ways.json"
@@ -147,6 +150,12 @@ def test_every_executor_is_a_candidate_on_a_cpu_and_no_portion_is_empty():
 def test_convolutions_are_tried_grouped_and_by_columns():
     found = candidates(session("dataset=glyphs", "backbone=conv4", "backbone.filters=4", "training.meta_batch=2"))
     assert {way.executor for way in found} == set(EXECUTORS)
+
+
+def test_portions_are_tried_larger_and_smaller_than_the_rules_say():
+    one = session("dataset=glyphs", "backbone=conv4", "backbone.filters=64", "training.meta_batch=32")
+    said = one.works[0].chunk("portions", cores(), 32)
+    assert {2 * said, said, said // 2} - {1} <= {way.chunk for way in candidates(one) if way.executor == "portions"}
 
 
 def test_which_gradients_of_weights_are_matrix_products_is_measured_for_each_convolution_and_remembered():

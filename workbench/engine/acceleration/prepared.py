@@ -29,7 +29,7 @@ from workbench.backbones.base import Params
 from workbench.engine.acceleration.base import MOST_SHAPES, Accelerated, Key, Step
 from workbench.engine.acceleration.order import FAILURE, ORDER, SHAPE, Order, compiled, script_in
 from workbench.engine.acceleration.replay import Run, Script
-from workbench.engine.executors.base import Executor, Setting
+from workbench.engine.executors.base import Executor, Setting, on_threads
 from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.executors.portions import Halves, Portions
 from workbench.engine.precision import float32_products
@@ -267,6 +267,15 @@ class Compiled(Prepared):
     """Turns the meta-gradient into machine code of its own."""
 
     kind = "compile"
+
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
+        """See Executor; until what is compiled takes over, the compiler has a core of its own."""
+        found = self.graph_gradient(meta, batch, keys, setting)
+        if found is not None:
+            return found
+        is_compiling = not self.problem
+        with on_threads(max(1, self.threads - is_compiling)):
+            return self.inner.gradient(meta, batch, keys, setting)
 
     def load(self, folder: Path, places: MetaGradient) -> _Ready:
         """See Prepared."""

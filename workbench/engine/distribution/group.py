@@ -284,7 +284,7 @@ def _placed(values: Tensor, share: Share) -> Tensor:
 def _is_same(fact: Any, other: Any) -> bool:
     """Whether two facts are equal, numbers to rounding."""
     if isinstance(fact, float) and isinstance(other, float):
-        return math.isclose(fact, other, rel_tol=1e-4, abs_tol=1e-9)
+        return math.isclose(fact, other, rel_tol=1e-6, abs_tol=1e-12)
     return bool(fact == other)
 
 

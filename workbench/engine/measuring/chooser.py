@@ -13,6 +13,7 @@ import time
 from collections.abc import Container, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,7 @@ _FAR = 1.1
 _PORTIONS_REPLAYED = 0.85
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
-_RULES = 9
+_RULES = 10
 # Fields of the training that neither change what a meta-gradient costs nor how it may be run.
 _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
                    "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
@@ -152,8 +153,10 @@ def _known(session: Session) -> Choice | None:
         way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
         return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
     match _remembered(_path()).get(_key(session)):
-        case {"way": [str(executor), *numbers], "of": int(count)} if executor in EXECUTORS and _are_counts(numbers):
-            return Choice(Way(executor, *numbers), f"remembered as the best of {count} that were measured here")
+        case {"way": [str(executor), *numbers], "of": int(count), "on": str(day)} if (
+                executor in EXECUTORS and _are_counts(numbers) and _is_day(day)):
+            why = f"remembered as the best of {count} that were measured here on {day}"
+            return Choice(Way(executor, *numbers), why)
     return None
 
 
@@ -164,7 +167,8 @@ def _path() -> Path:
 
 def _remember_way(session: Session, way: Way, count: int) -> None:
     """Remember a way as the best of so many."""
-    _remember(_path(), _key(session), {"way": [way.executor, way.threads, way.chunk], "of": count})
+    _remember(_path(), _key(session), {"way": [way.executor, way.threads, way.chunk], "of": count,
+                                      "on": date.today().isoformat()})
 
 
 def _rule(session: Session) -> Way:
@@ -212,9 +216,11 @@ def candidates(session: Session) -> list[Way]:
     for executor, threads in ((name, count) for name, counts in kinds.items() for count in dict.fromkeys(counts)):
         most = min(tasks, training.chunk(executor, threads, tasks))
         # Less at once stays nearer to the core. What works task by task gains nothing, and several threads on one
-        # operation lose.
+        # operation lose. By the rules portions are small, which suits some cores, and others take a tenth longer.
         is_parted = not is_cpu or threads == 1 or executor == "portions"
-        sizes = [most // part for part in (1, 2, 4) if is_parted or part == 1]
+        sizes = [most, most // 2, most // 4] if is_parted else [most]
+        if executor == "portions":
+            sizes.insert(0, min(2 * most, tasks, MOST_TASKS_AT_ONCE))
         if executor == "columns" and is_cpu:  # a CPU takes several times as long by them, which few tasks show too
             sizes = [max(1, most // 4)]
         # A portion of nothing on a thread would leave that thread idle.
@@ -346,6 +352,14 @@ def _are_counts(numbers: list[Any]) -> bool:
     """Whether they are threads that there are and a chunk."""
     return (len(numbers) == 2 and all(type(one) is int and one > 0 for one in numbers)
             and numbers[0] <= cores() and numbers[1] <= MOST_TASKS_AT_ONCE)
+
+
+def _is_day(text: str) -> bool:
+    try:
+        date.fromisoformat(text)
+    except ValueError:
+        return False
+    return True
 
 
 def _known_columns(answer: Any, known: Container[str]) -> tuple[str, ...] | None:
