@@ -18,7 +18,7 @@ from typing import Any
 
 import torch
 
-from tests.benchmarks.commands import count, ended
+from tests.benchmarks.commands import count, ended, file_to_write
 from workbench import __version__
 from workbench.engine import devices
 from workbench.engine.measuring.benchmark import Measured, measure, ways_of
@@ -68,9 +68,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--rounds", type=count, default=9)
-    parser.add_argument("--to", type=Path, default=RESULT)
+    parser.add_argument("--to", type=file_to_write, default=RESULT)
     said = parser.parse_args()
-    devices.choose(said.device)
+    devices.choose(said.device)  # before anything is measured, it may refuse
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
         results = {}

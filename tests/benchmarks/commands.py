@@ -7,6 +7,7 @@ import math
 import subprocess
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import NoReturn
 
 
@@ -28,6 +29,14 @@ def duration(text: str) -> float:
     return seconds
 
 
+def file_to_write(text: str) -> Path:
+    """A file in a folder that is there, as the type of an argument: what was measured for minutes must not be lost."""
+    path = Path(text)
+    if path.is_dir() or not path.absolute().parent.is_dir():
+        raise argparse.ArgumentTypeError(f"'{text}' is not a file in a folder that is there")
+    return path
+
+
 def ended(main: Callable[[], int | None]) -> NoReturn:
     """End as a command does; what the person can mend, such as data that are not there, is said in a sentence."""
     try:
@@ -43,10 +52,9 @@ def ended(main: Callable[[], int | None]) -> NoReturn:
         sys.exit(told)
 
 
-def output_of(command: Sequence[str], environment: Mapping[str, str] | None = None, seconds: float | None = None
-              ) -> str:
+def output_of(command: Sequence[str], environment: Mapping[str, str] | None = None) -> str:
     """What a command prints; where it fails this process ends with the last sentence that it said."""
-    done = subprocess.run(command, env=environment, timeout=seconds, check=False, capture_output=True, text=True)
+    done = subprocess.run(command, env=environment, check=False, capture_output=True, text=True)
     if done.returncode:
         said = done.stderr.strip().splitlines() or [f"it ended with {done.returncode}"]
         sys.exit(f"{' '.join(command[:5])}: {said[-1]}")

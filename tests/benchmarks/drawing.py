@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import argparse
 import json
-import platform
 import statistics
 import time
 from collections.abc import Callable
 
 import torch
 
+from tests.benchmarks.commands import ended
+from tests.benchmarks.machine import processor
 from workbench.experiment.resolve import resolve
 from workbench.tasks.glyphs import Glyphs
 
@@ -26,12 +28,13 @@ def milliseconds(work: Callable[[], object], rounds: int = 50) -> dict[str, floa
 
 def main() -> None:
     """Print one JSON object: opening the glyphs, and drawing 32 five-way tasks from them."""
+    argparse.ArgumentParser(description=__doc__).parse_args()
     torch.set_num_threads(1)
     experiment, cpu = resolve({}), torch.device("cpu")
     opened = milliseconds(lambda: Glyphs(experiment, cpu), rounds=7)
     source = Glyphs(experiment, cpu)
     found = {
-        "machine": platform.processor() or platform.machine(),
+        "machine": processor(),
         "open_glyphs": opened,
         "identities_of_32_tasks": milliseconds(lambda: source._identities("train", range(32))),
         "draw_32_tasks": milliseconds(lambda: source.sample("train", range(32))),
@@ -40,4 +43,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    ended(main)

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tests.benchmarks.commands import ended
+from tests.benchmarks.commands import ended, file_to_write
 from tests.benchmarks.offscreen import keep, live_while, offscreen
 from tests.cli.terminal import Said, say
 from tests.gui.helpers import drop
@@ -233,7 +233,7 @@ def main() -> None:
                         + ", ".join(sample.folder for sample in SAMPLES))
     parser.add_argument("--window", action="store_true", help="through the window rather than by commands")
     parser.add_argument("--pictures", type=Path, help="a folder for pictures of the window")
-    parser.add_argument("--to", type=Path, help="the file to write")
+    parser.add_argument("--to", type=file_to_write, help="the file to write")
     arguments = parser.parse_args()
     if unknown := set(arguments.samples) - {sample.folder for sample in SAMPLES}:
         parser.error(f"there is no sample {min(unknown)}; see --help")

@@ -356,12 +356,16 @@ def main() -> int:
     said = parser.parse_args()
     if said.cell:
         problem, name, seed = said.cell
-        if problem not in PROBLEMS or name not in found("algorithm") or not seed.isdigit():
+        if problem not in PROBLEMS or name not in found("algorithm") or not (seed.isascii() and seed.isdigit()):
             parser.error(f"--cell: there is no {problem} by {name} with seed {seed}; PROBLEM is one of "
                          f"{', '.join(PROBLEMS)}, ALGORITHM one of {', '.join(found('algorithm'))}")
+        if said.core is not None and said.core not in _cores():
+            parser.error(f"--core: there is no core {said.core}; this process may use {_cores()}")
         _run_here(said)
         return 0
     if said.gates:
+        if not results(said.results):
+            sys.exit(f"{said.results}: holds no results of cells")
         wanting = missed(results(said.results))
         print("\n".join(wanting) or "every method that has a result reaches its gate")
         return 1 if wanting else 0

@@ -14,7 +14,9 @@ PACKAGES = ("torch", "PySide6-Essentials", "pyqtgraph", "numpy")
 
 
 def processor() -> str:
-    """The processor's name and the widest numbers it computes side by side, or where nothing tells them its kind."""
+    """The processor's name, its family, for one name may stand for several generations, and the widest numbers that it
+    computes side by side; or where nothing tells them its kind.
+    """
     info = Path("/proc/cpuinfo")
     lines = info.read_text(encoding="utf8").splitlines() if info.exists() else []
     told = {name.strip(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
@@ -22,7 +24,8 @@ def processor() -> str:
         return platform.processor() or platform.machine()
     flags = told.get("flags", "").split()
     widest = next((f" with {title}" for flag, title in _WIDEST.items() if flag in flags), "")
-    return told["model name"] + widest
+    family = f", family {told['cpu family']}," if "cpu family" in told else ""
+    return told["model name"] + (family + widest if widest else family.rstrip(","))
 
 
 def about() -> dict[str, object]:

@@ -14,6 +14,7 @@ import psutil
 import torch
 
 from tests.benchmarks.commands import ended, output_of
+from tests.benchmarks.machine import processor
 from tests.peaks import peak_bytes
 from workbench.algorithms.base import Algorithm, Context
 from workbench.backbones.base import Network
@@ -81,7 +82,7 @@ def main() -> None:
         "what": "peak bytes that torch holds during one meta-gradient of one task, beyond parameters and data",
         "task": f"{WAYS}-way {SHOTS}-shot, {QUERIES} queries a class, 28×28 pixels, float32",
         "network": "conv4, 64 filters, stride 2, transductive normalization",
-        "machine": platform.processor() or platform.machine(),
+        "machine": processor(),
         "cores": psutil.cpu_count(),
         "memory_gib": round(psutil.virtual_memory().total / 2**30, 1),
         "system": platform.system(),

@@ -26,7 +26,7 @@ import psutil
 import torch
 from PIL import Image
 
-from tests.benchmarks.commands import count, ended
+from tests.benchmarks.commands import count, ended, file_to_write
 from workbench.experiment.registry import find
 from workbench.experiment.resolve import resolve
 from workbench.tasks.sampling.classes import ClassTasks
@@ -94,7 +94,7 @@ def main() -> None:
     """Make the pictures, measure, and write what was measured."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--pictures", type=count, default=PICTURES, help="how many to make; fewer for a trial")
-    parser.add_argument("--to", type=Path, default=RESULT, help="the file to write")
+    parser.add_argument("--to", type=file_to_write, default=RESULT, help="the file to write")
     parser.add_argument("--folder", type=Path, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.folder is not None:

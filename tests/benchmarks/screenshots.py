@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 
 from tests.benchmarks.commands import duration, ended
 from tests.benchmarks.offscreen import keep, live, offscreen, start
+from workbench.experiment.registry import found
 from workbench.places import resources
 
 if TYPE_CHECKING:
@@ -29,7 +30,8 @@ def main() -> None:
     """Take the pictures that were asked for."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--algorithms", type=Path, metavar="FOLDER", help="of every algorithm, kept here")
-    parser.add_argument("--only", nargs="+", help="of these algorithms alone")
+    parser.add_argument("--only", nargs="+", choices=found("algorithm"), metavar="NAME",
+                        help="of these algorithms alone")
     parser.add_argument("--seconds", type=duration, default=20.0, help="training of each before it is looked at")
     said = parser.parse_args()
     with offscreen() as window:

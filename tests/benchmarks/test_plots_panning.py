@@ -6,7 +6,6 @@ Judged by the processor time of the one thread that paints, because the clock on
 from __future__ import annotations
 
 import json
-import platform
 import time
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from tests.benchmarks.machine import processor
 from tests.gui.plots.histories import outputs, started
 from workbench.engine.events import Adaptation, Evaluation, Probe, Score, Steps
 from workbench.gui.plots.area import PlotArea
@@ -60,7 +60,7 @@ def spent(seconds: list[float]) -> dict[str, float]:
 @pytest.fixture
 def results() -> dict[str, object]:
     known: dict[str, object] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    known["machine"] = f"{platform.processor() or platform.machine()}, Qt raster, offscreen, 1080×600"
+    known["machine"] = f"{processor()}, Qt raster, offscreen, 1080×600"
     return known
 
 

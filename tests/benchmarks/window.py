@@ -79,7 +79,7 @@ class Trained:
     """
 
     def __init__(self, words: list[str], runs: Path, own: dict[str, str]) -> None:
-        self.words = words
+        self._words = words
         self.runs = runs
         self._said = tempfile.TemporaryFile("w+", encoding="utf8")  # noqa: SIM115 - closed where its block is left
         self.process = subprocess.Popen(words, env=own, stdout=subprocess.DEVNULL, stderr=self._said,
@@ -108,7 +108,7 @@ class Trained:
         end = time.monotonic() + PATIENCE_SECONDS
         while not has_stepped(self.runs):
             if self.process.poll() is not None or time.monotonic() > end:
-                sys.exit(f"{' '.join(self.words[1:5])} does not train{self._last_words()}")
+                sys.exit(f"{' '.join(self._words[1:5])} does not train{self._last_words()}")
             time.sleep(0.1)
         time.sleep(WARM_SECONDS)
 
@@ -254,8 +254,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=duration, default=20.0, help="for which the window trains alone")
     parser.add_argument("--turns", type=count, default=10, help="of each, in a round")
     parser.add_argument("--work", choices=list(WORKS), action="append")
-    parser.add_argument("--switch", type=float, default=0.0, help="another interval of Python's threads, in seconds; "
-                        "Python's own is 0.005. Kept beside the window's own")
+    parser.add_argument("--switch", type=duration, default=0.0, help="another interval of Python's threads, in "
+                        "seconds; Python's own is 0.005. Kept beside the window's own")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import json
 import os
 import re
+import shlex
 import shutil
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -170,3 +172,16 @@ def test_a_run_goes_on_from_the_checkpoint_that_was_named(runs: Path, tmp_path: 
     assert "finished already" not in said.err
     before = say("resume", folder.name, "--runs", runs, "--json").table["evaluation"]["mean"]
     assert said.table["evaluation"]["mean"] == pytest.approx(before, rel=1e-4)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no limits of this kind")
+@pytest.mark.parametrize(("blocks", "remedy"), [(8, "start it again"), (80, "go on with `workbench resume")])
+def test_a_run_that_cannot_be_written_says_what_to_do(tmp_path: Path, blocks: int, remedy: str) -> None:
+    command = [sys.executable, "-m", "workbench", "run", *TINY, "--set", "training.iterations=100", "--runs", tmp_path]
+    limited = f"ulimit -f {blocks}; exec {shlex.join(map(str, command))}"
+    done = subprocess.run(["sh", "-c", limited], capture_output=True, text=True, check=False,
+                          cwd=Path(__file__).parents[2])
+    assert done.returncode == 1, done.stderr
+    assert "the run cannot be written any more" in done.stderr
+    assert remedy in done.stderr
+    assert not done.stdout.splitlines()[0].endswith(" on ")

@@ -236,7 +236,7 @@ def _stopping(control: Control) -> Callable[[], None]:
 def _train(begun: _Begun, output: Output, world: World) -> int:
     """Train to the end, or to where the person interrupts, and print how it ended."""
     found, control = begun.run, Control()
-    with interruptions(_stopping(control)), _Teller(found, output) as teller:
+    with interruptions(_stopping(control)), _Teller(found, output, world.size) as teller:
         try:
             for event in recorded(found, control, resume=begun.resume, step=begun.step, world=world,
                                   source=begun.source):
@@ -255,7 +255,8 @@ def _train(begun: _Begun, output: Output, world: World) -> int:
                 raise
             status = INTERRUPTED
             if isinstance(error, OSError):
-                output.note(f"workbench: the run cannot be written any more ({error}); free some space and resume it")
+                after = f"go on with `{to_resume(found)}`" if found.kept() else "start it again, for nothing was kept"
+                output.note(f"workbench: the run cannot be written any more ({error}); mend that, and {after}")
                 status = FAILURE
     if status == INTERRUPTED:
         _mark_interrupted(found)
@@ -273,9 +274,10 @@ def _mark_interrupted(found: Run) -> None:
 class _Teller:
     """Shows the events of a training as progress."""
 
-    def __init__(self, found: Run, output: Output) -> None:
+    def __init__(self, found: Run, output: Output, processes: int) -> None:
         self._run = found
         self._output = output
+        self._processes = processes
         self._progress: Progress | None = None
         self._loss = ""
         self._validation = ""
@@ -313,7 +315,8 @@ class _Teller:
         verb = "resuming" if event.step else "training"
         self._progress.line(f"{verb} {self._run.id} on {event.device_title}, kept in {self._run.folder}")
         way = Way(event.executor, event.threads, event.chunk)
-        self._progress.line(f"run by {way}" + f": {event.why}" * bool(event.why))
+        by = f"{self._processes} processes, each by " if self._processes > 1 else ""
+        self._progress.line(f"run by {by}{way}" + f": {event.why}" * bool(event.why))
         for notice in event.notices:
             self._progress.line(f"note: {notice}")
         self._progress.__enter__()
@@ -337,7 +340,7 @@ def _report(found: Run, output: Output) -> None:
         "meta_loss": summary.meta_loss, "evaluation": evaluation_table(test), "message": summary.message,
     }
     lines = [f"{found.id}: {summary.status} after {summary.steps:,} of {summary.iterations:,} steps "
-             f"in {duration(summary.seconds)} on {summary.device}"]
+             f"in {duration(summary.seconds)}" + f" on {summary.device}" * bool(summary.device)]
     if test:
         lines.append(f"{test_in_words(test)} "
                      f"(95 % interval over {test.tasks:,} tasks, best learner of step {test.step:,})")

@@ -22,7 +22,7 @@ class Best:
         device: Where they are kept.
 
     Attributes:
-        meta: Them.
+        meta: The best meta-parameters.
         step: Outer steps behind them.
         score: The error that they were judged by; None before that.
         stale: Validations since then.

@@ -125,14 +125,20 @@ class Session:
         training = self.experiment.training
         kind = self.acceleration(self.executor.name)
         if training.acceleration not in ("auto", kind):
-            self.notices.append(f"training.acceleration {training.acceleration} is for all tasks at once, and has no "
-                                f"effect with training.executor {self.executor.name}")
-        self.executor = accelerated(kind, self.executor, self.device)
+            why = (f"the meta-step of {self.algorithm.title} changes as the training goes on, and no one graph holds it"
+                   if self.algorithm.changes else
+                   f"it is for all tasks at once, and training.executor is {self.executor.name}")
+            self.notices.append(f"training.acceleration {training.acceleration} has no effect: {why}")
+        # What is compiled may have more threads than the plain operations of a small network gain by.
+        plain = min(self.executor.threads, self.works[0].threads(self.executor.name, training.meta_batch))
+        self.executor = accelerated(kind, self.executor, self.device, plain)
 
     def acceleration(self, executor: str) -> str:
         """The switch that the experiment puts on an executor."""
         said = self.experiment.training.acceleration
-        return self.usual_acceleration(executor) if said == "auto" else fitting(said, EXECUTORS[executor])
+        if said == "auto":
+            return self.usual_acceleration(executor)
+        return "none" if self.algorithm.changes else fitting(said, EXECUTORS[executor])
 
     def usual_acceleration(self, executor: str) -> str:
         """The switch on an executor where nobody says one.
@@ -212,18 +218,21 @@ class Session:
             "version of the workbench": workbench.__version__, "version of torch": torch.__version__.split("+")[0],
             "kind of device": self.device.type,
             "data": (overview.form, overview.facts, overview.classes, overview.examples, overview.tasks),
-            **{f"mean square of the first {stream} {name}": value for stream, stage in stages.items()
+            **{f"weighted mean square of the first {stream} {name}": value for stream, stage in stages.items()
                for name, value in self._mean_squares(stream, stage).items()},
         }
 
     def _mean_squares(self, stream: Stream, stage: Stage) -> dict[str, float]:
-        """Of inputs and targets of the first tasks of a stream, of which one at a time is held."""
+        """Of inputs and targets of the first tasks of a stream, weighted by their place in a task, so that their order
+        counts. One task at a time is held.
+        """
         sums, counts = {"inputs": 0.0, "targets": 0.0}, {"inputs": 0, "targets": 0}
         for index in range(_COMPARED_TASKS):
             batch, _ = self.batch(stream, range(index, index + 1), stage)
             for examples in (batch.support, batch.query):
                 for name, values in examples._asdict().items():
-                    sums[name] += values.cpu().double().square().sum().item()
+                    weights = 1.5 + torch.arange(values.numel(), dtype=torch.float64).cos()
+                    sums[name] += (weights * values.cpu().double().square().flatten()).sum().item()
                     counts[name] += values.numel()
         return {name: total / counts[name] for name, total in sums.items()}
 

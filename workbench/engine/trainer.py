@@ -204,7 +204,7 @@ class _Training:
             with chunks.fitting(tried):
                 own = batch.part(tried.start, tried.stop), keys[tried]
                 total.add(self.session.executor.gradient(self.meta, *own, setting))
-                self._pace.queued()
+            self._pace.queued()
         self._draw_ahead(tasks)
         found = self.world.combined(total.whole(), share)
         self.hardest = self._hardest(found.aux, indices)

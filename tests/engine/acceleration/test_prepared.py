@@ -23,6 +23,7 @@ from workbench.engine.executors.base import Executor, on_threads
 from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.executors.portions import Portions
 from workbench.engine.executors.vectorized import Vectorized
+from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, with_settings
@@ -41,32 +42,47 @@ def test_compiled_numbers_equal_those_that_are_not(kind: torch.dtype, within: fl
     algorithm, step = problem("maml")
     step = step if kind == torch.float64 else narrow(step)
     plain = executor("vectorized", algorithm)
-    compiled = Compiled(plain)
+    compiled = Compiled(plain, plain.threads)
     assert compiled.from_graph(step) is None
     compiled.finish()
-    assert "takes over" in compiled.news()[0]
+    begins, takes_over = compiled.news()
+    assert "is being compiled" in begins
+    assert "takes over" in takes_over
     others = [one + 0.1 if one.is_floating_point() else one for one in step.tensors]
     assert compiled.from_graph(step._replace(tensors=others)) is not None
     assert difference(step.gradient(compiled, others), step.gradient(plain, others)) < within
     compiled.close()
 
 
-def test_training_goes_on_where_the_meta_step_cannot_be_compiled():
-    experiment = resolve(with_settings({}, [
-        "dataset=glyphs", "algorithm=maml_pp", "backbone.filters=2", "training.meta_batch=1", "device=cpu",
-        "training.acceleration=compile", "training.iterations=100000", "training.validation_tasks=2",
-        "evaluation.tasks=2", "evaluation.probe_tasks=1", "training.validate_every=100000"]))
+SHORT = ["training.acceleration=compile", "training.iterations=100000", "training.validation_tasks=2", "device=cpu",
+         "training.validate_every=100000", "evaluation.tasks=2", "evaluation.probe_tasks=1"]
+
+
+def test_training_goes_on_where_the_meta_step_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CXX", "no-such-compiler")
     control = Control()
     noticed: list[str] = []
-    for event in train(experiment, control):
+    for event in train(resolve(with_settings({}, ["dataset=sinusoids", *SHORT])), control):
         if isinstance(event, Noticed):
             noticed.append(event.message)
-            control.stop()
+            if len(noticed) == 2:
+                control.stop()
     assert isinstance(event, Finished)
-    assert noticed[0].startswith("the meta-step is not compiled, and training goes on without: its meta-step changes")
+    begins, refused = noticed
+    assert begins.startswith("the meta-step is being compiled")
+    assert refused.startswith("the meta-step is not compiled, and training goes on without: there is no C++ compiler")
 
 
-def test_the_compiler_has_a_core_of_its_own_until_there_is_nothing_to_compile():
+def test_what_changes_as_the_training_goes_on_is_not_even_tried_to_compile():
+    one = Session(resolve(with_settings({}, ["dataset=glyphs", "algorithm=maml_pp", "backbone.filters=2", *SHORT])))
+    one.accelerate()
+    (notice,) = one.notices
+    assert notice.startswith("training.acceleration compile has no effect: the meta-step of MAML++ changes")
+    assert not isinstance(one.executor, Compiled)
+    one.close()
+
+
+def test_what_is_not_compiled_has_threads_of_its_own():
     counted: list[int] = []
 
     class Counting(Vectorized):
@@ -75,13 +91,14 @@ def test_the_compiler_has_a_core_of_its_own_until_there_is_nothing_to_compile():
             return super().gradient(*arguments)
 
     algorithm, step = problem("maml_pp", "classification", picture=True)  # it changes, and is refused
-    compiled = Compiled(Counting(algorithm, 3))
+    compiled = Compiled(Counting(algorithm, 3), 2)
     for _ in range(2):
         with on_threads(3):
             step.gradient(compiled, step.tensors)
             compiled.finish()
             assert torch.get_num_threads() == 3
-    assert counted == [2, 3]
+    assert counted == [2, 2]
+    assert compiled.problem
     compiled.close()
 
 

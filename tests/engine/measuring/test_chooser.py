@@ -153,9 +153,30 @@ def test_convolutions_are_tried_grouped_and_by_columns():
 
 
 def test_portions_are_tried_larger_and_smaller_than_the_rules_say():
-    one = session("dataset=glyphs", "backbone=conv4", "backbone.filters=64", "training.meta_batch=32")
-    said = one.works[0].chunk("portions", cores(), 32)
-    assert {2 * said, said, said // 2} - {1} <= {way.chunk for way in candidates(one) if way.executor == "portions"}
+    one = session("dataset=glyphs", "backbone=conv4", "backbone.filters=64", "training.meta_batch=256")
+    said = one.works[0].chunk("portions", cores(), 256)
+    sizes = {way.chunk for way in candidates(one) if way.executor == "portions"}
+    assert {said, min(2 * said, one.works[0].in_time(cores()))} <= sizes
+    assert max(sizes) > said
+
+
+def test_no_portion_takes_longer_than_a_person_who_stops_should_wait():
+    one = session("dataset=glyphs", "backbone=conv4", "backbone.filters=64", "task.ways=20", "task.shots=5",
+                  "training.meta_batch=64")
+    most = max(one.works[0].in_time(cores()), cores())
+    assert all(way.chunk <= most for way in candidates(one) if way.executor == "portions")
+
+
+def test_what_is_told_anew_is_forgotten_last(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(chooser, "_REMEMBERED", 2)
+    one, other, third = (session(LONG, f"training.meta_batch={tasks}") for tasks in (3, 4, 5))
+    before = choose(one).way
+    choose(other)
+    slow = next(way for way in candidates(one) if way != before)
+    assert correct(one, {before: 2.0, slow: 1.0}) is not None
+    choose(third)
+    assert choose(one).why.startswith("remembered")
+    assert "measured (" in choose(other).why
 
 
 def test_which_gradients_of_weights_are_matrix_products_is_measured_for_each_convolution_and_remembered():

@@ -224,6 +224,8 @@ class Prepared(Accelerated):
                 return
             try:
                 self._process = key, _Process(self.kind, self._copy, step, key.threads)
+                if len(self._asked) == 1:
+                    self.begun()
             except Exception as error:  # noqa: BLE001 - whatever it was, training goes on without
                 self._refuse(in_words(error))
 
@@ -241,6 +243,9 @@ class Prepared(Accelerated):
         if not self._ready:
             self.taken_over(time.perf_counter() - process.begun)
         self._ready[key] = ready
+
+    def begun(self) -> None:
+        """Say that something is being prepared."""
 
     def taken_over(self, seconds: float) -> None:
         """Say that what was prepared for so long is used from now on."""
@@ -264,22 +269,34 @@ class Prepared(Accelerated):
 
 
 class Compiled(Prepared):
-    """Turns the meta-gradient into machine code of its own."""
+    """Turns the meta-gradient into machine code of its own.
+
+    Args:
+        inner: What runs it until then, and what is not compiled.
+        plain_threads: The compute threads of that. What is compiled may gain by more.
+    """
 
     kind = "compile"
 
+    def __init__(self, inner: Executor, plain_threads: int) -> None:
+        super().__init__(inner)
+        self._plain_threads = plain_threads
+
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
-        """See Executor; until what is compiled takes over, the compiler has a core of its own."""
+        """See Executor."""
         found = self.graph_gradient(meta, batch, keys, setting)
         if found is not None:
             return found
-        is_compiling = not self.problem
-        with on_threads(max(1, self.threads - is_compiling)):
+        with on_threads(self._plain_threads):
             return self.inner.gradient(meta, batch, keys, setting)
 
     def load(self, folder: Path, places: MetaGradient) -> _Ready:
         """See Prepared."""
         return _Ready(compiled(folder), places)
+
+    def begun(self) -> None:
+        """See Prepared."""
+        self.say("the meta-step is being compiled, for half a minute to some minutes; training goes on meanwhile")
 
     def taken_over(self, seconds: float) -> None:
         """See Prepared."""

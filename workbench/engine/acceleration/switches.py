@@ -30,13 +30,14 @@ def fitting(kind: str, executor: Executor | type[Executor]) -> str:
     return kind if is_for else "none"
 
 
-def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor:
+def accelerated(kind: str, executor: Executor, device: torch.device, plain_threads: int = 0) -> Executor:
     """The executor with a switch on it; as it is where the switch is not for such an executor.
 
     Args:
         kind: none, replay, compile or graphs.
         executor: What it is put on.
         device: Where it runs.
+        plain_threads: Compute threads of what is not compiled yet; 0 for those of the executor.
 
     Raises:
         AccelerationError: The device does not have it.
@@ -51,7 +52,7 @@ def accelerated(kind: str, executor: Executor, device: torch.device) -> Executor
     if kind == "replay":
         return Replayed(executor)
     if kind == "compile":
-        return Compiled(executor)
+        return Compiled(executor, plain_threads or executor.threads)
     check(kind, device)
     return Captured(executor)
 

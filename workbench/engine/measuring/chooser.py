@@ -148,13 +148,13 @@ def _known(session: Session) -> Choice | None:
     training = session.experiment.training
     if training.executor != "auto":
         return Choice(_rule(session), "as training.executor says")
-    if training.acceleration not in ("auto", "none"):
+    if training.acceleration not in ("auto", "none") and not session.algorithm.changes:
         threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
         way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
         return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
     match _remembered(_path()).get(_key(session)):
         case {"way": [str(executor), *numbers], "of": int(count), "on": str(day)} if (
-                executor in EXECUTORS and _are_counts(numbers) and _is_day(day)):
+                executor in EXECUTORS and _are_counts(numbers) and _is_day(day) and type(count) is int):
             why = f"remembered as the best of {count} that were measured here on {day}"
             return Choice(Way(executor, *numbers), why)
     return None
@@ -199,7 +199,8 @@ def _in_words(best: Way, found: Mapping[Way, float], *, is_replayed: bool) -> st
         is_for_later = is_replayed and best.executor == "portions"
         lead = ("as replaying gains portions the most, rather than " if is_for_later else
                 "by a rule, not clearly slower than ")
-    return f"{lead}the fastest of {len(found)} that were measured ({1e3 * found[best]:.3g} ms a task{beside})"
+    as_yet = " before it is replayed" if is_replayed else ""
+    return f"{lead}the fastest of {len(found)} that were measured ({1e3 * found[best]:.3g} ms a task{as_yet}{beside})"
 
 
 def candidates(session: Session) -> list[Way]:
@@ -207,7 +208,9 @@ def candidates(session: Session) -> list[Way]:
     training = session.works[0]
     tasks = session.tasks_at_most
     is_cpu = session.device.type == "cpu"
-    kinds = {"vectorized": (cores(), 1) if is_cpu else (cores(),)}
+    # Beside other programs a second thread that has hardly anything to do is waited for a hundred times as long.
+    most_threads = cores() if not is_cpu or training.is_worth_threads(tasks) else 1
+    kinds = {"vectorized": (most_threads, 1) if is_cpu else (most_threads,)}
     if session.backbone.convolves:
         kinds["columns"] = (cores(),)
     if is_cpu:  # a GPU waits for the one that feeds it: several threads of Python do that no faster
@@ -219,8 +222,8 @@ def candidates(session: Session) -> list[Way]:
         # operation lose. By the rules portions are small, which suits some cores, and others take a tenth longer.
         is_parted = not is_cpu or threads == 1 or executor == "portions"
         sizes = [most, most // 2, most // 4] if is_parted else [most]
-        if executor == "portions":
-            sizes.insert(0, min(2 * most, tasks, MOST_TASKS_AT_ONCE))
+        if executor == "portions" and (larger := min(2 * most, tasks, training.in_time(threads))) > most:
+            sizes.append(larger)
         if executor == "columns" and is_cpu:  # a CPU takes several times as long by them, which few tasks show too
             sizes = [max(1, most // 4)]
         # A portion of nothing on a thread would leave that thread idle.
@@ -273,10 +276,10 @@ def measure(session: Session) -> dict[Way, float]:
     meta = to_device(session.drawn(), session.device)
     most = max(way.chunk for way in ways)
     batch, keys = session.batch("train", range(most), session.algorithm.stage(0.5))
-    begun = time.perf_counter()
     rounds: dict[Way, list[float]] = {}
     racing = [Trial(session, way, batch.part(0, way.chunk), keys[: way.chunk], meta) for way in ways]
     trials = list(racing)
+    begun = time.perf_counter()
     try:
         while len(racing) > 1 and time.perf_counter() - begun < _budget(
                 min(len(rounds.get(trial.way, ())) for trial in racing)):
@@ -372,7 +375,9 @@ def _known_columns(answer: Any, known: Container[str]) -> tuple[str, ...] | None
 
 def _remember(path: Path, key: str, answer: dict[str, Any]) -> None:
     """Write an answer down, and forget the oldest; where nothing can be written it is measured again next time."""
-    answers = {**_remembered(path), key: answer}
+    answers = _remembered(path)
+    answers.pop(key, None)  # who is told anew is the newest
+    answers[key] = answer
     text = json.dumps(dict(list(answers.items())[-_REMEMBERED:]), indent=1)
     with suppress(OSError):
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -36,6 +36,8 @@ _ENOUGH = 1.3e8
 _HARDLY_MORE = 1.5
 # Below so many multiplications a meta-batch, waking a second thread costs more than it computes.
 _WORTH_A_THREAD = 1e9
+# And below so many it is not even worth being tried.
+_WORTH_A_TRIAL = 1e8
 # But a compiled meta-step wakes it once for all of its operations.
 _THREADS_OF_WHAT_IS_COMPILED = 2
 # No step is over sooner, however small the network.
@@ -95,6 +97,10 @@ class Work:
             return min(cores(), _THREADS_OF_WHAT_IS_COMPILED) if compiles else 1
         return cores()
 
+    def is_worth_threads(self, tasks: int) -> bool:
+        """Whether several threads on the operations of a meta-batch of so many tasks may gain anything."""
+        return self.multiplications * tasks >= _WORTH_A_TRIAL
+
     def seconds(self, tasks: int) -> float:
         """How long an outer step over so many tasks takes, roughly."""
         rate = _RATE_OF_A_CORE * cores() if self.device.type == "cpu" else _RATE_OF_A_GPU
@@ -113,17 +119,22 @@ class Work:
         most = self._most(executor, threads)
         return tasks if most < tasks <= min(_HARDLY_MORE * most, MOST_TASKS_AT_ONCE) else most
 
-    def _most(self, executor: str, threads: int) -> int:
-        def within(rate: float, most: int) -> int:
-            return int(min(CHUNK_SECONDS * rate / self.multiplications, most))
+    def in_time(self, threads: int) -> int:
+        """Tasks that take at most a quarter of a second together on so many threads, however busy the machine."""
+        rate = _RATE_OF_A_CORE * threads if self.device.type == "cpu" else _RATE_OF_A_GPU
+        return self._within(rate, MOST_TASKS_AT_ONCE)
 
-        is_cpu = self.device.type == "cpu"
-        tasks = within(_RATE_OF_A_CORE * threads if is_cpu else _RATE_OF_A_GPU, MOST_TASKS_AT_ONCE)
+    def _within(self, rate: float, most: int) -> int:
+        return int(min(CHUNK_SECONDS * rate / self.multiplications, most))
+
+    def _most(self, executor: str, threads: int) -> int:
+        tasks = self.in_time(threads)
         if EXECUTORS[executor].is_pooled:
             is_mapped = EXECUTORS[executor].has_task_axis
             most = min(_A_FEW, round(_ENOUGH / self.in_a_pass)) if self.convolves and is_mapped else tasks
             return max(1, min(tasks // threads, most)) * threads
-        return max(1, tasks, within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
+        is_cpu = self.device.type == "cpu"
+        return max(1, tasks, self._within(_BEST_RATE_OF_A_CORE * threads, _A_FEW) if is_cpu else 0)
 
 
 def work_of(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_steps: int, device: torch.device, *,
