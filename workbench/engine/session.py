@@ -108,8 +108,8 @@ class Session:
 
     def usual_threads(self, executor: str) -> int:
         """Compute threads that the rules say for an executor."""
-        training = self.experiment.training
-        return self.works[0].threads(executor, training.meta_batch, compiles=training.acceleration == "compile")
+        compiles = self.acceleration(executor) == "compile"
+        return self.works[0].threads(executor, self.experiment.training.meta_batch, compiles=compiles)
 
     def _usual(self) -> str:
         """The executor that the rules say."""
