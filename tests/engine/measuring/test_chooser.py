@@ -241,7 +241,15 @@ def test_portions_count_as_fast_as_replaying_makes_them():
             (0.95, False, other, other), (1.1, False, other, portions)):
         assert chooser._best({portions: 1.0, other: seconds}, rule, is_replayed=is_replayed) == wanted
     said = chooser._in_words(portions, {portions: 1.0, other: 0.95}, is_replayed=True)
-    assert said.startswith("as replaying gains portions the most, rather than the fastest of 2 that were measured")
+    assert said.startswith("as replaying gains portions more than vectorized, rather than the fastest of 2 that were ")
+
+
+def test_threads_count_as_slow_as_they_are_beside_what_is_replayed():
+    threads, other = Way("threads", 2, 8), Way("vectorized", 2, 8)
+    for seconds, is_replayed, wanted in ((0.9, True, other), (0.9, False, threads), (0.7, True, threads)):
+        assert chooser._best({threads: seconds, other: 1.0}, other, is_replayed=is_replayed) == wanted
+    said = chooser._in_words(other, {threads: 0.9, other: 1.0}, is_replayed=True)
+    assert said.startswith("as replaying gains vectorized more than threads, rather than the fastest of 2 that were ")
 
 
 def test_measuring_leaves_the_first_parameters_and_the_threads_alone():

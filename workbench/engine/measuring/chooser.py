@@ -46,15 +46,17 @@ if TYPE_CHECKING:
 BUDGET_SECONDS, AT_LEAST = 2.0, 2
 # A run that is expected to be over in less gains nothing by measuring.
 _WORTH_SECONDS = 20.0
-# Who is so much slower than the fastest is out of the race; a few rounds are waited for where it is less.
-_HOPE, _EARLY_HOPE, _ROUNDS = 1.2, 1.6, 3
+# Who is so much slower than the fastest is out of the race; a few rounds are waited for where it is less, and one round
+# alone may be held up by other programs.
+_HOPE, _EARLY_HOPE, _FIRST_HOPE, _ROUNDS = 1.2, 1.6, 2.5, 3
 # The rule keeps its choice where the fastest is not clearly faster: it leaves cores that gain little to others.
 _CLEARLY = 0.95
 # What was remembered is replaced where a bench, which measures longer, finds it so many times as long as the fastest.
 _FAR = 1.1
-# What is measured is not replayed yet. Portions gain more by that than the others, for then they no longer wait for one
-# another's Python: a tenth to a fifth and more, on the workloads of the benchmark.
-_PORTIONS_REPLAYED = 0.85
+# What is measured is not replayed yet, which takes a fifth and more of the time away on the workloads of the benchmark.
+# Portions gain a tenth to a fifth more by it, for then they no longer wait for one another's Python; threads, which are
+# not replayed, gain nothing.
+_REPLAYED = {"portions": 0.85, "threads": 1.2}
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
 _RULES = 10
@@ -181,11 +183,15 @@ def _is_replayed(session: Session) -> bool:
 
 
 def _best(found: Mapping[Way, float], rule: Way, *, is_replayed: bool) -> Way:
-    gains = {way: _PORTIONS_REPLAYED if is_replayed and way.executor == "portions" and way.threads > 1 else 1.0
-             for way in found}
+    gains = {way: _gain(way) if is_replayed else 1.0 for way in found}
     best = min(found, key=lambda way: gains[way] * found[way])
     is_clear = rule not in found or gains[best] * found[best] < _CLEARLY * gains[rule] * found[rule]
     return best if is_clear else rule
+
+
+def _gain(way: Way) -> float:
+    """What a measured time counts for once training is replayed, beside that of all tasks at once."""
+    return _REPLAYED.get(way.executor, 1.0) if way.threads > 1 else 1.0
 
 
 def _in_words(best: Way, found: Mapping[Way, float], *, is_replayed: bool) -> str:
@@ -195,11 +201,12 @@ def _in_words(best: Way, found: Mapping[Way, float], *, is_replayed: bool) -> st
             others.setdefault(way.executor, seconds)
     beside = "".join(f", {name} {seconds / found[best]:.2f} times as long" for name, seconds in others.items())
     lead = ""
-    if found[best] > min(found.values()):
-        is_for_later = is_replayed and best.executor == "portions"
-        lead = ("as replaying gains portions the most, rather than " if is_for_later else
+    fastest = min(found, key=lambda way: found[way])
+    if found[best] > found[fastest]:
+        is_for_later = is_replayed and _gain(best) < _gain(fastest)
+        lead = (f"as replaying gains {best.executor} more than {fastest.executor}, rather than " if is_for_later else
                 "by a rule, not clearly slower than ")
-    as_yet = " before it is replayed" if is_replayed else ""
+    as_yet = " before it is replayed" if is_replayed and EXECUTORS[best.executor].has_task_axis else ""
     return f"{lead}the fastest of {len(found)} that were measured ({1e3 * found[best]:.3g} ms a task{as_yet}{beside})"
 
 
@@ -299,10 +306,10 @@ def measure(session: Session) -> dict[Way, float]:
 def _hope(rounds: int, *, is_first: bool) -> float:
     """How many times as long as the fastest a way may take after so many rounds and still be in the race.
 
-    The first of all finds no memory and no threads yet: its first round tells nothing.
+    The first of all finds no memory and no threads yet, so that its first round tells nothing.
     """
-    if is_first and rounds < AT_LEAST:
-        return math.inf
+    if rounds < AT_LEAST:
+        return math.inf if is_first else _FIRST_HOPE
     return _HOPE if rounds >= _ROUNDS else _EARLY_HOPE
 
 
