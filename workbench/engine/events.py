@@ -206,6 +206,8 @@ class Noticed:
 
     step: int
     message: str
+    is_warning: bool = True
+    """Whether something is not as it was asked for; otherwise it goes well."""
 
 
 @dataclass(frozen=True)

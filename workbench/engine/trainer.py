@@ -340,8 +340,8 @@ class _Training:
         """Tell what happened meanwhile; stop or wait where the person asked for it."""
         while self.session.notices:
             yield Noticed(self.step, self.session.notices.pop(0))
-        for sentence in self.session.executor.news():
-            yield Noticed(self.step, sentence)
+        for sentence, is_warning in self.session.executor.news():
+            yield Noticed(self.step, sentence, is_warning)
         if self.control.is_stopping:
             raise StopRequestedError
         if self.control.is_paused:

@@ -17,7 +17,7 @@ def spoken(event: object) -> Iterator[tuple[str, str]]:
         case Started():
             yield from _started(event)
         case Noticed():
-            yield f"step {event.step:,}: {event.message}", "warn"
+            yield f"step {event.step:,}: {event.message}", "warn" if event.is_warning else ""
         case Evaluation(split="test"):
             result = words.result(event.score.mean, event.score.ci95, event.metric)
             name = words_of(event.metric).name

@@ -75,5 +75,5 @@ def test_what_waits_for_the_device_is_not_captured_and_the_thread_computes_where
     for name, value in wanted.items():
         torch.testing.assert_close(found[name], value)
     (said,) = captured.news()
-    assert said.startswith("the meta-step is not captured")
+    assert said.sentence.startswith("the meta-step is not captured")
     assert torch.cuda.current_stream() == torch.cuda.default_stream()

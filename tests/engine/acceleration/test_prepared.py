@@ -46,8 +46,9 @@ def test_compiled_numbers_equal_those_that_are_not(kind: torch.dtype, within: fl
     assert compiled.from_graph(step) is None
     compiled.finish()
     begins, takes_over = compiled.news()
-    assert "is being compiled" in begins
-    assert "takes over" in takes_over
+    assert "is being compiled" in begins.sentence
+    assert "takes over" in takes_over.sentence
+    assert (begins.is_warning, takes_over.is_warning) == (False, False)
     others = [one + 0.1 if one.is_floating_point() else one for one in step.tensors]
     assert compiled.from_graph(step._replace(tensors=others)) is not None
     assert difference(step.gradient(compiled, others), step.gradient(plain, others)) < within
@@ -61,16 +62,17 @@ SHORT = ["training.acceleration=compile", "training.iterations=100000", "trainin
 def test_training_goes_on_where_the_meta_step_cannot_be_compiled(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     control = Control()
-    noticed: list[str] = []
+    noticed: list[Noticed] = []
     for event in train(resolve(with_settings({}, ["dataset=sinusoids", *SHORT])), control):
         if isinstance(event, Noticed):
-            noticed.append(event.message)
+            noticed.append(event)
             if len(noticed) == 2:
                 control.stop()
     assert isinstance(event, Finished)
     begins, refused = noticed
-    assert begins.startswith("the meta-step is being compiled")
-    assert refused.startswith("the meta-step is not compiled, and training goes on without: there is no C++ compiler")
+    assert begins.message.startswith("the meta-step is being compiled")
+    assert (begins.is_warning, refused.is_warning) == (False, True)
+    assert refused.message.startswith("the meta-step is not compiled, and training goes on without: there is no C++ ")
 
 
 def test_what_changes_as_the_training_goes_on_is_not_even_tried_to_compile():

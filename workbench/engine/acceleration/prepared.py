@@ -296,12 +296,13 @@ class Compiled(Prepared):
 
     def begun(self) -> None:
         """See Prepared."""
-        self.say("the meta-step is being compiled, for half a minute to some minutes; training goes on meanwhile")
+        self.say("the meta-step is being compiled, for half a minute to some minutes; training goes on meanwhile",
+                 is_warning=False)
 
     def taken_over(self, seconds: float) -> None:
         """See Prepared."""
         self.say(f"the compiled meta-step takes over, after {seconds:.0f} s of compiling; going on from a "
-                 "checkpoint now equals a run that was never stopped to rounding")
+                 "checkpoint now equals a run that was never stopped to rounding", is_warning=False)
 
     def refused(self, why: str) -> None:
         """See Prepared."""

@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -19,6 +19,13 @@ from workbench.tasks.base import Task, TaskBatch
 
 TaskFunction = Callable[[Algorithm[Any], Meta, Task, Context], Any]
 """A pure function of one task that returns a tree of tensors."""
+
+
+class News(NamedTuple):
+    """A sentence that the person should know, and whether something is not as it was asked for."""
+
+    sentence: str
+    is_warning: bool
 
 
 @dataclass(frozen=True)
@@ -57,7 +64,7 @@ class Executor(ABC):
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         self.algorithm = algorithm
         self.threads = threads
-        self._said: list[str] = []
+        self._said: list[News] = []
 
     @property
     def threads_of_caller(self) -> int:
@@ -81,11 +88,11 @@ class Executor(ABC):
         return summed(self.gradient(meta, batch.part(part.start, part.stop), keys[part], setting)
                       for part in parts(len(batch), size, self.spare(size)))
 
-    def say(self, sentence: str) -> None:
+    def say(self, sentence: str, *, is_warning: bool = True) -> None:
         """Keep something that the person should know until somebody asks for news."""
-        self._said.append(sentence)
+        self._said.append(News(sentence, is_warning))
 
-    def news(self) -> list[str]:
+    def news(self) -> list[News]:
         """What the person should know and was not told yet."""
         told, self._said = self._said, []
         return told

@@ -127,7 +127,8 @@ def _warm_up(one: Measured, trial: Trial) -> None:
         if isinstance(trial.executor, Prepared):
             trial.executor.finish()
     executor = trial.executor
-    one.problem = executor.problem if isinstance(executor, Prepared) else " ".join(executor.news())
+    one.problem = executor.problem if isinstance(executor, Prepared) else " ".join(
+        news.sentence for news in executor.news())
 
 
 def _seconds(trial: Trial) -> float:
