@@ -102,7 +102,7 @@ def correct(session: Session, found: Mapping[Way, float]) -> Choice | None:
     Returns:
         What is remembered from now on; None where that is what was.
     """
-    if not found or _key(session) not in _remembered(_path()):
+    if not found or _key(session) not in _remembered():
         return None
     best, before = min(found, key=lambda way: found[way]), foresee(session).way
     if found.get(before, 0.0) <= _FAR * found[best]:
@@ -117,11 +117,11 @@ def _choice(session: Session, *, measures: bool) -> Choice:
     if not is_open or not may_have_columns(session.algorithm, choice.way.executor, session.device):
         return choice
     key = f"{_key(session)} {choice.way}"
-    columns = _known_columns(_remembered(_path()).get(key), convolutions(session.algorithm))
+    columns = _known_columns(_remembered().get(key), convolutions(session.algorithm))
     if columns is None and measures:
         way = choice.way
         columns = faster_by_columns(session.algorithm, session.spec, session.experiment.training_task(), way)
-        _remember(_path(), key, {"weights_by_columns": columns})
+        _remember(key, {"weights_by_columns": columns})
     columns = columns or ()
     said = f"; weight gradients of {counted(len(columns), 'convolutions')} are matrix products" if columns else ""
     return Choice(replace(choice.way, weights_by_columns=columns), choice.why + said)
@@ -154,7 +154,7 @@ def _known(session: Session) -> Choice | None:
         threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
         way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
         return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
-    match _remembered(_path()).get(_key(session)):
+    match _remembered().get(_key(session)):
         case {"way": [str(executor), *numbers], "of": int(count), "on": str(day)} if (
                 executor in EXECUTORS and _are_counts(numbers) and _is_day(day) and type(count) is int):
             why = f"remembered as the best of {count} that were measured here on {day}"
@@ -169,8 +169,8 @@ def _path() -> Path:
 
 def _remember_way(session: Session, way: Way, count: int) -> None:
     """Remember a way as the best of so many."""
-    _remember(_path(), _key(session), {"way": [way.executor, way.threads, way.chunk], "of": count,
-                                      "on": date.today().isoformat()})
+    _remember(_key(session), {"way": [way.executor, way.threads, way.chunk], "of": count,
+                             "on": date.today().isoformat()})
 
 
 def _rule(session: Session) -> Way:
@@ -349,10 +349,10 @@ def _key(session: Session) -> str:
     return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:32]
 
 
-def _remembered(path: Path) -> dict[str, Any]:
+def _remembered() -> dict[str, Any]:
     """What was measured before; nothing where the file is not there or is damaged."""
     try:
-        said = json.loads(path.read_text(encoding="utf8"))
+        said = json.loads(_path().read_text(encoding="utf8"))
     except (OSError, ValueError, RecursionError):
         return {}
     return said if isinstance(said, dict) else {}
@@ -380,9 +380,9 @@ def _known_columns(answer: Any, known: Container[str]) -> tuple[str, ...] | None
             return None
 
 
-def _remember(path: Path, key: str, answer: dict[str, Any]) -> None:
+def _remember(key: str, answer: dict[str, Any]) -> None:
     """Write an answer down, and forget the oldest; where nothing can be written it is measured again next time."""
-    answers = _remembered(path)
+    path, answers = _path(), _remembered()
     answers.pop(key, None)  # who is told anew is the newest
     answers[key] = answer
     text = json.dumps(dict(list(answers.items())[-_REMEMBERED:]), indent=1)
