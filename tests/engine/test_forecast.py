@@ -104,7 +104,7 @@ def test_a_task_more_than_a_chunk_has_takes_memory_beside_the_portions(monkeypat
         session.use(Way("portions", chunk=4))
         session.close()
         told[tasks] = forecast(session).training
-    # Two tasks on each thread; the fifth beside them; the sixth is of another chunk, with the fifth.
+    # Two tasks on each thread; the fifth beside them; the sixth is of the next chunk, with the fifth.
     assert told[5] == pytest.approx(told[4] * 5 / 4, rel=0.1)
     assert told[4] <= told[6] < told[5]
 

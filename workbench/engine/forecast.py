@@ -153,8 +153,7 @@ def _of_training(session: Session, meta: Meta, task: TaskBatch, stage: Stage) ->
     """The most that a chunk of tasks holds while it is differentiated."""
     whole = len(session.world.share(range(session.experiment.training.meta_batch)).run)
     tasks = min(session.chunk, whole)
-    # A few more than a chunk has are not one of their own: each is under way beside the portions of all threads.
-    more = whole - tasks if whole - tasks <= session.executor.spare(session.chunk) else 0
+    more = session.executor.beside(session.chunk, whole)
     at_once, beside = _at_once(session, tasks)
     runner, setting = Vectorized(session.algorithm, 1), session.setting(training=True, stage=stage)
 
@@ -162,9 +161,9 @@ def _of_training(session: Session, meta: Meta, task: TaskBatch, stage: Stage) ->
         batch, keys = spread(task, tasks), torch.empty(tasks, dtype=torch.int64, device="meta")
         return _peak(lambda: runner.gradient(meta, batch, keys, replace(setting, steps=steps)))
 
-    # Task by task there are those that are under way beside their sum and what is added to it; and what a chunk gives
-    # waits for the chunks after it.
-    waiting = min(tasks, session.executor.threads + 2) if session.executor.name == "threads" else 1
+    # What threads give waits for those before it, beside the sum and what is added to it; and what a chunk gives waits
+    # for the chunks after it.
+    waiting = min(tasks, session.executor.threads + 2) if session.executor.is_pooled else 1
     under_way = beside * _over_steps(peak, setting.steps)
     if more:
         under_way += more * _over_steps(partial(peak, tasks=1), setting.steps)

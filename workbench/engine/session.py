@@ -255,7 +255,9 @@ class Session:
         )
 
     def chunks(self, tasks: int, *, training: bool) -> Chunks:
-        """The parts that so many tasks are run in; what memory has no room for is remembered, and told."""
+        """The parts that so many tasks are run in, which is all of them in training; what memory has no room for is
+        remembered, and told.
+        """
         name = "chunk" if training else "test_chunk"
 
         def told(size: int, tried: int) -> None:
@@ -264,7 +266,7 @@ class Session:
             self.notices.append(f"memory ran out with {tried} tasks at once in {what}: from here on {size} "
                                 f"{'is' if size == 1 else 'are'} run at once, with the same results to rounding")
 
-        return Chunks(tasks, getattr(self, name), told, spare=self.executor.spare(self.chunk) if training else 0)
+        return Chunks(tasks, getattr(self, name), told, is_whole=training)
 
     def trace(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Trace:
         """Adapt to every task and judge it after every inner step; tensors are [tasks, steps + 1]."""

@@ -7,9 +7,10 @@ import platform
 import time
 import traceback
 from collections.abc import Generator, Iterator
+from contextlib import closing
 from dataclasses import replace
 from functools import partial
-from typing import TypeVar
+from typing import TypeVar, cast
 
 import numpy as np
 import torch
@@ -37,7 +38,7 @@ from workbench.engine.events import (
     Probe,
     Started,
 )
-from workbench.engine.executors.gradients import MetaGradient, Sum
+from workbench.engine.executors.gradients import MetaGradient, Running
 from workbench.engine.forecast import warning
 from workbench.engine.inner_loop import Trace
 from workbench.engine.measuring.chooser import settle
@@ -198,17 +199,27 @@ class _Training:
         batch, keys = self.session.batch("train", share.run, stage, self._wanted(share))
         self._batch = (batch, keys) if stage == "tasks" else None
         setting = self.session.setting(training=True, progress=self._progress(), stage=stage)
-        chunks, total = self.session.chunks(len(batch), training=True), Sum()
+        chunks = self.session.chunks(len(batch), training=True)
         for tried in chunks:
             yield from self._breathe()
             with chunks.fitting(tried):
-                own = batch.part(tried.start, tried.stop), keys[tried]
-                total.add(self.session.executor.gradient(self.meta, *own, setting))
-            self._pace.queued()
+                running = self.session.executor.in_chunks(self.session.chunk, self.meta, batch, keys, setting)
+                own = yield from self._breathing(running)
         self._draw_ahead(tasks)
-        found = self.world.combined(total.whole(), share)
+        found = self.world.combined(own, share)
         self.hardest = self._hardest(found.aux, indices)
         return found
+
+    def _breathing(self, running: Running) -> Talk[MetaGradient]:
+        """What comes of it, with a look around wherever it lets anybody have one."""
+        with closing(running):
+            while True:
+                try:
+                    next(running)
+                except StopIteration as end:
+                    return cast("MetaGradient", end.value)
+                self._pace.queued()
+                yield from self._breathe()
 
     def _draw_ahead(self, tasks: int) -> None:
         """Draw the tasks of the next step before anything waits for this one; but not where it decides which they are.

@@ -17,7 +17,7 @@ from workbench.engine.acceleration.prepared import AT_ONCE, Prepared
 from workbench.engine.acceleration.switches import accelerated
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.executors.base import on_threads
-from workbench.engine.executors.gradients import MetaGradient
+from workbench.engine.executors.gradients import MetaGradient, finished
 from workbench.engine.session import Session
 from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns
 from workbench.engine.ways.work import Way
@@ -100,8 +100,9 @@ class Ours(Candidate):
         self.outer.update(found, len(self.batch), self.rate, self.clip)
 
     def _gradient(self) -> MetaGradient:
-        """Of all tasks, chunk by chunk."""
-        return self.session.executor.in_chunks(self.session.chunk, self.meta, self.batch, self.keys, self.setting)
+        """Of all tasks, as a step of the training runs them."""
+        arguments = self.meta, self.batch, self.keys, self.setting
+        return finished(self.session.executor.in_chunks(self.session.chunk, *arguments))
 
     def gradient(self) -> list[Tensor]:
         """What the outer optimizer was given."""

@@ -29,7 +29,33 @@ def test_views_of_views_are_one_view_also_of_a_part_of_a_larger_tensor():
     found, operations = replayed(function, whole[2:])
     assert all(map(torch.equal, found, function(whole[2:])))
     # One view for the first, two for the second, which begins within what is given, and one for the third.
-    assert operations == ["as_strided", "mul", "select", "as_strided", "add", "add", "as_strided", "mul"]
+    assert operations == ["as_strided", "mul", "select", "add", "as_strided", "add", "as_strided", "mul"]
+
+
+def test_what_works_number_by_number_takes_no_views_of_whole_tensors():
+    def function(one: Tensor, other: Tensor) -> list[Tensor]:
+        both = one.permute(0, 2, 1).unsqueeze(0) - 0.1 * other.transpose(1, 2).unsqueeze(0)
+        shifted = torch.where(both > 0, both, 2.0).squeeze(0).transpose(1, 2)
+        wide = shifted.reshape(4, 3) * one.reshape(4, 3)
+        return [shifted.exp(), wide, wide.view(2, 2, 3)[1] + other[1].t().t(), one.view(4, 3)[:2] + wide[:2]]
+
+    given = torch.randn(2, 2, 3), torch.randn(2, 2, 3)
+    found, operations = replayed(function, *given)
+    assert all(map(torch.equal, found, function(*given)))
+    assert [one.stride() for one in found] == [one.stride() for one in function(*given)]
+    # Its own shape for `wide`, which is asked for; and parts of tensors, which are views whatever is done.
+    assert operations.count("as_strided") + operations.count("select") == 5
+
+
+def test_a_part_of_a_tensor_and_tensors_that_lie_in_other_ways_are_seen_as_they_are():
+    def function(one: Tensor, other: Tensor) -> list[Tensor]:
+        turned = other.t().clone(memory_format=torch.preserve_format)
+        return [one.view(6) + other.view(6), one.t() * turned, one[:, :2].relu(), one.unsqueeze(0) + other.sum()]
+
+    given = torch.randn(2, 3), torch.randn(2, 3)
+    found, _ = replayed(function, *given)
+    assert all(map(torch.equal, found, function(*given)))
+    assert [one.stride() for one in found] == [one.stride() for one in function(*given)]
 
 
 def test_what_is_given_may_lie_elsewhere_in_a_larger_tensor_the_next_time():

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from tests.problems import KINDS, algorithms_for, executor, make, noise_tasks, setting, spec
 from workbench.algorithms.base import Aux, Meta
 from workbench.engine.executors import EXECUTORS
+from workbench.engine.executors.gradients import finished
 from workbench.engine.executors.pooled import Threads
 from workbench.engine.executors.portions import Halves, Portions, _Relay
 from workbench.engine.inner_loop import trace_task
@@ -170,7 +171,15 @@ def test_what_goes_in_halves_is_on_one_thread_at_a_time_where_two_are_for_each(t
     assert met_by_portions(tasks, threads, goes_in_halves=True) == list(zip(portions, on, strict=True))
 
 
-def met_by_portions(tasks, threads, goes_in_halves):
+@pytest.mark.parametrize(("tasks", "threads", "size", "portions", "on"), [
+    (8, 2, 4, [2, 2, 2, 2], [1] * 4), (7, 2, 3, [1] * 6 + [1], [1] * 6 + [2]), (5, 2, 2, [1] * 5, [1] * 4 + [2]),
+    (4, 2, 1, [1] * 4, [2] * 4), (10, 3, 9, [3, 3, 3, 1], [1] * 3 + [3]), (5, 4, 3, [3, 2], [4, 4]),
+    (10, 4, 4, [1] * 8 + [2], [1] * 8 + [4]), (10, 2, 7, [2, 3, 2, 3], [1] * 4), (25, 2, 25, [12, 13], [1, 1])])
+def test_so_many_tasks_are_at_once_as_a_chunk_has(tasks, threads, size, portions, on):
+    assert met_by_portions(tasks, threads, goes_in_halves=False, size=size) == list(zip(portions, on, strict=True))
+
+
+def met_by_portions(tasks, threads, goes_in_halves, size=0):
     """Sizes of the portions, and the compute threads that each was on, in the order of the tasks."""
     about = spec("regression", 1)
     algorithm, meta = make("maml", about, inner_steps=1)
@@ -184,7 +193,7 @@ def met_by_portions(tasks, threads, goes_in_halves):
 
     runner.sooner = sooner
     before = torch.get_num_threads()
-    runner.gradient(meta, batch, keys, setting(algorithm, about))
+    finished(runner.in_chunks(size or tasks, meta, batch, keys, setting(algorithm, about)))
     runner.close()
     assert torch.get_num_threads() == before
     return [(size, count) for _, size, count in sorted(met)]

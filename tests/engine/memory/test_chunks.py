@@ -116,14 +116,25 @@ def test_what_did_not_fit_is_gone_before_anybody_is_told():
     assert len(made) == 3
 
 
-@given(st.integers(0, 40), st.integers(1, 20), st.integers(0, 5))
-def test_only_the_last_part_has_more_and_none_is_smaller_than_what_may_go_along(tasks, size, spare):
-    found = list(parts(tasks, size, spare))
+@given(st.integers(1, 40), st.integers(1, 20), st.integers(1, 20))
+def test_what_is_whole_is_run_again_half_as_many_at_once_where_memory_runs_out(tasks, size, room):
+    told = [(size, 0)]
+    chunks, run = Chunks(tasks, size, lambda now, tried: told.append((now, tried)), is_whole=True), []
+    for part in chunks:
+        assert part == slice(0, tasks)
+        with chunks.fitting(part):
+            if min(told[-1][0], tasks) > room:
+                raise MemoryError
+            run.append(part)
+    assert len(run) == 1
+    assert [tried for _, tried in told[1:]] == [min(now, tasks) for now, _ in told[:-1]]
+
+
+@given(st.integers(0, 40), st.integers(1, 20))
+def test_all_parts_but_the_last_are_of_one_size(tasks, size):
+    found = list(parts(tasks, size))
     assert [task for part in found for task in range(part.start, part.stop)] == list(range(tasks))
-    sizes = [part.stop - part.start for part in found]
-    assert all(one == size for one in sizes[:-1])
-    assert all(one <= size + spare for one in sizes)
-    assert len(sizes) < 2 or sizes[-1] > spare
+    assert all(part.stop - part.start == size for part in found[:-1])
 
 
 def test_other_errors_and_a_single_task_are_not_tried_again():

@@ -14,7 +14,7 @@ from torch.utils import _pytree as pytree
 from workbench.algorithms.base import Meta
 from workbench.engine import devices
 from workbench.engine.executors.base import Executor, Setting, TaskFunction
-from workbench.engine.executors.gradients import MetaGradient
+from workbench.engine.executors.gradients import MetaGradient, Running
 from workbench.tasks.base import Examples, TaskBatch
 
 # A meta-batch comes in whole chunks and a rest, in each stage, and in portions of two sizes; who has more shapes than
@@ -112,9 +112,9 @@ class Accelerated(Executor):
         self.is_pooled = inner.is_pooled
         self.has_task_axis = inner.has_task_axis
 
-    def spare(self, chunk: int) -> int:
+    def beside(self, size: int, tasks: int) -> int:
         """See Executor."""
-        return self.inner.spare(chunk)
+        return self.inner.beside(size, tasks)
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
@@ -125,6 +125,11 @@ class Accelerated(Executor):
         # What runs portions of a batch asks for each of them by itself.
         found = None if self.is_pooled else self.graph_gradient(meta, batch, keys, setting)
         return self.inner.gradient(meta, batch, keys, setting) if found is None else found
+
+    def in_chunks(self, size: int, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Running:
+        """See Executor."""
+        run = self.inner.in_chunks if self.is_pooled else super().in_chunks
+        return run(size, meta, batch, keys, setting)
 
     def graph_gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient | None:
         """The meta-gradient by way of a graph; None where there is none, or not yet."""

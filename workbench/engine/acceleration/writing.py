@@ -1,7 +1,7 @@
 """What a function of tensors does, written down as the shortest script that gives the same numbers.
 
-Views that build on one another are one view, what nobody uses or reads is gone, and what is needed no more is written
-over.
+Views that build on one another are one view, and none is taken for what works number by number; what nobody uses or
+reads is gone, and what is needed no more is written over.
 """
 
 from __future__ import annotations
@@ -129,6 +129,12 @@ class _Place(NamedTuple):
         return cls((value.dtype, value.device, value.is_neg(), value.is_conj()), tuple(value.shape), value.stride(),
                    int(value.storage_offset()))
 
+    @property
+    def is_dense(self) -> bool:
+        """Whether it has as many numbers as there are from its first in memory to its last."""
+        return math.prod(self.shape) == 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride,
+                                                                                       strict=True))
+
 
 class _Reader:
     """Runs a graph once, and finds the shortest way to do each thing that it does.
@@ -153,6 +159,8 @@ class _Reader:
         self.whole: dict[fx.Node, _Place] = {}
         # Which of several results lie in a memory of their own.
         self._alone: dict[fx.Node, set[int]] = {}
+        # Has nodes for results that the graph has in another shape only.
+        self._others = fx.Graph()
 
     def steps(self, tensors: list[Tensor]) -> tuple[list[_Step], list[fx.Node]]:
         """Its operations, and those whose results it gives."""
@@ -166,8 +174,8 @@ class _Reader:
                 self._put(node, value)
                 if node.op == "get_attr":
                     steps.append(_Step(node, None, (value,)))
-            elif step := self._step(node):
-                steps.append(step)
+            else:
+                steps.extend(self._steps(node))
             for one in [*node.all_input_nodes, node]:
                 if last.get(one, node) is node:
                     self._values.pop(one, None)
@@ -179,7 +187,7 @@ class _Reader:
             self.lies[node] = _Place.of(value)
             self._roots[node] = node, self.lies[node]
 
-    def _step(self, node: fx.Node) -> _Step | None:
+    def _steps(self, node: fx.Node) -> list[_Step]:
         """What a node does; nothing where it does nothing."""
         arguments, options = fx.node.map_arg((node.args, node.kwargs), self._values.__getitem__)
         target = cast("Any", node.target)
@@ -189,7 +197,7 @@ class _Reader:
             self._put(node, value)
             if arguments[1] in self._alone.get(node.all_input_nodes[0], ()):
                 self._note_place(node, value)
-            return _Step(node, target, said)
+            return [_Step(node, target, said)]
         changes = bool(target._schema.is_mutable)
         own = _Step(node, target, _in_full(target, said, named),
                     len(value) if isinstance(value, tuple | list) else int(value is not None), changes)
@@ -197,6 +205,8 @@ class _Reader:
             for used in node.all_input_nodes:
                 if used in self._roots and _share(value, self._values[used]):
                     return self._view(own, value, *self._roots[used])
+            if found := self._as_a_whole(own, value):
+                return found
         self._put(node, value)
         if isinstance(value, Tensor) and not changes:
             self._note_place(node, value)
@@ -204,19 +214,41 @@ class _Reader:
             taken = [arguments, options, *value]
             self._alone[node] = {index for index, one in enumerate(value) if isinstance(one, Tensor)
                                  and sum(_share(one, other) for other in pytree.tree_leaves(taken)) == 1}
-        return own
+        return [own]
 
     def _note_place(self, node: fx.Node, value: Tensor) -> None:
         if value.untyped_storage().nbytes() == value.numel() * value.itemsize:
             self.places[node] = _Place.of(value)
 
-    def _view(self, own: _Step, value: Tensor, root: fx.Node, at: _Place) -> _Step | None:
+    def _as_a_whole(self, own: _Step, value: Tensor) -> list[_Step]:
+        """What works number by number on views of whole tensors that all lie alike, done on those tensors, and a view
+        of the result; nothing where it is something else.
+        """
+        views = [one for one in dict.fromkeys(own.uses) if self.lies[one].shape]
+        place, known = _Place.of(value), [self._roots.get(one) for one in views]
+        if not views or not _is_by_number(own.target) or None in known:
+            return []
+        roots = dict(zip(views, cast("list[tuple[fx.Node, _Place]]", known), strict=True))
+        (shape, stride), *others = {(at.shape, at.stride) for _, at in roots.values()}
+        is_alike = not others and all((self.lies[one].shape, self.lies[one].stride) == (place.shape, place.stride)
+                                      and self.lies[one].offset == at.offset for one, (_, at) in roots.items())
+        at = place._replace(shape=shape, stride=stride)
+        is_all = math.prod(at.shape) == math.prod(place.shape)
+        if not is_alike or not is_all or at == place or not (at.is_dense and place.is_dense):
+            return []
+        node = self._others.placeholder(f"whole_{own.node.name}")
+        self._roots[node] = node, at
+        self.lies[node] = self.places[node] = at
+        said = fx.node.map_arg(own.arguments, lambda one: cast("Any", roots[one][0] if one in roots else one))
+        return [own._replace(node=node, arguments=said), *self._view(own, value, node, at)]
+
+    def _view(self, own: _Step, value: Tensor, root: fx.Node, at: _Place) -> list[_Step]:
         """A view of what has numbers of its own, less all views between the two; nothing where it is all of that."""
         place = _Place.of(value)
         begins_within = place.offset != at.offset
         if place.read_as != at.read_as or (begins_within and value.untyped_storage()._cdata in self._given):
             self._put(own.node, value)
-            return own
+            return [own]
         self._values[own.node] = value
         self._roots[own.node] = root, at
         self.lies[own.node] = place
@@ -224,9 +256,9 @@ class _Reader:
             self.whole[own.node] = place
         if place == at:
             self._same[own.node] = root
-            return None
+            return []
         offset = place.offset if begins_within else None
-        return _Step(own.node, torch.ops.aten.as_strided.default, (root, [*place.shape], [*place.stride], offset))
+        return [_Step(own.node, torch.ops.aten.as_strided.default, (root, [*place.shape], [*place.stride], offset))]
 
 
 def _in_full(target: Any, said: tuple[Any, ...], named: dict[str, Any]) -> tuple[Any, ...]:
@@ -321,12 +353,18 @@ def _in_place(steps: list[_Step], outputs: list[fx.Node], places: dict[fx.Node, 
             yield step
 
 
+def _is_by_number(target: Any) -> bool:
+    """Whether each number of what it gives comes of the numbers at that place in what it takes."""
+    is_told = torch.Tag.pointwise in getattr(target, "tags", ())
+    return is_told or target is torch.ops.aten.threshold_backward.default
+
+
 @cache
 def _writing(target: Any) -> Any:
     """What does the same, number by number, and writes into its first argument, or into one more; None for the rest."""
     if target is torch.ops.aten.threshold_backward.default:
         return torch.ops.aten.threshold_backward.grad_input
-    if torch.Tag.pointwise not in getattr(target, "tags", ()):
+    if not _is_by_number(target):
         return None
     space, _, name = target._schema.name.partition("::")
     writing = getattr(getattr(getattr(torch.ops, space), name + "_", None), target._overloadname, None)

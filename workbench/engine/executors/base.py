@@ -13,7 +13,7 @@ from torch import Tensor
 
 from workbench.algorithms.base import Algorithm, Aux, Context, Meta, Stage
 from workbench.backbones.base import Params
-from workbench.engine.executors.gradients import MetaGradient, summed
+from workbench.engine.executors.gradients import MetaGradient, Running, Sum
 from workbench.engine.memory.chunks import parts
 from workbench.tasks.base import Task, TaskBatch
 
@@ -71,8 +71,8 @@ class Executor(ABC):
         """Compute threads that whoever calls it is to have: its own, unless those are each a thread of the pool."""
         return 1 if self.is_pooled else self.threads
 
-    def spare(self, chunk: int) -> int:  # noqa: ARG002 - only some have use for more
-        """So many tasks more than a chunk has may be in the last of a meta-batch, rather than in one of their own."""
+    def beside(self, size: int, tasks: int) -> int:  # noqa: ARG002 - only some run any
+        """Of so many tasks of which some are run at once, how many are under way beside those."""
         return 0
 
     @abstractmethod
@@ -83,10 +83,13 @@ class Executor(ABC):
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
         """Meta-gradient of a batch, summed over its tasks."""
 
-    def in_chunks(self, size: int, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
+    def in_chunks(self, size: int, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Running:
         """The same of a batch of any size, so many tasks at once."""
-        return summed(self.gradient(meta, batch.part(part.start, part.stop), keys[part], setting)
-                      for part in parts(len(batch), size, self.spare(size)))
+        total = Sum()
+        for part in parts(len(batch), size):
+            total.add(self.gradient(meta, batch.part(part.start, part.stop), keys[part], setting))
+            yield
+        return total.whole()
 
     def say(self, sentence: str, *, is_warning: bool = True) -> None:
         """Keep something that the person should know until somebody asks for news."""

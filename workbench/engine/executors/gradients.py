@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Generator, Iterable
 from typing import Any, NamedTuple
 
 import torch
@@ -18,6 +18,10 @@ class MetaGradient(NamedTuple):
 
     total: Params
     aux: Aux
+
+
+Running = Generator[None, None, MetaGradient]
+"""What computes a meta-gradient and returns it; between tasks it lets whoever wants it look up."""
 
 
 class Sum:
@@ -42,6 +46,16 @@ class Sum:
         """That of all tasks."""
         aux = self._aux[0] if len(self._aux) == 1 else joined_trees(torch.cat, self._aux)
         return MetaGradient(self._total, aux)
+
+
+def finished(running: Running) -> MetaGradient:
+    """What comes of it where nobody looks up."""
+    while True:
+        try:
+            next(running)
+        except StopIteration as end:
+            found: MetaGradient = end.value
+            return found
 
 
 def summed(parts: Iterable[MetaGradient]) -> MetaGradient:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import copy
 import threading
 from collections import deque
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import closing
+from contextlib import closing, contextmanager
 from typing import Any, TypeVar
 
 import torch
@@ -51,18 +51,24 @@ class Pooled(Executor):
         """What a function of a thread's own algorithm gives for every part, in their order; whoever wants no more of
         it closes it.
         """
-        def run(part: Any) -> R:
-            return one(self._local.algorithm, part)
-
         own = parts[:1] if self.takes_part else []
-        jobs: deque[Future[R]] = deque()
-        try:
-            jobs.extend(self._pool.submit(run, part) for part in parts[len(own):])
+        with self._others(one, parts[len(own):]) as jobs:
             with on_threads(1):
                 found = [one(self.algorithm, part) for part in own]
             yield from found
             while jobs:  # what was taken of the other threads is held no longer
                 yield jobs.popleft().result()
+
+    @contextmanager
+    def _others(self, one: Callable[[Algorithm[Any], Any], R], parts: Iterable[Any]) -> Iterator[deque[Future[R]]]:
+        """A block in which the threads of the pool do some parts, which are not at work any more after it."""
+        def run(part: Any) -> R:
+            return one(self._local.algorithm, part)
+
+        jobs: deque[Future[R]] = deque()
+        try:
+            jobs.extend(self._pool.submit(run, part) for part in parts)
+            yield jobs
         finally:
             # Whoever tries again after an error must not find the others still at work, and their memory taken.
             for job in jobs:

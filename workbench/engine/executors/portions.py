@@ -2,27 +2,30 @@
 
 from __future__ import annotations
 
+import math
 import threading
-from collections.abc import Callable
+from collections import deque
+from collections.abc import Callable, Generator
 from concurrent.futures import Future
+from contextlib import closing
 from functools import partial
-from itertools import pairwise
-from typing import Any, NamedTuple, TypeVar
+from itertools import pairwise, starmap
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
 from workbench.algorithms.base import Algorithm, Meta
 from workbench.engine.executors.base import Setting, TaskFunction, on_threads
-from workbench.engine.executors.gradients import MetaGradient, joined_trees, summed
+from workbench.engine.executors.gradients import MetaGradient, Running, Sum, finished, joined_trees
 from workbench.engine.executors.pooled import Pooled
+from workbench.engine.executors.shares import Shares
 from workbench.engine.executors.vectorized import Vectorized
+from workbench.engine.memory.chunks import parts
 from workbench.tasks.base import TaskBatch
 
 # The largest portion may be so much larger than the mean; it is waited for.
 _UNEVEN = 1.1
-
-R = TypeVar("R")
 
 
 class Halves(NamedTuple):
@@ -56,19 +59,30 @@ class Portions(Pooled):
     goes_in_halves: bool = False
     halves: Callable[[Meta, TaskBatch, Tensor, Setting], Halves | None] | None = None
 
-    def spare(self, chunk: int) -> int:
-        """See Executor; none where memory has room for fewer than one task on each thread."""
-        return self.threads // 2 if self.goes_in_halves and chunk >= self.threads else 0
+    def beside(self, size: int, tasks: int) -> int:
+        """See Executor; where memory has room for fewer than one task on each thread nothing is beside it."""
+        left = tasks - _shared(tasks, self.threads)
+        return left if size >= self.threads and self._is_in_halves(tasks) else 0
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
         def one(algorithm: Algorithm[Any], part: slice) -> Any:
             return Vectorized(algorithm, 1).map(function, meta, batch.part(part.start, part.stop), keys[part], setting)
 
-        return joined_trees(torch.cat, self._portions(one, len(batch)))
+        tasks = len(batch)
+        shared = _shared(tasks, self.threads)
+        found = list(self._each(one, self._cuts(shared, shared))) if shared else []
+        if shared < tasks:
+            with on_threads(self.threads):
+                found.append(one(self.algorithm, slice(shared, tasks)))
+        return joined_trees(torch.cat, found)
 
     def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
         """See Executor."""
+        return finished(self.in_chunks(len(batch), meta, batch, keys, setting))
+
+    def in_chunks(self, size: int, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Running:
+        """See Executor; a thread that is done with its portion of a chunk goes on with one of the next."""
         def given(part: slice) -> tuple[Meta, TaskBatch, Tensor, Setting]:
             return meta, batch.part(part.start, part.stop), keys[part], setting
 
@@ -77,43 +91,61 @@ class Portions(Pooled):
             found = self.sooner(*portion) if self.sooner else None
             return Vectorized(algorithm, 1).gradient(*portion) if found is None else found
 
-        tasks, shared = len(batch), _shared(len(batch), self.threads)
-        if self.goes_in_halves and shared and _are_for_pairs(tasks - shared, self.threads):
-            left = [slice(task, task + 1) for task in range(shared, tasks)]
+        tasks = len(batch)
+        shared = _shared(tasks, self.threads) if size >= self.threads else 0
+        relays: list[_Relay] = []
+        if shared and self._is_in_halves(tasks):
             with on_threads(1):
                 relays = [_Relay(self.halves(*given(part)) if self.halves else None, partial(one, part=part))
-                          for part in left]
-            found = self._in_relay(one, self._cuts(shared), relays)
-        else:
-            found = self._portions(one, tasks)
-        return summed(found)
-
-    def _portions(self, one: Callable[[Algorithm[Any], slice], R], tasks: int) -> list[R]:
-        """What a function gives for the portion of each thread, and for the rest."""
-        shared = _shared(tasks, self.threads)
-        found = list(self._each(one, self._cuts(shared)))
-        if shared < tasks:
+                          for part in (slice(task, task + 1) for task in range(shared, tasks))]
+        total = (yield from self._shared_out(one, self._cuts(shared, size), relays)) if shared else Sum()
+        for part in parts(tasks - shared - len(relays), size):
             with on_threads(self.threads):
-                found.append(one(self.algorithm, slice(shared, tasks)))
-        return found
+                total.add(one(self.algorithm, slice(shared + part.start, shared + part.stop)))
+            yield
+        return total.whole()
 
-    def _cuts(self, tasks: int) -> list[slice]:
-        """The portions of the threads, which are about alike."""
-        cuts = [tasks * index // self.threads for index in range(self.threads + 1)]
-        return [slice(*cut) for cut in pairwise(cuts)] if tasks else []
+    def _is_in_halves(self, tasks: int) -> bool:
+        """Whether those of so many tasks that are left over are on two threads each."""
+        shared = _shared(tasks, self.threads)
+        return self.goes_in_halves and shared > 0 and _are_for_pairs(tasks - shared, self.threads)
 
-    def _in_relay(self, one: Callable[[Algorithm[Any], slice], MetaGradient], portions: list[slice],
-                  relays: list[_Relay]) -> list[MetaGradient]:
-        """The gradients of the portion of each thread, and of tasks that two threads do each."""
-        def run(algorithm: Algorithm[Any], thread: int) -> tuple[MetaGradient, MetaGradient | None]:
+    def _cuts(self, tasks: int, size: int) -> list[slice]:
+        """Portions of some tasks that are about alike, so many tasks at once or a few less on all threads together."""
+        rounds = 1 if tasks <= size else math.ceil(tasks / (size // self.threads * self.threads))
+        count = min(rounds * self.threads, tasks)
+        return list(starmap(slice, pairwise(tasks * index // count for index in range(count + 1))))
+
+    def _shared_out(self, one: Callable[[Algorithm[Any], slice], MetaGradient], portions: list[slice],
+                    relays: list[_Relay]) -> Generator[None, None, Sum]:
+        """The sum over portions, each on whichever thread is free, and over tasks that two threads do each."""
+        shares = Shares(portions, self.threads)
+
+        def run(algorithm: Algorithm[Any], thread: int) -> Generator[None]:
             relay, ends = (relays[thread // 2], thread % 2 == 0) if thread < 2 * len(relays) else (None, False)
-            if relay and not ends:
-                relay.begin()
-            own = one(algorithm, portions[thread])
-            return own, relay.end(algorithm) if relay and ends else None
+            try:
+                if relay and not ends:
+                    relay.begin()
+                for number, portion in shares.left():
+                    shares.put(number, one(algorithm, portion))
+                    yield
+                if relay and ends:
+                    shares.put(len(portions) + thread // 2, relay.end(algorithm))
+            except BaseException:
+                shares.fail()
+                raise
 
-        found = list(self._each(run, range(len(portions))))
-        return [own for own, _ in found] + [other for _, other in found if other is not None]
+        def run_all(algorithm: Algorithm[Any], thread: int) -> None:
+            deque(run(algorithm, thread), maxlen=0)
+
+        with (self._others(run_all, range(1, self.threads)) as jobs, on_threads(1),
+              closing(run(self.algorithm, 0)) as own):
+            for _ in own:
+                with shares.held():
+                    yield
+            for job in jobs:
+                job.result()
+        return shares.total
 
 
 class _Relay:

@@ -25,7 +25,7 @@ from workbench import places
 from workbench.engine import devices
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.executors.base import Executor, on_threads
-from workbench.engine.executors.gradients import MetaGradient
+from workbench.engine.executors.gradients import MetaGradient, finished
 from workbench.engine.memory import allocator
 from workbench.engine.session import Session, to_device
 from workbench.engine.ways.weight_gradients import (
@@ -59,7 +59,7 @@ _FAR = 1.1
 _REPLAYED = {"portions": 0.85, "threads": 1.2}
 _REMEMBERED = 500
 # Counted up where what is chosen among, or how, changes: answers from before hold no longer.
-_RULES = 10
+_RULES = 11
 # Fields of the training that neither change what a meta-gradient costs nor how it may be run.
 _WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
                    "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
@@ -257,6 +257,7 @@ class Trial:
         self.executor: Executor = EXECUTORS[way.executor](algorithm, way.threads)
         self._arguments = meta, tasks, keys
         self._setting = session.setting(training=True, progress=0.0, stage=session.algorithm.stage(0.5))
+        self.tasks = len(tasks)
         self.device = session.device
 
     def seconds(self) -> float:
@@ -269,8 +270,8 @@ class Trial:
             return time.perf_counter() - begun
 
     def run(self) -> MetaGradient:
-        """All the tasks, chunk by chunk."""
-        return self.executor.in_chunks(self.way.chunk, *self._arguments, self._setting)
+        """All the tasks, as a step of the training runs them."""
+        return finished(self.executor.in_chunks(self.way.chunk, *self._arguments, self._setting))
 
     def close(self) -> None:
         """Give the threads back."""
@@ -281,10 +282,10 @@ def measure(session: Session) -> dict[Way, float]:
     """Seconds a task of the ways that were measured, in turns until the time is up; who falls behind drops out."""
     ways = candidates(session)
     meta = to_device(session.drawn(), session.device)
-    most = max(way.chunk for way in ways)
-    batch, keys = session.batch("train", range(most), session.algorithm.stage(0.5))
+    counts = {way: _tasks_to_time(session, way) for way in ways}
+    batch, keys = session.batch("train", range(max(counts.values())), session.algorithm.stage(0.5))
     rounds: dict[Way, list[float]] = {}
-    racing = [Trial(session, way, batch.part(0, way.chunk), keys[: way.chunk], meta) for way in ways]
+    racing = [Trial(session, way, batch.part(0, count), keys[:count], meta) for way, count in counts.items()]
     trials = list(racing)
     begun = time.perf_counter()
     try:
@@ -301,6 +302,12 @@ def measure(session: Session) -> dict[Way, float]:
         for trial in trials:
             trial.close()
     return {way: min(seconds) for way, seconds in rounds.items()}
+
+
+def _tasks_to_time(session: Session, way: Way) -> int:
+    """A chunk of tasks; several where threads go on with the next before all are done with one, if there is time."""
+    several = session.works[0].in_time(way.threads) // way.chunk if EXECUTORS[way.executor].is_pooled else 1
+    return min(session.tasks_at_most, max(1, several) * way.chunk)
 
 
 def _hope(rounds: int, *, is_first: bool) -> float:
@@ -329,7 +336,7 @@ def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
         if not is_out_of_memory(error):
             raise
         return
-    rounds.setdefault(trial.way, []).append(seconds / trial.way.chunk)
+    rounds.setdefault(trial.way, []).append(seconds / trial.tasks)
 
 
 def _key(session: Session) -> str:
