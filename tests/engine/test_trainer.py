@@ -126,6 +126,48 @@ def test_a_stop_ends_a_pause():
     assert events[-1].status == "stopped"
 
 
+class Interrupting(Control):
+    """Somebody who asks for something while the engine polls for the so-manieth time."""
+
+    def __init__(self, polls, wanted):
+        super().__init__()
+        self._polls = polls
+        self._wanted = wanted
+
+    @property
+    def is_stopping(self):
+        self._polls -= 1
+        if not self._polls:
+            getattr(self, self._wanted)()
+        return super().is_stopping
+
+
+def with_portions():
+    """A run of few steps, each of several portions for every thread."""
+    return tiny("dataset=glyphs", "backbone.filters=2", "training.meta_batch=25", "training.iterations=2",
+                "training.executor=portions", "task.ways=2", "task.queries=1", "algorithm.inner_steps=1")
+
+
+@pytest.mark.parametrize("polls", [6, 7, 8, 17])  # before the first portion, after it, after another, in the next step
+def test_who_pauses_in_the_middle_of_a_meta_batch_changes_no_number(polls):
+    control, events = Interrupting(polls, "pause"), []
+    for event in train(with_portions(), control):
+        events.append(event)
+        if isinstance(event, Paused) and event.is_paused:
+            control.resume()
+    assert [event.is_paused for event in of(Paused, events)] == [True, False]
+    assert np.array_equal(losses(events), losses(list(train(with_portions()))))
+
+
+@pytest.mark.parametrize("polls", [6, 7, 8, 17])  # before the first portion, after it, after another, in the next step
+def test_who_stops_in_the_middle_of_a_meta_batch_goes_on_from_before_it(polls):
+    stopped = list(train(with_portions(), Interrupting(polls, "stop")))
+    assert stopped[-1].status == "stopped"
+    kept = of(Checkpoint, stopped)[-1].state
+    found = [block.loss for block in of(Steps, [*stopped, *train(with_portions(), None, kept)])]
+    assert np.array_equal(np.concatenate(found), losses(list(train(with_portions()))))
+
+
 def test_divergence_stops_the_run_with_the_step_and_the_remedy():
     events = list(train(tiny("algorithm.inner_lr=1000", "training.outer_lr=100", "training.optimizer=sgd")))
     told = of(Steps, events)

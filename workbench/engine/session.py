@@ -150,6 +150,11 @@ class Session:
                        and not self.algorithm.changes)
         return fitting("replay", EXECUTORS[executor]) if is_possible else "none"
 
+    @property
+    def is_replayed(self) -> bool:
+        """Whether training is replayed after some seconds."""
+        return self.acceleration(self.executor.name) == "replay"
+
     def expected_seconds(self) -> float:
         """How long the training will roughly take, as the rules have it."""
         training = self.experiment.training

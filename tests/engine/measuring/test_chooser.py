@@ -14,7 +14,7 @@ from workbench import places
 from workbench.engine.distribution.world import World
 from workbench.engine.events import Checkpoint, Started
 from workbench.engine.executors import EXECUTORS
-from workbench.engine.measuring import chooser
+from workbench.engine.measuring import chooser, remembered
 from workbench.engine.measuring.chooser import candidates, choose, correct, foresee, measure
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
@@ -168,7 +168,7 @@ def test_no_portion_takes_longer_than_a_person_who_stops_should_wait():
 
 
 def test_what_is_told_anew_is_forgotten_last(monkeypatch: pytest.MonkeyPatch):
-    monkeypatch.setattr(chooser, "_REMEMBERED", 2)
+    monkeypatch.setattr(remembered, "_MOST", 2)
     one, other, third = (session(LONG, f"training.meta_batch={tasks}") for tasks in (3, 4, 5))
     before = choose(one).way
     choose(other)

@@ -56,6 +56,18 @@ def test_a_chunk_that_does_not_fit_is_halved_and_the_run_ends_with_the_same_numb
         torch.testing.assert_close(value, whole.meta.params[name], rtol=1e-4, atol=1e-5)
 
 
+def test_portions_are_halved_too_and_the_run_ends_with_the_same_numbers(hungry, monkeypatch):
+    monkeypatch.setattr("workbench.engine.ways.work.cores", lambda: 2)
+    short, plain = (told("algorithm=hungry", "training.executor=portions", f"algorithm.room={room}")
+                    for room in (1, 1000))
+    assert isinstance(short[-1], Finished)
+    assert [one.message.partition(":")[0] for one in of(Noticed, short)] == [
+        f"memory ran out with {tasks} tasks at once in training" for tasks in (16, 8, 4)]
+    one, other = (np.concatenate([block.loss for block in of(Steps, events)]) for events in (short, plain))
+    np.testing.assert_allclose(one, other, rtol=1e-4)
+    assert of(Checkpoint, short)[-1].state.chunk == 2
+
+
 def test_testing_halves_its_own_chunk_and_gives_the_same_result(hungry):
     short, plain = told("algorithm=hungry", "algorithm.room=99", "algorithm.test_room=5"), told(
         "algorithm=hungry", "algorithm.room=99")

@@ -3,38 +3,23 @@
 from __future__ import annotations
 
 import copy
-import hashlib
-import json
 import math
-import os
-import platform
-import tempfile
 import time
-from collections.abc import Container, Mapping
-from contextlib import suppress
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import date
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-import workbench
-from workbench import places
-from workbench.engine import devices
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.executors.base import Executor, on_threads
 from workbench.engine.executors.gradients import MetaGradient, finished
+from workbench.engine.measuring import remembered
 from workbench.engine.memory import allocator
 from workbench.engine.session import Session, to_device
-from workbench.engine.ways.weight_gradients import (
-    convolutions,
-    faster_by_columns,
-    may_have_columns,
-    set_weights_by_columns,
-)
-from workbench.engine.ways.work import MOST_TASKS_AT_ONCE, Way, cores
+from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
+from workbench.engine.ways.work import Way, cores
 from workbench.engine.words import is_out_of_memory
 from workbench.tasks.files.words import counted
 
@@ -57,12 +42,6 @@ _FAR = 1.1
 # Portions gain a tenth to a fifth more by it, for then they no longer wait for one another's Python; threads, which are
 # not replayed, gain nothing.
 _REPLAYED = {"portions": 0.85, "threads": 1.2}
-_REMEMBERED = 500
-# Counted up where what is chosen among, or how, changes: answers from before hold no longer.
-_RULES = 11
-# Fields of the training that neither change what a meta-gradient costs nor how it may be run.
-_WITHOUT_EFFECT = {"iterations", "optimizer", "outer_lr", "schedule", "clip", "validate_every", "validation_tasks",
-                   "patience", "checkpoint_every", "keep_checkpoints", "executor", "acceleration"}
 
 
 @dataclass(frozen=True)
@@ -102,12 +81,13 @@ def correct(session: Session, found: Mapping[Way, float]) -> Choice | None:
     Returns:
         What is remembered from now on; None where that is what was.
     """
-    if not found or _key(session) not in _remembered():
+    known = remembered.way_of(session)
+    if not found or known is None:
         return None
-    best, before = min(found, key=lambda way: found[way]), foresee(session).way
-    if found.get(before, 0.0) <= _FAR * found[best]:
+    best = min(found, key=lambda way: found[way])
+    if found.get(foresee(session).way, 0.0) <= _FAR * found[best]:
         return None
-    _remember_way(session, best, len(found))
+    remembered.keep_way(session, best, len(found))
     return foresee(session)
 
 
@@ -116,12 +96,11 @@ def _choice(session: Session, *, measures: bool) -> Choice:
     is_open = session.experiment.training.executor == "auto"
     if not is_open or not may_have_columns(session.algorithm, choice.way.executor, session.device):
         return choice
-    key = f"{_key(session)} {choice.way}"
-    columns = _known_columns(_remembered().get(key), convolutions(session.algorithm))
+    columns = remembered.columns_of(session, choice.way)
     if columns is None and measures:
-        way = choice.way
-        columns = faster_by_columns(session.algorithm, session.spec, session.experiment.training_task(), way)
-        _remember(key, {"weights_by_columns": columns})
+        shape = session.experiment.training_task()
+        columns = faster_by_columns(session.algorithm, session.spec, shape, choice.way)
+        remembered.keep_columns(session, choice.way, columns)
     columns = columns or ()
     said = f"; weight gradients of {counted(len(columns), 'convolutions')} are matrix products" if columns else ""
     return Choice(replace(choice.way, weights_by_columns=columns), choice.why + said)
@@ -140,9 +119,9 @@ def _executor(session: Session, *, measures: bool) -> Choice:
         found = measure(session)
     if len(found) < 2:
         return Choice(rule, "by a rule, for nothing could be measured")
-    best = _best(found, rule, is_replayed=_is_replayed(session))
-    _remember_way(session, best, len(found))
-    return Choice(best, _in_words(best, found, is_replayed=_is_replayed(session)))
+    best = _best(found, rule, is_replayed=session.is_replayed)
+    remembered.keep_way(session, best, len(found))
+    return Choice(best, _in_words(best, found, is_replayed=session.is_replayed))
 
 
 def _known(session: Session) -> Choice | None:
@@ -154,32 +133,15 @@ def _known(session: Session) -> Choice | None:
         threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
         way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
         return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
-    match _remembered().get(_key(session)):
-        case {"way": [str(executor), *numbers], "of": int(count), "on": str(day)} if (
-                executor in EXECUTORS and _are_counts(numbers) and _is_day(day) and type(count) is int):
-            why = f"remembered as the best of {count} that were measured here on {day}"
-            return Choice(Way(executor, *numbers), why)
+    if known := remembered.way_of(session):
+        why = f"remembered as the best of {known.count} that were measured here on {known.day}"
+        return Choice(known.way, why)
     return None
-
-
-def _path() -> Path:
-    """Where answers are remembered."""
-    return places.cache() / "ways.json"
-
-
-def _remember_way(session: Session, way: Way, count: int) -> None:
-    """Remember a way as the best of so many."""
-    _remember(_key(session), {"way": [way.executor, way.threads, way.chunk], "of": count,
-                             "on": date.today().isoformat()})
 
 
 def _rule(session: Session) -> Way:
     """The way that the rules say, with no more tasks at once than there are."""
     return replace(session.way, chunk=min(session.chunk, session.tasks_at_most))
-
-
-def _is_replayed(session: Session) -> bool:
-    return session.acceleration(session.executor.name) == "replay"
 
 
 def _best(found: Mapping[Way, float], rule: Way, *, is_replayed: bool) -> Way:
@@ -337,68 +299,3 @@ def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
             raise
         return
     rounds.setdefault(trial.way, []).append(seconds / trial.tasks)
-
-
-def _key(session: Session) -> str:
-    """What an answer holds for: this machine and program, and everything that a meta-gradient costs time for."""
-    experiment = session.experiment
-    about: Any = {
-        "machine": [platform.node(), platform.machine(), cores(), str(session.device), devices.title(session.device)],
-        "versions": [workbench.__version__, torch.__version__, platform.python_version()],
-        "data": [session.spec.kind, session.spec.input_shape, session.spec.outputs, session.spec.classes],
-        "task": experiment.task.model_dump(mode="json"),
-        "backbone": experiment.backbone.model_dump(mode="json"),
-        "algorithm": experiment.algorithm.model_dump(mode="json"),
-        "training": experiment.training.model_dump(mode="json", exclude=_WITHOUT_EFFECT),
-        "processes": session.world.size,
-        "rules": _RULES, "is_replayed": _is_replayed(session),
-    }
-    return hashlib.sha256(json.dumps(about, sort_keys=True, default=str).encode()).hexdigest()[:32]
-
-
-def _remembered() -> dict[str, Any]:
-    """What was measured before; nothing where the file is not there or is damaged."""
-    try:
-        said = json.loads(_path().read_text(encoding="utf8"))
-    except (OSError, ValueError, RecursionError):
-        return {}
-    return said if isinstance(said, dict) else {}
-
-
-def _are_counts(numbers: list[Any]) -> bool:
-    """Whether they are threads that there are and a chunk."""
-    return (len(numbers) == 2 and all(type(one) is int and one > 0 for one in numbers)
-            and numbers[0] <= cores() and numbers[1] <= MOST_TASKS_AT_ONCE)
-
-
-def _is_day(text: str) -> bool:
-    try:
-        date.fromisoformat(text)
-    except ValueError:
-        return False
-    return True
-
-
-def _known_columns(answer: Any, known: Container[str]) -> tuple[str, ...] | None:
-    match answer:
-        case {"weights_by_columns": [*names]} if all(isinstance(name, str) and name in known for name in names):
-            return tuple(names)
-        case _:
-            return None
-
-
-def _remember(key: str, answer: dict[str, Any]) -> None:
-    """Write an answer down, and forget the oldest; where nothing can be written it is measured again next time."""
-    path, answers = _path(), _remembered()
-    answers.pop(key, None)  # who is told anew is the newest
-    answers[key] = answer
-    text = json.dumps(dict(list(answers.items())[-_REMEMBERED:]), indent=1)
-    with suppress(OSError):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=path.name)
-        try:
-            with os.fdopen(handle, "w", encoding="utf8") as file:
-                file.write(text)
-            Path(name).replace(path)
-        except OSError:
-            Path(name).unlink(missing_ok=True)
