@@ -104,9 +104,21 @@ def test_a_task_more_than_a_chunk_has_takes_memory_beside_the_portions(monkeypat
         session.use(Way("portions", chunk=4))
         session.close()
         told[tasks] = forecast(session).training
-    # Two tasks on each thread; the fifth beside them; the sixth is of the next chunk, with the fifth.
+    # Two tasks on each thread, and a fifth beside them. Six are four portions, the largest of two tasks.
     assert told[5] == pytest.approx(told[4] * 5 / 4, rel=0.1)
     assert told[4] <= told[6] < told[5]
+
+
+@pytest.mark.parametrize(("executor", "tasks", "chunk", "groups"), [
+    ("portions", 5, 5, [2, 2, 1]), ("portions", 5, 4, [2, 2, 1]), ("portions", 10, 8, [3, 3]), ("portions", 9, 1, [1]),
+    ("portions", 1, 1, [1]), ("threads", 9, 6, [1, 1]), ("vectorized", 9, 6, [6]), ("vectorized", 4, 6, [4])])
+def test_as_many_tasks_are_under_way_as_the_executor_runs(monkeypatch: pytest.MonkeyPatch, executor: str, tasks: int,
+                                                          chunk: int, groups: list[int]):
+    monkeypatch.setattr("workbench.engine.ways.work.cores", lambda: 2)
+    session = opened("dataset=glyphs", "backbone.filters=8", f"training.executor={executor}")
+    session.use(Way(executor, 2, chunk))
+    assert session.executor.under_way(chunk, tasks) == groups
+    session.close()
 
 
 def test_a_run_that_may_not_fit_is_warned_of_and_others_are_not_even_forecast():

@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 import math
+import threading
+from collections.abc import Callable
 from itertools import pairwise
+from typing import ClassVar, Literal
 
 import numpy as np
 import pytest
 import torch
 
+from workbench.algorithms.maml import MAML, MAMLConfig
 from workbench.engine.control import Control
 from workbench.engine.evaluation import metrics
 from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Paused, Probe, Started, Steps
 from workbench.engine.outer import outer_lr
 from workbench.engine.session import Session
 from workbench.engine.trainer import train
+from workbench.experiment import registry
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.places import sample_tasks
 from workbench.tasks.files.errors import DataError
@@ -126,46 +131,73 @@ def test_a_stop_ends_a_pause():
     assert events[-1].status == "stopped"
 
 
-class Interrupting(Control):
-    """Somebody who asks for something while the engine polls for the so-manieth time."""
+class PressingConfig(MAMLConfig):
+    """MAML in whose middle somebody presses a button."""
 
-    def __init__(self, polls, wanted):
-        super().__init__()
-        self._polls = polls
-        self._wanted = wanted
+    name: Literal["pressing"] = "pressing"
 
-    @property
-    def is_stopping(self):
-        self._polls -= 1
-        if not self._polls:
-            getattr(self, self._wanted)()
-        return super().is_stopping
+
+class Pressing(MAML):
+    """MAML that tells of every portion of a meta-batch that the training thread is at."""
+
+    Config = PressingConfig
+    press: ClassVar[Callable[[], object]] = staticmethod(lambda: None)
+
+    def meta_loss(self, meta, task, ctx):
+        if ctx.training and threading.current_thread() is threading.main_thread():
+            type(self).press()
+        return super().meta_loss(meta, task, ctx)
+
+
+@pytest.fixture(params=[1, 2, 4, 12])
+def pressed(request, monkeypatch):
+    """What has something done the so-manieth time that a portion is at work."""
+    known = registry.found("algorithm") | {"pressing": Pressing}
+    monkeypatch.setattr(registry, "found", lambda role, before=registry.found:
+                        known if role == "algorithm" else before(role))
+    left = [request.param]
+
+    def midway(do):
+        def press():
+            left[0] -= 1
+            if left[0] == 0:
+                do()
+
+        monkeypatch.setattr(Pressing, "press", staticmethod(press))
+        return left
+
+    return midway
 
 
 def with_portions():
     """A run of few steps, each of several portions for every thread."""
-    return tiny("dataset=glyphs", "backbone.filters=2", "training.meta_batch=25", "training.iterations=2",
-                "training.executor=portions", "task.ways=2", "task.queries=1", "algorithm.inner_steps=1")
+    return tiny("dataset=glyphs", "backbone.filters=2", "training.meta_batch=25", "training.iterations=6",
+                "training.executor=portions", "task.ways=2", "task.queries=1", "algorithm=pressing",
+                "algorithm.inner_steps=1")
 
 
-@pytest.mark.parametrize("polls", [6, 7, 8, 17])  # before the first portion, after it, after another, in the next step
-def test_who_pauses_in_the_middle_of_a_meta_batch_changes_no_number(polls):
-    control, events = Interrupting(polls, "pause"), []
+def test_who_pauses_in_the_middle_of_a_meta_batch_changes_no_number(pressed, monkeypatch):
+    monkeypatch.setattr("workbench.engine.trainer.ADAPTATION_SECONDS", 0.0)  # which is not the time to look at one
+    wanted, events, control = losses(list(train(with_portions()))), [], Control()
+    left = pressed(control.pause)
     for event in train(with_portions(), control):
         events.append(event)
         if isinstance(event, Paused) and event.is_paused:
             control.resume()
+    assert left[0] <= 0
     assert [event.is_paused for event in of(Paused, events)] == [True, False]
-    assert np.array_equal(losses(events), losses(list(train(with_portions()))))
+    assert np.array_equal(losses(events), wanted)
 
 
-@pytest.mark.parametrize("polls", [6, 7, 8, 17])  # before the first portion, after it, after another, in the next step
-def test_who_stops_in_the_middle_of_a_meta_batch_goes_on_from_before_it(polls):
-    stopped = list(train(with_portions(), Interrupting(polls, "stop")))
+def test_who_stops_in_the_middle_of_a_meta_batch_goes_on_from_before_it(pressed):
+    wanted, control = losses(list(train(with_portions()))), Control()
+    left = pressed(control.stop)
+    stopped = list(train(with_portions(), control))
+    assert left[0] == 0
     assert stopped[-1].status == "stopped"
     kept = of(Checkpoint, stopped)[-1].state
     found = [block.loss for block in of(Steps, [*stopped, *train(with_portions(), None, kept)])]
-    assert np.array_equal(np.concatenate(found), losses(list(train(with_portions()))))
+    assert np.array_equal(np.concatenate(found), wanted)
 
 
 def test_divergence_stops_the_run_with_the_step_and_the_remedy():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from argparse import Namespace
 from collections.abc import Callable, Iterable
+from contextlib import closing
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -217,8 +218,8 @@ def _follow(world: World) -> int:
     """Train along with the process that writes and speaks."""
     control = Control()
     ended: Event | None = None
-    with interruptions(_stopping(control)):
-        for event in followed(control, world):
+    with interruptions(_stopping(control)), closing(followed(control, world)) as events:
+        for event in events:
             ended = event
     return _STATUS["failed" if isinstance(ended, Failed) else getattr(ended, "status", "stopped")]
 
@@ -238,9 +239,10 @@ def _train(begun: _Begun, output: Output, world: World) -> int:
     found, control = begun.run, Control()
     with interruptions(_stopping(control)), _Teller(found, output, world.size) as teller:
         try:
-            for event in recorded(found, control, resume=begun.resume, step=begun.step, world=world,
-                                  source=begun.source):
-                teller.tell(event)
+            with closing(recorded(found, control, resume=begun.resume, step=begun.step, world=world,
+                                  source=begun.source)) as events:
+                for event in events:
+                    teller.tell(event)
             status = _STATUS[found.summary().status]
         except LostError as error:
             place = launch()

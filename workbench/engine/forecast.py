@@ -6,6 +6,7 @@ counted. That takes no memory and hardly any time, and leaves out only what libr
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -152,44 +153,32 @@ def _one_task(session: Session, stage: Stage, *, training: bool) -> tuple[TaskBa
 def _of_training(session: Session, meta: Meta, task: TaskBatch, stage: Stage) -> int:
     """The most that a chunk of tasks holds while it is differentiated."""
     whole = len(session.world.share(range(session.experiment.training.meta_batch)).run)
-    tasks = min(session.chunk, whole)
-    more = session.executor.beside(session.chunk, whole)
-    at_once, beside = _at_once(session, tasks)
     runner, setting = Vectorized(session.algorithm, 1), session.setting(training=True, stage=stage)
 
-    def peak(steps: int, tasks: int = at_once) -> int:
+    def peak(steps: int, tasks: int) -> int:
         batch, keys = spread(task, tasks), torch.empty(tasks, dtype=torch.int64, device="meta")
         return _peak(lambda: runner.gradient(meta, batch, keys, replace(setting, steps=steps)))
 
     # What threads give waits for those before it, beside the sum and what is added to it; and what a chunk gives waits
     # for the chunks after it.
-    waiting = min(tasks, session.executor.threads + 2) if session.executor.is_pooled else 1
-    under_way = beside * _over_steps(peak, setting.steps)
-    if more:
-        under_way += more * _over_steps(partial(peak, tasks=1), setting.steps)
-    return under_way + (waiting + (tasks + more < whole)) * _bytes(meta.params)
+    waiting = min(whole, session.executor.threads + 2) if session.executor.is_pooled else 1 + (session.chunk < whole)
+    groups = Counter(session.executor.under_way(session.chunk, whole))
+    peaks = {tasks: _over_steps(partial(peak, tasks=tasks), setting.steps) for tasks in groups}
+    return sum(count * peaks[tasks] for tasks, count in groups.items()) + waiting * _bytes(meta.params)
 
 
 def _of_testing(session: Session, meta: Meta, task: TaskBatch) -> int:
     """The most that a chunk of tasks holds while it is judged."""
-    at_once, beside = _at_once(session, session.test_chunk)
+    groups = session.executor.under_way(session.test_chunk, session.test_chunk)
     stage = session.algorithm.tested_on
     runner, setting = Vectorized(session.algorithm, 1), session.setting(training=False, stage=stage)
     judged = judged_both_ways if session.backbone.depends_on_batch and stage == "tasks" else trace_task
 
     def peak(steps: int) -> int:
-        batch, keys = spread(task, at_once), torch.empty(at_once, dtype=torch.int64, device="meta")
+        batch, keys = spread(task, groups[0]), torch.empty(groups[0], dtype=torch.int64, device="meta")
         return _peak(lambda: runner.map(judged, meta, batch, keys, replace(setting, steps=steps)))
 
-    return beside * _over_steps(peak, setting.steps) + session.test_chunk * _bytes(task)
-
-
-def _at_once(session: Session, tasks: int) -> tuple[int, int]:
-    """Of so many tasks, how many share a task axis, and how many such groups there are at once."""
-    threads = min(session.executor.threads, tasks)
-    if not session.executor.is_pooled:
-        return tasks, 1
-    return (-(-tasks // threads), threads) if session.executor.has_task_axis else (1, threads)
+    return len(groups) * _over_steps(peak, setting.steps) + session.test_chunk * _bytes(task)
 
 
 def _over_steps(peak: Callable[[int], int], steps: int) -> int:

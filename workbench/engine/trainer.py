@@ -63,7 +63,7 @@ ADAPTATION_TASKS = 16
 
 
 def train(experiment: Experiment, control: Control | None = None, state: TrainState | None = None,
-          world: World = ALONE, source: TaskSource | None = None) -> Iterator[Event]:
+          world: World = ALONE, source: TaskSource | None = None) -> Generator[Event]:
     """Run an experiment, or go on with one.
 
     A step depends on (experiment, step number, state) alone, so a run that was interrupted ends as one that never was.
@@ -219,7 +219,7 @@ class _Training:
                 except StopIteration as end:
                     return cast("MetaGradient", end.value)
                 self._pace.queued()
-                yield from self._breathe()
+                yield from self._breathe(is_midway=True)
 
     def _draw_ahead(self, tasks: int) -> None:
         """Draw the tasks of the next step before anything waits for this one; but not where it decides which they are.
@@ -262,9 +262,11 @@ class _Training:
         self.is_probed = self.is_settled = False
         self._blocks.put(told, rates, stage)
 
-    def _flush(self, *, waits: bool = True) -> Talk[None]:
-        """Tell of the steps since the last block; see Blocks."""
-        self._blocks.send(self._elapsed(), self._adaptation)
+    def _flush(self, *, waits: bool = True, looks: bool = True) -> Talk[None]:
+        """Tell of the steps since the last block, see Blocks, and of how tasks are adapted to where that may be looked
+        at.
+        """
+        self._blocks.send(self._elapsed(), self._adaptation if looks else lambda: None)
         try:
             yield from self._blocks.arrived(waits=waits)
         except DivergedError as error:
@@ -347,8 +349,12 @@ class _Training:
     def _is_out_of_patience(self) -> bool:
         return self.config.patience is not None and self.best.stale >= self.config.patience
 
-    def _breathe(self) -> Talk[None]:
-        """Tell what happened meanwhile; stop or wait where the person asked for it."""
+    def _breathe(self, *, is_midway: bool = False) -> Talk[None]:
+        """Tell what happened meanwhile; stop or wait where the person asked for it.
+
+        Args:
+            is_midway: Whether the executor is at work on a meta-batch, and may not be given anything else.
+        """
         while self.session.notices:
             yield Noticed(self.step, self.session.notices.pop(0))
         for sentence, is_warning in self.session.executor.news():
@@ -356,7 +362,7 @@ class _Training:
         if self.control.is_stopping:
             raise StopRequestedError
         if self.control.is_paused:
-            yield from self._flush()
+            yield from self._flush(looks=not is_midway)
             self.seconds = self._elapsed()
             yield Paused(self.step, is_paused=True)
             self.control.wait()

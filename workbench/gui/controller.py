@@ -7,7 +7,7 @@ import logging
 import time
 import traceback
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
@@ -81,13 +81,13 @@ class _Worker(QObject):
             self.ended.emit()
 
     def _iterate(self) -> None:
-        events = recorded(self._run, self._control, resume=self._resume)
-        if self._resume:
-            next(events)
-            # The record was cut back to the checkpoint and has its first new line: it is the history to go on from.
-            self.said.put(self._run.history())
-        for event in events:
-            self.said.put(event)
+        with closing(recorded(self._run, self._control, resume=self._resume)) as events:
+            if self._resume:
+                next(events)
+                # The record was cut back to the checkpoint and has its first new line: it is the history to go on from.
+                self.said.put(self._run.history())
+            for event in events:
+                self.said.put(event)
 
 
 @contextmanager

@@ -5,8 +5,8 @@ from __future__ import annotations
 import shutil
 import time
 import tomllib
-from collections.abc import Iterator
-from contextlib import ExitStack
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack, closing
 
 from workbench.engine.control import Control
 from workbench.engine.distribution.world import ALONE, World
@@ -22,7 +22,7 @@ from workbench.tasks.base import TaskSource
 
 
 def recorded(run: Run, control: Control | None = None, *, resume: bool = False, step: int | None = None,
-             world: World = ALONE, source: TaskSource | None = None) -> Iterator[Event]:
+             world: World = ALONE, source: TaskSource | None = None) -> Generator[Event]:
     """Train a run, each event written before it is passed on.
 
     Args:
@@ -48,7 +48,7 @@ def recorded(run: Run, control: Control | None = None, *, resume: bool = False, 
                 experiment = run.experiment()
             world.broadcast((to_toml(experiment), state))
             world.barrier()  # by now the others have understood it
-            events = train(experiment, control, state, world, source)
+            events = held.enter_context(closing(train(experiment, control, state, world, source)))
             del state  # the trainer has its own copy
             first = next(events)
             yield from _written(run, first, events)
@@ -58,7 +58,7 @@ def recorded(run: Run, control: Control | None = None, *, resume: bool = False, 
             shutil.rmtree(run.folder, ignore_errors=True)
 
 
-def followed(control: Control, world: World) -> Iterator[Event]:
+def followed(control: Control, world: World) -> Generator[Event]:
     """Train along with the process that records, which says what and from where; this one keeps nothing.
 
     Raises:

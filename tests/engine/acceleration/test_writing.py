@@ -50,12 +50,17 @@ def test_what_works_number_by_number_takes_no_views_of_whole_tensors():
 def test_a_part_of_a_tensor_and_tensors_that_lie_in_other_ways_are_seen_as_they_are():
     def function(one: Tensor, other: Tensor) -> list[Tensor]:
         turned = other.t().clone(memory_format=torch.preserve_format)
-        return [one.view(6) + other.view(6), one.t() * turned, one[:, :2].relu(), one.unsqueeze(0) + other.sum()]
+        last = one.t().contiguous().t()
+        wide, exact = one[:1, :1].sum(), other.double().sum()
+        return [one.view(6) + other.view(6), one.t() * turned, one[:, :2].relu(), one.unsqueeze(0) + other.sum(),
+                last.t().clone(memory_format=torch.contiguous_format) * 2, last.relu(), last.t() + other.t(),
+                wide.view(1) * exact, wide.view(1, 1).exp(), one[:0].view(0) + 1]
 
     given = torch.randn(2, 3), torch.randn(2, 3)
     found, _ = replayed(function, *given)
-    assert all(map(torch.equal, found, function(*given)))
-    assert [one.stride() for one in found] == [one.stride() for one in function(*given)]
+    wanted = function(*given)
+    assert all(map(torch.equal, found, wanted))
+    assert [(one.stride(), one.dtype) for one in found] == [(one.stride(), one.dtype) for one in wanted]
 
 
 def test_what_is_given_may_lie_elsewhere_in_a_larger_tensor_the_next_time():

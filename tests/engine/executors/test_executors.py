@@ -174,8 +174,8 @@ def test_what_goes_in_halves_is_on_one_thread_at_a_time_where_two_are_for_each(t
 @pytest.mark.parametrize(("tasks", "threads", "size", "portions", "on"), [
     (8, 2, 4, [2, 2, 2, 2], [1] * 4), (7, 2, 3, [1] * 6 + [1], [1] * 6 + [2]), (5, 2, 2, [1] * 5, [1] * 4 + [2]),
     (4, 2, 1, [1] * 4, [2] * 4), (10, 3, 9, [3, 3, 3, 1], [1] * 3 + [3]), (5, 4, 3, [3, 2], [4, 4]),
-    (10, 4, 4, [1] * 8 + [2], [1] * 8 + [4]), (10, 2, 7, [2, 3, 2, 3], [1] * 4), (9, 2, 8, [4, 4, 1], [1, 1, 2]),
-    (25, 2, 25, [12, 13], [1, 1])])
+    (15, 16, 15, [1] * 15, [1] * 15), (10, 4, 4, [1] * 8 + [2], [1] * 8 + [4]), (10, 2, 7, [2, 3, 2, 3], [1] * 4),
+    (9, 2, 8, [4, 4, 1], [1, 1, 2]), (25, 2, 25, [12, 13], [1, 1])])
 def test_so_many_tasks_are_at_once_as_a_chunk_has(tasks, threads, size, portions, on):
     assert met_by_portions(tasks, threads, goes_in_halves=False, size=size) == list(zip(portions, on, strict=True))
 
@@ -265,7 +265,7 @@ def test_who_ends_a_task_never_waits_for_who_does_not_begin(tasks, threads):
 
     def sooner(meta, part, part_keys, chosen):
         if torch.equal(part_keys[0], keys[0]):
-            raise RuntimeError("wrong")  # at once, on the calling thread
+            raise RuntimeError("wrong")  # at once
 
     runner.sooner = sooner
     with pytest.raises(RuntimeError, match="wrong"):

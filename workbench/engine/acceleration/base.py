@@ -112,9 +112,9 @@ class Accelerated(Executor):
         self.is_pooled = inner.is_pooled
         self.has_task_axis = inner.has_task_axis
 
-    def beside(self, size: int, tasks: int) -> int:
+    def under_way(self, size: int, tasks: int) -> list[int]:
         """See Executor."""
-        return self.inner.beside(size, tasks)
+        return self.inner.under_way(size, tasks)
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""

@@ -1,7 +1,7 @@
 """What a function of tensors does, written down as the shortest script that gives the same numbers.
 
-Views that build on one another are one view, and none is taken for what works number by number; what nobody uses or
-reads is gone, and what is needed no more is written over.
+Views that build on one another are one view, and none of a whole tensor is taken for what works number by number; what
+nobody uses or reads is gone, and what is needed no more is written over.
 """
 
 from __future__ import annotations
@@ -130,10 +130,23 @@ class _Place(NamedTuple):
                    int(value.storage_offset()))
 
     @property
+    def size(self) -> int:
+        """How many numbers there are."""
+        return math.prod(self.shape)
+
+    @property
     def is_dense(self) -> bool:
-        """Whether it has as many numbers as there are from its first in memory to its last."""
-        return math.prod(self.shape) == 1 + sum((size - 1) * step for size, step in zip(self.shape, self.stride,
-                                                                                       strict=True))
+        """Whether they lie one after another in memory, in whatever order."""
+        expected = 1
+        for step, size in sorted(zip(self.stride, self.shape, strict=True)):
+            if size != 1 and step != expected:
+                return False
+            expected *= size
+        return True
+
+    def lies_as(self, other: _Place) -> bool:
+        """Whether it has that shape and those strides, wherever it begins and whatever its numbers are."""
+        return (self.shape, self.stride) == (other.shape, other.stride)
 
 
 class _Reader:
@@ -224,17 +237,25 @@ class _Reader:
         """What works number by number on views of whole tensors that all lie alike, done on those tensors, and a view
         of the result; nothing where it is something else.
         """
-        views = [one for one in dict.fromkeys(own.uses) if self.lies[one].shape]
-        place, known = _Place.of(value), [self._roots.get(one) for one in views]
-        if not views or not _is_by_number(own.target) or None in known:
+        if not _is_by_number(own.target):
             return []
-        roots = dict(zip(views, cast("list[tuple[fx.Node, _Place]]", known), strict=True))
-        (shape, stride), *others = {(at.shape, at.stride) for _, at in roots.values()}
-        is_alike = not others and all((self.lies[one].shape, self.lies[one].stride) == (place.shape, place.stride)
-                                      and self.lies[one].offset == at.offset for one, (_, at) in roots.items())
+        place = _Place.of(value)
+        seen = {self._same.get(one, one): self._values[one] for one in own.node.all_input_nodes}
+        views = [one for one, of in seen.items() if of.dim()]
+        roots = {one: self._roots[one] for one in views if self.lies[one].lies_as(place)}
+        ways = {(at.shape, at.stride) for _, at in roots.values()}
+        if not views or len(roots) < len(views) or len(ways) > 1:
+            return []
+        (shape, stride), = ways
         at = place._replace(shape=shape, stride=stride)
-        is_all = math.prod(at.shape) == math.prod(place.shape)
-        if not is_alike or not is_all or at == place or not (at.is_dense and place.is_dense):
+        begins = all(self.lies[one].offset == of.offset for one, (_, of) in roots.items())
+        if at == place or not (shape and begins and at.is_dense and place.is_dense and at.size == place.size):
+            return []
+        # Some ask for another layout, or count a number for less that has no axis.
+        whole = {one: of.as_strided(shape, stride) if one in roots else of for one, of in seen.items()}
+        arguments, options = fx.node.map_arg((own.node.args, own.node.kwargs),
+                                             lambda one: whole[self._same.get(one, one)])
+        if _Place.of(cast("Any", own.target)(*arguments, **options)) != at:
             return []
         node = self._others.placeholder(f"whole_{own.node.name}")
         self._roots[node] = node, at
@@ -252,7 +273,7 @@ class _Reader:
         self._values[own.node] = value
         self._roots[own.node] = root, at
         self.lies[own.node] = place
-        if root in self.places and not begins_within and math.prod(place.shape) == math.prod(at.shape):
+        if root in self.places and not begins_within and place.size == at.size:
             self.whole[own.node] = place
         if place == at:
             self._same[own.node] = root

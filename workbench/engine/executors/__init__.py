@@ -1,5 +1,5 @@
-"""How a batch of tasks is run: at once over a task axis, in two ways, task by task on threads, or a portion at once on
-each thread.
+"""How a batch of tasks is run: at once over a task axis, in two ways, task by task on threads, or in portions, each at
+once on one thread.
 
 All give the same numbers.
 """

@@ -71,9 +71,9 @@ class Executor(ABC):
         """Compute threads that whoever calls it is to have: its own, unless those are each a thread of the pool."""
         return 1 if self.is_pooled else self.threads
 
-    def beside(self, size: int, tasks: int) -> int:  # noqa: ARG002 - only some run any
-        """Of so many tasks of which some are run at once, how many are under way beside those."""
-        return 0
+    def under_way(self, size: int, tasks: int) -> list[int]:
+        """How many of some tasks, so many of which are run at once, share a task axis, in each group at that time."""
+        return [min(size, tasks)]
 
     @abstractmethod
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:

@@ -29,7 +29,7 @@ class Pooled(Executor):
     What the parts give is put together in their order, so that a sum does not depend on which thread is faster.
 
     Attributes:
-        takes_part: Whether the calling thread is one of them, and does the first part itself.
+        takes_part: Whether the calling thread is one of them.
     """
 
     is_pooled = True
@@ -85,6 +85,10 @@ class Threads(Pooled):
 
     name = "threads"
     has_task_axis = False
+
+    def under_way(self, size: int, tasks: int) -> list[int]:
+        """See Executor."""
+        return [1] * min(self.threads, size, tasks)
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""

@@ -1,4 +1,4 @@
-"""A portion of a batch on each thread, and tasks that are left over."""
+"""Portions of a batch shared by threads, and tasks that are left over."""
 
 from __future__ import annotations
 
@@ -26,6 +26,8 @@ from workbench.tasks.base import TaskBatch
 
 # The largest portion may be so much larger than the mean; it is waited for.
 _UNEVEN = 1.1
+# So many portions of each thread are under way or wait for those before them.
+_WAITING = 2
 
 
 class Halves(NamedTuple):
@@ -41,7 +43,7 @@ class Halves(NamedTuple):
 
 
 class Portions(Pooled):
-    """A portion of the tasks on each thread, at once over a task axis; what is left over is on all threads together.
+    """Portions of the tasks, each at once over a task axis on one thread; what is left over is on all threads together.
 
     Of a meta-gradient that goes in halves two threads share a task that is left over: one of them begins with its first
     half, and the other ends with its second, or with all of it for as long as nobody knows it in halves.
@@ -58,11 +60,16 @@ class Portions(Pooled):
     sooner: Callable[[Meta, TaskBatch, Tensor, Setting], MetaGradient | None] | None = None
     goes_in_halves: bool = False
     halves: Callable[[Meta, TaskBatch, Tensor, Setting], Halves | None] | None = None
+    _at_work: Shares | None = None
 
-    def beside(self, size: int, tasks: int) -> int:
-        """See Executor; where memory has room for fewer than one task on each thread nothing is beside it."""
-        left = tasks - _shared(tasks, self.threads)
-        return left if size >= self.threads and self._is_in_halves(tasks) else 0
+    def under_way(self, size: int, tasks: int) -> list[int]:
+        """See Executor."""
+        shared = _shared(tasks, self.threads)
+        if not shared or size < min(self.threads, tasks):
+            return [min(size, tasks)]
+        sizes = sorted((part.stop - part.start for part in self._cuts(shared, size)), reverse=True)
+        relayed = tasks - shared if self._is_in_halves(tasks) else 0
+        return sizes[: self.threads] + [1] * relayed
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
         """See Executor."""
@@ -92,7 +99,7 @@ class Portions(Pooled):
             return Vectorized(algorithm, 1).gradient(*portion) if found is None else found
 
         tasks = len(batch)
-        shared = _shared(tasks, self.threads) if size >= self.threads else 0
+        shared = _shared(tasks, self.threads) if size >= min(self.threads, tasks) else 0
         relays: list[_Relay] = []
         if shared and self._is_in_halves(tasks):
             with on_threads(1):
@@ -119,7 +126,7 @@ class Portions(Pooled):
     def _shared_out(self, one: Callable[[Algorithm[Any], slice], MetaGradient], portions: list[slice],
                     relays: list[_Relay]) -> Generator[None, None, Sum]:
         """The sum over portions, each on whichever thread is free, and over tasks that two threads do each."""
-        shares = Shares(portions, self.threads)
+        shares = self._at_work = Shares(portions, _WAITING * self.threads)
 
         def run(algorithm: Algorithm[Any], thread: int) -> Generator[None]:
             relay, ends = (relays[thread // 2], thread % 2 == 0) if thread < 2 * len(relays) else (None, False)
@@ -129,7 +136,7 @@ class Portions(Pooled):
                 for number, portion in shares.left():
                     shares.put(number, one(algorithm, portion))
                     yield
-                if relay and ends:
+                if relay and ends and not shares.has_failed:
                     shares.put(len(portions) + thread // 2, relay.end(algorithm))
             except BaseException:
                 shares.fail()
@@ -143,9 +150,15 @@ class Portions(Pooled):
             for _ in own:
                 with shares.held():
                     yield
-            for job in jobs:
-                job.result()
+            while jobs:
+                jobs.popleft().result()
         return shares.total
+
+    def close(self) -> None:
+        """See Executor; what somebody has left half done is given up."""
+        if self._at_work:
+            self._at_work.fail()
+        super().close()
 
 
 class _Relay:

@@ -12,19 +12,24 @@ from workbench.engine.executors.gradients import MetaGradient, Sum
 class Shares:
     """Hands parts out, and adds up what comes of them in their order, so that no number depends on who is faster.
 
-    What comes of a part waits for the parts before it. Nothing more is handed out while as many wait as there are
-    threads, while somebody holds it, nor once a thread has failed.
+    What comes of a part waits for the parts before it. Nothing more is handed out while so many are not added yet,
+    while somebody holds it, nor once a thread has failed.
 
     Args:
         parts: What there is to do.
-        threads: Who shares it.
+        most: So many may be under way or wait.
+
+    Attributes:
+        has_failed: Whether a thread has, so that nothing more is to be done.
+        total: What was added.
     """
 
-    def __init__(self, parts: Sequence[slice], threads: int) -> None:
+    def __init__(self, parts: Sequence[slice], most: int) -> None:
         self._parts = parts
-        self._threads = threads
+        self._most = most
         self._handed_out = 0
-        self._is_held = self._has_failed = False
+        self._is_held = False
+        self.has_failed = False
         self._changed = threading.Condition()
         self._waiting: dict[int, MetaGradient] = {}
         self._added = 0
@@ -36,21 +41,25 @@ class Shares:
             with self._changed:
                 self._changed.wait_for(self._may_go_on)
                 number = self._handed_out
-                if self._has_failed or number == len(self._parts):
+                if self.has_failed or number == len(self._parts):
                     return
                 self._handed_out += 1
             yield number, self._parts[number]
 
     def _may_go_on(self) -> bool:
-        return self._has_failed or (len(self._waiting) < self._threads and not self._is_held)
+        is_over = self.has_failed or self._handed_out == len(self._parts)
+        return is_over or (self._handed_out - self._added < self._most and not self._is_held)
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """A block in which nothing is handed out."""
+        """A block in which nothing is handed out; nor is anything after it where it fails."""
         with self._changed:
             self._is_held = True
         try:
             yield
+        except BaseException:
+            self.fail()
+            raise
         finally:
             with self._changed:
                 self._is_held = False
@@ -68,5 +77,5 @@ class Shares:
     def fail(self) -> None:
         """Hand nothing more out, and let nobody wait for this thread."""
         with self._changed:
-            self._has_failed = True
+            self.has_failed = True
             self._changed.notify_all()

@@ -81,8 +81,7 @@ def correct(session: Session, found: Mapping[Way, float]) -> Choice | None:
     Returns:
         What is remembered from now on; None where that is what was.
     """
-    known = remembered.way_of(session)
-    if not found or known is None:
+    if not found or remembered.way_of(session) is None:
         return None
     best = min(found, key=lambda way: found[way])
     if found.get(foresee(session).way, 0.0) <= _FAR * found[best]:
@@ -207,7 +206,8 @@ class Trial:
     Args:
         session: The experiment.
         way: How.
-        tasks: How many tasks there are to run.
+        tasks, keys: What it is run on.
+        meta: The meta-parameters.
     """
 
     def __init__(self, session: Session, way: Way, tasks: TaskBatch, keys: Tensor, meta: Meta) -> None:
@@ -219,7 +219,7 @@ class Trial:
         self.executor: Executor = EXECUTORS[way.executor](algorithm, way.threads)
         self._arguments = meta, tasks, keys
         self._setting = session.setting(training=True, progress=0.0, stage=session.algorithm.stage(0.5))
-        self.tasks = len(tasks)
+        self.count = len(tasks)
         self.device = session.device
 
     def seconds(self) -> float:
@@ -267,8 +267,8 @@ def measure(session: Session) -> dict[Way, float]:
 
 
 def _tasks_to_time(session: Session, way: Way) -> int:
-    """A chunk of tasks; several where threads go on with the next before all are done with one, if there is time."""
-    several = session.works[0].in_time(way.threads) // way.chunk if EXECUTORS[way.executor].is_pooled else 1
+    """A chunk of tasks; several of portions, for threads go on with the next before all are done, if there is time."""
+    several = session.works[0].in_time(way.threads) // way.chunk if way.executor == "portions" else 1
     return min(session.tasks_at_most, max(1, several) * way.chunk)
 
 
@@ -298,4 +298,4 @@ def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
         if not is_out_of_memory(error):
             raise
         return
-    rounds.setdefault(trial.way, []).append(seconds / trial.tasks)
+    rounds.setdefault(trial.way, []).append(seconds / trial.count)
