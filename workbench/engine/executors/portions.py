@@ -145,13 +145,16 @@ class Portions(Pooled):
         def run_all(algorithm: Algorithm[Any], thread: int) -> None:
             deque(run(algorithm, thread), maxlen=0)
 
-        with (self._others(run_all, range(1, self.threads)) as jobs, on_threads(1),
-              closing(run(self.algorithm, 0)) as own):
-            for _ in own:
-                with shares.held():
-                    yield
-            while jobs:
-                jobs.popleft().result()
+        try:
+            with (self._others(run_all, range(1, self.threads)) as jobs, on_threads(1),
+                  closing(run(self.algorithm, 0)) as own):
+                for _ in own:
+                    with shares.held():
+                        yield
+                while jobs:
+                    jobs.popleft().result()
+        finally:
+            self._at_work = None
         return shares.total
 
     def close(self) -> None:
