@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import gc
 import os
 import platform
 import subprocess
 import sys
 
-import psutil
 import pytest
 import torch
 
@@ -45,14 +43,12 @@ def test_the_next_tensor_finds_the_memory_of_the_last_one():
 
 @on_glibc
 def test_what_was_kept_is_given_back():
-    process = psutil.Process()
-    gc.collect()
-    allocator.trim()
-    before = process.memory_info().rss
+    # Pages that are handed out anew: how much a process holds is also the system's to say, which takes idle pages away.
+    torch.set_num_threads(1)
     with allocator.keeping():
-        used(1, HUGE)
-        assert process.memory_info().rss > before + 3 * HUGE
-    assert process.memory_info().rss < before + HUGE
+        used(2, LARGE)
+        kept = used(1, LARGE)
+    assert used(1, LARGE) > 2 * kept + 10
 
 
 TOLD = """
