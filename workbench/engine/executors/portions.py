@@ -64,11 +64,10 @@ class Portions(Pooled):
 
     def under_way(self, size: int, tasks: int) -> list[int]:
         """See Executor."""
-        shared = _shared(tasks, self.threads)
-        if not shared or size < min(self.threads, tasks):
+        shared, relayed = self._divided(size, tasks)
+        if not shared:
             return [min(size, tasks)]
         sizes = sorted((part.stop - part.start for part in self._cuts(shared, size)), reverse=True)
-        relayed = tasks - shared if self._is_in_halves(tasks) else 0
         return sizes[: self.threads] + [1] * relayed
 
     def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
@@ -99,23 +98,27 @@ class Portions(Pooled):
             return Vectorized(algorithm, 1).gradient(*portion) if found is None else found
 
         tasks = len(batch)
-        shared = _shared(tasks, self.threads) if size >= min(self.threads, tasks) else 0
-        relays: list[_Relay] = []
-        if shared and self._is_in_halves(tasks):
-            with on_threads(1):
-                relays = [_Relay(self.halves(*given(part)) if self.halves else None, partial(one, part=part))
-                          for part in (slice(task, task + 1) for task in range(shared, tasks))]
+        shared, relayed = self._divided(size, tasks)
+        done = shared + relayed
+        with on_threads(1):
+            relays = [_Relay(self.halves(*given(part)) if self.halves else None, partial(one, part=part))
+                      for part in (slice(task, task + 1) for task in range(shared, done))]
         total = (yield from self._shared_out(one, self._cuts(shared, size), relays)) if shared else Sum()
-        for part in parts(tasks - shared - len(relays), size):
+        for part in parts(tasks - done, size):
             with on_threads(self.threads):
-                total.add(one(self.algorithm, slice(shared + part.start, shared + part.stop)))
+                total.add(one(self.algorithm, slice(done + part.start, done + part.stop)))
             yield
         return total.whole()
 
-    def _is_in_halves(self, tasks: int) -> bool:
-        """Whether those of so many tasks that are left over are on two threads each."""
-        shared = _shared(tasks, self.threads)
-        return self.goes_in_halves and shared > 0 and _are_for_pairs(tasks - shared, self.threads)
+    def _divided(self, size: int, tasks: int) -> tuple[int, int]:
+        """How many tasks are shared out, and how many of those left over are on two threads each.
+
+        Nothing is shared out where memory has room for fewer than one task on each thread.
+        """
+        shared = _shared(tasks, self.threads) if size >= min(self.threads, tasks) else 0
+        left = tasks - shared
+        is_in_halves = self.goes_in_halves and shared > 0 and _are_for_pairs(left, self.threads)
+        return shared, left if is_in_halves else 0
 
     def _cuts(self, tasks: int, size: int) -> list[slice]:
         """Portions of some tasks that are about alike, so many tasks at once or a few less on all threads together."""
