@@ -288,7 +288,6 @@ class Session:
         What lies in memory at the start is not searched for garbage meanwhile: every step leaves objects behind, and
         searching hundreds of thousands of others after every few steps takes up to a tenth of the time.
         """
-        allocator.share()
         with allocator.keeping(), on_threads(self.executor.threads_of_caller):
             gc.freeze()
             try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import logging
+import threading
 import time
 import traceback
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from wakepy import keep
 from workbench.engine.control import Control
 from workbench.engine.devices import DeviceError
 from workbench.engine.events import Event, Paused, Steps
+from workbench.engine.memory import allocator
 from workbench.experiment.experiment import Experiment
 from workbench.experiment.mistakes import ExperimentError
 from workbench.experiment.registry import UnknownNameError
@@ -29,6 +31,7 @@ from workbench.runs.store import Run, RunBusyError, RunStore
 from workbench.tasks.files.errors import DataError
 
 TICK_MILLISECONDS = 50
+_START_SECONDS = 1.0
 _STACK_BYTES = 16 * 2**20  # the system's own choice is too small for some linear algebra libraries
 _REFUSALS = (DataError, DeviceError, ExperimentError, RunBusyError, RunFileError, UnknownNameError)
 _log = logging.getLogger(__name__)
@@ -63,10 +66,12 @@ class _Worker(QObject):
         super().__init__()
         self._run, self._control, self._resume = run, control, resume
         self.said: SimpleQueue[Said] = SimpleQueue()
+        self.has_begun = threading.Event()
 
     @Slot()
     def train(self) -> None:
         """Train to the end; every event is on the disk before it is in the queue."""
+        self.has_begun.set()
         try:
             with _awake(self.said):
                 self._iterate()
@@ -229,8 +234,12 @@ class TrainingController(QObject):
     @Slot()
     def _let_begin(self) -> None:
         """Start the thread, once; whether it runs is asked first, or its end could be missed between the two."""
-        if self._thread is not None and not (self._thread.isRunning() or self._thread.isFinished()):
-            self._thread.start()
+        thread, worker = self._thread, self._worker
+        if thread is None or worker is None or thread.isRunning() or thread.isFinished():
+            return
+        with allocator.in_the_first_part():
+            thread.start()
+            worker.has_begun.wait(_START_SECONDS)
 
     def pause(self) -> None:
         """Let the run wait after the tasks at hand."""
