@@ -93,13 +93,19 @@ class Session:
         self.weights_by_columns = way.weights_by_columns
         work, testing = self.works
         executor, threads = way.executor, way.threads or self.usual_threads(way.executor)
-        self.executor.close()
-        self.executor = EXECUTORS[executor](self.algorithm, threads)
-        if isinstance(self.executor, Portions):
-            self.executor.goes_in_halves = self.usual_acceleration(executor) == "replay"
         tasks = self.tasks_at_most
         self.chunk, self.test_chunk = self.world.broadcast((way.chunk or work.chunk(executor, threads, tasks),
                                                        test_chunk or testing.chunk(executor, threads)))
+        self.executor.close()
+        self.executor = self.executor_of(Way(executor, threads, self.chunk), self.algorithm)
+        if isinstance(self.executor, Portions):
+            self.executor.goes_in_halves = self.usual_acceleration(executor) == "replay"
+
+    def executor_of(self, way: Way, algorithm: Algorithm[Any]) -> Executor:
+        """What runs tasks in such a way."""
+        found = EXECUTORS[way.executor](algorithm, way.threads)
+        found.has_large = found.is_pooled and self.works[0].has_large(way)
+        return found
 
     @property
     def way(self) -> Way:

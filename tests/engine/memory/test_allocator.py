@@ -1,4 +1,5 @@
-"""Freed memory is kept for the next tensor while something trains, and given back afterwards."""
+"""Freed memory is kept for the next tensor while something trains, and given back afterwards; threads take theirs from
+parts of their own, but one that is to hold large tensors."""
 
 from __future__ import annotations
 
@@ -79,3 +80,71 @@ def test_who_has_told_the_library_how_to_work_is_obeyed():
     said = subprocess.run([sys.executable, "-c", TOLD], capture_output=True, text=True, check=True,
                           env=os.environ | {"MALLOC_TRIM_THRESHOLD_": "100000"})
     assert int(said.stdout) > 3 * HUGE / PAGE
+
+
+PARTS = """
+import sys
+import threading
+
+from workbench.engine.memory import allocator
+
+allocator.part()
+is_over = threading.Event()
+seen = []
+
+
+def begin(sleeps=False):
+    has_taken = threading.Event()
+
+    def take():
+        seen.append(allocator.is_of_the_first_part())
+        has_taken.set()
+        if sleeps:
+            is_over.wait()
+
+    thread = threading.Thread(target=take)
+    thread.start()
+    has_taken.wait()
+    return thread
+
+
+sleepers = [begin(sleeps=True) for _ in range(int(sys.argv[1]))]
+seen.clear()
+for _ in range(3):
+    with allocator.in_the_first_part():
+        begin().join()
+    begin().join()
+print(allocator.is_of_the_first_part(), *seen, threading.active_count() - len(sleepers))
+is_over.set()
+"""
+
+
+@on_glibc
+@pytest.mark.parametrize("sleepers", [0, 1])
+def test_a_thread_that_is_to_hold_large_tensors_is_given_the_first_part_and_others_one_of_their_own(sleepers: int):
+    said = subprocess.run([sys.executable, "-c", PARTS, str(sleepers)], capture_output=True, text=True, check=True)
+    assert said.stdout.split() == ["True", *["True", "False"] * 3, "1"]
+
+
+@on_glibc
+def test_a_thread_is_given_the_first_part_where_none_is_left_for_it():
+    said = subprocess.run([sys.executable, "-c", PARTS, str(len(os.sched_getaffinity(0)) + 4)], capture_output=True,
+                          text=True, check=True)
+    assert said.stdout.split()[:2] == ["True", "True"]
+
+
+@on_glibc
+def test_where_somebody_has_told_the_library_how_to_work_no_thread_takes_a_turn():
+    said = subprocess.run([sys.executable, "-c", TURNS], capture_output=True, text=True, check=True,
+                          env=os.environ | {"MALLOC_ARENA_MAX": "1"})
+    assert said.stdout.split() == ["1"]
+
+
+TURNS = """
+import threading
+
+from workbench.engine.memory import allocator
+
+with allocator.in_the_first_part():
+    print(threading.active_count())
+"""

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from workbench.engine.session import Session
-from workbench.engine.ways.work import Work, cores, multiplications, work_of
+from workbench.engine.ways.work import Way, Work, cores, largest_result, multiplications, work_of
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.tasks.base import Spec
@@ -24,6 +24,8 @@ def test_multiplications_are_counted_by_hand():
     spec = Spec("classification", "image", (1, 8, 8), 3)
     net = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(64, 3))
     assert multiplications(net, spec) == 16 * 4 * 9 + 64 * 3
+    assert largest_result(net, spec) == 16 * 4
+    assert largest_result(nn.Flatten(), spec) == 0
 
 
 def test_a_task_and_its_largest_pass_are_counted_by_hand():
@@ -33,6 +35,7 @@ def test_a_task_and_its_largest_pass_are_counted_by_hand():
     for shape, most in ((task, 5), (task.model_copy(update={"shots": 7}), 7)):
         found = work_of(session.algorithm, session.spec, shape, 2, CPU, convolves=False, training=True)
         assert found.in_a_pass == 3 * most * of_an_input
+        assert found.largest == 3 * most * 8 * 4
         # Query examples forward and backward, support examples in both steps and once more for their derivative.
         assert found.multiplications == 3 * (shape.queries * 3 + shape.shots * 3 * 2 * 2) * of_an_input
 
@@ -62,6 +65,14 @@ def test_a_chunk_is_a_multiple_of_the_threads_and_never_empty():
 def test_large_networks_use_every_core():
     assert Work(1e9, 1e6, False, CPU).threads("vectorized", 16) == cores()
     assert Work(1e5, 1e6, False, CPU).threads("vectorized", 16, compiles=True) == min(cores(), 2)
+
+
+def test_a_portion_of_over_16_megabytes_in_one_tensor_is_large_where_threads_are_few():
+    work = Work(1e9, 1e6, True, CPU, largest=9 * 2**20)
+    assert work.has_large(Way("portions", 2, 4))
+    assert not work.has_large(Way("portions", 2, 2))
+    assert not work.has_large(Way("threads", 2, 4))
+    assert not work.has_large(Way("portions", 8, 16))
 
 
 def test_counting_leaves_no_hook_behind():

@@ -18,9 +18,11 @@ from workbench.algorithms.base import Algorithm, Aux, Meta
 from workbench.backbones.base import Params
 from workbench.engine.executors.base import Executor, Setting, TaskFunction, meta_gradient, on_threads
 from workbench.engine.executors.gradients import MetaGradient, joined_trees, summed
+from workbench.engine.memory import allocator
 from workbench.tasks.base import TaskBatch
 
 R = TypeVar("R")
+_START_SECONDS = 1.0
 
 
 class Pooled(Executor):
@@ -34,6 +36,7 @@ class Pooled(Executor):
 
     is_pooled = True
     takes_part: bool = False
+    _has_begun = False
 
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         super().__init__(algorithm, threads)
@@ -41,6 +44,26 @@ class Pooled(Executor):
         self._copied = copy.deepcopy(algorithm)
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(max(1, threads - self.takes_part), "tasks", initializer=self._prepare)
+
+    def _begin(self) -> None:
+        """Have the threads begin, and take their memory from the part that keeps large tensors where they hold some."""
+        self._has_begun = True
+        if not self.has_large:
+            return  # each begins with the first that is asked of it
+        is_over = threading.Event()
+        jobs: list[Future[bool]] = []
+
+        def take_place(has_begun: threading.Event) -> bool:
+            has_begun.set()
+            return is_over.wait()
+
+        for _ in range(max(1, self.threads - self.takes_part)):
+            has_begun = threading.Event()
+            with allocator.in_the_first_part():
+                jobs.append(self._pool.submit(take_place, has_begun))
+                has_begun.wait(_START_SECONDS)
+        is_over.set()
+        wait(jobs)
 
     def _prepare(self) -> None:
         torch.get_num_threads()  # a thread takes over what any other has set when torch first looks, and not before
@@ -65,6 +88,8 @@ class Pooled(Executor):
         def run(part: Any) -> R:
             return one(self._local.algorithm, part)
 
+        if not self._has_begun:
+            self._begin()
         jobs: deque[Future[R]] = deque()
         try:
             jobs.extend(self._pool.submit(run, part) for part in parts)

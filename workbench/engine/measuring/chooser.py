@@ -216,7 +216,7 @@ class Trial:
         if way.weights_by_columns:
             algorithm = copy.deepcopy(algorithm)
             set_weights_by_columns(algorithm, way.weights_by_columns)
-        self.executor: Executor = EXECUTORS[way.executor](algorithm, way.threads)
+        self.executor: Executor = session.executor_of(way, algorithm)
         self._arguments = meta, tasks, keys
         self._setting = session.setting(training=True, progress=0.0, stage=session.algorithm.stage(0.5))
         self.count = len(tasks)

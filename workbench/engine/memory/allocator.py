@@ -24,7 +24,7 @@ _NEVER = 2**31 - 1
 _SPARE_PARTS = 2
 # The bit in front of what was taken that says that it is not of the first part; so much is taken of the part itself.
 _NOT_OF_THE_FIRST, _A_LITTLE = 4, 2**14
-_MOST_TURNS = 300
+_MOST_TURNS = 1000
 
 
 @cache

@@ -40,6 +40,11 @@ _WORTH_A_THREAD = 1e9
 _WORTH_A_TRIAL = 1e8
 # But a compiled meta-step wakes it once for all of its operations.
 _THREADS_OF_WHAT_IS_COMPILED = 2
+# So many threads may share a part of the memory, and so many bytes are not kept well in one for a thread, whose pieces
+# are of 64 MB.
+_THREADS_OF_A_PART = 4
+_LARGE = 16 * 2**20
+_FLOAT_BYTES = 4
 # No step is over sooner, however small the network.
 _LEAST_SECONDS = 1e-3
 
@@ -76,12 +81,14 @@ class Work:
         in_a_pass: Of the largest of its forward passes.
         convolves: Whether convolutions do them.
         device: Where.
+        largest: Bytes of the largest result of a layer in that pass.
     """
 
     multiplications: float
     in_a_pass: float
     convolves: bool
     device: torch.device
+    largest: float = 0.0
 
     def executor(self, tasks: int) -> str:
         """The faster executor for so many tasks: all gain from the task axis, and CPU cores convolve sooner each on its
@@ -118,6 +125,15 @@ class Work:
         """
         most = self._most(executor, threads)
         return tasks if most < tasks <= min(_HARDLY_MORE * most, MOST_TASKS_AT_ONCE) else most
+
+    def has_large(self, way: Way) -> bool:
+        """Whether a tensor of one thread of a pool is larger than a part of the memory for one thread keeps well.
+
+        Many threads would wait for one another in the one part that keeps larger ones, so that they are better off
+        without.
+        """
+        portion = way.chunk / way.threads if EXECUTORS[way.executor].has_task_axis else 1
+        return way.threads <= _THREADS_OF_A_PART and self.largest * portion > _LARGE
 
     def in_time(self, threads: int) -> int:
         """Tasks that take at most a quarter of a second together on so many threads, however busy the machine."""
@@ -166,7 +182,8 @@ def work_of(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_step
     of_an_input = multiplications(algorithm.network.module, spec)
     of_a_task = max(passes[stage] for stage in stages) * of_an_input
     in_a_pass = max(inputs[stage] for stage in stages) * of_an_input
-    return Work(of_a_task + learning, in_a_pass, convolves, device)
+    largest = _FLOAT_BYTES * largest_result(algorithm.network.module, spec) * max(inputs[stage] for stage in stages)
+    return Work(of_a_task + learning, in_a_pass, convolves, device, largest)
 
 
 class Call(NamedTuple):
@@ -194,6 +211,11 @@ def calls(module: nn.Module, spec: Spec, *kinds: type[nn.Module]) -> list[Call]:
         for hook in hooks:
             hook.remove()
     return found
+
+
+def largest_result(module: nn.Module, spec: Spec) -> int:
+    """Numbers in the largest result of a linear or convolution layer for one input."""
+    return max((call.outputs.numel() for call in calls(module, spec, nn.Linear, nn.Conv1d, nn.Conv2d)), default=0)
 
 
 def multiplications(module: nn.Module, spec: Spec) -> float:
