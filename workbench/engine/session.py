@@ -104,7 +104,7 @@ class Session:
     def executor_of(self, way: Way, algorithm: Algorithm[Any]) -> Executor:
         """What runs tasks in such a way."""
         found = EXECUTORS[way.executor](algorithm, way.threads)
-        found.has_large = found.is_pooled and self.works[0].has_large(way)
+        found.has_large_tensors = found.is_pooled and self.works[0].has_large_tensors(way)
         return found
 
     @property

@@ -291,7 +291,7 @@ def test_threads_that_are_to_hold_large_tensors_take_them_from_the_part_that_kee
     algorithm, meta = make("maml", about, inner_steps=1)
     batch, keys = noise_tasks(about, tasks=6, ways=3, shots=1, queries=2)
     runner = kind(algorithm, 3)
-    runner.has_large = True
+    runner.has_large_tensors = True
     seen = set()
 
     def look(algorithm, meta, task, context):

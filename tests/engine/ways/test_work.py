@@ -69,10 +69,10 @@ def test_large_networks_use_every_core():
 
 def test_a_portion_of_over_16_megabytes_in_one_tensor_is_large_where_threads_are_few():
     work = Work(1e9, 1e6, True, CPU, largest=9 * 2**20)
-    assert work.has_large(Way("portions", 2, 4))
-    assert not work.has_large(Way("portions", 2, 2))
-    assert not work.has_large(Way("threads", 2, 4))
-    assert not work.has_large(Way("portions", 8, 16))
+    assert work.has_large_tensors(Way("portions", 2, 4))
+    assert not work.has_large_tensors(Way("portions", 2, 2))
+    assert not work.has_large_tensors(Way("threads", 2, 4))
+    assert not work.has_large_tensors(Way("portions", 8, 16))
 
 
 def test_counting_leaves_no_hook_behind():

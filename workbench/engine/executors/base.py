@@ -58,8 +58,8 @@ class Executor(ABC):
     name: str
     is_pooled: bool = False
     """Whether it shares tasks out to threads that compute on one core each."""
-    has_large: bool = False
-    """Whether its threads are to hold large tensors; to be said before they begin."""
+    has_large_tensors: bool = False
+    """Whether each of its threads is to hold some, of those of a pool; to be said before they begin."""
     has_task_axis: bool = True
     """Whether it runs many tasks at once, which switches are for."""
 

@@ -45,11 +45,9 @@ class Pooled(Executor):
         self._local = threading.local()
         self._pool = ThreadPoolExecutor(max(1, threads - self.takes_part), "tasks", initializer=self._prepare)
 
-    def _begin(self) -> None:
-        """Have the threads begin, and take their memory from the part that keeps large tensors where they hold some."""
+    def _begin_for_large(self) -> None:
+        """Have the threads begin, and take their memory from the part that keeps large tensors."""
         self._has_begun = True
-        if not self.has_large:
-            return  # each begins with the first that is asked of it
         is_over = threading.Event()
         jobs: list[Future[bool]] = []
 
@@ -57,13 +55,15 @@ class Pooled(Executor):
             has_begun.set()
             return is_over.wait()
 
-        for _ in range(max(1, self.threads - self.takes_part)):
-            has_begun = threading.Event()
-            with allocator.in_the_first_part():
-                jobs.append(self._pool.submit(take_place, has_begun))
-                has_begun.wait(_START_SECONDS)
-        is_over.set()
-        wait(jobs)
+        try:
+            for _ in range(max(1, self.threads - self.takes_part)):
+                has_begun = threading.Event()
+                with allocator.in_the_first_part():
+                    jobs.append(self._pool.submit(take_place, has_begun))
+                    has_begun.wait(_START_SECONDS)
+        finally:
+            is_over.set()
+            wait(jobs)
 
     def _prepare(self) -> None:
         torch.get_num_threads()  # a thread takes over what any other has set when torch first looks, and not before
@@ -88,8 +88,8 @@ class Pooled(Executor):
         def run(part: Any) -> R:
             return one(self._local.algorithm, part)
 
-        if not self._has_begun:
-            self._begin()
+        if self.has_large_tensors and not self._has_begun:
+            self._begin_for_large()
         jobs: deque[Future[R]] = deque()
         try:
             jobs.extend(self._pool.submit(run, part) for part in parts)

@@ -1,4 +1,4 @@
-"""The C library's allocator, told to keep freed memory while something trains.
+"""The C library's allocator, told to keep freed memory while something trains, and which part a thread takes from.
 
 glibc gives large tensors back to the system as soon as they are freed, and the system empties every page of the next
 one before it hands it out: in a meta-step, which makes and frees hundreds, a tenth of the time. Other C libraries are
@@ -12,7 +12,7 @@ import os
 import platform
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from typing import Any
 
@@ -77,8 +77,9 @@ def in_the_first_part() -> Iterator[None]:
     is_over = threading.Event()
     others: list[threading.Thread] = []
     try:
-        while not _is_next(turns) and len(turns) < _MOST_TURNS:
-            others.append(_taking_a_turn(turns, is_over))
+        with suppress(RuntimeError):  # where the system lets no more threads begin the next takes what it is given
+            while not _is_next(turns) and len(turns) < _MOST_TURNS:
+                others.append(_taking_a_turn(turns, is_over))
         yield
     finally:
         is_over.set()
@@ -91,8 +92,10 @@ def _taking_a_turn(turns: list[bool], is_over: threading.Event) -> threading.Thr
     has_taken = threading.Event()
 
     def take() -> None:
-        turns.append(is_of_the_first_part())
-        has_taken.set()
+        try:
+            turns.append(is_of_the_first_part())
+        finally:
+            has_taken.set()
         is_over.wait()
 
     thread = threading.Thread(target=take, name="turn")

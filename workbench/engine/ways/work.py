@@ -126,11 +126,10 @@ class Work:
         most = self._most(executor, threads)
         return tasks if most < tasks <= min(_HARDLY_MORE * most, MOST_TASKS_AT_ONCE) else most
 
-    def has_large(self, way: Way) -> bool:
-        """Whether a tensor of one thread of a pool is larger than a part of the memory for one thread keeps well.
+    def has_large_tensors(self, way: Way) -> bool:
+        """Whether a tensor of one thread of a pool is too large for a part of the memory that it has for itself.
 
-        Many threads would wait for one another in the one part that keeps larger ones, so that they are better off
-        without.
+        Many threads are better off with such parts all the same, for they would wait for one another in the same one.
         """
         portion = way.chunk / way.threads if EXECUTORS[way.executor].has_task_axis else 1
         return way.threads <= _THREADS_OF_A_PART and self.largest * portion > _LARGE
