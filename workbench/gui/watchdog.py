@@ -12,9 +12,9 @@ from workbench.gui.controller import TrainingController
 from workbench.gui.lateness import Ledger, Second, append
 from workbench.runs.store import Run
 
-LOOK_MILLISECONDS = 111
-"""Seldom, for training has to make way for every look; the window's own ticks, every 50 milliseconds, meet the looks at
-every moment in turn."""
+LOOK_MILLISECONDS = 37
+"""Often enough to see what a person could feel, and so seldom that training does not; the window's own ticks, every 50
+milliseconds, meet it at every moment in turn."""
 
 
 class Watchdog(QObject):
