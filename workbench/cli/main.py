@@ -15,6 +15,7 @@ from workbench.cli.output import Output, UsageError
 from workbench.cli.parser import parse
 from workbench.cli.signals import give_up, interruptions
 from workbench.engine.distribution.launch import launch
+from workbench.engine.memory import allocator
 
 SUCCESS, FAILURE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 _SHARED = ("workbench.cli.training:run", "workbench.cli.training:resume")
@@ -58,6 +59,7 @@ def _run(words: list[str], output: Output) -> int:
                              f"{place.size} were started; say this without torchrun")
         # A command's module brings torch along, which takes seconds: it is imported only when it is needed.
         module, _, name = arguments.command.partition(":")
+        allocator.separate()
         command: Callable[..., int] = getattr(_imported(module), name)
         return command(arguments, output)
     except SystemExit as end:

@@ -102,7 +102,7 @@ class Session:
             self.executor.goes_in_halves = self.usual_acceleration(executor) == "replay"
 
     def executor_of(self, way: Way, algorithm: Algorithm[Any]) -> Executor:
-        """What runs tasks in such a way."""
+        """What runs tasks in a way, of which nothing is 0."""
         found = EXECUTORS[way.executor](algorithm, way.threads)
         found.has_large_tensors = found.is_pooled and self.works[0].has_large_tensors(way)
         return found

@@ -92,7 +92,7 @@ def _run(app: QApplication, runs: Path | None) -> int:
 
 def application() -> QApplication:
     """The one application object."""
-    allocator.part()
+    allocator.separate()
     known = QApplication.instance()
     app = known if isinstance(known, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName(places.APP)

@@ -31,7 +31,6 @@ from workbench.runs.store import Run, RunBusyError, RunStore
 from workbench.tasks.files.errors import DataError
 
 TICK_MILLISECONDS = 50
-_START_SECONDS = 1.0
 _STACK_BYTES = 16 * 2**20  # the system's own choice is too small for some linear algebra libraries
 _REFUSALS = (DataError, DeviceError, ExperimentError, RunBusyError, RunFileError, UnknownNameError)
 _log = logging.getLogger(__name__)
@@ -239,7 +238,7 @@ class TrainingController(QObject):
             return
         with allocator.in_the_first_part():
             thread.start()
-            worker.has_begun.wait(_START_SECONDS)
+            worker.has_begun.wait(allocator.START_SECONDS)
 
     def pause(self) -> None:
         """Let the run wait after the tasks at hand."""

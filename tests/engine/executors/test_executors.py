@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import platform
 import threading
 import weakref
 from itertools import product
@@ -20,7 +19,6 @@ from workbench.engine.executors.gradients import finished
 from workbench.engine.executors.pooled import Threads
 from workbench.engine.executors.portions import Halves, Portions, _Relay
 from workbench.engine.inner_loop import trace_task
-from workbench.engine.memory import allocator
 from workbench.experiment.registry import find
 from workbench.tasks.base import Examples, TaskBatch
 
@@ -282,26 +280,6 @@ def test_a_task_that_nobody_begins_is_done_by_who_ends_it():
     other = _Relay(Halves(list, lambda _: "second half"), lambda algorithm: "all of it")
     other.begin()
     assert other.end(None) == "second half"
-
-
-@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="only glibc has parts of memory for threads")
-@pytest.mark.parametrize("kind", [Threads, Portions])
-def test_threads_that_are_to_hold_large_tensors_take_them_from_the_part_that_keeps_them(kind):
-    about = spec("classification", 3)
-    algorithm, meta = make("maml", about, inner_steps=1)
-    batch, keys = noise_tasks(about, tasks=6, ways=3, shots=1, queries=2)
-    runner = kind(algorithm, 3)
-    runner.has_large_tensors = True
-    seen = set()
-
-    def look(algorithm, meta, task, context):
-        seen.add((threading.current_thread().name, allocator.is_of_the_first_part()))
-        return trace_task(algorithm, meta, task, context)
-
-    runner.map(look, meta, batch, keys, setting(algorithm, about))
-    runner.close()
-    assert all(is_first for name, is_first in seen if name.startswith("tasks"))
-    assert any(name.startswith("tasks") for name, _ in seen)
 
 
 def test_an_evaluation_keeps_no_graph():

@@ -88,12 +88,12 @@ import threading
 
 from workbench.engine.memory import allocator
 
-allocator.part()
 is_over = threading.Event()
-seen = []
 
 
-def begin(sleeps=False):
+def given(sleeps=False):
+    # Whether a thread that begins now is given the first part.
+    seen = []
     has_taken = threading.Event()
 
     def take():
@@ -105,46 +105,129 @@ def begin(sleeps=False):
     thread = threading.Thread(target=take)
     thread.start()
     has_taken.wait()
-    return thread
+    if not sleeps:
+        thread.join()
+    return seen[0]
 
 
-sleepers = [begin(sleeps=True) for _ in range(int(sys.argv[1]))]
-seen.clear()
-for _ in range(3):
+def steered():
     with allocator.in_the_first_part():
-        begin().join()
-    begin().join()
-print(allocator.is_of_the_first_part(), *seen, threading.active_count() - len(sleepers))
-is_over.set()
+        return given()
+
+
+def let(most):
+    # The system lets so many more threads begin; afterwards none.
+    begin = threading.Thread.start
+
+    def start(thread):
+        if threading.active_count() > most:
+            raise RuntimeError("can't start new thread")
+        begin(thread)
+
+    threading.Thread.start = start
 """
 
 
-@on_glibc
-@pytest.mark.parametrize("sleepers", [0, 1])
-def test_a_thread_that_is_to_hold_large_tensors_is_given_the_first_part_and_others_one_of_their_own(sleepers: int):
-    said = subprocess.run([sys.executable, "-c", PARTS, str(sleepers)], capture_output=True, text=True, check=True)
-    assert said.stdout.split() == ["True", *["True", "False"] * 3, "1"]
+def parts(script: str, **told: str) -> list[str]:
+    """What a process says that nobody has told how to take memory, but as it is said here."""
+    own = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_TUNABLES"))}
+    return subprocess.run([sys.executable, "-c", PARTS + script + "\nis_over.set()"], capture_output=True, text=True,
+                          check=True, env=own | told).stdout.split()
+
+
+CORES = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else 1
 
 
 @on_glibc
-def test_a_thread_is_given_the_first_part_where_none_is_left_for_it():
-    said = subprocess.run([sys.executable, "-c", PARTS, str(len(os.sched_getaffinity(0)) + 4)], capture_output=True,
-                          text=True, check=True)
-    assert said.stdout.split()[:2] == ["True", "True"]
+def test_each_thread_is_given_a_part_until_there_are_two_more_than_cores_and_then_the_next_in_turn():
+    said = parts(f"allocator.separate()\nprint(*[given(sleeps=True) for _ in range({CORES + 2})])")
+    assert said == ["False"] * (CORES + 1) + ["True"]
+
+
+@on_glibc
+@pytest.mark.parametrize("sleepers", [0, 1, CORES + 2])
+def test_a_thread_that_is_to_hold_large_tensors_is_given_the_first_part(sleepers: int):
+    # After so many sleepers that the turn has come round the next would be given another part, unless it is steered.
+    said = parts(f"allocator.separate()\nfor _ in range({sleepers}):\n    given(sleeps=True)\n"
+                 f"print(given(), *[steered() for _ in range(3)], threading.active_count() - {sleepers})")
+    assert said == ["False", *["True"] * 3, "1"]
+
+
+@on_glibc
+def test_a_thread_begins_although_the_system_lets_too_few_begin_for_it_to_be_steered():
+    assert parts("allocator.separate()\nlet(2)\nprint(steered() in (True, False), threading.active_count())") == [
+        "True", "1"]
 
 
 @on_glibc
 def test_where_somebody_has_told_the_library_how_to_work_no_thread_takes_a_turn():
-    said = subprocess.run([sys.executable, "-c", TURNS], capture_output=True, text=True, check=True,
-                          env=os.environ | {"MALLOC_ARENA_MAX": "1"})
-    assert said.stdout.split() == ["1"]
+    said = parts("with allocator.in_the_first_part():\n    print(threading.active_count())", MALLOC_ARENA_MAX="1")
+    assert said == ["1"]
 
 
-TURNS = """
-import threading
+POOL = """
+from tests.problems import make, noise_tasks, setting, spec
+from workbench.engine.executors import EXECUTORS
+from workbench.engine.inner_loop import trace_task
 
-from workbench.engine.memory import allocator
+allocator.separate()
+about = spec("classification", 3)
+algorithm, meta = make("maml", about, inner_steps=1)
+batch, keys = noise_tasks(about, tasks=6, ways=3, shots=1, queries=2)
+for name in ("threads", "portions"):
+    for has_large_tensors in (True, False):
+        runner = EXECUTORS[name](algorithm, 2)
+        runner.has_large_tensors = has_large_tensors
+        seen = set()
 
-with allocator.in_the_first_part():
-    print(threading.active_count())
+        def look(algorithm, meta, task, context):
+            if threading.current_thread().name.startswith("tasks"):
+                seen.add(allocator.is_of_the_first_part())
+            return trace_task(algorithm, meta, task, context)
+
+        runner.map(look, meta, batch, keys, setting(algorithm, about))
+        runner.close()
+        print(has_large_tensors, *seen)
 """
+
+
+@on_glibc
+def test_threads_of_a_pool_take_large_tensors_from_the_first_part_and_others_from_their_own():
+    assert parts(POOL) == ["True", "True", "False", "False"] * 2
+
+
+WINDOW = """
+import os
+import sys
+from pathlib import Path
+
+os.environ["QT_QPA_PLATFORM"] = "offscreen"
+from PySide6.QtCore import QTimer
+
+from workbench.engine.trainer import train
+from workbench.experiment.resolve import resolve, with_settings
+from workbench.gui import app, controller
+from workbench.runs.store import RunStore
+
+qt = app.application()
+found = controller.TrainingController()
+found.run_ended.connect(lambda _: qt.quit())
+awake = controller._awake
+
+
+def noted(said):
+    print(allocator.is_of_the_first_part(), threading.current_thread() is threading.main_thread())
+    return awake(said)
+
+
+controller._awake = noted
+experiment = resolve(with_settings({}, ["dataset=sinusoids", "device=cpu", "training.iterations=1",
+                                        "evaluation.tasks=2", "training.validation_tasks=2"]))
+QTimer.singleShot(0, lambda: found.start(RunStore(Path(sys.argv[1])), experiment))
+qt.exec()
+"""
+
+
+@on_glibc
+def test_the_thread_that_trains_in_the_window_is_given_the_first_part(tmp_path):
+    assert parts(WINDOW.replace("sys.argv[1]", repr(str(tmp_path)))) == ["True", "False"]

@@ -75,6 +75,15 @@ def test_a_portion_of_over_16_megabytes_in_one_tensor_is_large_where_threads_are
     assert not work.has_large_tensors(Way("portions", 8, 16))
 
 
+def test_a_session_tells_its_executor_of_large_tensors():
+    way = Way("portions", 2, 4)
+    for filters, is_large in ((64, True), (8, False)):
+        session = opened("backbone.downsampling=max_pool", f"backbone.filters={filters}", "task.queries=15")
+        session.use(way)
+        session.close()
+        assert session.executor.has_large_tensors is is_large
+
+
 def test_counting_leaves_no_hook_behind():
     net = nn.Linear(3, 2)
     assert multiplications(net, Spec("regression", "vector", (3,), 2)) == 8

@@ -22,7 +22,6 @@ from workbench.engine.memory import allocator
 from workbench.tasks.base import TaskBatch
 
 R = TypeVar("R")
-_START_SECONDS = 1.0
 
 
 class Pooled(Executor):
@@ -36,7 +35,7 @@ class Pooled(Executor):
 
     is_pooled = True
     takes_part: bool = False
-    _has_begun = False
+    _are_begun = False
 
     def __init__(self, algorithm: Algorithm[Any], threads: int) -> None:
         super().__init__(algorithm, threads)
@@ -47,7 +46,7 @@ class Pooled(Executor):
 
     def _begin_for_large(self) -> None:
         """Have the threads begin, and take their memory from the part that keeps large tensors."""
-        self._has_begun = True
+        self._are_begun = True
         is_over = threading.Event()
         jobs: list[Future[bool]] = []
 
@@ -60,7 +59,7 @@ class Pooled(Executor):
                 has_begun = threading.Event()
                 with allocator.in_the_first_part():
                     jobs.append(self._pool.submit(take_place, has_begun))
-                    has_begun.wait(_START_SECONDS)
+                    has_begun.wait(allocator.START_SECONDS)
         finally:
             is_over.set()
             wait(jobs)
@@ -88,7 +87,7 @@ class Pooled(Executor):
         def run(part: Any) -> R:
             return one(self._local.algorithm, part)
 
-        if self.has_large_tensors and not self._has_begun:
+        if self.has_large_tensors and not self._are_begun:
             self._begin_for_large()
         jobs: deque[Future[R]] = deque()
         try:

@@ -24,13 +24,16 @@ _NEVER = 2**31 - 1
 _SPARE_PARTS = 2
 # The bit in front of what was taken that says that it is not of the first part; so much is taken of the part itself.
 _NOT_OF_THE_FIRST, _A_LITTLE = 4, 2**14
-_MOST_TURNS = 1000
+_MOST_TURNS = 300
+START_SECONDS = 1.0
+"""So long a thread that is to be given the first part is waited for; one that begins later takes what it is given."""
 
 
 @cache
 def _glibc() -> Any:
     """The library; None where there is another."""
-    return ctypes.CDLL(None) if platform.libc_ver()[0] == "glibc" else None
+    # By its name: where another allocator was loaded before it, that one's memory lies otherwise.
+    return ctypes.CDLL("libc.so.6") if platform.libc_ver()[0] == "glibc" else None
 
 
 def _tunable() -> Any:
@@ -39,8 +42,8 @@ def _tunable() -> Any:
     return None if is_told else _glibc()
 
 
-def part() -> None:
-    """Have little more parts of the memory than threads that compute, before there are any threads.
+def separate() -> None:
+    """Have a few more parts of the memory than threads that compute, before there are any threads.
 
     A thread that begins is given one for itself, and where there is none left the next in turn. Threads that compute
     would wait for one another in the same part: on two cores they took a fifth longer.
@@ -68,7 +71,9 @@ def is_of_the_first_part() -> bool:
 def in_the_first_part() -> Iterator[None]:
     """A block in which the first thread that begins is given the first part, if it takes something within the block.
 
-    Other threads take their turns before it, and sleep meanwhile, so that no part is left.
+    glibc gives threads its parts in turn once none is left: others take their turns before it, and sleep meanwhile.
+    Where that does not lead to it, or the system lets no more threads begin, they are gone before the block, and the
+    thread takes what it is given, which costs only speed; so does a thread of somebody else that comes between.
     """
     if _tunable() is None:
         yield
@@ -77,14 +82,14 @@ def in_the_first_part() -> Iterator[None]:
     is_over = threading.Event()
     others: list[threading.Thread] = []
     try:
-        with suppress(RuntimeError):  # where the system lets no more threads begin the next takes what it is given
+        with suppress(RuntimeError):
             while not _is_next(turns) and len(turns) < _MOST_TURNS:
                 others.append(_taking_a_turn(turns, is_over))
+        if not _is_next(turns):
+            _end(others, is_over)
         yield
     finally:
-        is_over.set()
-        for other in others:
-            other.join()
+        _end(others, is_over)
 
 
 def _taking_a_turn(turns: list[bool], is_over: threading.Event) -> threading.Thread:
@@ -102,6 +107,12 @@ def _taking_a_turn(turns: list[bool], is_over: threading.Event) -> threading.Thr
     thread.start()
     has_taken.wait()
     return thread
+
+
+def _end(others: list[threading.Thread], is_over: threading.Event) -> None:
+    is_over.set()
+    for other in others:
+        other.join()
 
 
 def _is_next(turns: list[bool]) -> bool:
