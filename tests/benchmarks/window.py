@@ -136,6 +136,7 @@ def in_window(work: str, runs: Path, switch: float) -> int:
     from PySide6.QtCore import QTimer
     from PySide6.QtWidgets import QApplication
 
+    from workbench.engine.memory import allocator
     from workbench.experiment.presets import find_preset
     from workbench.gui.app import LOADING_MILLISECONDS, application, run_window
     from workbench.gui.lateness import Second
@@ -184,6 +185,7 @@ def in_window(work: str, runs: Path, switch: float) -> int:
         QTimer.singleShot(LOADING_MILLISECONDS, found.training.start)
 
     runs.mkdir(parents=True)
+    allocator.separate()  # as every command does
     application()
     poll = QTimer()
     poll.timeout.connect(look)

@@ -57,9 +57,9 @@ def _run(words: list[str], output: Output) -> int:
         if place is not None and place.size > 1 and arguments.command not in _SHARED:
             raise UsageError(f"only `workbench run` and `workbench resume` are shared by several processes, and "
                              f"{place.size} were started; say this without torchrun")
+        allocator.separate()
         # A command's module brings torch along, which takes seconds: it is imported only when it is needed.
         module, _, name = arguments.command.partition(":")
-        allocator.separate()
         command: Callable[..., int] = getattr(_imported(module), name)
         return command(arguments, output)
     except SystemExit as end:

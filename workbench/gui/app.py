@@ -22,7 +22,6 @@ from PySide6.QtWidgets import QApplication
 
 from workbench import places
 from workbench.engine.control import ending_signals
-from workbench.engine.memory import allocator
 from workbench.gui import settings
 from workbench.gui.icons import app_icon
 from workbench.gui.style import PINS, ThemeKeeper
@@ -92,7 +91,6 @@ def _run(app: QApplication, runs: Path | None) -> int:
 
 def application() -> QApplication:
     """The one application object."""
-    allocator.separate()
     known = QApplication.instance()
     app = known if isinstance(known, QApplication) else QApplication(sys.argv[:1])
     app.setApplicationName(places.APP)

@@ -6,7 +6,7 @@ import torch
 from torch import nn
 
 from workbench.engine.session import Session
-from workbench.engine.ways.work import Way, Work, cores, largest_result, multiplications, work_of
+from workbench.engine.ways.work import Way, Work, cores, largest_result, multiplications, weighted, work_of
 from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.tasks.base import Spec
@@ -23,9 +23,9 @@ def opened(*settings: str) -> Session:
 def test_multiplications_are_counted_by_hand():
     spec = Spec("classification", "image", (1, 8, 8), 3)
     net = nn.Sequential(nn.Conv2d(1, 4, 3, stride=2, padding=1), nn.Flatten(), nn.Linear(64, 3))
-    assert multiplications(net, spec) == 16 * 4 * 9 + 64 * 3
-    assert largest_result(net, spec) == 16 * 4
-    assert largest_result(nn.Flatten(), spec) == 0
+    assert multiplications(net, weighted(net, spec)) == 16 * 4 * 9 + 64 * 3
+    assert largest_result(weighted(net, spec)) == 16 * 4
+    assert largest_result(weighted(nn.Flatten(), spec)) == 0
 
 
 def test_a_task_and_its_largest_pass_are_counted_by_hand():
@@ -86,5 +86,5 @@ def test_a_session_tells_its_executor_of_large_tensors():
 
 def test_counting_leaves_no_hook_behind():
     net = nn.Linear(3, 2)
-    assert multiplications(net, Spec("regression", "vector", (3,), 2)) == 8
+    assert multiplications(net, weighted(net, Spec("regression", "vector", (3,), 2))) == 8
     assert not net._forward_hooks

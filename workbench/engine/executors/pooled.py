@@ -55,7 +55,7 @@ class Pooled(Executor):
             return is_over.wait()
 
         try:
-            for _ in range(max(1, self.threads - self.takes_part)):
+            for _ in range(self.threads - self.takes_part):
                 has_begun = threading.Event()
                 with allocator.in_the_first_part():
                     jobs.append(self._pool.submit(take_place, has_begun))

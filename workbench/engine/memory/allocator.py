@@ -32,8 +32,12 @@ START_SECONDS = 1.0
 @cache
 def _glibc() -> Any:
     """The library; None where there is another."""
+    if platform.libc_ver()[0] != "glibc":
+        return None
     # By its name: where another allocator was loaded before it, that one's memory lies otherwise.
-    return ctypes.CDLL("libc.so.6") if platform.libc_ver()[0] == "glibc" else None
+    library = ctypes.CDLL("libc.so.6")
+    library.malloc.restype, library.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
+    return library
 
 
 def _tunable() -> Any:
@@ -60,7 +64,6 @@ def is_of_the_first_part() -> bool:
     glibc = _glibc()
     if glibc is None:
         return True
-    glibc.malloc.restype, glibc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]
     taken = glibc.malloc(_A_LITTLE)
     before = ctypes.c_size_t.from_address(taken - ctypes.sizeof(ctypes.c_size_t)).value
     glibc.free(taken)

@@ -6,6 +6,7 @@ They are rules rather than measurements. The chooser measures where a run is lon
 from __future__ import annotations
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, NamedTuple
@@ -88,7 +89,7 @@ class Work:
     in_a_pass: float
     convolves: bool
     device: torch.device
-    largest: float = 0.0
+    largest: int = 0
 
     def executor(self, tasks: int) -> str:
         """The faster executor for so many tasks: all gain from the task axis, and CPU cores convolve sooner each on its
@@ -178,11 +179,12 @@ def work_of(algorithm: Algorithm[Any], spec: Spec, shape: TaskConfig, inner_step
     # The optimizer of a step may be a network itself, which is run and differentiated as the step is.
     learning = inner_steps * algorithm.cost_of_a_step() * derived
     inputs = {"examples": algorithm.example_batch, "tasks": ways * max(shape.queries, shape.shots)}
-    of_an_input = multiplications(algorithm.network.module, spec)
+    layers = weighted(algorithm.network.module, spec)
+    of_an_input = multiplications(algorithm.network.module, layers)
     of_a_task = max(passes[stage] for stage in stages) * of_an_input
-    in_a_pass = max(inputs[stage] for stage in stages) * of_an_input
-    largest = _FLOAT_BYTES * largest_result(algorithm.network.module, spec) * max(inputs[stage] for stage in stages)
-    return Work(of_a_task + learning, in_a_pass, convolves, device, largest)
+    most_inputs = max(inputs[stage] for stage in stages)
+    return Work(of_a_task + learning, most_inputs * of_an_input, convolves, device,
+                _FLOAT_BYTES * most_inputs * largest_result(layers))
 
 
 class Call(NamedTuple):
@@ -212,15 +214,20 @@ def calls(module: nn.Module, spec: Spec, *kinds: type[nn.Module]) -> list[Call]:
     return found
 
 
-def largest_result(module: nn.Module, spec: Spec) -> int:
-    """Numbers in the largest result of a linear or convolution layer for one input."""
-    return max((call.outputs.numel() for call in calls(module, spec, nn.Linear, nn.Conv1d, nn.Conv2d)), default=0)
+def weighted(module: nn.Module, spec: Spec) -> list[Call]:
+    """Every call of the linear and convolution layers, which take nearly all of the time and the memory."""
+    return calls(module, spec, nn.Linear, nn.Conv1d, nn.Conv2d)
 
 
-def multiplications(module: nn.Module, spec: Spec) -> float:
-    """Multiplications of the linear and convolution layers for one input; at least one a parameter."""
+def largest_result(layers: Iterable[Call]) -> int:
+    """Numbers in the largest result of some layers for one input."""
+    return max((call.outputs.numel() for call in layers), default=0)
+
+
+def multiplications(module: nn.Module, layers: Iterable[Call]) -> float:
+    """Multiplications of the weighted layers of a network for one input; at least one a parameter."""
     total = 0.0
-    for call in calls(module, spec, nn.Linear, nn.Conv1d, nn.Conv2d):
+    for call in layers:
         weight = call.layer.weight
         assert isinstance(weight, Tensor)  # noqa: S101 - only layers that have one are asked for
         total += weight.numel() * call.outputs.numel() / weight.shape[0]
