@@ -3,15 +3,16 @@
 The same work is trained in the real window and by the command line, each in a process of its own and by the same
 executor, which each would otherwise choose anew. First the window trains alone: how late its event loop is then is what
 its watchdog keeps with the run, beside the lateness of the same window a moment before, when nothing was trained. Then
-one of the two processes is held and the other goes on, in turns of some seconds, so that both meet the same neighbours;
-the ratio is that of the tasks which they trained in their turns, once what takes over after some seconds has done so.
-It needs a system on which processes can be held.
+one of the two processes is held and the other goes on, in turns of a second, so that both meet the same neighbours;
+the ratio is that of the tasks which they trained in all their turns, once what takes over after some seconds has done
+so, with a 95 % interval. It needs a system on which processes can be held.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import os
 import signal
 import statistics
@@ -37,7 +38,7 @@ NEVER = 1_000_000
 ENDLESS = {f"training.{name}": NEVER for name in ("iterations", "validate_every", "checkpoint_every")} | {
     "training.validation_tasks": 20}
 WARM_SECONDS, IDLE_SECONDS = 25.0, 5.0
-TURN_SECONDS, SETTLING_SECONDS = 2.0, 0.3
+TURN_SECONDS, SETTLING_SECONDS = 1.0, 0.3
 GOALS = {"ratio": 0.97, "late_p99_ms": 16.0, "late_worst_ms": 50.0, "repaint_mean_ms": 12.0, "least_repaints": 2.0}
 PATIENCE_SECONDS = 300
 
@@ -231,7 +232,7 @@ def one_round(work: str, seconds: float, turns: int, switch: float) -> dict[str,
     return {
         "window_tasks_per_second": round(inside, 1), "command_tasks_per_second": round(outside, 1),
         "ratio": round(inside / outside, 4),
-        "turns": [round(mine / other, 3) for mine, other in zip(window.rates, alone.rates, strict=True)],
+        "turns": [[round(tasks * rate, 1) for rate in turn] for turn in zip(window.rates, alone.rates, strict=True)],
         "late_p99_ms": kept[-1].whole, "late_worst_ms": kept[-1].whole_worst,
         "idle": idle, "looks": sum(one.samples for one in kept),
         "repaint_mean_ms": round(sum(one.count * one.mean for one in repaints) / max(count, 1), 2),
@@ -240,11 +241,21 @@ def one_round(work: str, seconds: float, turns: int, switch: float) -> dict[str,
         "ticks_a_second": round(statistics.mean(one.ticks for one in kept[1:-1]), 1)}
 
 
+def ratio(turns: list[tuple[float, float]]) -> dict[str, float]:
+    """How much of the second's work the first did in their turns, and half its 95 % interval (a ratio estimate's)."""
+    inside, outside = zip(*turns, strict=True)
+    found = sum(inside) / sum(outside)
+    rest = statistics.stdev(mine - found * other for mine, other in turns)  # their mean is 0
+    return {"ratio": round(found, 4), "plus_or_minus": round(
+        1.96 * rest / math.sqrt(len(turns)) / statistics.mean(outside), 4), "turns": len(turns)}
+
+
 def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
-    """Medians over rounds; of the worst lateness the worst too."""
+    """The ratio of all turns, and medians over rounds; of the worst lateness the worst too."""
     middle = {name: round(statistics.median(one[name] for one in rounds), 4)
               for name in rounds[0] if name not in ("idle", "looks", "turns")}
-    return {"median": middle, "worst_of_all_ms": max(one["late_worst_ms"] for one in rounds),
+    return {"all_turns": ratio([turn for one in rounds for turn in one["turns"]]), "median": middle,
+            "worst_of_all_ms": max(one["late_worst_ms"] for one in rounds),
             "idle_median": {name: statistics.median(one["idle"][name] for one in rounds)
                             for name in ("late_p99_ms", "late_worst_ms")}, "rounds": rounds}
 
@@ -254,7 +265,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rounds", type=count, default=5)
     parser.add_argument("--seconds", type=duration, default=20.0, help="for which the window trains alone")
-    parser.add_argument("--turns", type=count, default=10, help="of each, in a round")
+    parser.add_argument("--turns", type=count, default=20, help="of each, in a round")
     parser.add_argument("--work", choices=list(WORKS), action="append")
     parser.add_argument("--switch", type=duration, default=0.0, help="another interval of Python's threads, in "
                         "seconds; Python's own is 0.005. Kept beside the window's own")
@@ -270,6 +281,7 @@ def main() -> None:
         for number in range(arguments.rounds):
             rounds.append(one_round(name, arguments.seconds, arguments.turns, arguments.switch))
             print(f"{name}, round {number + 1}: {json.dumps(rounds[-1])}", flush=True)
+        print(f"{name}: {json.dumps(summary(rounds)['all_turns'])}", flush=True)
         key = f"{name}, switch interval {arguments.switch} s" if arguments.switch else name
         found["works"][key] = {"what": WORKS[name]["what"], "machine": about(), "seconds": arguments.seconds,
                                 "turns": arguments.turns, "seconds_of_a_turn": TURN_SECONDS, **summary(rounds)}
