@@ -20,6 +20,10 @@ def test_the_interval_is_that_of_a_ratio_of_sums() -> None:
     assert found["plus_or_minus"] == pytest.approx(1.96 * 5.7735 / 2 / 100, abs=1e-4)
 
 
+def test_one_turn_has_no_interval() -> None:
+    assert ratio([(97.0, 100.0)]) == {"ratio": 0.97, "plus_or_minus": None, "turns": 1}
+
+
 @given(st.floats(0.5, 2.0))
 def test_how_fast_the_machine_is_does_not_matter(factor: float) -> None:
     turns = [(96.0, 100.0), (105.0, 101.0), (93.0, 97.0)]

@@ -225,14 +225,14 @@ def one_round(work: str, seconds: float, turns: int, switch: float) -> dict[str,
                     for one in (window, alone) if turn % 2 == 0 else (alone, window):
                         one.take_turn(TURN_SECONDS)
             tasks = tasks_of_a_step(at)
-    inside, outside = (tasks * statistics.mean(one.rates) for one in (window, alone))
+    pairs = [(tasks * mine, tasks * other) for mine, other in zip(window.rates, alone.rates, strict=True)]
+    inside, outside = map(statistics.mean, zip(*pairs, strict=True))
     repaints = [one for second in kept for one in second.repaints.values()]
     count = sum(one.count for one in repaints)
     often = [second.repaints["Meta-loss"].count for second in kept[3:-1] if "Meta-loss" in second.repaints]
     return {
         "window_tasks_per_second": round(inside, 1), "command_tasks_per_second": round(outside, 1),
-        "ratio": round(inside / outside, 4),
-        "turns": [[round(tasks * rate, 1) for rate in turn] for turn in zip(window.rates, alone.rates, strict=True)],
+        "ratio": ratio(pairs)["ratio"], "turns": [[round(rate, 1) for rate in pair] for pair in pairs],
         "late_p99_ms": kept[-1].whole, "late_worst_ms": kept[-1].whole_worst,
         "idle": idle, "looks": sum(one.samples for one in kept),
         "repaint_mean_ms": round(sum(one.count * one.mean for one in repaints) / max(count, 1), 2),
@@ -241,13 +241,18 @@ def one_round(work: str, seconds: float, turns: int, switch: float) -> dict[str,
         "ticks_a_second": round(statistics.mean(one.ticks for one in kept[1:-1]), 1)}
 
 
-def ratio(turns: list[tuple[float, float]]) -> dict[str, float]:
-    """How much of the second's work the first did in their turns, and half its 95 % interval (a ratio estimate's)."""
+def ratio(turns: list[tuple[float, float]]) -> dict[str, float | None]:
+    """How much of the second's work the first did in their turns, and half its 95 % interval, which one turn has not.
+
+    The interval is that of a ratio of sums: of what is left of each turn where the ratio is taken away.
+    """
     inside, outside = zip(*turns, strict=True)
     found = sum(inside) / sum(outside)
-    rest = statistics.stdev(mine - found * other for mine, other in turns)  # their mean is 0
-    return {"ratio": round(found, 4), "plus_or_minus": round(
-        1.96 * rest / math.sqrt(len(turns)) / statistics.mean(outside), 4), "turns": len(turns)}
+    half = None
+    if len(turns) > 1:
+        rest = statistics.stdev(mine - found * other for mine, other in turns)
+        half = round(1.96 * rest / math.sqrt(len(turns)) / statistics.mean(outside), 4)
+    return {"ratio": round(found, 4), "plus_or_minus": half, "turns": len(turns)}
 
 
 def summary(rounds: list[dict[str, Any]]) -> dict[str, Any]:
@@ -267,8 +272,8 @@ def main() -> None:
     parser.add_argument("--seconds", type=duration, default=20.0, help="for which the window trains alone")
     parser.add_argument("--turns", type=count, default=20, help="of each, in a round")
     parser.add_argument("--work", choices=list(WORKS), action="append")
-    parser.add_argument("--switch", type=duration, default=0.0, help="another interval of Python's threads, in "
-                        "seconds; Python's own is 0.005. Kept beside the window's own")
+    parser.add_argument("--switch", type=duration, default=0.0, help="another interval of Python's threads than "
+                        "the window's own, in seconds. Kept beside what that has")
     parser.add_argument("--child", nargs=3, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.child:
@@ -281,10 +286,11 @@ def main() -> None:
         for number in range(arguments.rounds):
             rounds.append(one_round(name, arguments.seconds, arguments.turns, arguments.switch))
             print(f"{name}, round {number + 1}: {json.dumps(rounds[-1])}", flush=True)
-        print(f"{name}: {json.dumps(summary(rounds)['all_turns'])}", flush=True)
+        told = summary(rounds)
+        print(f"{name}: {json.dumps(told['all_turns'])}", flush=True)
         key = f"{name}, switch interval {arguments.switch} s" if arguments.switch else name
         found["works"][key] = {"what": WORKS[name]["what"], "machine": about(), "seconds": arguments.seconds,
-                                "turns": arguments.turns, "seconds_of_a_turn": TURN_SECONDS, **summary(rounds)}
+                                "turns": arguments.turns, "seconds_of_a_turn": TURN_SECONDS, **told}
         RESULT.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
 
 
