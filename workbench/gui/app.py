@@ -6,10 +6,12 @@ import gc
 import importlib
 import logging
 import signal
+import socket
 import sys
 import threading
 import traceback
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from types import TracebackType
 
@@ -17,7 +19,7 @@ if sys.platform == "win32":
     # There, torch's libraries fail to load once Qt's are in the process (pytorch issue 166628).
     import torch  # noqa: F401
 
-from PySide6.QtCore import QEventLoop, QObject, Qt, QTimer, Signal, Slot
+from PySide6.QtCore import QEventLoop, QObject, QSocketNotifier, Qt, QTimer, Signal, Slot
 from PySide6.QtWidgets import QApplication
 
 from workbench import places
@@ -79,12 +81,14 @@ def _run(app: QApplication, runs: Path | None) -> int:
     mishaps = Mishaps(window)
     mishaps.install()
     window.left.connect(app.quit)
-    _leave_on_signals(window)
+    endings = Endings(window)
+    endings.install()
     if asked:
         QTimer.singleShot(0, window.closing.stop_and_leave)
     try:
         return app.exec()
     finally:
+        endings.remove()
         mishaps.remove()
         window.desk.controller.wait()
 
@@ -127,26 +131,48 @@ def _load_behind(window: MainWindow) -> None:
         raise failed[0]
 
 
-def _leave_on_signals(window: MainWindow) -> None:
-    """Let Ctrl+C in a terminal and the end of the session stop and keep what is trained."""
-    def leave(_: int, __: object) -> None:
-        QTimer.singleShot(0, window.closing.stop_and_leave)
-
-    for one in ending_signals():
-        signal.signal(one, leave)
-    awake = QTimer(window)  # Python looks at signals only when some of its code runs
-    awake.timeout.connect(_nothing)
-    awake.start(200)
-
-
-def _nothing() -> None:
-    pass
-
-
 def _look_for_garbage() -> None:
     """From now on, but not among what is there: that would hold up training and window for a tenth of a second."""
     gc.freeze()
     gc.enable()
+
+
+class Endings(QObject):
+    """Lets Ctrl+C in a terminal and the end of the session stop and keep what is trained.
+
+    Python calls who handles a signal only while some of its code runs, and a window that nobody touches runs none: a
+    byte that Python writes at every signal has some run.
+    """
+
+    def __init__(self, window: MainWindow) -> None:
+        super().__init__(window)
+        self._window = window
+        self._told, self._teller = socket.socketpair()
+        self._told.setblocking(False)
+        self._teller.setblocking(False)  # as Python demands
+        self._notifier = QSocketNotifier(self._told.fileno(), QSocketNotifier.Type.Read, self)
+        self._notifier.activated.connect(self._wake)
+
+    def install(self) -> None:
+        """Handle signals from now on."""
+        for one in ending_signals():
+            signal.signal(one, self._leave)
+        signal.set_wakeup_fd(self._teller.fileno())
+
+    def remove(self) -> None:
+        """Be woken no longer; what is handled stays so, for what is trained is about to be kept."""
+        self._notifier.setEnabled(False)
+        signal.set_wakeup_fd(-1)
+        self._told.close()
+        self._teller.close()
+
+    def _leave(self, _: int, __: object) -> None:
+        QTimer.singleShot(0, self._window.closing.stop_and_leave)
+
+    @Slot()
+    def _wake(self) -> None:
+        with suppress(BlockingIOError):
+            self._told.recv(64)
 
 
 class Mishaps(QObject):

@@ -110,6 +110,7 @@ class StatusBar(QStatusBar):
             self._device, self._device_title = choose(started.device), started.device_title
         self._show_state("paused" if history.is_paused else "testing" if is_testing else "running")
         self._show_machine()
+        self._memory.start()  # not before nothing was said of the run for a while
 
     def _show_state(self, state: str) -> None:
         if state != self._state:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from PySide6.QtGui import QColor
 
@@ -55,6 +56,7 @@ DARK = Theme(
     ordered_range=(0.12, 0.87))
 
 
+@cache
 def blend(over: str, under: str, share: float) -> str:
     """The opaque colour that `over` at this opacity makes on `under`."""
     a, b = QColor(over), QColor(under)

@@ -9,7 +9,7 @@ from pathlib import Path
 from PySide6.QtCore import QObject, Qt, QTimer, Signal, Slot
 
 from workbench.gui.controller import TrainingController
-from workbench.gui.lateness import Ledger, Second, append
+from workbench.gui.lateness import Ledger, append
 from workbench.runs.store import Run
 
 LOOK_MILLISECONDS = 37
@@ -33,14 +33,11 @@ class Watchdog(QObject):
         self._ledger = Ledger()
         self._folder: Path | None = None
         self._is_read = False
-        self._due = 0.0
+        self._due = self._second_ends = 0.0
         self._timer = QTimer(self)
         self._timer.setTimerType(Qt.TimerType.PreciseTimer)
         self._timer.setSingleShot(True)  # one that repeats catches up as Qt reckons, which cannot be seen from here
         self._timer.timeout.connect(self._look)
-        self._pace = QTimer(self)
-        self._pace.setInterval(1000)
-        self._pace.timeout.connect(self._close_second)
         controller.run_started.connect(self._run_started)
         controller.run_ended.connect(self._run_ended)
         controller.drained.connect(self._drained)
@@ -58,14 +55,13 @@ class Watchdog(QObject):
     def stop(self) -> None:
         """Look no longer; for the end of the program."""
         self._timer.stop()
-        self._pace.stop()
 
     def _run_or_rest(self) -> None:
         is_wanted = self._is_read or self._folder is not None
         if is_wanted and not self._timer.isActive():
             self._due = now = time.perf_counter()
+            self._second_ends = now + 1
             self._look_again(now)
-            self._pace.start()
         elif not is_wanted:
             self.stop()
 
@@ -85,6 +81,9 @@ class Watchdog(QObject):
         now = time.perf_counter()
         self._ledger.looked(max(1000 * (now - self._due), 0.0), LOOK_MILLISECONDS)
         self._look_again(now)
+        if now >= self._second_ends:  # here, for a timer of its own would wake the window once more
+            self._second_ends = max(self._second_ends + 1, now)
+            self._close_second()
 
     def _look_again(self, now: float) -> None:
         """At the next beat; whatever held this one up does not move the beats, for it would decide what is seen."""
@@ -101,12 +100,10 @@ class Watchdog(QObject):
         """A plot was repainted."""
         self._ledger.repainted(name, seconds)
 
-    @Slot()
-    def _close_second(self) -> Second:
+    def _close_second(self) -> None:
         history = self._controller.history
         is_stepping = self._controller.is_training and not (history.is_paused or self._controller.is_testing)
         second = self._ledger.close_second(history.tasks_per_second() if is_stepping else 0.0)
         if self._folder is not None:
             append(self._folder, second)
         self.saw.emit(second)
-        return second

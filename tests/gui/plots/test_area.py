@@ -147,7 +147,7 @@ def test_runs_of_one_color_differ_in_their_dash_everywhere(area: PlotArea, theme
     card = child(area, FigureCard, "metaLossCard")
     marks = {series.color: card.canvas._marks[series.name] for series in card.canvas.figure.series
              if series.role == "smoothed"}
-    pens = [marks[index]._curve.opts["pen"] for index in range(2 * count + 1)]
+    pens = [marks[index]._curve.line_pen for index in range(2 * count + 1)]
     assert {pen.color().name() for pen in pens[::count]} == {theme.series[0].lower()}
     assert len({tuple(pen.dashPattern()) for pen in pens[::count]}) == 3
     assert all(pen.style() == Qt.PenStyle.SolidLine for pen in pens[:count])

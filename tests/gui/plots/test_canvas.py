@@ -7,11 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PySide6.QtCore import QPointF
 from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from workbench.exports.figures import Figure, Reference, Series
+from workbench.exports.figures import Figure, Reference, Role, Series
 from workbench.gui.plots.canvas import Canvas
 from workbench.gui.plots.card import FigureCard
 from workbench.gui.plots.style import series_color
@@ -113,3 +114,25 @@ def test_what_is_drawn_after_other_names_is_what_a_new_plot_draws(
 
     for count in range(1, len(figures) + 1):
         assert drawn(figures[:count]) == drawn(figures[count - 1 : count])
+
+
+@pytest.mark.parametrize("role", ["background", "smoothed"])
+@pytest.mark.parametrize("points", [300, 700, 3000])
+def test_a_curve_that_is_nearly_level_has_no_holes(qtbot: QtBot, role: Role, points: int) -> None:
+    """Qt leaves out pixels of a thin line whose points lie closer than a pixel."""
+    canvas = Canvas(LIGHT)
+    canvas.resize(560, 309)
+    qtbot.addWidget(canvas)
+    with qtbot.waitExposed(canvas):
+        canvas.show()
+    x = np.arange(float(points))
+    y = 90 + np.sqrt(x / points) + 0.2 * np.sin(3 * x)
+    canvas.draw(Figure("metric", series=(Series("run", x, y, role, color=0),), bounds=(0.0, 100.0),
+                       references=(Reference("chance", 0.0),)))
+    view = canvas._view
+    first, last = (int(view.mapViewToScene(QPointF(one, 90)).x()) for one in (x[0], x[-1]))
+    top, bottom = (int(view.mapViewToScene(QPointF(0, one)).y()) for one in (94.0, 85.0))
+    image = canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
+    pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
+    color = np.ptp(pixels[top:bottom, first + 1:last, :3], axis=2)  # which grid and canvas hardly have
+    assert (color.max(0) > 20).all()

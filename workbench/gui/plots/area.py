@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 from PySide6.QtCore import Signal, Slot
 from PySide6.QtGui import QShowEvent
@@ -62,7 +63,7 @@ class PlotArea(QWidget):
 
     @property
     def _current(self) -> CardTab:
-        return list(self._named_tabs.values())[self.tabs.currentIndex()]
+        return cast("CardTab", self.tabs.currentWidget())
 
     def show_runs(self, shown: Sequence[ShownRun], focused: str | None, *, at_once: bool = True) -> None:
         """Overlay these runs.

@@ -109,7 +109,7 @@ class Canvas(Surface):
         self.viewport().update()
 
     def _label_axes(self, figure: Figure) -> None:
-        named = (figure.y_label, figure.x_label, figure.is_whole, figure.is_log, self._view.size(), font(-1).key())
+        named = (figure.y_label, figure.x_label, figure.is_whole, figure.is_log, self._view.size(), font(-1))
         if named == self._named:
             return
         self._named = named
@@ -176,7 +176,7 @@ class Canvas(Surface):
         if self._readout.is_shown:
             return False
         # Axes move only with these; the grid and what is labelled do too.
-        shows = (self._theme, font(-1).key(), self._view.viewRange(), self._view.sceneBoundingRect(),
+        shows = (self._theme, font(-1), self._view.viewRange(), self._view.sceneBoundingRect(),
                  self.figure.is_log, *((axis.labelText, axis.is_whole) for axis in self._axes.values()),
                  self._references.state, self._turns.state)
         return self._still.paint(shows, self._paint_curves,

@@ -7,7 +7,7 @@ from typing import Any, TypeVar
 import numpy as np
 import pyqtgraph as pg
 from PySide6.QtCore import QRectF
-from PySide6.QtGui import QPainter, QPen, QTransform
+from PySide6.QtGui import QBrush, QPainter, QPainterPath, QPen, QTransform
 
 from workbench.engine.events import Curve
 from workbench.exports.curves import is_same, thinned
@@ -17,7 +17,8 @@ from workbench.gui.theme import Theme
 
 Item = TypeVar("Item", "Line", "Dots")
 
-# Lines this short cost nothing to draw smoothly; longer ones are drawn without antialiasing.
+# Bold lines this short cost nothing to draw smoothly; longer ones are drawn without antialiasing. So are thin ones that
+# go up and down at every step; of those that do not, Qt would leave out pixels.
 SMOOTH_POINTS = 400
 # A bold line of two pixels cannot show what happens within three.
 PIXELS_A_BUCKET = 3
@@ -28,38 +29,64 @@ MARGIN = 0.2
 LONG = 4000
 
 
-class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
-    """A curve that takes the view as its bounds: the view cuts it anyway, and its own take longer than drawing it.
+class Line(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph is untyped
+    """A curve, or what one encloses, that takes the view as its bounds: the view cuts it anyway.
+
+    New numbers are not told to the scene, for its widget says itself what is to be painted.
 
     Attributes:
+        line_pen: What it is drawn with; None where it is only filled.
+        filling: What it encloses is filled with; None where it is only drawn.
+        is_smooth: Whether it is drawn with antialiasing.
         is_stamped: Whether it is bold and long.
         is_left_out: Whether a picture is taken in which it must not be.
         dash: How it is broken.
         point_pen: What its points are drawn with; None where they are not marked.
     """
 
+    line_pen: QPen | None = None
+    filling: QBrush | None = None
+    is_smooth = False
     is_stamped = False
     is_left_out = False
     dash: Dash = ()
     point_pen: QPen | None = None
 
-    def paint(self, painter: QPainter, option: Any, widget: Any) -> None:
+    def __init__(self) -> None:
+        super().__init__()
+        self._x = self._y = np.zeros(0)
+        self._path: QPainterPath | None = None
+
+    def set_numbers(self, x: Curve, y: Curve) -> None:
+        """Take other points, [n] each; where one is not a number there is a gap."""
+        self._x, self._y, self._path = x, y, None
+
+    def _drawn(self) -> QPainterPath:
+        """Its path, made when it is drawn for the first time."""
+        if self._path is None:
+            self._path = pg.functions.arrayToQPath(self._x, self._y, connect="finite")
+        return self._path
+
+    def paint(self, painter: QPainter, option: Any, widget: Any) -> None:  # noqa: ARG002 - as Qt calls it
         """Draw, and mark the points: an item of its own for those would take longer than all the curves."""
-        if self.is_left_out:
+        if self.is_left_out or not len(self._x):
             return
-        if self.is_stamped:
-            self._stamp(painter)
-        else:
-            super().paint(painter, option, widget)
+        painter.setRenderHint(QPainter.RenderHint.Antialiasing, self.is_smooth)
+        if self.filling is not None:
+            painter.fillPath(self._drawn(), self.filling)
+        if self.line_pen is not None and self.is_stamped:
+            self._stamp(painter, self.line_pen)
+        elif self.line_pen is not None:
+            painter.setPen(self.line_pen)
+            painter.drawPath(self._drawn())
         if self.point_pen is not None:
             self._mark_points(painter, self.point_pen)
 
     def _mark_points(self, painter: QPainter, point_pen: QPen) -> None:
-        x, y = self.getData()
-        is_there = np.isfinite(y) if y is not None else np.zeros(0, dtype=bool)
+        is_there = np.isfinite(self._y)
         if not is_there.any():
             return
-        places = painter.transform().map(pg.functions.arrayToQPolygonF(x[is_there], y[is_there]))
+        places = painter.transform().map(pg.functions.arrayToQPolygonF(self._x[is_there], self._y[is_there]))
         painter.save()
         painter.setTransform(QTransform())
         painter.setRenderHint(QPainter.RenderHint.Antialiasing)
@@ -67,10 +94,10 @@ class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
         painter.drawPoints(places)
         painter.restore()
 
-    def _stamp(self, painter: QPainter) -> None:
+    def _stamp(self, painter: QPainter, bold: QPen) -> None:
         """Draw a long bold line by `STAMPS`."""
-        painter.setPen(pen(self.opts["pen"].color().name(), 1, dash=self.dash))
-        base, path = painter.transform(), self.getPath()
+        painter.setPen(pen(bold.color().name(), 1, dash=self.dash))
+        base, path = painter.transform(), self._drawn()
         for stamp in STAMPS:
             painter.setTransform(base * QTransform.fromTranslate(*stamp))
             painter.drawPath(path)
@@ -79,8 +106,11 @@ class Line(pg.PlotCurveItem):  # type: ignore[misc]  # pyqtgraph is untyped
     def boundingRect(self) -> QRectF:
         """What the view shows."""
         view = self.getViewBox()
-        bounds: QRectF = super().boundingRect() if view is None else view.viewRect()
-        return bounds
+        return QRectF() if view is None else QRectF(view.viewRect())
+
+    def viewRangeChanged(self) -> None:
+        """Tell the scene, which keeps what lies where."""
+        self.prepareGeometryChange()
 
 
 class Dots(pg.ScatterPlotItem):  # type: ignore[misc]  # pyqtgraph is untyped
@@ -113,14 +143,14 @@ class Mark:
     def __init__(self, plot: pg.PlotItem) -> None:
         self.series: Series | None = None
         self._plot = plot
-        self._curve = Line(connect="finite")
+        self._curve = Line()
         self._band: Line | None = None
         self._dots: Dots | None = None
         self._covers = (0.0, 0.0, 0.0)
         self._is_log = False
         self._color = ""
+        self._height: tuple[float, float] | None = None
         self._look: object = None
-        self._is_smooth = False
         self._bounds: tuple[float, float] | None = None
         self.spans: tuple[list[float], list[float]] = ([], [])
         self.items: list[Line | Dots] = [self._curve]
@@ -138,8 +168,9 @@ class Mark:
             return
         self._look, self._is_log, self._covers = look, is_log, (0.0, 0.0, 0.0)
         is_bold = LOOKS[series.role].width > 1
-        self._is_smooth = is_bold and len(series.x) <= SMOOTH_POINTS and not is_crowded
-        self._curve.is_stamped = is_bold and not self._is_smooth
+        self._curve.is_smooth = not is_crowded and (
+            len(series.x) <= SMOOTH_POINTS if is_bold else series.role == "background")
+        self._curve.is_stamped = is_bold and not self._curve.is_smooth
         self._bounds = bounds
         self.spans = spans(series, bounds)
 
@@ -148,10 +179,10 @@ class Mark:
         look, color = LOOKS[series.role], series_color(theme, series)
         self._color = color
         self._curve.dash = series_dash(theme, series)
-        self._curve.setPen(pen(color, look.width, dash=self._curve.dash) if look.width else None)
+        self._curve.line_pen = pen(color, look.width, dash=self._curve.dash) if look.width else None
         if series.half_width is not None:
-            self._band = self._band or self._added(Line(fillLevel="enclosed", pen=None))
-            self._band.setBrush(brush(color, BAND_ALPHA))
+            self._band = self._band or self._added(Line())
+            self._band.filling = brush(color, BAND_ALPHA)
         self._curve.point_pen = point_pen(color, look.marker) if look.width and series.has_markers else None
         if not look.width:
             if self._dots is None:
@@ -169,12 +200,17 @@ class Mark:
             place: Among all series, from 0, the first, to less than 1.
         """
         assert self.series is not None  # noqa: S101 - narrows for the type checker
+        height = LOOKS[self.series.role].z, place
+        if height == self._height:
+            return
+        self._height = height
         for item in self.items:
-            item.setZValue(LOOKS[self.series.role].z + (place - 1 if item is self._band else place) / 2)
+            item.setZValue(height[0] + (place - 1 if item is self._band else place) / 2)
 
     def _added(self, item: Item) -> Item:
         self.items.append(item)
         self._plot.addItem(item, ignoreBounds=True)
+        self._height = None
         return item
 
     def show_range(self, low: float, high: float, pixels: int) -> None:
@@ -190,10 +226,11 @@ class Mark:
         series, look = self.series, LOOKS[self.series.role]
         x, y = series.x, series.y
         buckets = int((1 + 2 * MARGIN) * pixels / (PIXELS_A_BUCKET if look.width > 1 else 1))
-        if len(x) > 2 * pixels and series.role != "each":
+        most = pixels if look.width > 1 else 2 * pixels  # of points closer than a pixel, Qt leaves some out
+        if len(x) > most and series.role != "each":
             x, y = thinned(x, y, low - beyond, high + beyond, buckets)
         if look.width:
-            self._curve.setData(x, self._scaled(y), antialias=self._is_smooth)
+            self._curve.set_numbers(x, self._scaled(y))
         elif self._dots is not None:
             self._dots.setData(series.x, self._scaled(series.y))
         if self._band is not None:
@@ -202,15 +239,16 @@ class Mark:
     def _draw_band(self, series: Series) -> None:
         assert self._band is not None  # noqa: S101 - narrows for the type checker
         if series.half_width is None:
-            self._band.setData([], [])
+            self._band.set_numbers(np.zeros(0), np.zeros(0))
             return
         # A single point has no width to fill: its interval is a bar.
-        self._band.setPen(pen(self._color, 2) if len(series.x) == 1 else None)
+        self._band.line_pen = pen(self._color, 2) if len(series.x) == 1 else None
         low, high = interval(series, self._bounds)
         edges = np.append(high, low[::-1])
         if self._is_log:
             edges = np.maximum(edges, np.nanmin(series.y[series.y > 0], initial=1e-12) / 10)
-        self._band.setData(np.append(series.x, series.x[::-1]), self._scaled(edges))
+        is_there = np.isfinite(edges)  # else each part before a gap would be closed, and filled, by itself
+        self._band.set_numbers(np.append(series.x, series.x[::-1])[is_there], self._scaled(edges[is_there]))
 
     def _scaled(self, y: Curve) -> Curve:
         if not self._is_log:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -44,13 +45,14 @@ class Rota:
 
     def turn(self, panes: Sequence[Pane]) -> Pane | None:
         """Paint the stale pane that has waited longest, if one has waited long enough, and say which it was."""
-        now = self._clock()
-        due = [pane for pane in panes if now >= self._last(pane) + GAP and pane.is_stale()]
-        if not due:
-            return None
-        pane = min(due, key=self._last)
-        self.paint(pane)
-        return pane
+        now, painted = self._clock(), self._painted
+        for pane in sorted(panes, key=lambda one: painted.get(id(one), -math.inf)):
+            if now < painted.get(id(pane), -math.inf) + GAP:
+                return None  # nor has any that comes after it waited long enough
+            if pane.is_stale():
+                self.paint(pane)
+                return pane
+        return None
 
     def paint(self, pane: Pane) -> None:
         """Paint one at once, whoever's turn it is."""
@@ -58,6 +60,3 @@ class Rota:
         pane.paint()
         self._painted[id(pane)] = begun
         self._told(pane.name, self._clock() - begun + pane.painting_seconds)
-
-    def _last(self, pane: Pane) -> float:
-        return self._painted.get(id(pane), -GAP)

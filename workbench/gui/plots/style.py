@@ -169,13 +169,36 @@ def brush(color: str, alpha: int = 255) -> QBrush:
 
 
 def font(points: float = 0.0, *, is_bold: bool = False) -> QFont:
-    """The system's font, smaller by some points, with figures of one width so that numbers do not dance."""
-    made = QFont(QApplication.font())
-    made.setPointSizeF(max(made.pointSizeF() + points, 7.0))
-    made.setFeature(QFont.Tag("tnum"), 1)
-    if is_bold:
-        made.setWeight(QFont.Weight.DemiBold)
-    return made
+    """The system's font, smaller by some points, with figures of one width so that numbers do not dance.
+
+    The same object as long as the system's font is the same, so that two are compared in no time.
+    """
+    return _fonts.font(points, is_bold=is_bold)
+
+
+class _Fonts:
+    """Fonts that were made from the system's, and are made anew when that is another."""
+
+    def __init__(self) -> None:
+        self._system = QFont()
+        self._made: dict[tuple[float, bool], QFont] = {}
+
+    def font(self, points: float, *, is_bold: bool) -> QFont:
+        system = QApplication.font()
+        if system != self._system:
+            self._system = system
+            self._made.clear()
+        if (points, is_bold) not in self._made:
+            made = QFont(system)
+            made.setPointSizeF(max(made.pointSizeF() + points, 7.0))
+            made.setFeature(QFont.Tag("tnum"), 1)
+            if is_bold:
+                made.setWeight(QFont.Weight.DemiBold)
+            self._made[points, is_bold] = made
+        return self._made[points, is_bold]
+
+
+_fonts = _Fonts()
 
 
 def sheet(theme: Theme) -> str:

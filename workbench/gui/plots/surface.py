@@ -61,6 +61,7 @@ class Surface(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # its canvas covers it
         self._plot.hideButtons()
         self._plot.setMenuEnabled(False)
         # Half of the last number below the axis reaches beyond it.
