@@ -136,4 +136,19 @@ class StatusBar(QStatusBar):
         """Say something in a label, and give it room at once."""
         if text != label.text():
             label.setText(text)
-            lay_out_now(label)
+            _fit(label)
+
+    def changeEvent(self, event: QEvent) -> None:
+        """Give what is said the room that it needs in another font."""
+        super().changeEvent(event)
+        if event.type() == QEvent.Type.FontChange:
+            for label in (self._run, self._left, self._right):
+                _fit(label)
+
+
+def _fit(label: QLabel) -> None:
+    """Give a label the room for what it says. A next number as wide as the last one then leaves the window's layout
+    alone, which would be made anew every second: Qt asks nobody about what can have but one size."""
+    if label.minimumSize() != label.sizeHint():
+        label.setFixedSize(label.sizeHint())
+        lay_out_now(label)
