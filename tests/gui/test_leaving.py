@@ -28,6 +28,8 @@ def begin():
         return
     timer.stop()
     if sys.argv[2] == "idle":
+        for one in window.findChildren(QTimer):  # so that none of them has Python look for signals now and then
+            one.stop()
         QTimer.singleShot(0, lambda: print("ready", flush=True))
         return
     window.desk.controller.progressed.connect(lambda: print("ready", flush=True))
@@ -48,10 +50,13 @@ def test_a_signal_closes_the_window_and_keeps_what_is_trained(own_folders: Path,
     runs = tmp_path / "runs"
     process = subprocess.Popen([sys.executable, "-c", CHILD, str(runs), state], stdout=subprocess.PIPE,
                                stderr=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "ready\n"
-    process.send_signal(sent)
-    _, errors = process.communicate(timeout=60)
+    try:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(sent)
+        _, errors = process.communicate(timeout=60)
+    finally:
+        process.kill()  # where it did not leave by itself; it would train on for ever
     assert process.returncode == 0, errors
     assert "Traceback" not in errors
     kept = RunStore(runs).runs() if runs.is_dir() else []

@@ -82,13 +82,12 @@ class Watchdog(QObject):
         self._ledger.looked(max(1000 * (now - self._due), 0.0), LOOK_MILLISECONDS)
         self._look_again(now)
         if now >= self._second_ends:  # here, for a timer of its own would wake the window once more
-            self._second_ends = max(self._second_ends + 1, now)
+            self._second_ends = _next_beat(self._second_ends, now, 1.0)
             self._close_second()
 
     def _look_again(self, now: float) -> None:
         """At the next beat; whatever held this one up does not move the beats, for it would decide what is seen."""
-        interval = LOOK_MILLISECONDS / 1000
-        self._due += (math.floor((now - self._due) / interval) + 1) * interval
+        self._due = _next_beat(self._due, now, LOOK_MILLISECONDS / 1000)
         self._timer.start(math.ceil(1000 * (self._due - now)))
 
     @Slot(int)
@@ -107,3 +106,8 @@ class Watchdog(QObject):
         if self._folder is not None:
             append(self._folder, second)
         self.saw.emit(second)
+
+
+def _next_beat(beat: float, now: float, interval: float) -> float:
+    """The first moment after now that is a whole number of intervals after a beat."""
+    return beat + (math.floor((now - beat) / interval) + 1) * interval

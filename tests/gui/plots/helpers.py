@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from PySide6.QtGui import QImage
 from PySide6.QtWidgets import QWidget
 
@@ -26,7 +27,12 @@ def open_tab(area: PlotArea, title: str) -> None:
     area.tabs.setCurrentIndex(TABS.index(title))
 
 
+def pixels_in(image: QImage) -> NDArray[np.uint8]:
+    """Blue, green and red of a picture, [height, width, 3]."""
+    wide = image.convertToFormat(QImage.Format.Format_RGB32)
+    return np.frombuffer(wide.constBits(), np.uint8).reshape(wide.height(), wide.width(), 4)[:, :, :3].copy()
+
+
 def colors_in(image: QImage) -> int:
     """How many colours a picture has."""
-    wide = image.convertToFormat(QImage.Format.Format_RGB32)
-    return len(np.unique(np.frombuffer(wide.constBits(), np.uint32)))
+    return len(np.unique(pixels_in(image) @ np.array([1, 2**8, 2**16])))

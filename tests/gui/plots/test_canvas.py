@@ -12,6 +12,7 @@ from PySide6.QtGui import QColor, QImage
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
+from tests.gui.plots.helpers import pixels_in
 from workbench.exports.figures import Figure, Reference, Role, Series
 from workbench.gui.plots.canvas import Canvas
 from workbench.gui.plots.card import FigureCard
@@ -52,8 +53,8 @@ class ItemByItem(Canvas):
 
 
 def pixels_of(image: QImage, color: str) -> int:
-    wide = image.convertToFormat(QImage.Format.Format_RGB32)
-    return int((np.frombuffer(wide.constBits(), np.uint32) & 0xFFFFFF == QColor(color).rgb() & 0xFFFFFF).sum())
+    wanted = QColor(color)
+    return int((pixels_in(image) == (wanted.blue(), wanted.green(), wanted.red())).all(2).sum())
 
 
 def ordered(first: int, *, shift: float = 0.0, has_markers: bool = True, is_wide: bool = False) -> tuple[Series, ...]:
@@ -132,7 +133,6 @@ def test_a_curve_that_is_nearly_level_has_no_holes(qtbot: QtBot, role: Role, poi
     view = canvas._view
     first, last = (int(view.mapViewToScene(QPointF(one, 90)).x()) for one in (x[0], x[-1]))
     top, bottom = (int(view.mapViewToScene(QPointF(0, one)).y()) for one in (94.0, 85.0))
-    image = canvas.grab().toImage().convertToFormat(QImage.Format.Format_RGB32)
-    pixels = np.frombuffer(image.constBits(), np.uint8).reshape(image.height(), image.width(), 4)
-    color = np.ptp(pixels[top:bottom, first + 1:last, :3], axis=2)  # which grid and canvas hardly have
+    pixels = pixels_in(canvas.grab().toImage())[top:bottom, first + 1:last]
+    color = np.ptp(pixels, axis=2)  # which grid and canvas hardly have
     assert (color.max(0) > 20).all()

@@ -32,7 +32,8 @@ LONG = 4000
 class Line(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph is untyped
     """A curve, or what one encloses, that takes the view as its bounds: the view cuts it anyway.
 
-    New numbers are not told to the scene, for its widget says itself what is to be painted.
+    Neither new numbers nor other bounds are told to the scene: its widget says itself what is to be painted, and it
+    keeps no index of what lies where.
 
     Attributes:
         line_pen: What it is drawn with; None where it is only filled.
@@ -107,10 +108,6 @@ class Line(pg.GraphicsObject):  # type: ignore[misc]  # pyqtgraph is untyped
         """What the view shows."""
         view = self.getViewBox()
         return QRectF() if view is None else QRectF(view.viewRect())
-
-    def viewRangeChanged(self) -> None:
-        """Tell the scene, which keeps what lies where."""
-        self.prepareGeometryChange()
 
 
 class Dots(pg.ScatterPlotItem):  # type: ignore[misc]  # pyqtgraph is untyped

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Protocol
@@ -45,9 +44,9 @@ class Rota:
 
     def turn(self, panes: Sequence[Pane]) -> Pane | None:
         """Paint the stale pane that has waited longest, if one has waited long enough, and say which it was."""
-        now, painted = self._clock(), self._painted
-        for pane in sorted(panes, key=lambda one: painted.get(id(one), -math.inf)):
-            if now < painted.get(id(pane), -math.inf) + GAP:
+        now = self._clock()
+        for pane in sorted(panes, key=self._last):
+            if now < self._last(pane) + GAP:
                 return None  # nor has any that comes after it waited long enough
             if pane.is_stale():
                 self.paint(pane)
@@ -60,3 +59,6 @@ class Rota:
         pane.paint()
         self._painted[id(pane)] = begun
         self._told(pane.name, self._clock() - begun + pane.painting_seconds)
+
+    def _last(self, pane: Pane) -> float:
+        return self._painted.get(id(pane), -GAP)

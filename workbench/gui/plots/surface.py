@@ -10,7 +10,7 @@ from typing import Any, ClassVar, cast
 import pyqtgraph as pg
 from PySide6.QtCore import QEvent, QPointF, Qt, Signal
 from PySide6.QtGui import QContextMenuEvent, QFontMetrics, QKeyEvent, QMouseEvent, QPaintEvent, QResizeEvent
-from PySide6.QtWidgets import QFrame, QToolButton, QWidget
+from PySide6.QtWidgets import QFrame, QGraphicsScene, QToolButton, QWidget
 
 from workbench.gui.plots.style import font, pen
 from workbench.gui.plots.widgets import named
@@ -61,7 +61,9 @@ class Surface(pg.PlotWidget):  # type: ignore[misc]  # pyqtgraph is untyped
         self.setFrameShape(QFrame.Shape.NoFrame)
         self.setFocusPolicy(Qt.FocusPolicy.StrongFocus)
         self.setMouseTracking(True)
-        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # its canvas covers it
+        self.viewport().setAttribute(Qt.WidgetAttribute.WA_OpaquePaintEvent)  # the background of the plot covers it
+        # An index of what lies where would be kept for a handful of items, most of which reach over the whole plot.
+        self.scene().setItemIndexMethod(QGraphicsScene.ItemIndexMethod.NoIndex)
         self._plot.hideButtons()
         self._plot.setMenuEnabled(False)
         # Half of the last number below the axis reaches beyond it.
