@@ -67,6 +67,16 @@ def test_stopping_and_closing_loses_no_step(qtbot: QtBot, window: MainWindow, ru
     assert run.history().step == window.desk.controller.history.step == run.state().step
 
 
+def test_who_ends_the_session_is_not_asked_any_more(qtbot: QtBot, window: MainWindow, runs_folder: Path) -> None:
+    start_endless(qtbot, window)
+    window.close()
+    asked = question(window)
+    with qtbot.waitSignal(window.left, timeout=SECONDS):
+        window.closing.stop_and_leave()
+        assert not asked.isVisible()
+    assert RunStore(runs_folder).find(FIRST).summary().status == "stopped"
+
+
 def finish_in_background(qtbot: QtBot, window: MainWindow, experiment: dict[str, Any]) -> None:
     """Begin a run and close the window without stopping it."""
     fill(window, experiment)

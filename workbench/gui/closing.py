@@ -86,14 +86,21 @@ class Closing(QObject):
 
     @Slot()
     def stop_and_leave(self) -> None:
-        """Stop and keep, and leave when that is done."""
+        """Stop and keep, and leave when that is done, whatever is being asked."""
         self.mode = "stopping"
         self._door.close()
+        self._take_question_back()
         if not self._controller.is_training:
             self.leave_requested.emit()
             return
         self._controller.stop()
         self.said.emit("Stopping; the window goes when everything is on the disk", "")
+
+    def _take_question_back(self) -> None:
+        if self._question is not None:
+            self._question.answered.disconnect(self._answered)
+            self._question.reject()
+            self._question = None
 
     def _go_into_background(self) -> None:
         self.mode = "background"
