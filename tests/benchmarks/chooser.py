@@ -9,22 +9,20 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import tempfile
 import time
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tests.benchmarks.commands import count, ended, file_to_write
+from tests.benchmarks.machine import about
 from workbench import __version__
 from workbench.engine import devices
 from workbench.engine.measuring.benchmark import Measured, measure, ways_of
 from workbench.engine.measuring.chooser import choose
+from workbench.engine.memory import allocator
 from workbench.engine.session import Session
-from workbench.engine.ways.work import cores
 from workbench.experiment.resolve import resolve, with_settings
 
 RESULT = Path(__file__).parent / "results" / "chooser.json"
@@ -71,6 +69,7 @@ def main() -> int:
     parser.add_argument("--to", type=file_to_write, default=RESULT)
     said = parser.parse_args()
     devices.choose(said.device)  # before anything is measured, it may refuse
+    allocator.separate()  # as every command does
     with tempfile.TemporaryDirectory() as folder:
         os.environ["XDG_CACHE_HOME"] = folder
         results = {}
@@ -81,9 +80,8 @@ def main() -> int:
     found = {
         "what": "median milliseconds of a meta-gradient, by way and round; the chooser's over the fastest way's",
         "goal": f"within {WITHIN} times the fastest", "date": datetime.now(UTC).date().isoformat(),
-        "device": devices.title(devices.choose(said.device)), "cores": cores(),
-        "system": platform.platform(), "python": platform.python_version(), "torch": torch.__version__,
-        "workbench": __version__, "results": results,
+        "device": devices.title(devices.choose(said.device)), "machine": about(), "workbench": __version__,
+        "results": results,
     }
     said.to.write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n", encoding="utf8")
     return 0 if all(one["is_within"] for one in results.values()) else 1

@@ -14,7 +14,7 @@ import pytest
 from PySide6.QtWidgets import QApplication
 from pytestqt.qtbot import QtBot
 
-from tests.benchmarks.machine import processor
+from tests.benchmarks.machine import about
 from tests.gui.plots.histories import outputs, started
 from workbench.engine.events import Adaptation, Evaluation, Probe, Score, Steps
 from workbench.gui.plots.area import PlotArea
@@ -23,7 +23,7 @@ from workbench.gui.theme import LIGHT
 from workbench.runs.history import History
 
 pytestmark = pytest.mark.slow
-RESULTS = Path(__file__).with_name("plots_panning.json")
+RESULTS = Path(__file__).parent / "results" / "plots_panning.json"
 RUNS, STEPS, FRAMES = 20, 100_000, 60
 
 
@@ -60,7 +60,7 @@ def spent(seconds: list[float]) -> dict[str, float]:
 @pytest.fixture
 def results() -> dict[str, object]:
     known: dict[str, object] = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    known["machine"] = f"{processor()}, Qt raster, offscreen, 1080×600"
+    known |= {"machine": about(), "painted": "Qt raster, offscreen, 1080×600"}
     return known
 
 

@@ -130,6 +130,8 @@ def test_a_run_that_may_not_fit_is_warned_of_and_others_are_not_even_forecast():
         short = Forecast(data=1, learner=2, training=10**12, testing=4, available=10**9, may_recompute=may_recompute)
         assert not short.fits
         assert ("training.recompute" in short.sentence()) == may_recompute
+    assert replace(short, testing=10**9).total == 3 + 10**12
+    assert replace(short, testing=10**9, is_kept=True).total == 3 + 10**12 + 10**9  # captured graphs keep theirs
     assert forecast(opened("dataset=sinusoids", "algorithm.inner_steps=3")).may_recompute
     assert not forecast(opened("dataset=sinusoids", "algorithm=reptile")).may_recompute
 

@@ -89,6 +89,22 @@ def event(device: torch.device) -> torch.cuda.Event:
     return end
 
 
+def finish(device: torch.device) -> None:
+    """Wait for everything that is queued on a device."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def empty_cache() -> None:
+    """Return to the system what torch keeps of the devices' freed memory."""
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
+    elif torch.backends.mps.is_available():
+        torch.mps.empty_cache()
+
+
 def memory_in_use(device: torch.device) -> int:
     """Bytes that the program holds on the device."""
     if device.type == "cuda":

@@ -44,6 +44,7 @@ class Forecast:
         training, testing: The most that is held beside these while tasks are run.
         available: What the device has free at this moment.
         may_recompute: Whether it would take less if inner steps were recomputed.
+        is_kept: Whether what training takes is held while tasks are tested, as captured graphs do.
     """
 
     data: int
@@ -52,11 +53,13 @@ class Forecast:
     testing: int
     available: int
     may_recompute: bool = False
+    is_kept: bool = False
 
     @property
     def total(self) -> int:
         """The most that is held at once."""
-        return self.data + self.learner + max(self.training, self.testing)
+        at_once = self.training + self.testing if self.is_kept else max(self.training, self.testing)
+        return self.data + self.learner + at_once
 
     @property
     def fits(self) -> bool:
@@ -87,7 +90,8 @@ def forecast(session: Session) -> Forecast:
     kept = source.size if isinstance(source, Outline) else held(source, session.device)
     return Forecast(data=kept + batches, learner=_of_learner(session, own), training=training,
                     testing=_of_testing(session, meta, task), available=available(session.device),
-                    may_recompute=_may_recompute(session))
+                    may_recompute=_may_recompute(session),
+                    is_kept=session.acceleration(session.executor.name) == "graphs")
 
 
 def _may_recompute(session: Session) -> bool:

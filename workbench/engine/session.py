@@ -302,12 +302,11 @@ class Session:
             finally:
                 gc.unfreeze()
                 self.close()
+                devices.empty_cache()
 
     def close(self) -> None:
-        """Give threads and device memory back."""
+        """Give threads back."""
         self.executor.close()
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
 
 
 def open_source(experiment: Experiment, device: torch.device) -> TaskSource:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import torch
 
-# What torch's allocator for the CPU, oneDNN and the libraries of NVIDIA say, for which torch has no class of errors.
-_OUT_OF_MEMORY = ("DefaultCPUAllocator", "CUBLAS_STATUS_ALLOC_FAILED", "CUDNN_STATUS_ALLOC_FAILED",
-                  "CUDA error: out of memory", "could not create a primitive")
+# What torch's allocators for the CPU and for Apple's GPUs, oneDNN and the libraries of NVIDIA say, for which torch has
+# no class of errors.
+_OUT_OF_MEMORY = ("DefaultCPUAllocator", "MPS backend out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
+                  "CUDNN_STATUS_ALLOC_FAILED", "CUSOLVER_STATUS_ALLOC_FAILED", "CUDA error: out of memory",
+                  "could not create a primitive")
 
 
 def is_out_of_memory(error: BaseException) -> bool:

@@ -46,7 +46,7 @@ def is_compiled(way: str) -> bool:
 
 
 def chosen(settings: tuple[str, ...], device: str) -> str:
-    """The executor that the engine takes for an experiment where nobody says which, and how it runs it."""
+    """The executor that the rules say for an experiment, and how a run is run by it."""
     session = Session(experiment_of((*settings, f"device={device}")))
     session.close()
     name = session.executor.name

@@ -23,6 +23,8 @@ _ABOUT = (
     "  initial weights on the same tasks, drawn beforehand. Ours runs through the engine, as in training.",
     "- Replayed, the engine calls the same operations one after another from a list, with the same numbers to the last",
     "  bit; nothing is compiled, and it counts as eager. What is plainly run stands in its own row.",
+    "- By the rules is what the engine takes for a run that is too short to be measured at its start; what its chooser",
+    "  takes for others is compared in `chooser.json`.",
     "- Before anything is timed the meta-gradients are compared in float64. The difference is the largest in any",
     f"  weight tensor over the largest gradient in it; beyond {TOLERANCE:.0e} a peer is not timed.",
     "- Every candidate runs in a process of its own. They take turns; the median of the rounds counts.",
@@ -88,8 +90,7 @@ def table(data: dict[str, Any]) -> str:
     lines += _curves(data["curves"])
     lines += ["## Peers", ""]
     lines += [f"- {peer.distribution} {peer.version}: {peer.about}." for peer in PEERS]
-    machines = dict.fromkeys(_machine(entry["machine"]) for entry in [*entries.values(), *data["curves"].values()])
-    return "\n".join([*lines, "", "## Measured on", "", *(f"- {one}" for one in machines)]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def _goals(entries: dict[str, Entry]) -> list[str]:
@@ -132,7 +133,7 @@ def _workload(entry: Entry) -> list[str]:
               "gradient differs by |", "|---|---|---|---|---|---|---|---|"]
     for one in [*mine, *results_of(entry)]:
         share, rounds = share_of_floor(entry, one), one["seconds"]
-        chosen = ", the engine's choice" if one.get("is_chosen") else ""
+        chosen = ", by the rules" if one.get("is_chosen") else ""
         lines.append(
             f"| {name_of(one)}{chosen} | {_ms(one['median'])} | {_ms(min(rounds))} – {_ms(max(rounds))} | "
             f"{about['tasks'] / one['median']:,.0f} | {one['median'] / mine[0]['median'] if mine else 0:.2f}× | "
@@ -148,7 +149,7 @@ def _workload(entry: Entry) -> list[str]:
     rate = entry.get("product_rate")
     counted = f"- {entry['operations'] / 1e9:,.2f}·10⁹ operations are counted in a step"
     lines.append(f"{counted}; a matrix product runs at {rate / 1e9:,.0f}·10⁹ a second." if rate else f"{counted}.")
-    return [*lines, ""]
+    return [*lines, _measured(entry["measured_at"], entry["machine"]), ""]
 
 
 def _curves(curves: dict[str, Entry]) -> list[str]:
@@ -164,7 +165,8 @@ def _curves(curves: dict[str, Entry]) -> list[str]:
             lines.append(f"| {name} | {' | '.join(point.get(name, '–') for point in timed)} |")
         refused = {name_of(one): one["refused"] for point in curve["points"] for one in point["results"]
                    if "refused" in one}
-        lines += ["", *(f"- {name}: not timed, {why}." for name, why in refused.items()), ""]
+        lines += ["", *(f"- {name}: not timed, {why}." for name, why in refused.items()),
+                  _measured(curve["points"][-1]["measured_at"], curve["machine"]), ""]
     return lines
 
 
@@ -176,10 +178,12 @@ def _megabytes(count: int | None) -> str:
     return "–" if count is None else f"{count / 2**20:,.1f} MB"
 
 
-def _machine(said: dict[str, Any]) -> str:
+def _measured(at: str, said: dict[str, Any]) -> str:
+    """When, and on what."""
     versions = ", ".join(f"{name} {version}" for name, version in said["versions"].items())
     gpu = f"{said['gpu']}, " if "gpu" in said else ""
-    return f"{gpu}{said['processor']}, {said['cores']} cores, {said['memory_gib']} GiB, {said['system']}; {versions}"
+    machine = f"{gpu}{said['processor']}, {said['cores']} cores, {said['memory_gib']} GiB, {said['system']}"
+    return f"- Measured at {at} on {machine}; {versions}."
 
 
 def draw(data: dict[str, Any], path: Path) -> None:

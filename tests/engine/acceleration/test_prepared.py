@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, NoReturn
 
 import pytest
 import torch
@@ -53,6 +55,30 @@ def test_compiled_numbers_equal_those_that_are_not(kind: torch.dtype, within: fl
     assert compiled.from_graph(step._replace(tensors=others)) is not None
     assert difference(step.gradient(compiled, others), step.gradient(plain, others)) < within
     compiled.close()
+
+
+def test_what_fails_once_it_is_compiled_is_run_plainly_from_then_on():
+    class Failing(Compiled, Replayed):
+        kind, patience = "replay", AT_ONCE  # which is prepared sooner
+
+        def load(self, folder: Path, places: MetaGradient) -> Any:
+            def fail(_: list[torch.Tensor]) -> NoReturn:
+                raise RuntimeError("run_func_(...) API call failed at model_container_runner.cpp, line 145")
+
+            return replace(Replayed.load(self, folder, places), run=fail)
+
+    algorithm, step = problem("maml")
+    plain = executor("vectorized", algorithm)
+    failing = Failing(plain, plain.threads)
+    assert failing.from_graph(step) is None
+    failing.finish()
+    failing.news()
+    for _ in range(2):
+        assert difference(step.gradient(failing, step.tensors), step.gradient(plain, step.tensors)) == 0
+    (told,) = failing.news()
+    assert told.is_warning
+    assert "training goes on without: what was compiled fails, perhaps for want of memory (run_func_" in told.sentence
+    failing.close()
 
 
 SHORT = ["training.acceleration=compile", "training.iterations=100000", "training.validation_tasks=2", "device=cpu",

@@ -5,7 +5,9 @@ from __future__ import annotations
 import pickle
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from torch.utils import _pytree as pytree
 from tests.engine.acceleration.steps import difference, problem
 from tests.problems import executor
 from workbench.engine.acceleration import preparing
-from workbench.engine.acceleration.base import AccelerationError, ChangingError
+from workbench.engine.acceleration.base import AccelerationError, ChangingError, unmoved
 from workbench.engine.acceleration.preparing import FAILURE, ORDER, Order, are_as_near, flat, main, prepare_into
 
 
@@ -38,6 +40,14 @@ def test_a_meta_step_that_changes_as_training_goes_on_is_refused():
     algorithm, step = problem("maml_pp", "classification", picture=True)
     with pytest.raises(ChangingError, match="changes as the training goes on"):
         flat(algorithm, step)
+
+
+@pytest.mark.parametrize("look", [lambda it: it > 0.5, lambda it: it == 0.5, lambda it: it**2, lambda it: 2**it,
+                                  lambda it: 1 - it, abs, float, bool])
+def test_whoever_looks_at_how_much_of_the_training_is_done_is_refused(look: Callable[[Any], object]):
+    _, step = problem("maml")
+    with pytest.raises(ChangingError):
+        look(unmoved(step.setting).progress)
 
 
 def test_compiled_numbers_may_be_as_far_from_the_exact_ones_as_plain_ones_but_not_farther_and_none_may_be_missing():

@@ -139,9 +139,10 @@ def test_three_processes_end_as_one_does_and_refuse_to_train_on_different_data(t
     assert "all processes must have the same" in told[0]
 
 
-@pytest.mark.skipif(torch.cuda.device_count() < 2, reason="needs two GPUs")
-def test_two_gpus_end_as_one_does(tmp_path: Path) -> None:
-    assert_together_as_alone(tmp_path, 2, "cuda")
+@pytest.mark.parametrize("device", ["cpu", pytest.param("cuda", marks=pytest.mark.skipif(
+    torch.cuda.device_count() < 2, reason="needs two GPUs"))])
+def test_two_processes_end_as_one_does(tmp_path: Path, device: str) -> None:
+    assert_together_as_alone(tmp_path, 2, device)
 
 
 @pytest.fixture(scope="module")
@@ -152,12 +153,13 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return RunStore(folder).runs()[0]
 
 
-def test_a_run_whose_worker_is_killed_goes_on_and_ends_as_an_uninterrupted_one(tmp_path: Path, uninterrupted: Run
-                                                                               ) -> None:
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_run_whose_worker_is_killed_goes_on_and_ends_as_an_uninterrupted_one(tmp_path: Path, uninterrupted: Run,
+                                                                               rank: int) -> None:
     with launched(2, "-m", "workbench", "run", *LONG, "--runs", tmp_path / "shared", "--json",
                   options=("--max-restarts", "1")) as them:
         them.wait_for("step 60 of 300")
-        them.worker(1).send_signal(signal.SIGKILL)
+        them.worker(rank).send_signal(signal.SIGKILL)
         out, err = them.process.communicate()
     assert them.process.returncode == 0, err
     assert "resuming maml-sinusoids-0001" in err

@@ -6,7 +6,6 @@ between the two.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -22,7 +21,6 @@ from workbench.engine.words import in_words, is_out_of_memory
 
 # Libraries choose their algorithms and set up their memory in the first calls, which no graph may hold.
 WARM_UP = 3
-_log = logging.getLogger(__name__)
 
 
 class Graph:
@@ -126,8 +124,9 @@ class Captured(Accelerated):
         pool = next((other.pool for other, _ in self._graphs.values()), None)
         try:
             graph = Graph(run, step.tensors, self._beside, warm_up=WARM_UP, pool=pool)
-        except (ChangingError, RuntimeError) as error:
+        except (ChangingError, RuntimeError, TypeError) as error:
             if is_out_of_memory(error):
+                self._graphs.clear()  # they hold memory that nobody else could have; what is met again is captured anew
                 raise
             self._is_refused = True
             self.say(f"the meta-step is not captured in a CUDA graph, and training goes on without: {in_words(error)}")

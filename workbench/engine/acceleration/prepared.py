@@ -33,7 +33,7 @@ from workbench.engine.executors.base import Executor, Setting, on_threads
 from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.executors.portions import Halves, Portions
 from workbench.engine.precision import float32_products
-from workbench.engine.words import in_words
+from workbench.engine.words import in_words, is_out_of_memory
 from workbench.tasks.base import TaskBatch
 
 AT_ONCE = 0.0, 0, 0.0
@@ -289,6 +289,20 @@ class Compiled(Prepared):
             return found
         with on_threads(self._plain_threads):
             return self.inner.gradient(meta, batch, keys, setting)
+
+    def from_graph(self, step: Step) -> MetaGradient | None:
+        """See Accelerated; what fails is run plainly from then on.
+
+        Whatever happens in compiled code, memory that runs out as well, is only told as a call that failed.
+        """
+        try:
+            return super().from_graph(step)
+        except RuntimeError as error:
+            if is_out_of_memory(error):
+                raise
+            self._ready.pop(step.key(), None)
+            self._refuse(f"what was compiled fails, perhaps for want of memory ({in_words(error)})")
+            return None
 
     def load(self, folder: Path, places: MetaGradient) -> _Ready:
         """See Prepared."""

@@ -97,7 +97,7 @@ class Group(World):
         try:
             yield
         except RuntimeError as error:
-            self._failure = LostError(otherwise)
+            self._failure = LostError(f"{otherwise} ({in_words(error)})")
             raise self._failure from error
 
     def barrier(self, error: BaseException | None = None) -> None:

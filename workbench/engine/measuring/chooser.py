@@ -9,9 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-import torch
 from torch import Tensor
 
+from workbench.engine import devices
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.executors.base import Executor, on_threads
 from workbench.engine.executors.gradients import MetaGradient, finished
@@ -53,10 +53,13 @@ class Choice:
 
 
 def settle(session: Session) -> str:
-    """Let a new run be run in the best way, the same in all its processes; why it is that one."""
+    """Let a new run be run in the best way, which the first of its processes finds; why it is that one.
+
+    The others take no more threads than they have cores.
+    """
     first = session.world.is_first
     choice = session.world.broadcast(choose(session) if first else None)
-    session.use(choice.way)
+    session.use(replace(choice.way, threads=min(choice.way.threads, cores())))
     return choice.why
 
 
@@ -79,9 +82,11 @@ def correct(session: Session, found: Mapping[Way, float]) -> Choice | None:
         found: Seconds of a meta-batch of each way, as a run would run it.
 
     Returns:
-        What is remembered from now on; None where that is what was.
+        What is remembered from now on; None where that is what was, or the person said how to run it.
     """
-    if not found or remembered.way_of(session) is None:
+    training = session.experiment.training
+    is_open = training.executor == "auto" and training.acceleration in ("auto", "none")
+    if not found or not is_open or remembered.way_of(session) is None:
         return None
     best = min(found, key=lambda way: found[way])
     if found.get(foresee(session).way, 0.0) <= _FAR * found[best]:
@@ -227,8 +232,7 @@ class Trial:
         with on_threads(self.executor.threads_of_caller):
             begun = time.perf_counter()
             self.run()
-            if self.device.type == "cuda":
-                torch.cuda.synchronize(self.device)
+            devices.finish(self.device)
             return time.perf_counter() - begun
 
     def run(self) -> MetaGradient:
@@ -291,8 +295,10 @@ def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
     """Time a way once more; one that has too little memory gets no time."""
     try:
         seconds = trial.seconds()
-        # The first time sets up what later ones find; on a GPU that takes longer than most steps.
-        if trial.way not in rounds and (seconds < BUDGET_SECONDS / 20 or trial.device.type == "cuda"):
+        # The first time sets up what later ones find: on a GPU that takes longer than most steps, and threads of a pool
+        # take memory for themselves.
+        is_long = trial.device.type == "cuda" or trial.executor.is_pooled
+        if trial.way not in rounds and (seconds < BUDGET_SECONDS / 20 or is_long):
             seconds = trial.seconds()
     except (RuntimeError, MemoryError) as error:
         if not is_out_of_memory(error):

@@ -6,8 +6,7 @@ import gc
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-import torch
-
+from workbench.engine import devices
 from workbench.engine.memory import allocator
 from workbench.engine.words import is_out_of_memory
 
@@ -65,5 +64,4 @@ def give_back() -> None:
     """Return to the system what torch and the C library keep of freed memory."""
     gc.collect()
     allocator.trim()
-    if torch.cuda.is_available():
-        torch.cuda.empty_cache()
+    devices.empty_cache()
