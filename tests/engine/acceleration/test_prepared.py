@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, NoReturn
 
+import psutil
 import pytest
 import torch
 from torch.utils import _pytree as pytree
@@ -15,6 +16,7 @@ from torch.utils import _pytree as pytree
 from tests.engine.acceleration.steps import CPU, difference, moved, problem
 from tests.problems import alike, executor
 from workbench.algorithms.base import Algorithm, Meta
+from workbench.engine import acceleration
 from workbench.engine.acceleration.base import Step
 from workbench.engine.acceleration.prepared import AT_ONCE, Compiled, Replayed
 from workbench.engine.acceleration.preparing import difference as relative
@@ -57,6 +59,11 @@ def test_compiled_numbers_equal_those_that_are_not(kind: torch.dtype, within: fl
     compiled.close()
 
 
+def preparing() -> list[psutil.Process]:
+    """The processes that prepare something for this one."""
+    return [one for one in psutil.Process().children() if f"{acceleration.__name__}.preparing" in one.cmdline()]
+
+
 def test_what_fails_once_it_is_compiled_is_run_plainly_from_then_on():
     class Failing(Compiled, Replayed):
         kind, patience = "replay", AT_ONCE  # which is prepared sooner
@@ -73,8 +80,12 @@ def test_what_fails_once_it_is_compiled_is_run_plainly_from_then_on():
     assert failing.from_graph(step) is None
     failing.finish()
     failing.news()
+    for _ in range(2):  # the first asks for it, and it is begun with at the next
+        assert failing.from_graph(narrow(step)) is None
+    assert preparing()
     for _ in range(2):
         assert difference(step.gradient(failing, step.tensors), step.gradient(plain, step.tensors)) == 0
+    assert not preparing()  # what memory there is is not shared any longer
     (told,) = failing.news()
     assert told.is_warning
     assert "training goes on without: what was compiled fails, perhaps for want of memory (run_func_" in told.sentence

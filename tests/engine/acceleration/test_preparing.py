@@ -43,7 +43,7 @@ def test_a_meta_step_that_changes_as_training_goes_on_is_refused():
 
 
 @pytest.mark.parametrize("look", [lambda it: it > 0.5, lambda it: it == 0.5, lambda it: it**2, lambda it: 2**it,
-                                  lambda it: 1 - it, abs, float, bool])
+                                  lambda it: 1 - it, lambda it: it % 1, abs, float, bool, int, round])
 def test_whoever_looks_at_how_much_of_the_training_is_done_is_refused(look: Callable[[Any], object]):
     _, step = problem("maml")
     with pytest.raises(ChangingError):

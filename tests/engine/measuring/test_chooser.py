@@ -79,13 +79,16 @@ def test_what_is_remembered_gives_way_to_what_is_found_to_be_clearly_faster():
     assert choose(session(LONG)).way == other
 
 
-@pytest.mark.parametrize("said", ["training.executor=vectorized", "training.acceleration=compile"])
-def test_what_the_person_said_is_not_taken_for_what_is_remembered(said: str):
-    way = choose(session(LONG)).way
-    one = session(LONG, said)
+@pytest.mark.parametrize(("before", "said"), [
+    ("training.acceleration=auto", "training.executor=vectorized"),
+    ("training.acceleration=none", "training.acceleration=compile")])
+def test_what_the_person_said_is_not_taken_for_what_is_remembered(before: str, said: str):
+    way = choose(session(LONG, before)).way
+    one = session(LONG, before, said)
+    assert remembered.way_of(one) is not None
     slow, fast = foresee(one).way, Way("portions", 2, 2)
     assert correct(one, {slow: 2.0, fast: 1.0}) is None
-    assert choose(session(LONG)).way == way
+    assert choose(session(LONG, before)).way == way
 
 
 @pytest.mark.parametrize("other", ["algorithm.inner_steps=2", "task.shots=3", "training.meta_batch=5",

@@ -36,7 +36,8 @@ class Moving:
     def _refuse(self, *_: object) -> NoReturn:
         raise ChangingError("its meta-step changes as the training goes on, so that no one graph holds it")
 
-    __lt__ = __le__ = __gt__ = __ge__ = __float__ = __bool__ = __neg__ = __abs__ = __pow__ = __rpow__ = _refuse
+    __lt__ = __le__ = __gt__ = __ge__ = __float__ = __int__ = __index__ = __bool__ = __round__ = __format__ = _refuse
+    __neg__ = __pos__ = __abs__ = __pow__ = __rpow__ = __mod__ = __rmod__ = __floordiv__ = __rfloordiv__ = _refuse
     __eq__ = __ne__ = cast("Any", _refuse)
     __hash__ = object.__hash__
     __add__ = __radd__ = __sub__ = __rsub__ = __mul__ = __rmul__ = __truediv__ = __rtruediv__ = _refuse

@@ -6,18 +6,21 @@ between the two.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.utils import _pytree as pytree
 
+from workbench.algorithms.base import Meta
 from workbench.engine.acceleration.base import MOST_SHAPES, Accelerated, ChangingError, Key, Step, unmoved
 from workbench.engine.acceleration.waiting import ForbidSync
-from workbench.engine.executors.base import Executor
+from workbench.engine.executors.base import Executor, Setting, TaskFunction
 from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.words import in_words, is_out_of_memory
+from workbench.tasks.base import TaskBatch
 
 # Libraries choose their algorithms and set up their memory in the first calls, which no graph may hold.
 WARM_UP = 3
@@ -101,6 +104,29 @@ class Captured(Accelerated):
         self._beside: torch.cuda.Stream | None = None
         self._is_refused = False
 
+    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
+        """See Executor."""
+        with self._giving_up_graphs():
+            return super().gradient(meta, batch, keys, setting)
+
+    def map(self, function: TaskFunction, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> Any:
+        """See Executor."""
+        with self._giving_up_graphs():
+            return super().map(function, meta, batch, keys, setting)
+
+    @contextmanager
+    def _giving_up_graphs(self) -> Iterator[None]:
+        """A block that graphs leave their memory to where it runs out: nobody else can have it while they are kept.
+
+        What is met again is captured anew.
+        """
+        try:
+            yield
+        except (RuntimeError, MemoryError) as error:
+            if is_out_of_memory(error):
+                self._graphs.clear()
+            raise
+
     def from_graph(self, step: Step) -> MetaGradient | None:
         """See Accelerated."""
         key = step.key()
@@ -124,9 +150,8 @@ class Captured(Accelerated):
         pool = next((other.pool for other, _ in self._graphs.values()), None)
         try:
             graph = Graph(run, step.tensors, self._beside, warm_up=WARM_UP, pool=pool)
-        except (ChangingError, RuntimeError, TypeError) as error:
+        except (ChangingError, RuntimeError, TypeError) as error:  # the last where torch takes no `Moving` for a number
             if is_out_of_memory(error):
-                self._graphs.clear()  # they hold memory that nobody else could have; what is met again is captured anew
                 raise
             self._is_refused = True
             self.say(f"the meta-step is not captured in a CUDA graph, and training goes on without: {in_words(error)}")

@@ -255,16 +255,20 @@ class Prepared(Accelerated):
 
     def _refuse(self, why: str) -> None:
         self.problem = why
-        self._waiting.clear()
+        self._give_up()
         self.refused(why)
 
-    def close(self) -> None:
-        """See Executor; what is still being prepared is given up."""
-        super().close()
+    def _give_up(self) -> None:
+        """Prepare nothing of what is under way or waits."""
         if self._process:
             self._process[1].close()
         self._process = None
         self._waiting.clear()
+
+    def close(self) -> None:
+        """See Executor; what is still being prepared is given up."""
+        super().close()
+        self._give_up()
         self._ready.clear()
 
 

@@ -84,9 +84,7 @@ def correct(session: Session, found: Mapping[Way, float]) -> Choice | None:
     Returns:
         What is remembered from now on; None where that is what was, or the person said how to run it.
     """
-    training = session.experiment.training
-    is_open = training.executor == "auto" and training.acceleration in ("auto", "none")
-    if not found or not is_open or remembered.way_of(session) is None:
+    if not found or _said(session) or remembered.way_of(session) is None:
         return None
     best = min(found, key=lambda way: found[way])
     if found.get(foresee(session).way, 0.0) <= _FAR * found[best]:
@@ -130,6 +128,16 @@ def _executor(session: Session, *, measures: bool) -> Choice:
 
 def _known(session: Session) -> Choice | None:
     """What the person said, or what is remembered."""
+    if said := _said(session):
+        return said
+    if known := remembered.way_of(session):
+        why = f"remembered as the best of {known.count} that were measured here on {known.day}"
+        return Choice(known.way, why)
+    return None
+
+
+def _said(session: Session) -> Choice | None:
+    """What follows from what the person said; None where that leaves it open."""
     training = session.experiment.training
     if training.executor != "auto":
         return Choice(_rule(session), "as training.executor says")
@@ -137,9 +145,6 @@ def _known(session: Session) -> Choice | None:
         threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
         way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
         return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
-    if known := remembered.way_of(session):
-        why = f"remembered as the best of {known.count} that were measured here on {known.day}"
-        return Choice(known.way, why)
     return None
 
 
@@ -295,9 +300,9 @@ def _time(trial: Trial, rounds: dict[Way, list[float]]) -> None:
     """Time a way once more; one that has too little memory gets no time."""
     try:
         seconds = trial.seconds()
-        # The first time sets up what later ones find: on a GPU that takes longer than most steps, and threads of a pool
-        # take memory for themselves.
-        is_long = trial.device.type == "cuda" or trial.executor.is_pooled
+        # The first time sets up what later ones find. On a GPU that takes longer than most steps; and each thread of a
+        # pool has memory of its own, which it first gets from the system.
+        is_long = trial.device.type == "cuda" or (trial.executor.is_pooled and seconds < _budget(0))
         if trial.way not in rounds and (seconds < BUDGET_SECONDS / 20 or is_long):
             seconds = trial.seconds()
     except (RuntimeError, MemoryError) as error:
