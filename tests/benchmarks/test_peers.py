@@ -179,6 +179,19 @@ def test_the_table_says_which_goals_are_reached_and_by_how_much_others_are_misse
     assert "a processor, 2 cores, 8 GiB, Linux; torch 2.13.0" in table
 
 
+@pytest.mark.parametrize(("slower_ms", "slower_room", "told"), [
+    (60, 7, "7.0 MB (portions, 2.50×) against 8.0 MB; vectorized, the fastest, takes 10.0 MB | reached |"),
+    (60, 9, "10.0 MB (vectorized, 3.00×) against 8.0 MB | **missed**, by 2.0 MB |"),
+    (80, 7, "10.0 MB (vectorized, 3.00×) against 8.0 MB | **missed**, by 2.0 MB |")])
+def test_memory_is_reached_only_together_with_the_time(slower_ms: float, slower_room: int, told: str):
+    one = entry("maml-omniglot-1", 50, {"higher": 150}) | {"operations": 10**10}  # 100 ms: the floor is far
+    fastest = one["results"][0]
+    slower = fastest | {"way": "portions", "median": slower_ms / 1e3, "step_bytes": slower_room * 2**20}
+    one["results"].insert(1, slower)
+    table = report.table({"curves": {}, "workloads": {"maml-omniglot-1@cpu": one}})
+    assert row(table, "memory ≤").endswith(told)
+
+
 def test_what_has_a_result_is_not_measured_again(tmp_path: Path):
     data = {"curves": {}, "workloads": {"maml-sinusoids-1@cpu": entry("maml-sinusoids-1", 10, {"higher": 12})}}
     (tmp_path / "peers.json").write_text(json.dumps(data), encoding="utf8")

@@ -96,6 +96,20 @@ def test_halves_have_as_many_products_and_hand_on_no_more_than_is_used():
     assert alike(second.run()(first.run()(given)), function(*given))
 
 
+def test_halves_are_cut_where_least_is_handed_on_of_what_is_near_the_middle():
+    def function(value: Tensor) -> list[Tensor]:
+        for _ in range(8):  # as inner steps do, each keeps what it makes until its end
+            kept = [value @ value for _ in range(10)]
+            value = torch.stack(kept).sum(0)
+        return [value]
+
+    given = torch.eye(2) / 10
+    first, second = script(make_fx(function)(given), [given]).halves()
+    assert [[line.operation[0] for line in half.lines].count("aten::mm") for half in (first, second)] == [40, 40]
+    assert second.given == 1
+    assert alike(second.run()(first.run()([given])), function(given))
+
+
 def test_results_are_forgotten_after_their_last_use():
     def function(given: Tensor) -> list[Tensor]:
         for _ in range(40):

@@ -11,6 +11,7 @@ from torch.fx.experimental.proxy_tensor import make_fx
 
 from tests.problems import alike
 from workbench.engine.acceleration.preparing import _are_the_same
+from workbench.engine.acceleration.replay import Use
 from workbench.engine.acceleration.writing import recorded, script
 
 
@@ -177,6 +178,24 @@ def test_where_only_a_shape_is_asked_for_no_memory_is_taken_if_another_tensor_ha
     found, operations = replayed(function, *tensors)
     assert all(map(torch.equal, found, function(*tensors)))
     assert ("empty" in operations) == (not (is_shape and is_kept))
+
+
+@pytest.mark.parametrize("is_used_later", [True, False])
+def test_nothing_is_kept_for_its_shape_alone_where_another_tensor_has_it(is_used_later: bool):
+    def function(given: Tensor) -> list[Tensor]:
+        kept = given * 2
+        maps = kept.exp()
+        pooled, places = torch.ops.aten.max_pool2d_with_indices(maps, [2, 2])
+        found = torch.ops.aten.max_pool2d_with_indices_backward(pooled, maps, [2, 2], [2, 2], [0, 0], [1, 1], False,
+                                                                places)
+        return [found * (maps if is_used_later else 1), kept.sin()]
+
+    given = torch.randn(2, 3, 8, 8)
+    written = script(make_fx(function)(given), [given])
+    assert all(map(torch.equal, written.run()([given]), function(given)))
+    (line,) = (line for line in written.lines if line.operation[0] == "aten::max_pool2d_with_indices_backward")
+    kept, maps = Use(1), Use(2)
+    assert line.arguments[1] == (maps if is_used_later else kept)
 
 
 def test_lists_of_tensors_and_arguments_of_every_kind_go_along():

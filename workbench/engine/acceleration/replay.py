@@ -10,6 +10,7 @@ has changed it, nothing is replayed, which gives the same numbers more slowly.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -27,6 +28,8 @@ NOT_REPLAYED = RuntimeError, ValueError, TypeError, AttributeError
 """What is raised where functions that torch may change are not what they were."""
 # As c10/core/MemoryFormat.h counts them: the interpreter knows them by their numbers only.
 FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2, torch.channels_last_3d: 3}
+# The halves of the work may differ so much.
+_NEARLY = 0.05
 _HEAVY = {f"aten::{name}" for name in ("convolution", "convolution_backward", "mm", "bmm", "addmm", "baddbmm")}
 
 
@@ -92,10 +95,29 @@ class Script:
                        tuple(moved(number) for number in self.outputs)))
 
     def _middle(self) -> int:
-        """After so many lines about half of the work is done: half of the convolutions and products, if there are any.
+        """After so many lines about half of the work is done, and little has to be handed on: half of the convolutions
+        and products, if there are any, or nearly half where fewer results are needed later, as between inner steps.
         """
         heavy = [index for index, line in enumerate(self.lines) if line.operation[0] in _HEAVY]
-        return heavy[(len(heavy) - 1) // 2] + 1 if heavy else len(self.lines) // 2
+        if not heavy:
+            return len(self.lines) // 2
+        last = len(heavy) - 1
+        first, end = heavy[math.ceil((0.5 - _NEARLY) * last - 0.5)], heavy[math.floor((0.5 + _NEARLY) * last + 0.5)]
+        middle = heavy[last // 2] + 1
+        handed = self._handed_on()
+        return min(range(first + 1, max(first + 1, end) + 1), key=lambda cut: (handed[cut], abs(cut - middle)))
+
+    def _handed_on(self) -> list[int]:
+        """How many results are needed later, after each number of lines."""
+        needed = set(self.outputs)
+        begins = self.given + sum(line.results for line in self.lines)
+        counts = [len(needed)]
+        for line in reversed(self.lines):
+            begins -= line.results
+            needed -= set(range(begins, begins + line.results))
+            needed |= {one.number for one in pytree.tree_leaves(line.arguments) if isinstance(one, Use)}
+            counts.append(len(needed))
+        return counts[::-1]
 
     def run(self) -> Run:
         """What replays it; several threads may at the same time.

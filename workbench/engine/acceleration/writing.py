@@ -328,23 +328,32 @@ def _wanted(steps: list[_Step], outputs: list[fx.Node]) -> Iterator[_Step]:
 
 
 def _stood_in(steps: list[_Step], lies: dict[fx.Node, _Place]) -> Iterator[_Step]:
-    """The same steps; where the derivative of a convolution asks a tensor for its shape alone, which was made for that,
-    another that lies in the same way stands in for it.
+    """The same steps; where a derivative asks a tensor for its shape alone, which was made for that or would only be
+    kept for that, another that lies in the same way stands in for it.
     """
     last = {used: index for index, step in enumerate(steps) for used in step.uses}
     blank = {step.node for step in steps if step.target is torch.ops.aten.empty.memory_format}
     known: dict[_Place, list[fx.Node]] = {}
     for index, step in enumerate(steps):
         arguments = list(step.arguments)
-        if step.target is torch.ops.aten.convolution_backward.default:
-            wants_inputs, wants_weight, _ = arguments[-1]
-            for at, is_read in ((1, wants_weight), (2, wants_inputs)):
-                if arguments[at] in blank and not is_read:
-                    others = (one for one in known.get(lies[arguments[at]], ()) if last[one] > index)
-                    arguments[at] = next(others, arguments[at])
-        elif step.node in lies and step.node in last and step.node not in blank:
+        for at in _shapes_alone(step):
+            # What is over by now costs nothing where it was not made for this.
+            is_idle = arguments[at] in blank or last[arguments[at]] == index
+            others = (one for one in known.get(lies[arguments[at]], ()) if last[one] > index)
+            arguments[at] = next(others, arguments[at]) if is_idle else arguments[at]
+        if step.node in lies and step.node in last and step.node not in blank:
             known.setdefault(lies[step.node], []).append(step.node)
         yield step._replace(arguments=tuple(arguments))
+
+
+def _shapes_alone(step: _Step) -> tuple[int, ...]:
+    """Which of its arguments a step asks for their shape and layout alone."""
+    if step.target is torch.ops.aten.max_pool2d_with_indices_backward.default:
+        return (1,)
+    if step.target is torch.ops.aten.convolution_backward.default:
+        wants_inputs, wants_weight, _ = step.arguments[-1]
+        return tuple(at for at, is_read in ((1, wants_weight), (2, wants_inputs)) if not is_read)
+    return ()
 
 
 def _in_place(steps: list[_Step], outputs: list[fx.Node], places: dict[fx.Node, _Place],
