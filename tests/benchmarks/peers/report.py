@@ -15,6 +15,8 @@ Result = dict[str, Any]
 # Okabe and Ito's, which colour-blind people can tell apart; ours first.
 COLORS = {OURS: "#0072B2", "learn2learn": "#E69F00", "higher": "#009E73", "torchopt": "#D55E00",
           "parallel_metalearn": "#CC79A7"}
+# As many as anybody has ways: full, dashed, dotted, both, long dashes, dots far apart.
+_STYLES = ("-", "--", ":", "-.", (0, (9, 2)), (0, (1, 4)))
 MARKS = {"reached": "reached", "missed": "**missed**"}
 _ABOUT = (
     "# Ours beside the other libraries", "",
@@ -259,10 +261,10 @@ def _lines(axes: Any, curve: Entry) -> dict[str, Any]:
     for name, who in names.items():
         points = [(point["value"], 1e3 * one["median"]) for point in curve["points"] for one in point["results"]
                   if name_of(one) == name and "median" in one]
-        style = ("-", "--", ":", "-.")[seen.get(who, 0) % 4]
+        style = _STYLES[seen.get(who, 0) % len(_STYLES)]
         seen[who] = seen.get(who, 0) + 1
-        (drawn[name],) = axes.plot(*zip(*points, strict=True), style, color=COLORS[who], marker="o", markersize=2.5,
-                                   linewidth=1.2)
+        (drawn[name],) = axes.plot(*zip(*points, strict=True), linestyle=style, color=COLORS[who], marker="o",
+                                   markersize=2.5, linewidth=1.2)
     axes.set_xscale("log")
     axes.set_yscale("log")
     values = [point["value"] for point in curve["points"]]
