@@ -101,7 +101,9 @@ def test_damaged_toml_is_named_with_its_line(tmp_path: Path) -> None:
 
 def test_a_place_that_cannot_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    assert str(tmp_path / "file") in _mistake("run", "--set", "dataset=sinusoids", "--runs", tmp_path / "file")
+    sentence = _mistake("run", "--set", "dataset=sinusoids", "--runs", tmp_path / "file")
+    assert str(tmp_path / "file") in sentence
+    assert "is no folder" in sentence
 
 
 def test_a_damaged_checkpoint_is_named(runs: Path, tmp_path: Path) -> None:

@@ -20,5 +20,7 @@ def sentence(error: Exception) -> str:
     if isinstance(error, _SPOKEN):
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
+        if isinstance(error, FileExistsError | NotADirectoryError):
+            return f"{error.filename}: {error.strerror}, and is no folder; name another place"
         return f"{error.filename}: {error.strerror}; name another place, or give yourself the right to use this one"
     return ""

@@ -31,6 +31,8 @@ class TrainState:
         executor, chunk, threads: How the numbers were computed; going on in another way is equal to rounding only.
         weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
         test_chunk: Tasks run at once in testing; 0 in the checkpoints of a program that did not keep it.
+        why: Why they were computed in that way, as a part of a sentence; empty in those of a program that did not keep
+            it.
     """
 
     step: int
@@ -49,6 +51,7 @@ class TrainState:
     threads: int
     test_chunk: int = 0
     weights_by_columns: tuple[str, ...] = ()
+    why: str = ""
 
     def tensors(self) -> dict[str, Tensor]:
         """Every tensor by name, for a safetensors file."""
@@ -59,7 +62,7 @@ class TrainState:
     def numbers(self) -> dict[str, Any]:
         """Every plain number by name."""
         names = ("step", "best_step", "best_score", "stale", "is_probed", "is_settled", "seconds", "hardest",
-                 "executor", "chunk", "threads", "test_chunk", "weights_by_columns")
+                 "executor", "chunk", "threads", "test_chunk", "weights_by_columns", "why")
         return {name: getattr(self, name) for name in names}
 
     @classmethod

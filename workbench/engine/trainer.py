@@ -89,7 +89,7 @@ def train(experiment: Experiment, control: Control | None = None, state: TrainSt
                           source=source)
         if world.size > 1:
             world.check_alike(session.facts())
-        why = "as before" if state else settle(session)
+        why = state.why if state else settle(session)
         session.accelerate()
     with session.running():
         with world.together():
@@ -104,6 +104,7 @@ class _Training:
     def __init__(self, session: Session, control: Control, state: TrainState | None, why: str) -> None:
         self.session = session
         self.why = why
+        self._said_why = ", ".join(filter(None, ("as before" if state else "", why)))
         self.world = session.world
         self.control = self.world.control(control)
         self.config = session.experiment.training
@@ -388,7 +389,7 @@ class _Training:
             is_probed=self.is_probed, is_settled=self.is_settled, seconds=self._elapsed(), hardest=self.hardest,
             executor=self.session.executor.name,
             chunk=self.session.chunk, threads=self.session.executor.threads, test_chunk=self.session.test_chunk,
-            weights_by_columns=self.session.weights_by_columns)
+            weights_by_columns=self.session.weights_by_columns, why=self.why)
 
     def _started(self) -> Started:
         session = self.session
@@ -403,7 +404,7 @@ class _Training:
             notices=(*overview.problems, *(one for one in (remedy, warning(session)) if one)),
             versions={"workbench": workbench.__version__, "torch": torch.__version__,
                       "python": platform.python_version()},
-            shown=self.showcase.tasks(), drawings=session.algorithm.drawings(), why=self.why)
+            shown=self.showcase.tasks(), drawings=session.algorithm.drawings(), why=self._said_why)
 
 
 def _is_probe_step(step: int) -> bool:

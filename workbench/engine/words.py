@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import re
+
 import torch
 
+# Where in its source a library was, before it says what was wrong.
+_PLACE = r"^\[[^]\s]+:\d+\] "
 # What torch's allocators for the CPU and for Apple's GPUs, oneDNN and the libraries of NVIDIA say, for which torch has
 # no class of errors.
 _OUT_OF_MEMORY = ("DefaultCPUAllocator", "MPS backend out of memory", "CUBLAS_STATUS_ALLOC_FAILED",
@@ -22,4 +26,5 @@ def in_words(error: BaseException) -> str:
     if is_out_of_memory(error):
         return ("the device has too little memory; lower training.meta_batch, the inner steps or the backbone's size, "
                 "or switch training.recompute on")
-    return str(error).strip().split("\n")[0] or type(error).__name__
+    said = str(error).strip().split("\n")[0]
+    return re.sub(_PLACE, "", said) or type(error).__name__

@@ -288,4 +288,6 @@ def test_a_run_says_what_was_chosen_and_keeps_it_when_it_is_resumed(monkeypatch:
     resumed = next(iter(train(short, state=kept.state)))
     assert isinstance(resumed, Started)
     assert (resumed.executor, resumed.chunk, resumed.threads) == (begun.executor, begun.chunk, begun.threads)
-    assert resumed.why == "as before"
+    assert resumed.why == f"as before, {begun.why}"
+    again = next(event for event in train(short, state=kept.state) if isinstance(event, Checkpoint))
+    assert again.state.why == begun.why  # however often

@@ -97,7 +97,8 @@ class Group(World):
         try:
             yield
         except RuntimeError as error:
-            self._failure = LostError(f"{otherwise} ({in_words(error)})")
+            cause = in_words(error).partition(". ")[0]  # what it may mean, and jokes, come after it
+            self._failure = LostError(f"{otherwise} ({cause})")
             raise self._failure from error
 
     def barrier(self, error: BaseException | None = None) -> None:
