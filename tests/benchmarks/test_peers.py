@@ -192,6 +192,12 @@ def test_memory_is_reached_only_together_with_the_time(slower_ms: float, slower_
     assert row(table, "memory ≤").endswith(told)
 
 
+def test_memory_is_not_reached_by_what_is_too_slow():
+    data = {"curves": {}, "workloads": {"maml-omniglot-1@cpu": entry("maml-omniglot-1", 100, {"higher": 150})}}
+    data["workloads"]["maml-omniglot-1@cpu"]["results"][0]["step_bytes"] = 7 * 2**20
+    assert row(report.table(data), "memory ≤").endswith("against 8.0 MB | **missed**, for it is not fast enough |")
+
+
 def test_what_has_a_result_is_not_measured_again(tmp_path: Path):
     data = {"curves": {}, "workloads": {"maml-sinusoids-1@cpu": entry("maml-sinusoids-1", 10, {"higher": 12})}}
     (tmp_path / "peers.json").write_text(json.dumps(data), encoding="utf8")

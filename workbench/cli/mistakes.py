@@ -21,6 +21,6 @@ def sentence(error: Exception) -> str:
         return str(error)
     if isinstance(error, OSError) and error.filename is not None:
         if isinstance(error, FileExistsError | NotADirectoryError):
-            return f"{error.filename}: {error.strerror}, and is no folder; name another place"
+            return f"{error.filename}: what is there, or on the way there, is no folder; name another place"
         return f"{error.filename}: {error.strerror}; name another place, or give yourself the right to use this one"
     return ""

@@ -123,23 +123,35 @@ def _goals(entries: dict[str, Entry]) -> list[str]:
 def _other_goals(entry: Entry) -> list[str]:
     """Rows on the floor and on memory."""
     workload, device = WORKLOADS[entry["workload"]], entry["device"]
-    mine, others = results_of(entry, OURS), results_of(entry)
+    mine = results_of(entry, OURS)
     lines = []
     share = share_of_floor(entry, mine[0]) if mine else None
     if workload.floor is not None and device == "cpu" and share is not None:
         lines.append(f"| {workload.title} | {device} | ≥ {100 * workload.floor:.0f} % of the floor | "
                      f"{100 * share:.0f} % ({mine[0]['way']}) | {_mark(share / workload.floor)} |")
-    if mine and others and None not in (room := [one.get("step_bytes") for one in (*mine, others[0])]):
-        most = room.pop()
-        fits = (one for one in mine if one["step_bytes"] <= most and _is_fast_enough(one, entry))
-        counts = next(fits, mine[0])
-        lacking = counts["step_bytes"] - most
-        mark = MARKS["reached"] if lacking <= 0 else f"{MARKS['missed']}, by {_megabytes(lacking)}"
-        what = f"{_megabytes(counts['step_bytes'])} ({counts['way']}, {others[0]['median'] / counts['median']:.2f}×)"
-        beside = "" if counts is mine[0] else f"; {mine[0]['way']}, the fastest, takes {_megabytes(room[0])}"
-        lines.append(f"| {workload.title} | {device} | memory ≤ the fastest peer's | "
-                     f"{what} against {_megabytes(most)}{beside} | {mark} |")
+    if memory := _memory(entry):
+        lines.append(f"| {workload.title} | {device} | memory ≤ the fastest peer's | {' | '.join(memory)} |")
     return lines
+
+
+def _memory(entry: Entry) -> tuple[str, str] | None:
+    """What one of ours takes that is fast enough and takes no more than the fastest peer, or else the fastest of ours,
+    and whether that is enough; None where that was not measured.
+    """
+    mine, others = results_of(entry, OURS), results_of(entry)
+    if not (mine and others) or None in (mine[0].get("step_bytes"), others[0].get("step_bytes")):
+        return None
+    fastest, peer = mine[0], others[0]
+    known = (one for one in mine if one.get("step_bytes") is not None)
+    best = next((one for one in known if one["step_bytes"] <= peer["step_bytes"] and _is_fast_enough(one, entry)), None)
+    shown = best or fastest
+    what = f"{_megabytes(shown['step_bytes'])} ({shown['way']}, {peer['median'] / shown['median']:.2f}×) against " + (
+        _megabytes(peer["step_bytes"]))
+    if shown is not fastest:
+        what += f"; {fastest['way']}, the fastest, takes {_megabytes(fastest['step_bytes'])}"
+    lacking = shown["step_bytes"] - peer["step_bytes"]
+    why = f"by {_megabytes(lacking)}" if lacking > 0 else "for it is not fast enough"
+    return what, MARKS["reached"] if best else f"{MARKS['missed']}, {why}"
 
 
 def _is_fast_enough(one: Result, entry: Entry) -> bool:

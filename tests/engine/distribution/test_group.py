@@ -163,6 +163,7 @@ def test_a_run_whose_worker_is_killed_goes_on_and_ends_as_an_uninterrupted_one(t
         out, err = them.process.communicate()
     assert them.process.returncode == 0, err
     assert "resuming maml-sinusoids-0001" in err
+    assert ".cc:" not in err  # who is left tells the cause, if in time, and no more
     table = json.loads(out)
     assert (table["status"], table["steps"]) == ("finished", 300)
     (found,) = RunStore(tmp_path / "shared").runs()

@@ -10,7 +10,7 @@ has changed it, nothing is replayed, which gives the same numbers more slowly.
 
 from __future__ import annotations
 
-import math
+from bisect import bisect_left
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -28,7 +28,7 @@ NOT_REPLAYED = RuntimeError, ValueError, TypeError, AttributeError
 """What is raised where functions that torch may change are not what they were."""
 # As c10/core/MemoryFormat.h counts them: the interpreter knows them by their numbers only.
 FORMATS = {torch.contiguous_format: 0, torch.preserve_format: 1, torch.channels_last: 2, torch.channels_last_3d: 3}
-# The halves of the work may differ so much.
+# The halves may be off the middle by such a share of the work.
 _NEARLY = 0.05
 _HEAVY = {f"aten::{name}" for name in ("convolution", "convolution_backward", "mm", "bmm", "addmm", "baddbmm")}
 
@@ -80,11 +80,10 @@ class Script:
 
     def halves(self) -> tuple[Script, Script]:
         """Its first half and its second, which is given what the first gives."""
-        cut = self._middle()
+        needed = self._needed_later()
+        cut = self._middle(needed)
         before = self.given + sum(line.results for line in self.lines[:cut])
-        used = {one.number for line in self.lines[cut:] for one in pytree.tree_leaves(line.arguments)
-                if isinstance(one, Use)} | set(self.outputs)
-        handed = tuple(sorted(number for number in used if number < before))
+        handed = tuple(sorted(needed[cut]))
         places = {number: place for place, number in enumerate(handed)}
 
         def moved(number: int) -> int:
@@ -94,30 +93,27 @@ class Script:
                 Script(len(handed), tuple(line.moved(moved) for line in self.lines[cut:]),
                        tuple(moved(number) for number in self.outputs)))
 
-    def _middle(self) -> int:
-        """After so many lines about half of the work is done, and little has to be handed on: half of the convolutions
-        and products, if there are any, or nearly half where fewer results are needed later, as between inner steps.
+    def _middle(self, needed: Sequence[frozenset[int]]) -> int:
+        """After so many lines about half of the work is done, which is of convolutions and products if there are any,
+        and few results are needed later, as between inner steps.
         """
         heavy = [index for index, line in enumerate(self.lines) if line.operation[0] in _HEAVY]
-        if not heavy:
-            return len(self.lines) // 2
-        last = len(heavy) - 1
-        first, end = heavy[math.ceil((0.5 - _NEARLY) * last - 0.5)], heavy[math.floor((0.5 + _NEARLY) * last + 0.5)]
-        middle = heavy[last // 2] + 1
-        handed = self._handed_on()
-        return min(range(first + 1, max(first + 1, end) + 1), key=lambda cut: (handed[cut], abs(cut - middle)))
+        work = heavy or range(len(self.lines))
+        off = [abs(bisect_left(work, cut) - len(work) / 2) for cut in range(len(needed))]
+        near = (cut for cut, by in enumerate(off) if by <= max(0.5, _NEARLY * len(work)))
+        return min(near, key=lambda cut: (len(needed[cut]), off[cut]))
 
-    def _handed_on(self) -> list[int]:
-        """How many results are needed later, after each number of lines."""
-        needed = set(self.outputs)
+    def _needed_later(self) -> list[frozenset[int]]:
+        """The numbers of results that are needed later, after each number of lines."""
+        needed = frozenset(self.outputs)
         begins = self.given + sum(line.results for line in self.lines)
-        counts = [len(needed)]
+        found = [needed]
         for line in reversed(self.lines):
             begins -= line.results
-            needed -= set(range(begins, begins + line.results))
-            needed |= {one.number for one in pytree.tree_leaves(line.arguments) if isinstance(one, Use)}
-            counts.append(len(needed))
-        return counts[::-1]
+            used = {one.number for one in pytree.tree_leaves(line.arguments) if isinstance(one, Use)}
+            needed = needed.difference(range(begins, begins + line.results)) | used
+            found.append(needed)
+        return found[::-1]
 
     def run(self) -> Run:
         """What replays it; several threads may at the same time.

@@ -337,10 +337,10 @@ def _stood_in(steps: list[_Step], lies: dict[fx.Node, _Place]) -> Iterator[_Step
     for index, step in enumerate(steps):
         arguments = list(step.arguments)
         for at in _shapes_alone(step):
-            # What is over by now costs nothing where it was not made for this.
-            is_idle = arguments[at] in blank or last[arguments[at]] == index
-            others = (one for one in known.get(lies[arguments[at]], ()) if last[one] > index)
-            arguments[at] = next(others, arguments[at]) if is_idle else arguments[at]
+            # What is needed later all the same costs nothing.
+            if arguments[at] in blank or last[arguments[at]] == index:
+                others = (one for one in known.get(lies[arguments[at]], ()) if last[one] > index)
+                arguments[at] = next(others, arguments[at])
         if step.node in lies and step.node in last and step.node not in blank:
             known.setdefault(lies[step.node], []).append(step.node)
         yield step._replace(arguments=tuple(arguments))
