@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -308,6 +309,17 @@ def test_a_missing_or_damaged_checkpoint_is_named(store):
     path = run.folder / "checkpoints" / "step-00000001.safetensors"
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(RunFileError, match=r"step-00000001\.safetensors: cannot be read"):
+        run.state()
+
+
+@pytest.mark.parametrize(("numbers", "told"), [({"why": 3}, "why: Input should be a valid string"),
+                                               ({"threads": None}, "threads: Input should be a valid integer")])
+def test_a_number_of_a_checkpoint_that_is_none_is_named(store, numbers: dict[str, object], told: str):
+    run = trained(store)
+    path = run.checkpoints()[-1]
+    state = run.state()
+    write_tensors(path, state.tensors(), state.numbers() | numbers)
+    with pytest.raises(RunFileError, match=re.escape(f"{path}: is damaged ({told}")):
         run.state()
 
 

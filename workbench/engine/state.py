@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
+from pydantic import ConfigDict, TypeAdapter
 from torch import Tensor
 
 from workbench.algorithms.base import Meta
@@ -35,6 +36,8 @@ class TrainState:
             it.
     """
 
+    __pydantic_config__: ClassVar = ConfigDict(arbitrary_types_allowed=True)
+
     step: int
     meta: Meta
     optimizer: dict[str, Tensor]
@@ -45,10 +48,10 @@ class TrainState:
     is_probed: bool
     is_settled: bool
     seconds: float
-    hardest: tuple[int, ...]
     executor: str
     chunk: int
     threads: int
+    hardest: tuple[int, ...] = ()
     test_chunk: int = 0
     weights_by_columns: tuple[str, ...] = ()
     why: str = ""
@@ -67,10 +70,14 @@ class TrainState:
 
     @classmethod
     def of(cls, tensors: dict[str, Tensor], numbers: dict[str, Any]) -> TrainState:
-        """The state that `tensors()` and `numbers()` came from."""
-        return cls(meta=meta_of(tensors), optimizer=_table(tensors, "optimizer/"),
-                   best=meta_of(_table(tensors, "best/")),
-                   **{**numbers, **{name: tuple(numbers.get(name, ())) for name in ("hardest", "weights_by_columns")}})
+        """The state that `tensors()` and `numbers()` came from.
+
+        Raises:
+            ValidationError: A number is missing, or is none.
+        """
+        return TypeAdapter(cls).validate_python({
+            **numbers, "meta": meta_of(tensors), "optimizer": _table(tensors, "optimizer/"),
+            "best": meta_of(_table(tensors, "best/"))})
 
 
 def meta_of(tensors: dict[str, Tensor]) -> Meta:

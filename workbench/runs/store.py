@@ -11,7 +11,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from filelock import FileLock, Timeout
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from workbench.algorithms.base import Meta
 from workbench.engine.events import Checkpoint
@@ -109,7 +109,13 @@ class Run:
             if not known:
                 raise RunFileError(f"{self.folder}: the run has no checkpoint to go on from; start it again")
             checkpoint = known[-1]
-        return TrainState.of(*read_tensors(checkpoint))
+        tensors, numbers = read_tensors(checkpoint)
+        try:
+            return TrainState.of(tensors, numbers)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise RunFileError(f"{checkpoint}: is damaged ({'.'.join(map(str, first['loc']))}: {first['msg']}); go on "
+                               "from another checkpoint, or start the run again") from error
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> Path:
         """Keep a checkpoint; one whose step is not settled goes before the settled one of the same step."""
