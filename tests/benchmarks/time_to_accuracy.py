@@ -47,6 +47,10 @@ def measured(goal: Goal, device: str) -> dict[str, Any]:
             "is_reached": test["mean"] >= goal.accuracy and (allowed is None or seconds <= allowed)}
 
 
+def _within(seconds: float | None) -> str:
+    return "" if seconds is None else f" in {seconds:.0f} s"
+
+
 def main() -> int:
     """Measure every goal, and write what was found."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -58,7 +62,7 @@ def main() -> int:
         one = measured(goal, said.device)
         found.append(one)
         print(f"{goal.preset}: {100 * one['accuracy']:.1f} ± {100 * one['ci95']:.1f} % over {one['test_tasks']:,} "
-              f"tasks after {one['seconds']:.0f} s (goal: {100 * goal.accuracy:.0f} % in {one['goal']['seconds']} s)"
+              f"tasks after {one['seconds']:.0f} s (goal: {100 * goal.accuracy:.0f} %{_within(one['goal']['seconds'])})"
               f"{'' if one['is_reached'] else '  MISSED'}", flush=True)
     known[said.device] = {"machine": about(), "goals": found}
     RESULT.write_text(json.dumps(known, indent=1, ensure_ascii=False) + "\n", encoding="utf8")

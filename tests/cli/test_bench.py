@@ -6,6 +6,10 @@ import pytest
 
 from tests.cli.terminal import say
 from workbench.engine.executors import EXECUTORS
+from workbench.engine.measuring import remembered
+from workbench.engine.session import Session
+from workbench.engine.ways.work import Way, cores
+from workbench.experiment.resolve import resolve, with_settings
 
 SMALL = ("--set", "dataset=sinusoids", "--set", "training.meta_batch=4", "--device", "cpu", "--rounds", "2")
 
@@ -30,6 +34,22 @@ def test_the_table_names_units_and_the_choice():
     assert "EXECUTOR" in said.out
     assert "TASKS/S" in said.out
     assert "a run takes" in said.out
+
+
+def test_three_turns_replace_what_was_remembered_on_a_busy_machine():
+    settings = ("--set", "dataset=glyphs", "--set", "backbone.filters=8", "--set", "training.meta_batch=2",
+                "--device", "cpu")
+    one = Session(resolve(with_settings({}, [text for text in settings if "=" in text] + ["device=cpu"])))
+    slow = Way("columns", cores(), 1)
+    remembered.keep_way(one, slow, 5)
+    for rounds, is_replaced in (("2", False), ("3", True)):
+        table = say("bench", *settings, "--rounds", rounds, "--json").table
+        assert table["chosen"]["executor"] == "columns"
+        assert (table["remembered"] is not None) is is_replaced
+    kept = remembered.way_of(one)
+    assert kept is not None
+    assert str(kept.way) == table["remembered"] != str(slow)
+    one.close()
 
 
 def test_no_turn_at_all_is_a_mistake():

@@ -83,6 +83,8 @@ def test_a_new_pick_drops_the_fields_of_the_old_one():
     ("algorithm=Baseline++", "did you mean 'baseline_pp'?"),
     ("algorithm.Inner_LR=1", "did you mean 'algorithm.inner_lr'?"),
     ("trainings.iterations=3", "did you mean 'training'?"),
+    ("training.executor=vectorised", "may not be 'vectorised' (did you mean 'vectorized'?); choose one of: auto, vect"),
+    ("training.executor=x", "training.executor: may not be 'x'; choose one of: auto, vectorized, columns, threads"),
     ("training.outer_lr=-1", "training.outer_lr: input should be greater than 0, not -1"),
     ("task.ways=many", "task.ways: takes a whole number, not 'many'"),
     ("task.ways=", "task.ways: may not be empty; it takes a whole number"),

@@ -8,17 +8,19 @@ import time
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from PySide6.QtCore import QObject
 from PySide6.QtWidgets import QApplication, QDockWidget, QLabel
 from pytestqt.qtbot import QtBot
 
 from tests.gui.helpers import ENDLESS, SECONDS, OpenWindow, fill, is_idle
 from workbench.gui import settings
-from workbench.gui.developer_panel import DeveloperPanel
+from workbench.gui.developer_panel import DeveloperPanel, LatenessPlot
 from workbench.gui.lateness import Ledger, Repaints, Second, read
 from workbench.gui.style import ThemeKeeper
 from workbench.gui.theme import DARK, LIGHT
-from workbench.gui.watchdog import LOOK_MILLISECONDS, Watchdog
+from workbench.gui.watchdog import LOOK_MILLISECONDS, Watchdog, _next_beat
 from workbench.gui.window import MainWindow
 
 
@@ -109,9 +111,52 @@ def test_the_panel_shows_a_second_in_figures_and_warns_of_what_was_felt(qtbot: Q
     assert (said("rate"), said("events"), said("ticks")) == ("5,123", "1.5 / 4", "20")
     assert said("repaints") == "2 × 3.0 / 4.5 ms"
     assert panel.findChild(QLabel, "developer.worst").property("tone") == "warn"
+    assert panel.findChild(QLabel, "developer.now").toolTip() == "At the 99th percentile and at worst (the two lines)"
     light = panel.plot.grab().toImage()
     panel.set_theme(DARK)
     assert panel.plot.grab().toImage() != light
+
+
+def test_the_whole_run_stays_what_it_was_once_it_is_over() -> None:
+    ledger = Ledger()
+    ledger.looked(30.0, 100.0)
+    assert ledger.close_second(0.0).whole_worst == 30
+    ledger.end()
+    ledger.looked(90.0, 100.0)
+    after = ledger.close_second(0.0)
+    assert (after.late_worst, after.whole, after.whole_worst) == (90, 30, 30)
+
+
+@given(st.floats(0, 1e4), st.floats(0, 1e4), st.floats(0.001, 1))
+def test_what_holds_the_loop_up_does_not_move_the_beats(beat: float, later: float, interval: float) -> None:
+    now = beat + later
+    following = _next_beat(beat, now, interval)
+    assert now - 1e-6 <= following <= now + interval + 1e-6
+    beats = (following - beat) / interval
+    assert beats == pytest.approx(round(beats), abs=1e-3)
+
+
+def test_seconds_between_which_nobody_looked_are_not_joined(qtbot: QtBot) -> None:
+    plot = LatenessPlot(LIGHT)
+    qtbot.addWidget(plot)
+    for moment in (0, 100, 101, 102, 200, 201):
+        plot.add(Second(1e9 + moment, 1, 1, 1, 1, 20))
+    assert [[one.time - 1e9 for one in watched] for watched in plot._in_a_row()] == [[100, 101, 102], [200, 201]]
+
+
+def test_plots_are_listed_as_they_come_and_left_out_once_they_are_not_painted_any_more(qtbot: QtBot) -> None:
+    panel = DeveloperPanel(LIGHT)
+    qtbot.addWidget(panel)
+    with qtbot.waitExposed(panel):
+        panel.show()
+
+    def titles() -> list[str]:
+        return [title.text() for title, _ in panel._repaints.values()]
+
+    one = Repaints(2, 3.0, 4.5)
+    for moment, names in enumerate((("Metric", "Meta-loss"), ("Meta-loss", "Accuracy"), ("Probes", "Meta-loss"))):
+        panel.show_second(Second(1e9 + 6 * moment, 1, 1, 1, 1, 20, repaints=dict.fromkeys(names, one)))
+    assert titles() == ["Meta-loss", "Accuracy", "Probes"]
 
 
 def test_the_window_is_there_before_torch_is(own_folders: Path) -> None:

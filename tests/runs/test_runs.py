@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from workbench.engine.control import Control
-from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Probe, Score, Started, Steps
+from workbench.engine.events import Checkpoint, Evaluation, Failed, Finished, Noticed, Probe, Score, Started, Steps
 from workbench.experiment.registry import UnknownNameError
 from workbench.experiment.resolve import resolve, with_settings
 from workbench.runs import record
@@ -310,6 +310,32 @@ def test_a_missing_or_damaged_checkpoint_is_named(store):
     path.write_bytes(b"not a checkpoint")
     with pytest.raises(RunFileError, match=r"step-00000001\.safetensors: cannot be read"):
         run.state()
+
+
+def test_where_the_latest_checkpoint_is_damaged_the_one_before_it_is_gone_on_with(store):
+    whole, run = (trained(store, "training.keep_checkpoints=4") for _ in range(2))
+    for path in run.checkpoints()[-2:]:
+        os.truncate(path, 100)
+    damaged = run.checkpoints()[-2:]
+    before = run.checkpoints()[-3]
+    first, second, *_, last = recorded(run, resume=True)
+    assert isinstance(first, Started)
+    assert isinstance(second, Noticed)
+    step = int(before.name.removeprefix("step-").split(".")[0])
+    assert second.message == f"{damaged[1]} is damaged; going on from step {step}"
+    assert second.is_warning
+    assert isinstance(last, Finished)
+    assert same(run, whole)
+
+
+def test_where_every_checkpoint_is_damaged_nothing_is_forgotten(store):
+    run = trained(store)
+    for path in run.checkpoints():
+        os.truncate(path, 100)
+    files = {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()}
+    with pytest.raises(RunFileError, match=re.escape(f"{run.checkpoints()[-1]}: cannot be read")):
+        list(recorded(run, resume=True))
+    assert {path: path.read_bytes() for path in run.folder.rglob("*") if path.is_file()} == files
 
 
 @pytest.mark.parametrize(("numbers", "told"), [({"why": 3}, "why: Input should be a valid string"),

@@ -11,6 +11,7 @@ from workbench.engine.forecast import forecast, size_in_words
 from workbench.engine.measuring.chooser import foresee
 from workbench.engine.session import Session
 from workbench.experiment.resolve import to_tables
+from workbench.tasks.files.words import counted
 
 
 def try_dry(session: Session, output: Output) -> int:
@@ -31,8 +32,8 @@ def try_dry(session: Session, output: Output) -> int:
              "memory": {**asdict(found), "total": found.total, "fits": found.fits}}
     at_once = min(session.chunk, experiment.training.meta_batch)
     held = {"data": found.data, "learner and optimizer": found.learner,
-            f"up to {at_once} tasks at once in training": found.training,
-            f"up to {session.test_chunk} tasks at once in testing": found.testing}
+            f"up to {counted(at_once, 'tasks')} at once in training": found.training,
+            f"up to {counted(session.test_chunk, 'tasks')} at once in testing": found.testing}
     lines = [f"{experiment.algorithm.name} on {experiment.dataset.name}, {parameters:,} parameters",
              f"on {title}, run by {choice.way}: {choice.why}",
              found.sentence(), *(f"  {size_in_words(size):>10}  {name}" for name, size in held.items()),

@@ -72,7 +72,7 @@ class Forecast:
         if self.fits:
             return f"memory: {sizes}"
         more = ", or switch training.recompute on" if self.may_recompute else ""
-        return (f"memory may run out: the run takes {sizes}; lower training.meta_batch, the inner steps or the size "
+        return (f"memory may run out: the run takes {sizes}; lower the inner steps, the shots and queries or the size "
                 f"of the backbone{more}. Where memory does run out fewer tasks are run at once")
 
 

@@ -98,13 +98,13 @@ class Session:
                                                        test_chunk or testing.chunk(executor, threads)))
         self.executor.close()
         self.executor = self.executor_of(Way(executor, threads, self.chunk), self.algorithm)
-        if isinstance(self.executor, Portions):
-            self.executor.goes_in_halves = self.usual_acceleration(executor) == "replay"
 
     def executor_of(self, way: Way, algorithm: Algorithm[Any]) -> Executor:
         """What runs tasks in a way, of which nothing is 0."""
         found = EXECUTORS[way.executor](algorithm, way.threads)
         found.has_large_tensors = found.is_pooled and self.works[0].has_large_tensors(way)
+        if isinstance(found, Portions):
+            found.goes_in_halves = self.usual_acceleration(way.executor) == "replay"
         return found
 
     @property
@@ -137,6 +137,8 @@ class Session:
             self.notices.append(f"training.acceleration {training.acceleration} has no effect: {why}")
         # What is compiled may have more threads than the plain operations of a small network gain by.
         plain = min(self.executor.threads, self.works[0].threads(self.executor.name, training.meta_batch))
+        if kind == "compile":  # until it is, training goes on as it does without
+            self.executor = accelerated(self.usual_acceleration(self.executor.name), self.executor, self.device)
         self.executor = accelerated(kind, self.executor, self.device, plain)
 
     def acceleration(self, executor: str) -> str:

@@ -24,7 +24,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 def in_words(error: BaseException) -> str:
     """An error as one sentence."""
     if is_out_of_memory(error):
-        return ("the device has too little memory; lower training.meta_batch, the inner steps or the backbone's size, "
-                "or switch training.recompute on")
+        return ("the device has too little memory; lower the inner steps, the shots and queries or the backbone's "
+                "size, or switch training.recompute on")
     said = str(error).strip().split("\n")[0]
     return re.sub(_PLACE, "", said) or type(error).__name__

@@ -62,6 +62,9 @@ def _finding_in_words(finding: ErrorDetails, parameter: Parameter | None) -> str
     takes = _takes(parameter) if parameter else ""
     if said is None or said == "":
         return f"may not be empty{remedy or f'; it takes {takes}'}"
+    if parameter and finding["type"] == "literal_error":
+        near = nearest(str(said), {str(value): label for value, label in parameter.choices})
+        return f"may not be {_spelled(said)}{f' (did you mean {_spelled(near)}?)' if near else ''}{remedy}"
     if takes and finding["type"].endswith(("_type", "_parsing", "_from_float")):
         message = f"takes {takes}"
     return f"{message[:1].lower()}{message[1:]}, not {_spelled(said)}{remedy}"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections import deque
+from collections.abc import Iterator
+from itertools import pairwise
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
 from PySide6.QtGui import QColor, QHideEvent, QPainter, QPaintEvent, QPen, QPolygonF, QShowEvent
@@ -14,14 +16,19 @@ from workbench.gui.plots.style import font
 from workbench.gui.plots.widgets import ElidedLabel
 from workbench.gui.style import set_tone
 from workbench.gui.theme import Theme
+from workbench.gui.watchdog import LOOK_MILLISECONDS
 
 SHOWN_SECONDS = 120
 LEAST, GOOD, BEARABLE = 1.0, 16.0, 50.0
 """Milliseconds: where the drawing begins; a frame of the screen, which is the goal for 99 of 100 events; and what a
 hand begins to feel."""
 _WIDTH = 300
-_ABOUT = ("How long an event waits until the window turns to it, looked at forty times a second while a run is trained "
-          "and kept with the run in window.jsonl")
+_GAP_SECONDS = 2.5
+"""Seconds further apart are not joined by a line: nobody looked between them."""
+_FORGOTTEN_SECONDS = 10.0
+"""After which a plot that is not repainted any more, or has another title by now, is left out."""
+_ABOUT = ("How long an event waits until the window turns to it, looked at "
+          f"{1000 / LOOK_MILLISECONDS:.0f} times a second while a run is trained and kept with the run in window.jsonl")
 
 
 class LatenessPlot(QWidget):
@@ -75,12 +82,20 @@ class LatenessPlot(QWidget):
             place = QRectF(room.right() + 5, y - 9, 48, 18)
             painter.drawText(place, Qt.AlignmentFlag.AlignVCenter, f"{value:.0f} ms")
         step = room.width() / (SHOWN_SECONDS - 1)
-        begin = room.right() - step * (len(self._seconds) - 1)
+        now = self._seconds[-1].time if self._seconds else 0.0
         for color, name in ((self._theme.muted, "late_worst"), (self._theme.accent, "late")):
             painter.setPen(QPen(QColor(color), 1.5))
-            painter.drawPolyline(QPolygonF([QPointF(begin + step * place, height(getattr(one, name)))
-                                            for place, one in enumerate(self._seconds)]))
+            for watched in self._in_a_row():
+                painter.drawPolyline(QPolygonF([QPointF(room.right() - step * (now - one.time),
+                                                        height(getattr(one, name))) for one in watched]))
         painter.end()
+
+    def _in_a_row(self) -> Iterator[list[Second]]:
+        """The seconds that are in view, in pieces between which nobody looked."""
+        shown = [one for one in self._seconds if self._seconds[-1].time - one.time < SHOWN_SECONDS]
+        begins = [0, *(place for place, (one, other) in enumerate(pairwise(shown), 1)
+                       if other.time - one.time > _GAP_SECONDS), len(shown)]
+        return (shown[begin:end] for begin, end in pairwise(begins))
 
 
 class DeveloperPanel(QDockWidget):
@@ -99,6 +114,7 @@ class DeveloperPanel(QDockWidget):
         self.plot = LatenessPlot(theme)
         self._values: dict[str, QLabel] = {}
         self._repaints: dict[str, tuple[QLabel, QLabel]] = {}
+        self._painted: dict[str, float] = {}
         body = QWidget()
         column = QVBoxLayout(body)
         column.setContentsMargins(12, 10, 12, 10)
@@ -106,10 +122,12 @@ class DeveloperPanel(QDockWidget):
         column.addWidget(_heading("Lateness of the event loop"))
         column.addWidget(self.plot)
         column.addLayout(self._figures((
-            ("now", "Last second", "At the 99th percentile and at worst (the two lines)"),
-            ("whole", "Run so far, 99th percentile", "99 of 100 events waited no longer; the goal is 16 ms"),
-            ("worst", "Run so far, at worst", "The longest that an event waited; the goal is 50 ms"))))
-        column.addWidget(_heading("Repaints in the last second"))
+            ("now", "Last second, 99 % / worst", "At the 99th percentile and at worst (the two lines)"),
+            ("whole", "The run, 99 %", "99 of 100 events of this run, or of the last one, waited no longer; the goal "
+                                       "is 16 ms"),
+            ("worst", "The run, worst", "The longest that an event of this run, or of the last one, waited; the goal "
+                                        "is 50 ms"))))
+        column.addWidget(_heading("Repaints in the last second, mean / worst"))
         self._plots = QGridLayout()
         self._plots.setHorizontalSpacing(12)
         self._plots.setColumnStretch(0, 1)
@@ -121,7 +139,7 @@ class DeveloperPanel(QDockWidget):
         column.addWidget(_heading("Training"))
         column.addLayout(self._figures((
             ("rate", "Tasks a second", "As the status bar says, over the last ten seconds"),
-            ("events", "Events a tick", "What the training has said, taken in twenty times a second: mean and most"),
+            ("events", "Events a tick, mean / most", "What the training has said, taken in twenty times a second"),
             ("ticks", "Ticks a second", "How often it was taken in"))))
         column.addStretch(1)
         body.setMaximumWidth(_WIDTH)
@@ -156,8 +174,9 @@ class DeveloperPanel(QDockWidget):
         if not self.isVisible():
             return
         self.plot.add(second)
-        said = {"now": f"{second.late:.1f} / {second.late_worst:.1f} ms", "whole": f"{second.whole:.1f} ms",
-                "worst": f"{second.whole_worst:.1f} ms",
+        said = {"now": f"{second.late:.1f} / {second.late_worst:.1f} ms",
+                "whole": f"{second.whole:.1f} ms" if second.whole_worst else "–",
+                "worst": f"{second.whole_worst:.1f} ms" if second.whole_worst else "–",
                 "rate": f"{second.tasks_per_second:,.0f}" if second.tasks_per_second else "–",
                 "events": f"{second.events / second.ticks:.1f} / {second.most_events}" if second.ticks else "–",
                 "ticks": f"{second.ticks}" if second.ticks else "–"}
@@ -168,19 +187,28 @@ class DeveloperPanel(QDockWidget):
         self._show_repaints(second)
 
     def _show_repaints(self, second: Second) -> None:
-        self._none.setVisible(not second.repaints and not self._repaints)
-        for name in second.repaints.keys() - self._repaints.keys():
-            row = len(self._repaints)
-            title = ElidedLabel()
-            title.set_words(name)
-            labels = title, _value("developer.repaints", name, "")
-            labels[1].setToolTip("How many, and what one took on average and at worst; the goal is 12 ms")
-            self._repaints[name] = labels
-            for place, label in enumerate(labels):
-                self._plots.addWidget(label, row, place)
+        for name in second.repaints:
+            if name not in self._repaints:
+                self._repaints[name] = self._row(name)
+        self._painted.update(dict.fromkeys(second.repaints, second.time))
+        for name in [name for name, last in self._painted.items() if second.time - last > _FORGOTTEN_SECONDS]:
+            del self._painted[name]
+            for label in self._repaints.pop(name):
+                self._plots.removeWidget(label)
+                label.deleteLater()
+        self._none.setVisible(not self._repaints)
         for name, (_, value) in self._repaints.items():
             one = second.repaints.get(name)
             value.setText(f"{one.count} × {one.mean:.1f} / {one.worst:.1f} ms" if one else "–")
+
+    def _row(self, name: str) -> tuple[QLabel, QLabel]:
+        title, value = ElidedLabel(), _value("developer.repaints", name, "")
+        title.set_words(name)
+        value.setToolTip("How many, and what one took on average and at worst; the goal is 12 ms")
+        row = self._plots.rowCount()
+        self._plots.addWidget(title, row, 0)
+        self._plots.addWidget(value, row, 1)
+        return title, value
 
     def showEvent(self, event: QShowEvent) -> None:
         """Say that somebody reads along."""

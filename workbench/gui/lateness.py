@@ -37,7 +37,7 @@ class Second:
     Attributes:
         time: When it ended, in seconds since 1970.
         late, late_worst: By how much events were late, at the 99th percentile and at worst.
-        whole, whole_worst: The same since watching began.
+        whole, whole_worst: The same over the run so far, or over all of the last one; 0 where there was none.
         samples: How often it was looked at.
         ticks: How often what the training had said was taken in.
         events, most_events: How much that was, in all and in one tick.
@@ -87,6 +87,7 @@ class Ledger:
 
     def __init__(self) -> None:
         self._whole = Spread()
+        self._is_over = False
         self._begin_second()
 
     def _begin_second(self) -> None:
@@ -101,8 +102,13 @@ class Ledger:
         """
         while late >= 0:
             self._now.add(late)
-            self._whole.add(late)
+            if not self._is_over:
+                self._whole.add(late)
             late -= interval
+
+    def end(self) -> None:
+        """The run is over: what follows is no part of the whole."""
+        self._is_over = True
 
     def drained(self, events: int) -> None:
         """What the training had said was taken in."""

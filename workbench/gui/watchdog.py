@@ -31,6 +31,7 @@ class Watchdog(QObject):
         self.setObjectName("watchdog")
         self._controller = controller
         self._ledger = Ledger()
+        self._ledger.end()  # no run has begun yet
         self._folder: Path | None = None
         self._is_read = False
         self._due = self._second_ends = 0.0
@@ -73,7 +74,8 @@ class Watchdog(QObject):
     @Slot(str)
     def _run_ended(self, _: str) -> None:
         self._close_second()
-        self._folder, self._ledger = None, Ledger()
+        self._folder = None
+        self._ledger.end()
         self._run_or_rest()
 
     @Slot()

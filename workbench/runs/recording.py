@@ -7,10 +7,11 @@ import time
 import tomllib
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, closing
+from itertools import chain
 
 from workbench.engine.control import Control
 from workbench.engine.distribution.world import ALONE, World
-from workbench.engine.events import Checkpoint, Event, Steps
+from workbench.engine.events import Checkpoint, Event, Noticed, Steps
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
 from workbench.experiment.resolve import resolve, to_toml
@@ -44,14 +45,14 @@ def recorded(run: Run, control: Control | None = None, *, resume: bool = False, 
             with world.together():
                 held.enter_context(run.busy())
                 is_ours = True
-                state = _gone_back(run, step) if resume else None
+                state, notices = _gone_back(run, step) if resume else (None, [])
                 experiment = run.experiment()
             world.broadcast((to_toml(experiment), state))
             world.barrier()  # by now the others have understood it
             events = held.enter_context(closing(train(experiment, control, state, world, source)))
             del state  # the trainer has its own copy
             first = next(events)
-            yield from _written(run, first, events)
+            yield from _written(run, first, chain(notices, events))
     finally:
         # Nothing was said: the data or the device would not do, and an empty run is of no use to anybody.
         if is_ours and not resume and not run.record.exists():
@@ -72,8 +73,11 @@ def followed(control: Control, world: World) -> Generator[Event]:
     yield from train(experiment, control, state, world)
 
 
-def _gone_back(run: Run, step: int | None) -> TrainState:
-    """The state of a checkpoint, with everything that came after it gone from the folder."""
+def _gone_back(run: Run, step: int | None) -> tuple[TrainState, list[Noticed]]:
+    """The state of a checkpoint, with everything that came after it gone from the folder, and what is to be said of it.
+
+    Where the latest is damaged and none was named, it is that of the latest that is whole.
+    """
     known = run.kept()
     if step is not None:
         known = [kept for kept in known if kept.step == step]
@@ -82,8 +86,7 @@ def _gone_back(run: Run, step: int | None) -> TrainState:
         steps = ", ".join(str(kept.step) for kept in run.kept()) or "none"
         raise RunFileError(f"{run.folder}: the run has no checkpoint {which} (there are: {steps}); name another, or "
                            "start it again")
-    chosen = known[-1]
-    state = run.state(run.folder / chosen.file)
+    chosen, state, notices = _latest_whole(run, known)
     record.truncate(run.record, chosen)
     remaining = {kept.file for kept in run.kept()}
     for path in run.checkpoints():
@@ -96,7 +99,21 @@ def _gone_back(run: Run, step: int | None) -> TrainState:
     for event in run.events():
         summary.add(event)
     run.write_summary(summary)
-    return state
+    return state, notices
+
+
+def _latest_whole(run: Run, known: list[record.Kept]) -> tuple[record.Kept, TrainState, list[Noticed]]:
+    """The latest of these checkpoints that can be read, and which could not."""
+    errors: dict[str, RunFileError] = {}
+    for kept in reversed(known):
+        try:
+            state = run.state(run.folder / kept.file)
+        except RunFileError as error:
+            errors[kept.file] = error
+        else:
+            return kept, state, [Noticed(kept.step, f"{run.folder / file} is damaged; going on from step {kept.step}")
+                                 for file in errors]
+    raise next(iter(errors.values()))
 
 
 def _written(run: Run, first: Event, events: Iterator[Event]) -> Iterator[Event]:

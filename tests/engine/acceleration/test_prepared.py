@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
@@ -149,7 +150,7 @@ def test_a_run_that_ends_gives_up_what_is_being_compiled():
     events = list(train(experiment))
     assert isinstance(events[-1], Finished)
     assert isinstance(events[0], Started)
-    assert "training.acceleration compile works on all tasks at once" in events[0].why
+    assert "training.acceleration is compile, which is for all tasks at once" in events[0].why
     assert time.monotonic() - begun < PATIENCE / 4
 
 
@@ -270,9 +271,38 @@ def test_a_step_is_written_down_only_after_a_while():
     algorithm, step = problem("maml", "regression")
     one = accelerated("replay", executor("vectorized", algorithm), CPU)
     assert isinstance(one, Replayed)
-    assert one.from_graph(step) is None
+    one.patience = 0.3, 4, math.inf
+    begun = time.perf_counter()
+    for _ in range(8):  # often enough, and too soon
+        assert one.from_graph(step) is None
     one.finish()
-    assert one.from_graph(step) is None
+    if time.perf_counter() - begun < one.patience[0]:  # unless the machine was held up meanwhile
+        assert not preparing()
+    while (found := one.from_graph(step)) is None and time.perf_counter() - begun < PATIENCE:
+        one.finish()
+    assert found is not None
+    assert time.perf_counter() - begun > one.patience[0]
+    one.close()
+
+
+def test_a_step_is_not_written_down_before_it_was_met_often_unless_late():
+    algorithm, step = problem("maml", "regression")
+    for patience, is_worth in (((0.0, 3, math.inf), False), ((math.inf, 0, 0.0), True)):
+        one = Replayed(executor("vectorized", algorithm))
+        one.patience = patience
+        for _ in range(2):
+            one.from_graph(step)
+        one.finish()
+        assert (one.from_graph(step) is not None) is is_worth
+        one.close()
+
+
+@pytest.mark.parametrize(("more", "until_then"), [([], Replayed), (["training.recompute=true"], Vectorized)])
+def test_until_it_is_compiled_training_goes_on_as_it_does_without(more: list[str], until_then: type[Executor]):
+    one = Session(resolve(with_settings({}, ["dataset=sinusoids", *SHORT, *more])))
+    one.accelerate()
+    assert isinstance(one.executor, Compiled)
+    assert isinstance(one.executor.inner, until_then)
     one.close()
 
 

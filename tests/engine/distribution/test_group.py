@@ -212,7 +212,7 @@ def test_what_fails_in_one_process_ends_all_with_one_sentence(tmp_path: Path) ->
     table = json.loads(out)
     assert table["status"] == "failed"
     assert table["message"].startswith("rank 1 (")
-    assert "the device has too little memory; lower training.meta_batch" in table["message"]
+    assert "the device has too little memory; lower the inner steps" in table["message"]
     assert err.count("too little memory") == 1
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from pathlib import Path
 from typing import TypeVar
 
@@ -15,7 +16,7 @@ from workbench.engine.distribution.world import World
 from workbench.engine.events import Checkpoint, Started
 from workbench.engine.executors import EXECUTORS
 from workbench.engine.measuring import chooser, remembered
-from workbench.engine.measuring.chooser import candidates, choose, correct, foresee, measure
+from workbench.engine.measuring.chooser import Trial, candidates, choose, correct, foresee, measure
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
@@ -56,7 +57,8 @@ def test_a_long_run_is_measured_once_and_then_remembered():
 
 
 def test_what_is_remembered_is_taken_by_short_runs_and_foreseen_without_measuring():
-    assert foresee(session(LONG)).why == "by a rule, until the start of a run measures which way is the fastest"
+    foreseen = foresee(session(LONG)).why
+    assert foreseen == "by a rule of thumb, until the start of a run measures which way is the fastest"
     assert not places.cache().exists()
     way = choose(session(LONG)).way
     for later in (choose(session("training.iterations=100")), foresee(session(LONG))):
@@ -245,6 +247,44 @@ def test_all_candidates_are_measured():
     one.close()
 
 
+def test_who_falls_far_behind_is_measured_no_more(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setattr(chooser, "BUDGET_SECONDS", 2.0)
+    timed: Counter[str] = Counter()
+    time_once = chooser._time
+
+    def counting(trial: Trial, rounds: dict[Way, list[float]]) -> None:
+        timed[trial.way.executor] += 1
+        time_once(trial, rounds)
+
+    monkeypatch.setattr(chooser, "_time", counting)
+    one = session("dataset=glyphs", "backbone.filters=16", "training.meta_batch=2", "training.executor=auto")
+    found = measure(one)
+    one.close()
+    least = {name: min(seconds for way, seconds in found.items() if way.executor == name) for name in timed}
+    assert least["columns"] > chooser._FIRST_HOPE * least["vectorized"]  # or this network does not serve
+    assert timed["columns"] == 1
+    assert timed["vectorized"] > 1
+
+
+def test_several_portions_are_timed_for_threads_go_on_with_the_next():
+    one = session("training.meta_batch=64")
+    assert chooser._tasks_to_time(one, Way("portions", 2, 4)) > 4
+    assert chooser._tasks_to_time(one, Way("vectorized", 2, 4)) == 4
+    one.close()
+
+
+@pytest.mark.parametrize("algorithm", ["reptile", "maml_pp"])
+def test_a_way_is_measured_as_a_run_goes_it(algorithm: str):
+    one = session("dataset=glyphs", "backbone.filters=2", f"algorithm={algorithm}", "training.meta_batch=5",
+                  "training.executor=portions")
+    batch, keys = one.batch("train", range(5), one.algorithm.stage(0.0))
+    trial = Trial(one, Way("portions", 2, 4), batch, keys, one.init())
+    one.use(Way("portions", 2, 4))
+    assert trial.executor.under_way(4, 5) == one.executor.under_way(4, 5)
+    trial.close()
+    one.close()
+
+
 def test_portions_count_as_fast_as_replaying_makes_them():
     portions, other = Way("portions", 2, 4), Way("vectorized", 2, 8)
     for seconds, is_replayed, rule, wanted in (
@@ -253,7 +293,10 @@ def test_portions_count_as_fast_as_replaying_makes_them():
             (0.95, False, other, other), (1.1, False, other, portions)):
         assert chooser._best({portions: 1.0, other: seconds}, rule, is_replayed=is_replayed) == wanted
     said = chooser._in_words(portions, {portions: 1.0, other: 0.95}, is_replayed=True)
-    assert said.startswith("as replaying gains portions more than vectorized, rather than the fastest of 2 that were ")
+    assert said == ("what should be the fastest of 2 that were measured once training replays its steps "
+                    "(1e+03 ms a task before they are replayed, vectorized 0.95 times as long)")
+    told = chooser._in_words(portions, {portions: 1.0, other: 0.98}, is_replayed=False)
+    assert told.startswith("by a rule of thumb, and hardly slower than the fastest of 2 that were measured (")
 
 
 def test_threads_count_as_slow_as_they_are_beside_what_is_replayed():
@@ -261,7 +304,7 @@ def test_threads_count_as_slow_as_they_are_beside_what_is_replayed():
     for seconds, is_replayed, wanted in ((0.9, True, other), (0.9, False, threads), (0.7, True, threads)):
         assert chooser._best({threads: seconds, other: 1.0}, other, is_replayed=is_replayed) == wanted
     said = chooser._in_words(other, {threads: 0.9, other: 1.0}, is_replayed=True)
-    assert said.startswith("as replaying gains vectorized more than threads, rather than the fastest of 2 that were ")
+    assert said.startswith("what should be the fastest of 2 that were measured once training replays its steps (")
 
 
 def test_measuring_leaves_the_first_parameters_and_the_threads_alone():

@@ -67,6 +67,8 @@ def prepare_into(folder: Path, order: Order) -> None:
     Raises:
         AccelerationError: It cannot be prepared, or gives other numbers.
     """
+    if order.kind == "compile":
+        _check_compiler()
     torch.set_num_threads(order.threads)
     step = Step.of(order.meta, order.batch, order.keys, order.setting)
     step = step._replace(tensors=[one.to(order.device) for one in step.tensors])
@@ -94,6 +96,14 @@ def _others(step: Step) -> list[Tensor]:
     moved = pytree.tree_map(lambda one: one * 1.001 if one.is_floating_point() else one, meta)
     tasks = pytree.tree_map(lambda one: -0.9 * one.flip(0) if one.is_floating_point() else one.flip(0), (batch, keys))
     return [torch.stack([one, one])[1] for one in pytree.tree_leaves((moved, *tasks))]
+
+
+def _check_compiler() -> None:
+    """Raise torch's InvalidCxxCompiler where there is no compiler, which it would do after half of the work as well."""
+    with suppress(ImportError):  # what torch calls it may change
+        from torch._inductor.cpp_builder import get_cpp_compiler  # noqa: PLC0415
+
+        get_cpp_compiler()
 
 
 def _compile(folder: Path, order: Order, graph: fx.GraphModule, step: Step) -> None:

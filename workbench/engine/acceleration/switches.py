@@ -61,4 +61,4 @@ def check(kind: str, device: torch.device) -> None:
     """Raise AccelerationError where a device does not have a switch."""
     if kind == "graphs" and device.type != "cuda":
         raise AccelerationError("training.acceleration: CUDA graphs need an NVIDIA GPU, and this run is on the "
-                                f"{device.type.upper()}; choose none or compile")
+                                f"{device.type.upper()}; choose auto, none or compile")

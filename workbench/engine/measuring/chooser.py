@@ -114,13 +114,13 @@ def _executor(session: Session, *, measures: bool) -> Choice:
         return known
     rule = _rule(session)
     if session.expected_seconds() < _WORTH_SECONDS:
-        return Choice(rule, "by a rule, for so short a run gains nothing by measuring")
+        return Choice(rule, "by a rule of thumb, for so short a run gains nothing by measuring")
     if not measures:
-        return Choice(rule, "by a rule, until the start of a run measures which way is the fastest")
+        return Choice(rule, "by a rule of thumb, until the start of a run measures which way is the fastest")
     with allocator.keeping():
         found = measure(session)
     if len(found) < 2:
-        return Choice(rule, "by a rule, for nothing could be measured")
+        return Choice(rule, "by a rule of thumb, for nothing could be measured")
     best = _best(found, rule, is_replayed=session.is_replayed)
     remembered.keep_way(session, best, len(found))
     return Choice(best, _in_words(best, found, is_replayed=session.is_replayed))
@@ -144,7 +144,7 @@ def _said(session: Session) -> Choice | None:
     if training.acceleration not in ("auto", "none") and not session.algorithm.changes:
         threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
         way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
-        return Choice(way, f"for training.acceleration {training.acceleration} works on all tasks at once")
+        return Choice(way, f"as training.acceleration is {training.acceleration}, which is for all tasks at once")
     return None
 
 
@@ -171,14 +171,16 @@ def _in_words(best: Way, found: Mapping[Way, float], *, is_replayed: bool) -> st
         if way.executor != best.executor:
             others.setdefault(way.executor, seconds)
     beside = "".join(f", {name} {seconds / found[best]:.2f} times as long" for name, seconds in others.items())
-    lead = ""
     fastest = min(found, key=lambda way: found[way])
-    if found[best] > found[fastest]:
-        is_for_later = is_replayed and _gain(best) < _gain(fastest)
-        lead = (f"as replaying gains {best.executor} more than {fastest.executor}, rather than " if is_for_later else
-                "by a rule, not clearly slower than ")
-    as_yet = " before it is replayed" if is_replayed and EXECUTORS[best.executor].has_task_axis else ""
-    return f"{lead}the fastest of {len(found)} that were measured ({1e3 * found[best]:.3g} ms a task{as_yet}{beside})"
+    measured = f"{len(found)} that were measured"
+    if found[best] == found[fastest]:
+        lead = f"the fastest of {measured}"
+    elif is_replayed and _gain(best) < _gain(fastest):
+        lead = f"what should be the fastest of {measured} once training replays its steps"
+    else:
+        lead = f"by a rule of thumb, and hardly slower than the fastest of {measured}"
+    as_yet = " before they are replayed" if is_replayed and EXECUTORS[best.executor].has_task_axis else ""
+    return f"{lead} ({1e3 * found[best]:.3g} ms a task{as_yet}{beside})"
 
 
 def candidates(session: Session) -> list[Way]:

@@ -117,7 +117,7 @@ class Work:
     def chunk(self, executor: str, threads: int, tasks: int = 0) -> int:
         """Tasks that take at most a quarter of a second together, a multiple of the threads where they run on those.
 
-        A half more are run at once where that is all of them.
+        A half more are run at once where that is all of them, whatever their number.
 
         Args:
             executor: What runs them.
