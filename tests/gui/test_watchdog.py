@@ -151,7 +151,7 @@ def test_plots_are_listed_as_they_come_and_left_out_once_they_are_not_painted_an
         panel.show()
 
     def titles() -> list[str]:
-        return [title.text() for title, _ in panel._repaints.values()]
+        return [row.title.text() for row in panel._rows.values()]
 
     one = Repaints(2, 3.0, 4.5)
     for moment, names in enumerate((("Metric", "Meta-loss"), ("Meta-loss", "Accuracy"), ("Probes", "Meta-loss"))):

@@ -34,6 +34,17 @@ class ExperimentError(ValueError):
         super().__init__("; ".join(str(problem) for problem in self.problems))
 
 
+def first_finding(error: ValidationError, *above: str) -> str:
+    """Where in a file the first of pydantic's findings is, and what it is; for what no person writes.
+
+    Args:
+        error: The findings.
+        above: The names of the tables that hold what was looked at.
+    """
+    first = error.errors()[0]
+    return f"{'.'.join(map(str, (*above, *first['loc'])))}: {first['msg']}"
+
+
 def spoken(error: ValidationError, table: str, config: type[Config]) -> list[Problem]:
     """Pydantic's findings as sentences that name the field, the value and the remedy."""
     declared = {parameter.name: parameter for parameter in parameters(config)}

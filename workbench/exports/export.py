@@ -16,6 +16,7 @@ import workbench
 from workbench.algorithms.base import Algorithm, Found, Meta
 from workbench.engine.session import build
 from workbench.experiment.experiment import Experiment
+from workbench.experiment.mistakes import first_finding
 from workbench.experiment.resolve import resolve, to_tables, unnamed
 from workbench.exports.help import update_rule
 from workbench.exports.learner import Learner, LearnerError, check_fit, of_run
@@ -182,8 +183,7 @@ def _read_spec(path: Path, table: Any) -> Spec:
     try:
         spec = TypeAdapter(Spec).validate_python(table)
     except ValidationError as error:
-        first = error.errors()[0]
-        raise _damaged(path, f"{'.'.join(map(str, ('spec', *first['loc'])))}: {first['msg']}") from error
+        raise _damaged(path, first_finding(error, "spec")) from error
     rank = {"image": 3, "series": 2, "vector": 1}[spec.input_kind]
     if len(spec.input_shape) != rank or min(spec.input_shape) < 1 or spec.outputs < 1:
         raise _damaged(path, f"spec tells of inputs of {list(spec.input_shape)} and {spec.outputs} outputs")

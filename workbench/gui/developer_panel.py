@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections import deque
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import pairwise
 
 from PySide6.QtCore import QPointF, QRectF, QSize, Qt, Signal, Slot
@@ -98,6 +99,20 @@ class LatenessPlot(QWidget):
         return (shown[begin:end] for begin, end in pairwise(begins))
 
 
+@dataclass
+class _Row:
+    """What is said of the repaints of one plot, and when it was last repainted, in seconds since 1970."""
+
+    title: ElidedLabel
+    value: QLabel
+    painted: float = 0.0
+
+    def remove_from(self, grid: QGridLayout) -> None:
+        for label in (self.title, self.value):
+            grid.removeWidget(label)
+            label.deleteLater()
+
+
 class DeveloperPanel(QDockWidget):
     """Figures of the last second, and of the run so far.
 
@@ -113,8 +128,7 @@ class DeveloperPanel(QDockWidget):
         self.setAllowedAreas(Qt.DockWidgetArea.LeftDockWidgetArea | Qt.DockWidgetArea.RightDockWidgetArea)
         self.plot = LatenessPlot(theme)
         self._values: dict[str, QLabel] = {}
-        self._repaints: dict[str, tuple[QLabel, QLabel]] = {}
-        self._painted: dict[str, float] = {}
+        self._rows: dict[str, _Row] = {}
         body = QWidget()
         column = QVBoxLayout(body)
         column.setContentsMargins(12, 10, 12, 10)
@@ -127,7 +141,7 @@ class DeveloperPanel(QDockWidget):
                                        "is 16 ms"),
             ("worst", "The run, worst", "The longest that an event of this run, or of the last one, waited; the goal "
                                         "is 50 ms"))))
-        column.addWidget(_heading("Repaints in the last second, mean / worst"))
+        column.addWidget(_heading("Repaints, mean / worst"))
         self._plots = QGridLayout()
         self._plots.setHorizontalSpacing(12)
         self._plots.setColumnStretch(0, 1)
@@ -187,28 +201,24 @@ class DeveloperPanel(QDockWidget):
         self._show_repaints(second)
 
     def _show_repaints(self, second: Second) -> None:
-        for name in second.repaints:
-            if name not in self._repaints:
-                self._repaints[name] = self._row(name)
-        self._painted.update(dict.fromkeys(second.repaints, second.time))
-        for name in [name for name, last in self._painted.items() if second.time - last > _FORGOTTEN_SECONDS]:
-            del self._painted[name]
-            for label in self._repaints.pop(name):
-                self._plots.removeWidget(label)
-                label.deleteLater()
-        self._none.setVisible(not self._repaints)
-        for name, (_, value) in self._repaints.items():
-            one = second.repaints.get(name)
-            value.setText(f"{one.count} × {one.mean:.1f} / {one.worst:.1f} ms" if one else "–")
+        for name, one in second.repaints.items():
+            row = self._rows.get(name) or self._add_row(name)
+            row.painted = second.time
+            row.value.setText(f"{one.count} × {one.mean:.1f} / {one.worst:.1f} ms")
+        for name in self._rows.keys() - second.repaints.keys():
+            self._rows[name].value.setText("–")
+            if second.time - self._rows[name].painted > _FORGOTTEN_SECONDS:
+                self._rows.pop(name).remove_from(self._plots)
+        self._none.setVisible(not self._rows)
 
-    def _row(self, name: str) -> tuple[QLabel, QLabel]:
-        title, value = ElidedLabel(), _value("developer.repaints", name, "")
-        title.set_words(name)
-        value.setToolTip("How many, and what one took on average and at worst; the goal is 12 ms")
-        row = self._plots.rowCount()
-        self._plots.addWidget(title, row, 0)
-        self._plots.addWidget(value, row, 1)
-        return title, value
+    def _add_row(self, name: str) -> _Row:
+        row = self._rows[name] = _Row(ElidedLabel(), _value("developer.repaints", name, ""))
+        row.title.set_words(name)
+        row.value.setToolTip("How many, and what one took on average and at worst; the goal is 12 ms")
+        place = self._plots.rowCount()
+        self._plots.addWidget(row.title, place, 0)
+        self._plots.addWidget(row.value, place, 1)
+        return row
 
     def showEvent(self, event: QShowEvent) -> None:
         """Say that somebody reads along."""

@@ -17,6 +17,7 @@ from workbench.algorithms.base import Meta
 from workbench.engine.events import Checkpoint
 from workbench.engine.state import TrainState, meta_of
 from workbench.experiment.experiment import Experiment
+from workbench.experiment.mistakes import first_finding
 from workbench.experiment.registry import ROLES, UnknownNameError
 from workbench.experiment.resolve import read_toml, resolve, to_toml
 from workbench.runs import record
@@ -113,9 +114,8 @@ class Run:
         try:
             return TrainState.of(tensors, numbers)
         except ValidationError as error:
-            first = error.errors()[0]
-            raise RunFileError(f"{checkpoint}: is damaged ({'.'.join(map(str, first['loc']))}: {first['msg']}); go on "
-                               "from another checkpoint, or start the run again") from error
+            raise RunFileError(f"{checkpoint}: is damaged ({first_finding(error)}); go on from another checkpoint, or "
+                               "start the run again") from error
 
     def write_checkpoint(self, checkpoint: Checkpoint) -> Path:
         """Keep a checkpoint; one whose step is not settled goes before the settled one of the same step."""
