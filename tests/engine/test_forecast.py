@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from tests.peaks import peak_bytes
-from workbench.engine.forecast import Forecast, forecast, foretold, size_in_words, warning
+from workbench.engine.forecast import Forecast, forecast, foretold, warning
 from workbench.engine.inner_loop import judged_both_ways
 from workbench.engine.memory.allocations import Allocations
 from workbench.engine.memory.outline import Outline
@@ -148,8 +148,3 @@ def test_allocations_are_counted_until_they_are_forgotten():
         assert counted.held == 2000
     assert counted.peak == 8000
     del three
-
-
-@pytest.mark.parametrize(("count", "words"), [(2_500, "2 kB"), (3_400_000, "3.4 MB"), (12_000_000_000, "12.0 GB")])
-def test_sizes_are_said_as_people_say_them(count, words):
-    assert size_in_words(count) == words

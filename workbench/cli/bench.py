@@ -17,9 +17,8 @@ from workbench.engine import devices
 from workbench.engine.measuring.benchmark import Measured, measure, ways_of
 from workbench.engine.measuring.chooser import choose, correct
 from workbench.engine.ways.work import cores
-from workbench.tasks.files.words import counted
+from workbench.words import counted, size_in_words
 
-_MIB = 2**20
 _PARTS = 100
 # One noisy round must not replace what is remembered.
 _ROUNDS_THAT_CORRECT = 3
@@ -73,7 +72,7 @@ def _in_words(table: dict[str, Any]) -> str:
         by_columns = ", weights by columns" * bool(one["weights_by_columns"])
         name = one["executor"] + by_columns + _ACCELERATED[one["acceleration"]]
         numbers = (("–", "–", "–") if one["problem"] else
-                   (f"{one['tasks_per_second']:,.1f}", f"{one['ms']:.3g}", f"{one['peak_bytes'] / _MIB:,.1f} MiB"))
+                   (f"{one['tasks_per_second']:,.1f}", f"{one['ms']:.3g}", size_in_words(one['peak_bytes'])))
         is_chosen = all(one[name] == value for name, value in chosen.items() if name != "why")
         rows.append((name, str(one["threads"]), str(one["chunk"]), *numbers,
                      one["problem"] or "chosen" * is_chosen))

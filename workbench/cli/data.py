@@ -13,8 +13,8 @@ from workbench.cli.progress import Progress
 from workbench.experiment.metrics import result_in_words
 from workbench.experiment.registry import find
 from workbench.tasks.base import TaskSource
-from workbench.tasks.files.words import counted
 from workbench.tasks.looking.check import check_data
+from workbench.words import counted
 
 
 def check(arguments: Namespace, output: Output) -> int:

@@ -24,8 +24,8 @@ from workbench.cli.output import Output, aligned
 from workbench.cli.runs import store
 from workbench.engine import devices
 from workbench.engine.ways.work import cores
+from workbench.words import size_in_words
 
-_GIB = 2**30
 _IMPORT_QT = "import PySide6.QtWidgets, PySide6.QtGui; print(PySide6.QtCore.qVersion())"
 
 
@@ -106,10 +106,10 @@ def _in_words(table: dict[str, Any]) -> str:
     cuda = f"CUDA {table['torch']['cuda']}" if table["torch"]["cuda"] else "without CUDA"
     rows = [("workbench", table["workbench"]), ("python", table["python"]), ("system", table["system"]),
             ("torch", f"{table['torch']['version']}, {cuda}, {table['torch']['threads']} threads")]
-    rows += [("device", f"{one['name']}: {one['title']}, {one['memory'] / _GIB:.1f} GiB") for one in table["devices"]]
+    rows += [("device", f"{one['name']}: {one['title']}, {size_in_words(one['memory'])}") for one in table["devices"]]
     window = table["window"]
     rows.append(("window", window["problem"] or f"Qt {window['qt']} on {window['platform']}"))
-    rows += [(name, folder["problem"] or f"{folder['path']}, {folder['free'] / _GIB:.1f} GiB free")
+    rows += [(name, folder["problem"] or f"{folder['path']}, {size_in_words(folder['free'])} free")
              for name, folder in table["folders"].items()]
     rows.append(("packages", ", ".join(f"{name} {number or 'MISSING'}" for name, number in table["packages"].items())))
     remedies = [table["cuda_remedy"], *table["problems"]]

@@ -7,11 +7,11 @@ from dataclasses import asdict
 from workbench.cli.main import SUCCESS
 from workbench.cli.output import Output
 from workbench.engine import devices
-from workbench.engine.forecast import forecast, size_in_words
+from workbench.engine.forecast import forecast
 from workbench.engine.measuring.chooser import foresee
 from workbench.engine.session import Session
 from workbench.experiment.resolve import to_tables
-from workbench.tasks.files.words import counted
+from workbench.words import counted, size_in_words
 
 
 def try_dry(session: Session, output: Output) -> int:

@@ -7,7 +7,7 @@ from typing import Any
 
 from workbench.engine.events import Evaluation
 from workbench.experiment.metrics import result_in_words
-from workbench.tasks.files.words import counted
+from workbench.words import counted
 
 
 def evaluation_table(evaluation: Evaluation | None) -> dict[str, Any] | None:

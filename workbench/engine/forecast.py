@@ -26,6 +26,7 @@ from workbench.engine.memory.outline import Outline, bare, held, spread
 from workbench.engine.session import Session
 from workbench.experiment.experiment import Experiment
 from workbench.tasks.base import TaskBatch
+from workbench.words import size_in_words
 
 # Memory grows by the same with every inner step, so that a long loop is told by two short ones.
 _FEW_STEPS = (3, 4)
@@ -213,11 +214,3 @@ def available(device: torch.device) -> int:
 
 def _bytes(tree: Any) -> int:
     return sum(value.numel() * value.element_size() for value in pytree.tree_leaves(tree))
-
-
-def size_in_words(count: int) -> str:
-    """Bytes as people say them."""
-    for unit, factor in (("GB", 1e9), ("MB", 1e6)):
-        if count >= factor:
-            return f"{count / factor:.1f} {unit}"
-    return f"{count / 1e3:.0f} kB"

@@ -31,6 +31,7 @@ from workbench.engine.memory.chunks import Chunks
 from workbench.engine.ways.weight_gradients import set_weights_by_columns
 from workbench.engine.ways.work import Way, Work, work_of
 from workbench.experiment.experiment import Experiment, TaskConfig
+from workbench.experiment.idle import idle
 from workbench.experiment.metrics import Metric
 from workbench.experiment.registry import find
 from workbench.tasks.base import Spec, Stream, TaskBatch, TaskSource
@@ -54,7 +55,7 @@ class Session:
         algorithm: What learns.
         executor: What runs it.
         metric: What the tasks are judged by.
-        works: What a task costs in training and in testing.
+        training_work, testing_work: What a task costs in training and in testing.
         chunk, test_chunk: Tasks run at once in training and in testing; fewer after memory ran out. Of several
             processes each has a `chunk` of its own, and all have the same `test_chunk` while they test.
         weights_by_columns: Convolutions that have the gradient of their weights as a matrix product.
@@ -73,7 +74,7 @@ class Session:
         self.metric: Metric = self.spec.metric
         self.backbone, self.algorithm = build(experiment, self.spec)
         self._check_examples()
-        self.works = self._work(training=True), self._work(training=False)
+        self.training_work, self.testing_work = self._work(training=True), self._work(training=False)
         chosen = experiment.training.executor
         self.notices: list[str] = []
         self._settings: dict[tuple[bool, Stage], Setting] = {}
@@ -91,18 +92,17 @@ class Session:
         """
         set_weights_by_columns(self.algorithm, way.weights_by_columns)
         self.weights_by_columns = way.weights_by_columns
-        work, testing = self.works
         executor, threads = way.executor, way.threads or self.usual_threads(way.executor)
-        tasks = self.tasks_at_most
-        self.chunk, self.test_chunk = self.world.broadcast((way.chunk or work.chunk(executor, threads, tasks),
-                                                       test_chunk or testing.chunk(executor, threads)))
+        chunk = way.chunk or self.training_work.chunk(executor, threads, self.tasks_at_most)
+        test_chunk = test_chunk or self.testing_work.chunk(executor, threads)
+        self.chunk, self.test_chunk = self.world.broadcast((chunk, test_chunk))
         self.executor.close()
         self.executor = self.executor_of(Way(executor, threads, self.chunk), self.algorithm)
 
     def executor_of(self, way: Way, algorithm: Algorithm[Any]) -> Executor:
         """What runs tasks in a way, of which nothing is 0."""
         found = EXECUTORS[way.executor](algorithm, way.threads)
-        found.has_large_tensors = found.is_pooled and self.works[0].has_large_tensors(way)
+        found.has_large_tensors = found.is_pooled and self.training_work.has_large_tensors(way)
         if isinstance(found, Portions):
             found.goes_in_halves = self.usual_acceleration(way.executor) == "replay"
         return found
@@ -115,11 +115,11 @@ class Session:
     def usual_threads(self, executor: str) -> int:
         """Compute threads that the rules say for an executor."""
         compiles = self.acceleration(executor) == "compile"
-        return self.works[0].threads(executor, self.experiment.training.meta_batch, compiles=compiles)
+        return self.training_work.threads(executor, self.experiment.training.meta_batch, compiles=compiles)
 
     def _usual(self) -> str:
         """The executor that the rules say."""
-        return self.works[0].executor(self.tasks_at_most)
+        return self.training_work.executor(self.tasks_at_most)
 
     @property
     def tasks_at_most(self) -> int:
@@ -130,13 +130,14 @@ class Session:
         """Put the switch of the experiment on the executor; raises AccelerationError where that is not possible."""
         training = self.experiment.training
         kind = self.acceleration(self.executor.name)
-        if training.acceleration not in ("auto", kind):
+        # Where what was said leaves it without effect, that is said before the run.
+        if training.acceleration not in ("auto", kind) and "training.acceleration" not in idle(self.experiment):
             why = (f"the meta-step of {self.algorithm.title} changes as the training goes on, and no one graph holds it"
                    if self.algorithm.changes else
                    f"it is for all tasks at once, and training.executor is {self.executor.name}")
             self.notices.append(f"training.acceleration {training.acceleration} has no effect: {why}")
         # What is compiled may have more threads than the plain operations of a small network gain by.
-        plain = min(self.executor.threads, self.works[0].threads(self.executor.name, training.meta_batch))
+        plain = min(self.executor.threads, self.training_work.threads(self.executor.name, training.meta_batch))
         if kind == "compile":  # until it is, training goes on as it does without
             self.executor = accelerated(self.usual_acceleration(self.executor.name), self.executor, self.device)
         self.executor = accelerated(kind, self.executor, self.device, plain)
@@ -166,7 +167,7 @@ class Session:
     def expected_seconds(self) -> float:
         """How long the training will roughly take, as the rules have it."""
         training = self.experiment.training
-        return training.iterations * self.works[0].seconds(training.meta_batch)
+        return training.iterations * self.training_work.seconds(training.meta_batch)
 
     def _check_examples(self) -> None:
         """Raise DataError where the algorithm wants examples of a stream that has none, rather than hours later."""

@@ -19,9 +19,9 @@ from workbench.experiment.registry import find
 from workbench.exports.learner import Learner, LearnerError
 from workbench.runs.files import replace_file
 from workbench.tasks.base import Examples, NewTask, Spec
-from workbench.tasks.files.words import counted, listed
 from workbench.tasks.own.new_task import read_new_task
 from workbench.tasks.sampling.draws import Draws
+from workbench.words import counted, listed
 
 USUAL_NAME = "predictions.csv"
 

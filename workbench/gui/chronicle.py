@@ -8,7 +8,7 @@ from workbench.engine.events import Evaluation, Failed, Finished, Noticed, Pause
 from workbench.experiment.metrics import words_of
 from workbench.gui import words
 from workbench.gui.controller import Noted
-from workbench.tasks.files.words import counted
+from workbench.words import counted
 
 
 def spoken(event: object) -> Iterator[tuple[str, str]]:

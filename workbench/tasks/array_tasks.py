@@ -16,10 +16,11 @@ from workbench.tasks.files.array_files import read_arrays
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.files.numbers import TOO_LARGE, are_sound
-from workbench.tasks.files.words import counted, named
+from workbench.tasks.files.words import named
 from workbench.tasks.own.arrays import FORM, guess_new_arrays, read_new_arrays, recognized
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection
 from workbench.tasks.own.tasks import OwnTasks, OwnValueTasksConfig
+from workbench.words import counted
 
 
 class ArrayTasksConfig(OwnValueTasksConfig):

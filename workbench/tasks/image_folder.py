@@ -16,13 +16,13 @@ from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Files, Listing, check_is_folder, list_files
 from workbench.tasks.files.pictures import Color, is_picture, read_squares
-from workbench.tasks.files.words import counted
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, groups_of
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.fields import color_of_pictures, rotations_of_pictures, side_of_pictures
 from workbench.tasks.own.folders import Layout, found_among, recognize
 from workbench.tasks.own.picture_lists import FORM as LIST_FORM
 from workbench.tasks.own.picture_lists import layout_of_lists, lists_of, said_missing, shut_lists
+from workbench.words import counted
 
 
 class ImageFolderConfig(ClassFoldersConfig):

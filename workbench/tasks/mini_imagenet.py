@@ -17,8 +17,9 @@ from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, walk
 from workbench.tasks.files.numbers import read_cells
 from workbench.tasks.files.pictures import is_picture, read_pictures
-from workbench.tasks.files.words import listed, named, shown, the
+from workbench.tasks.files.words import named, shown
 from workbench.tasks.sampling.classes import Labelled
+from workbench.words import listed, the
 
 SPLITS = {"train": "train.csv", "validation": "val.csv", "test": "test.csv"}
 _OFFICIAL = {"train": 64, "validation": 16, "test": 20}

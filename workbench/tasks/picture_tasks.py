@@ -16,11 +16,12 @@ from workbench.tasks.base import Recognition
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.files.pictures import Color, is_picture, read_squares
-from workbench.tasks.files.words import counted, listed, named, shown, the
+from workbench.tasks.files.words import named, shown
 from workbench.tasks.own.fields import color_of_pictures, side_of_pictures
 from workbench.tasks.own.ready_made import NOT_LABELLED, Place, placed_at, whole_tasks
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, fitting_shape, without_overlap
 from workbench.tasks.own.tasks import OwnClassTasksConfig, OwnTasks
+from workbench.words import counted, listed, the
 
 FORM = "ready-made picture tasks"
 

@@ -18,10 +18,10 @@ from workbench.tasks.files.each import read_each
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Files, Listing, list_files
 from workbench.tasks.files.sound import NEEDS_PACKAGE, QUIETEST, SUFFIXES, WITHOUT_PACKAGE, Spectrograms, has_package
-from workbench.tasks.files.words import counted
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_files import read_new_files
+from workbench.words import counted
 
 FORM, NOUN = "recordings", "recording"
 

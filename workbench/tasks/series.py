@@ -22,12 +22,13 @@ from workbench.tasks.files.resampling import LONGEST, SHORTEST, Fit, Values, fit
 from workbench.tasks.files.series_files import ARRAYS, TABLES, alike, ordered, read_series
 from workbench.tasks.files.series_rows import FEWEST_STEPS, Rows, look_at, read_rows
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import counted, named, shown, split_called, the
+from workbench.tasks.files.words import named, shown, split_called
 from workbench.tasks.own.by_label import plain_labels, sorted_by_label
 from workbench.tasks.own.class_files import GROUPED_BY, ClassFoldersConfig, Read, collected, files_of, layout_of
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_files import among, new_task, read_new_files
 from workbench.tasks.own.ready_made import PARTS, part_files, part_in
+from workbench.words import counted, the
 
 FORM, NOUN = "time series", "series"
 _SURE = 0.5

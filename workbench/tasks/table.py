@@ -19,12 +19,13 @@ from workbench.tasks.files.encoding import Encoded, Encoder, fitted, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing, unpacked_for_now
 from workbench.tasks.files.tables import LABELS, TABLE_SUFFIXES, Table, guess_label, is_few, kind_of, read_table
-from workbench.tasks.files.words import counted, shown, the
+from workbench.tasks.files.words import shown
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.new_tables import ids_of, new_label, new_table, targets_of
 from workbench.tasks.own.new_task import normalized
 from workbench.tasks.own.ready_made import PARTS, part_of_task
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label
+from workbench.words import counted, the
 
 FORM = "one table, classes in a column"
 

@@ -26,13 +26,14 @@ from workbench.tasks.files.text_features import (
     guess_text,
     is_whole,
 )
-from workbench.tasks.files.words import counted, listed, named, shown, the
+from workbench.tasks.files.words import named, shown
 from workbench.tasks.own.classes import Collection, OwnClasses
 from workbench.tasks.own.folders import Found, Layout, recognize
 from workbench.tasks.own.new_tables import ids_of, new_label, targets_of
 from workbench.tasks.own.new_task import normalized, sorted_out
 from workbench.tasks.own.ready_made import PARTS, part_files
 from workbench.tasks.own.rows import RowsConfig, by_class, find_columns, only_table, table_file, with_label, without
+from workbench.words import counted, listed, the
 
 IN_TABLE, IN_FOLDERS = "texts in a table", "texts by class"
 _TEXT_TABLES = TABLE_SUFFIXES | JSON_LINES_SUFFIXES

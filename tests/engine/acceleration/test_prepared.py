@@ -216,7 +216,9 @@ def test_an_executor_replays_once_there_is_a_script(pair: tuple[Replayed, Execut
     assert alike(step.gradient(one, step.tensors), step.gradient(other, step.tensors))
     one.finish()
     assert not one.problem
-    assert one.news() == []
+    (said,) = one.news()
+    assert said.sentence.endswith("are replayed from now on: faster, with the same numbers")
+    assert not said.is_warning
     assert one.is_pooled == other.is_pooled
     meta, batch, keys = pytree.tree_unflatten(moved(step), step.tree)
     for size, threads in ((2, 1), (1, 1)) if isinstance(one.inner, Portions) else ((5, torch.get_num_threads()),):

@@ -168,16 +168,16 @@ def test_convolutions_are_tried_grouped_and_by_columns():
 
 def test_portions_are_tried_larger_and_smaller_than_the_rules_say():
     one = session("dataset=glyphs", "backbone=conv4", "backbone.filters=64", "training.meta_batch=256")
-    said = one.works[0].chunk("portions", cores(), 256)
+    said = one.training_work.chunk("portions", cores(), 256)
     sizes = {way.chunk for way in candidates(one) if way.executor == "portions"}
-    assert {said, min(2 * said, one.works[0].in_time(cores()))} <= sizes
+    assert {said, min(2 * said, one.training_work.in_time(cores()))} <= sizes
     assert max(sizes) > said
 
 
 def test_no_portion_takes_longer_than_a_person_who_stops_should_wait():
     one = session("dataset=glyphs", "backbone=conv4", "backbone.filters=64", "task.ways=20", "task.shots=5",
                   "training.meta_batch=64")
-    most = max(one.works[0].in_time(cores()), cores())
+    most = max(one.training_work.in_time(cores()), cores())
     assert all(way.chunk <= most for way in candidates(one) if way.executor == "portions")
 
 

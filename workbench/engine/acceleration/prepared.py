@@ -329,7 +329,7 @@ class Compiled(Prepared):
 
 
 class Replayed(Prepared):
-    """Replays the operations of the meta-gradient, which changes no number; so only the log says so."""
+    """Replays the operations of the meta-gradient, which changes no number."""
 
     kind = "replay"
     # What takes long gains a tenth rather than half, and lends a core to the other process for some seconds.
@@ -347,7 +347,8 @@ class Replayed(Prepared):
 
     def taken_over(self, seconds: float) -> None:
         """See Prepared."""
-        _log.info("the meta-step is replayed from a list that took %.0f s to write", seconds)
+        self.say(f"the operations of the meta-step, written down within {seconds:.0f} s, are replayed from now on: "
+                 "faster, with the same numbers", is_warning=False)
 
     def refused(self, why: str) -> None:
         """See Prepared."""

@@ -29,7 +29,7 @@ from workbench.engine.distribution.launch import Launch, launch
 from workbench.engine.distribution.world import ALONE, LostError, PeerError, Share, World, WorldError
 from workbench.engine.executors.gradients import MetaGradient
 from workbench.engine.words import in_words
-from workbench.tasks.files.words import counted
+from workbench.words import counted
 
 if TYPE_CHECKING:
     from torch.distributed.distributed_c10d import Store

@@ -64,7 +64,7 @@ def ways_of(session: Session, chosen: Way, *, compiles: bool = False) -> list[tu
     firsts = {way.executor: way for way, _ in reversed([(chosen, ""), *found])}
     found += [(way, "replay") for way in firsts.values() if session.usual_acceleration(way.executor) == "replay"]
     vectorized = next(way for way, _ in found if way.executor == "vectorized")
-    threads = session.works[0].threads("vectorized", session.experiment.training.meta_batch, compiles=True)
+    threads = session.training_work.threads("vectorized", session.experiment.training.meta_batch, compiles=True)
     return [*found, *([(Way("vectorized", threads, vectorized.chunk), "compile")] if compiles else []),
             *([(vectorized, "graphs")] if session.device.type == "cuda" else [])]
 

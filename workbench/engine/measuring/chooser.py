@@ -21,7 +21,7 @@ from workbench.engine.session import Session, to_device
 from workbench.engine.ways.weight_gradients import faster_by_columns, may_have_columns, set_weights_by_columns
 from workbench.engine.ways.work import Way, cores
 from workbench.engine.words import is_out_of_memory
-from workbench.tasks.files.words import counted
+from workbench.words import counted
 
 if TYPE_CHECKING:
     from workbench.algorithms.base import Meta
@@ -143,7 +143,7 @@ def _said(session: Session) -> Choice | None:
         return Choice(_rule(session), "as training.executor says")
     if training.acceleration not in ("auto", "none") and not session.algorithm.changes:
         threads, tasks = session.usual_threads("vectorized"), session.tasks_at_most
-        way = Way("vectorized", threads, min(session.works[0].chunk("vectorized", threads, tasks), tasks))
+        way = Way("vectorized", threads, min(session.training_work.chunk("vectorized", threads, tasks), tasks))
         return Choice(way, f"as training.acceleration is {training.acceleration}, which is for all tasks at once")
     return None
 
@@ -185,7 +185,7 @@ def _in_words(best: Way, found: Mapping[Way, float], *, is_replayed: bool) -> st
 
 def candidates(session: Session) -> list[Way]:
     """Ways that may be the best for an experiment, what the rules say first."""
-    training = session.works[0]
+    training = session.training_work
     tasks = session.tasks_at_most
     is_cpu = session.device.type == "cpu"
     # Beside other programs a second thread that has hardly anything to do is waited for a hundred times as long.
@@ -279,7 +279,7 @@ def measure(session: Session) -> dict[Way, float]:
 
 def _tasks_to_time(session: Session, way: Way) -> int:
     """A chunk of tasks; several of portions, for threads go on with the next before all are done, if there is time."""
-    several = session.works[0].in_time(way.threads) // way.chunk if way.executor == "portions" else 1
+    several = session.training_work.in_time(way.threads) // way.chunk if way.executor == "portions" else 1
     return min(session.tasks_at_most, max(1, several) * way.chunk)
 
 

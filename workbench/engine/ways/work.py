@@ -19,7 +19,7 @@ from workbench.engine.distribution.launch import launch
 from workbench.engine.executors import EXECUTORS
 from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import Spec
-from workbench.tasks.files.words import counted
+from workbench.words import counted
 
 CHUNK_SECONDS = 0.25
 MOST_TASKS_AT_ONCE = 256

@@ -18,8 +18,8 @@ from workbench.gui.preview.sentences import floor_line
 from workbench.gui.style import caption_font, set_property, set_tone
 from workbench.gui.theme import LIGHT, Theme
 from workbench.tasks.base import Floor
-from workbench.tasks.files.words import counted
 from workbench.tasks.looking.preview import Example
+from workbench.words import counted
 
 _SIDE = 26
 _WIDE = 56

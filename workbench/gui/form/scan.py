@@ -19,11 +19,11 @@ from workbench.experiment.resolve import dotted, resolve
 from workbench.tasks.base import Floor, Overview, TaskSource
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import walked_once
-from workbench.tasks.files.words import counted
 from workbench.tasks.looking.check import check_data
 from workbench.tasks.looking.fitting import open_fitting
 from workbench.tasks.looking.preview import Example, Preview, examples, preview
 from workbench.tasks.looking.recognizer import NEW_TASK, UNKNOWN
+from workbench.words import counted
 
 MOST_SAMPLES = 12
 

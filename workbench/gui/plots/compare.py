@@ -14,7 +14,7 @@ from workbench.gui.plots.results import ResultsTable
 from workbench.gui.plots.style import font
 from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme
-from workbench.tasks.files.words import counted
+from workbench.words import counted
 
 AGAINST: dict[Against, str] = {"iterations": "iterations", "seconds": "training seconds", "tasks": "tasks seen"}
 NOTE = "Tick runs in the table below: their results are set side by side here, test results with their 95 % interval."

@@ -18,8 +18,8 @@ from workbench.gui.plots.surface import LEFT_WIDTH, Surface, label_axis
 from workbench.gui.plots.widgets import named
 from workbench.gui.theme import Theme, blend
 from workbench.tasks.base import SPLIT_NAMES, Count
-from workbench.tasks.files.words import counted
 from workbench.tasks.looking.preview import sorted_counts
+from workbench.words import counted
 
 MOST_NAMED, FEWEST = 20, 8
 LARGEST_NAME = 210

@@ -25,8 +25,8 @@ from workbench.gui.preview.gallery import ExamplesView
 from workbench.gui.preview.sentences import floor_sentence
 from workbench.gui.preview.tasks_view import TasksView
 from workbench.gui.theme import Theme
-from workbench.tasks.files.words import counted
 from workbench.tasks.looking.preview import Example, Preview, WholeTask
+from workbench.words import counted
 
 LOOKING = "Looking at the data …"
 _SIZE = QSize(880, 700)

@@ -16,7 +16,8 @@ from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.numbers import TOO_LARGE, are_sound
-from workbench.tasks.files.words import counted, listed, split_called
+from workbench.tasks.files.words import split_called
+from workbench.words import counted, listed
 
 Array = NDArray[Any]
 Kind = Literal["arrays", "array_series", "array_pictures", "array_tasks"]

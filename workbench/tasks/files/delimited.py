@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Literal
 
 from workbench.tasks.files.errors import DataError, FileError
-from workbench.tasks.files.words import counted, listed
+from workbench.words import counted, listed
 
 TABLE_SUFFIXES = frozenset({".csv", ".tsv", ".tab", ".data"})
 Header = Literal["auto", "yes", "no"]

@@ -24,7 +24,8 @@ from workbench.tasks.files.tables import (
     is_dates,
     kind_of,
 )
-from workbench.tasks.files.words import counted, listed, named, the
+from workbench.tasks.files.words import named
+from workbench.words import counted, listed, the
 
 CodingKind = Literal["numeric", "categorical", "hashed", "letters"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from workbench.tasks.files.delimited import read_text
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, table_of
-from workbench.tasks.files.words import counted, listed
+from workbench.words import counted, listed
 
 JSON_LINES_SUFFIXES = frozenset({".jsonl", ".ndjson"})
 _MOST_BROKEN = 0.1

@@ -26,7 +26,8 @@ from workbench.tasks.files import cache
 from workbench.tasks.files.each import NO_RIGHT
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell, watched_alike
-from workbench.tasks.files.words import counted, listed, named, shown
+from workbench.tasks.files.words import named, shown
+from workbench.words import counted, listed
 
 Bytes = NDArray[np.uint8]
 Color = Literal["auto", "grey", "rgb"]

@@ -15,7 +15,7 @@ from workbench.tasks.files.errors import FileError
 from workbench.tasks.files.numbers import LARGEST, TOO_LARGE, fault, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values
 from workbench.tasks.files.series_rows import whole
-from workbench.tasks.files.words import counted
+from workbench.words import counted
 
 TABLES, ARRAYS = frozenset({".csv", ".tsv", ".txt"}), frozenset({".npy"})
 _TIMES = frozenset({"", "t", "time", "times", "timestamp", "date", "datetime", "index", "step", "seconds", "ms", "s",

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from workbench.tasks.files.errors import FileError
 from workbench.tasks.files.numbers import counts_up, fault, is_header, number, read_cells
 from workbench.tasks.files.resampling import Values, filled, trimmed
-from workbench.tasks.files.words import counted, listed, spelled
+from workbench.tasks.files.words import spelled
+from workbench.words import counted, listed
 
 FEWEST_STEPS = 8
 """Fewer columns than these are no series but a table."""

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from workbench.tasks.files.each import unreadable
 from workbench.tasks.files.errors import FileError, PassingError
-from workbench.tasks.files.words import counted
+from workbench.words import counted
 
 Wave = NDArray[np.float32]
 

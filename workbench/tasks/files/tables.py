@@ -17,7 +17,8 @@ from workbench.tasks.files.delimited import TABLE_SUFFIXES, Header, read_rows
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.numbers import ERRORS, LARGEST, MISSING, NO_ANSWER
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import listed, spelled
+from workbench.tasks.files.words import spelled
+from workbench.words import listed
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, kind_of
-from workbench.tasks.files.words import counted, listed, the
+from workbench.words import counted, listed, the
 
 Ngrams = Literal["words", "characters"]
 

@@ -18,9 +18,9 @@ from workbench.tasks.base import SPLIT_NAMES, Count, Description, Floor, NewTask
 from workbench.tasks.files.encoding import Cell, Encoder
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import listed
 from workbench.tasks.looking.recognizer import recognize_data
 from workbench.tasks.sampling.classes import ClassTasks
+from workbench.words import listed
 
 ExampleKind = Literal["picture", "spectrogram", "series", "row", "text", "points"]
 _MOST_SHOWN = 12

@@ -12,9 +12,10 @@ from workbench.tasks.files.dataset_toml import NAME, overridden
 from workbench.tasks.files.each import NO_RIGHT, may_be_read
 from workbench.tasks.files.errors import DataError, MeantDataError
 from workbench.tasks.files.listing import Listing, list_files
-from workbench.tasks.files.words import counted, listed, shown
+from workbench.tasks.files.words import shown
 from workbench.tasks.own.new_task import why_new_task
 from workbench.tasks.own.ready_made import unfit_tasks
+from workbench.words import counted, listed
 
 NEW_TASK, UNKNOWN = "new task", "unknown"
 _REMEDIES = {

@@ -28,10 +28,11 @@ from workbench.tasks.files.array_files import (
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import Listing
 from workbench.tasks.files.numbers import are_sound
-from workbench.tasks.files.words import counted, listed, shown
+from workbench.tasks.files.words import shown
 from workbench.tasks.own.new_files import new_task
 from workbench.tasks.own.new_task import normalized
 from workbench.tasks.own.ready_made import PARTS, part_files
+from workbench.words import counted, listed
 
 FORM = "arrays"
 _SUFFIXES = frozenset({ARCHIVE_SUFFIX})

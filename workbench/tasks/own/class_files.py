@@ -14,10 +14,11 @@ from torch import Tensor
 from workbench.experiment.fields import field
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing
-from workbench.tasks.files.words import named, plural, shown
+from workbench.tasks.files.words import named, shown
 from workbench.tasks.own.class_splits import OwnClassesConfig
 from workbench.tasks.own.classes import Collection
 from workbench.tasks.own.folders import GroupLevel, Layout, Level, found_among, recognize
+from workbench.words import plural
 
 
 class ClassFoldersConfig(OwnClassesConfig):

@@ -15,9 +15,10 @@ from workbench.experiment.experiment import TaskConfig
 from workbench.experiment.fields import field
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import counted, listed, named, shown, the
+from workbench.tasks.files.words import named, shown
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
 from workbench.tasks.sampling.classes import ClassTasksConfig
+from workbench.words import counted, listed, the
 
 
 class OwnClassesConfig(ClassTasksConfig):

@@ -18,7 +18,7 @@ from workbench.experiment.experiment import Experiment
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import counted, named, shown
+from workbench.tasks.files.words import named, shown
 from workbench.tasks.own.class_splits import (
     OwnClassesConfig,
     Plan,
@@ -34,6 +34,7 @@ from workbench.tasks.own.folders import ClassFolder
 from workbench.tasks.own.groups import ANYWHERE, are_whole, counts_by_side, linked, on_sides, sides_of
 from workbench.tasks.sampling.classes import ClassTasks, Labelled, sides_by_example
 from workbench.tasks.sampling.moments import moments_of
+from workbench.words import counted
 
 _COMPARED = 256  # examples at a time, of which the first few differ as a rule
 

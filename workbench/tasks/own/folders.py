@@ -17,8 +17,9 @@ from workbench.tasks.files.dataset_toml import NAME as DATASET_TOML
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.words import counted, listed, named, plural, shown, split_called, the
+from workbench.tasks.files.words import named, shown, split_called
 from workbench.tasks.own.ready_made import placed_at, whole_tasks
+from workbench.words import counted, listed, plural, the
 
 _Files = tuple[FileEntry, ...]
 Level = Literal["auto", "top", "deepest", "name"]

@@ -10,8 +10,9 @@ from numpy.typing import NDArray
 
 from workbench.tasks.base import SPLIT_NAMES
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import counted, listed, shown
+from workbench.tasks.files.words import shown
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
+from workbench.words import counted, listed
 
 ANYWHERE = len(SPLIT_NAMES)
 """Stands for the split of an example that belongs to no group."""

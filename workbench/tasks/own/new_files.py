@@ -12,9 +12,10 @@ from workbench.tasks.base import Examples, NewTask, Spec
 from workbench.tasks.files.each import read_each
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing
-from workbench.tasks.files.words import counted, listed, plural, shown
+from workbench.tasks.files.words import shown
 from workbench.tasks.own.folders import found_among
 from workbench.tasks.own.new_task import normalized, sorted_out, without_query, without_support
+from workbench.words import counted, listed, plural
 
 
 def read_new_files(listing: Listing, spec: Spec, suffixes: frozenset[str], noun: str, read: Callable[[Path], Tensor]

@@ -14,10 +14,10 @@ from workbench.tasks.files.delimited import Header
 from workbench.tasks.files.encoding import Encoder, fitted
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table, guess_label, kind_of, names_rows
-from workbench.tasks.files.words import listed, the
 from workbench.tasks.own.ready_made import PARTS, Part, part_of_task
 from workbench.tasks.own.rows import without
 from workbench.tasks.own.task_targets import in_order, is_of_classes, labels
+from workbench.words import listed, the
 
 _NEEDS = "a support.csv with inputs and targets and a query.csv with inputs"
 

@@ -20,9 +20,10 @@ from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, check_is_folder, walk
 from workbench.tasks.files.numbers import fault, number, read_cells
 from workbench.tasks.files.pictures import Color, PictureError, read_picture, usual_side
-from workbench.tasks.files.words import counted, listed, shown
+from workbench.tasks.files.words import shown
 from workbench.tasks.own.folders import Found, scan
 from workbench.tasks.own.ready_made import PARTS, Part, part_files, part_in
+from workbench.words import counted, listed
 
 
 def why_new_task(folder: Path) -> str:

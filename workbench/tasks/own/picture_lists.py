@@ -11,8 +11,9 @@ from workbench.tasks.files.errors import DataError, FileError
 from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.files.numbers import read_cells
 from workbench.tasks.files.pictures import is_picture
-from workbench.tasks.files.words import counted, listed, named, shown, split_called
+from workbench.tasks.files.words import named, shown, split_called
 from workbench.tasks.own.folders import ClassFolder, Layout, with_a_split_each, without_overlap
+from workbench.words import counted, listed
 
 FORM = "pictures with a list"
 _LISTS = frozenset({".csv", ".tsv"})

@@ -12,7 +12,8 @@ from workbench.tasks.files.json_lines import JSON_LINES_SUFFIXES
 from workbench.tasks.files.listing import FileEntry, walk
 from workbench.tasks.files.pictures import is_picture
 from workbench.tasks.files.tables import Table, read_table, stacked, with_column
-from workbench.tasks.files.words import counted, shown, split_called
+from workbench.tasks.files.words import shown, split_called
+from workbench.words import counted
 
 Part = Literal["support", "query"]
 PARTS: tuple[Part, Part] = ("support", "query")

@@ -16,10 +16,11 @@ from workbench.tasks.files.delimited import Header
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.listing import FileEntry, Listing, list_files
 from workbench.tasks.files.tables import TABLE_SUFFIXES, Table, guess_label
-from workbench.tasks.files.words import counted, listed, split_called, the
+from workbench.tasks.files.words import split_called
 from workbench.tasks.own.class_splits import OwnClassesConfig
 from workbench.tasks.own.fields import header_of_tables, ignored_columns
 from workbench.tasks.own.folders import ClassFolder, in_several_splits
+from workbench.words import counted, listed, the
 
 _SPLIT_COLUMNS = ("split", "subset", "partition", "set")
 

@@ -17,10 +17,11 @@ from workbench.tasks.files.listing import FileEntry, Listing
 from workbench.tasks.files.series_rows import FEATURES
 from workbench.tasks.files.tables import Table, kind_of, read_table, stacked, with_column
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import counted, listed, named, split_called, the
+from workbench.tasks.files.words import named, split_called
 from workbench.tasks.own.ready_made import NOT_LABELLED, Place, table_placed_at, whole_tasks
 from workbench.tasks.own.rows import split_column
 from workbench.tasks.own.task_targets import is_of_classes
+from workbench.words import counted, listed, the
 
 Form = Literal["long", "files", "columns", "ready"]
 

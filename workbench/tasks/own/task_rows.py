@@ -9,10 +9,11 @@ from numpy.typing import NDArray
 from workbench.tasks.files.encoding import Encoded, schema_of
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.tables import Table
-from workbench.tasks.files.words import counted, listed, named, split_called, the
+from workbench.tasks.files.words import named, split_called
 from workbench.tasks.own.task_forms import FORMS, Layout, Said, parted, splitting_of
 from workbench.tasks.own.task_splits import OwnTask, TaskCollection, without_overlap
 from workbench.tasks.own.task_targets import in_order, labels, values
+from workbench.words import counted, listed, the
 
 
 def collected(layout: Layout, said: Said, *, with_classes: bool) -> TaskCollection:

@@ -16,10 +16,11 @@ from workbench.experiment.experiment import TaskConfig
 from workbench.tasks.base import SPLIT_NAMES, Background
 from workbench.tasks.files.encoding import Encoded
 from workbench.tasks.files.errors import DataError
-from workbench.tasks.files.words import counted, listed, named, shown, the
+from workbench.tasks.files.words import named, shown
 from workbench.tasks.own.class_splits import Shapes, setting
 from workbench.tasks.own.folders import ClassFolder, Shares, share_out
 from workbench.tasks.own.groups import on_sides
+from workbench.words import counted, listed, the
 
 Integers = NDArray[np.int64]
 Rows = TypeVar("Rows")

@@ -21,7 +21,7 @@ from workbench.experiment.metrics import Metric
 from workbench.tasks.base import SPLIT_NAMES, STREAMS, Description, Examples, Floor, Overview, Spec, Stream, TaskBatch
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import counted, shown
+from workbench.tasks.files.words import shown
 from workbench.tasks.own.class_splits import Shapes
 from workbench.tasks.own.classes import are_alike
 from workbench.tasks.own.data import Held, OwnData
@@ -30,6 +30,7 @@ from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 from workbench.tasks.sampling.judging import by_task, judged
 from workbench.tasks.sampling.moments import Normalizing, moments_of
+from workbench.words import counted
 
 _SPLIT_OF: dict[Stream, str] = {"train": "train", "validation": "validation", "test": "test", "probe": "validation"}
 _FLOOR_TASKS, _RIDGE = 200, 1.0

@@ -32,10 +32,10 @@ from workbench.tasks.base import (
 )
 from workbench.tasks.files.errors import DataError
 from workbench.tasks.files.watching import tell
-from workbench.tasks.files.words import counted, the
 from workbench.tasks.sampling.ahead import Ahead, placed
 from workbench.tasks.sampling.draws import Draws
 from workbench.tasks.sampling.moments import Normalizing
+from workbench.words import counted, the
 
 _HELD_OUT = 0.2
 _SPLIT_OF: dict[Stream, str] = {"train": "train", "validation": "validation", "test": "test", "probe": "validation"}

@@ -1,10 +1,10 @@
-"""Nouns in the singular and the plural."""
+"""Counts and sizes as people say them."""
 
 from __future__ import annotations
 
 import pytest
 
-from workbench.tasks.files.words import counted
+from workbench.words import counted, size_in_words
 
 
 @pytest.mark.parametrize(("noun", "one", "several"), [
@@ -15,3 +15,8 @@ def test_a_noun_is_counted_in_the_singular_or_the_plural(noun: str, one: str, se
     assert [counted(1, noun), counted(2, noun)] == [one, several]
     assert [counted(1, one[2:]), counted(2, one[2:])] == [one, several]
     assert counted(1_234, noun, "is", "are") == several.replace("2", "1,234") + " are"
+
+
+@pytest.mark.parametrize(("count", "words"), [(2_500, "2 kB"), (3_400_000, "3.4 MB"), (12_000_000_000, "12.0 GB")])
+def test_sizes_are_said_as_people_say_them(count: int, words: str) -> None:
+    assert size_in_words(count) == words
