@@ -216,6 +216,8 @@ def _frames(theme: Theme) -> str:
     return f"""
 QMainWindow::separator {{ background: {theme.line}; width: 1px; height: 1px; }}
 QSplitter::handle {{ background: {theme.line}; }}
+QDockWidget {{ titlebar-close-icon: {_picture('cross', theme)}; titlebar-normal-icon: {_picture('float', theme)}; }}
+QDockWidget::title {{ padding: 6px 0 0 12px; }}
 QStatusBar {{ background: {theme.window}; border-top: 1px solid {theme.line}; }}
 QStatusBar::item {{ border: none; }}
 QProgressBar {{ border: none; border-radius: 3px; background: {theme.line}; max-height: 6px; min-height: 6px; }}

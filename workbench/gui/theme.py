@@ -47,13 +47,13 @@ LIGHT = Theme(
     is_dark=False, canvas="#ffffff", window="#f3f4f7", panel="#fbfbfd", raised="#ffffff", line="#d9dde5",
     text="#1d2330", muted="#5d6677", accent="#0b6bcb", on_accent="#ffffff", good="#0d8a63", warn="#a66a00",
     bad="#c63a26", series=("#0072B2", "#D55E00", "#009E73", "#AA5C8A", "#333333", "#B07A00"),
-    ordered_range=(0.05, 0.80))
+    ordered_range=(0.0, 0.70))
 
 DARK = Theme(
     is_dark=True, canvas="#16181d", window="#1c1f26", panel="#232730", raised="#2b303b", line="#363c49",
     text="#e6e9ef", muted="#9aa3b2", accent="#4c9be8", on_accent="#0d1117", good="#3fb68b", warn="#e0a13a",
     bad="#e5604d", series=("#56B4E9", "#E69F00", "#009E73", "#CC79A7", "#F0E442", "#D55E00"),
-    ordered_range=(0.12, 0.87))
+    ordered_range=(0.34, 0.98))
 
 
 @cache
