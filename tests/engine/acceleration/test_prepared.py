@@ -31,6 +31,7 @@ from workbench.engine.executors.vectorized import Vectorized
 from workbench.engine.session import Session
 from workbench.engine.state import TrainState
 from workbench.engine.trainer import train
+from workbench.experiment.idle import idle
 from workbench.experiment.resolve import resolve, with_settings
 
 # A compiler may be slow to come where many tests want the machine.
@@ -118,6 +119,16 @@ def test_what_changes_as_the_training_goes_on_is_not_even_tried_to_compile():
     one.accelerate()
     (notice,) = one.notices
     assert notice.startswith("training.acceleration compile has no effect: the meta-step of MAML++ changes")
+    assert not isinstance(one.executor, Compiled)
+    one.close()
+
+
+def test_a_switch_that_the_chosen_executor_leaves_without_effect_is_not_told_twice():
+    said = ["dataset=glyphs", "backbone.filters=2", "training.executor=threads", *SHORT]
+    one = Session(resolve(with_settings({}, said)))
+    assert "training.acceleration" in idle(one.experiment)
+    one.accelerate()
+    assert one.notices == []
     assert not isinstance(one.executor, Compiled)
     one.close()
 
