@@ -66,7 +66,8 @@ _ABOUT = (
     "tasks; ± is the 95 % interval. Controls follow a recipe of their own: baselines pretrain on all training classes",
     "and fine-tune, `scratch` learns nothing before the task. Pictures go through conv4 with 32 filters and stride 2,",
     "but for `meta_nas`, which finds a network of its own, and are normalized by the pictures at hand; the context of",
-    "`cavia` enters the head, and `mann` and `meta_rnn` begin as memories, as their help pages say.", "",
+    "`cavia` enters the head, and `mann` and `meta_rnn` begin as memories, as their help pages say. `supervised` is",
+    "left out, for it is tested on examples rather than on tasks.", "",
 )
 _CHART = ("![What every method reaches against the seconds of its training](learning.svg)", "")
 

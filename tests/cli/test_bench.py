@@ -55,7 +55,7 @@ def test_three_turns_replace_what_was_remembered_on_a_busy_machine():
 def test_no_turn_at_all_is_a_mistake():
     said = say("bench", "--rounds", "0")
     assert said.status == 2
-    assert "--rounds must be 1 or more" in said.err
+    assert "--rounds must be 1 to 1,000" in said.err
 
 
 def test_a_preset_can_be_measured_with_one_field_changed():

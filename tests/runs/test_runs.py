@@ -321,8 +321,8 @@ def test_where_the_latest_checkpoint_is_damaged_the_one_before_it_is_gone_on_wit
     first, second, *_, last = recorded(run, resume=True)
     assert isinstance(first, Started)
     assert isinstance(second, Noticed)
-    step = int(before.name.removeprefix("step-").split(".")[0])
-    assert second.message == f"{damaged[1]} is damaged; going on from step {step}"
+    assert second.step == int(before.name.removeprefix("step-").split(".")[0])
+    assert second.message == f"{damaged[1]} is damaged; going on from the checkpoint before it"
     assert second.is_warning
     assert isinstance(last, Finished)
     assert same(run, whole)

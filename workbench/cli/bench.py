@@ -19,7 +19,7 @@ from workbench.engine.measuring.chooser import choose, correct
 from workbench.engine.ways.work import cores
 from workbench.words import counted, size_in_words
 
-_PARTS = 100
+_PARTS, _MOST_ROUNDS = 100, 1000
 # One noisy round must not replace what is remembered.
 _ROUNDS_THAT_CORRECT = 3
 _ACCELERATED = {"none": "", "replay": ", replayed", "compile": ", compiled", "graphs": ", CUDA graphs"}
@@ -27,8 +27,8 @@ _ACCELERATED = {"none": "", "replay": ", replayed", "compile": ", compiled", "gr
 
 def bench(arguments: Namespace, output: Output) -> int:
     """Measure every executor on an experiment, and say what the chooser takes."""
-    if arguments.rounds < 1:
-        raise UsageError("--rounds must be 1 or more, for each way takes at least one turn")
+    if not 1 <= arguments.rounds <= _MOST_ROUNDS:
+        raise UsageError(f"--rounds must be 1 to {_MOST_ROUNDS:,}, for each way takes a turn in every round")
     session = session_of(arguments, output)
     choice = choose(session)
     found: list[Measured] = []

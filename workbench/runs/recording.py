@@ -111,8 +111,8 @@ def _latest_whole(run: Run, known: list[record.Kept]) -> tuple[record.Kept, Trai
         except RunFileError as error:
             errors[kept.file] = error
         else:
-            return kept, state, [Noticed(kept.step, f"{run.folder / file} is damaged; going on from step {kept.step}")
-                                 for file in errors]
+            said = "is damaged; going on from the checkpoint before it"
+            return kept, state, [Noticed(kept.step, f"{run.folder / file} {said}") for file in errors]
     raise next(iter(errors.values()))
 
 

@@ -141,14 +141,21 @@ def test_what_is_not_compiled_has_threads_of_its_own():
             counted.append(torch.get_num_threads())
             return super().gradient(*arguments)
 
+    class Noting(Compiled):
+        def from_graph(self, step: Step) -> MetaGradient | None:
+            noted.append(torch.get_num_threads())
+            return super().from_graph(step)
+
+    noted: list[int] = []
     algorithm, step = problem("maml_pp", "classification", picture=True)  # it changes, and is refused
-    compiled = Compiled(Counting(algorithm, 3), 2)
+    compiled = Noting(Counting(algorithm, 3), 2)
     for _ in range(2):
-        with on_threads(3):
+        with on_threads(compiled.threads_of_caller):
             step.gradient(compiled, step.tensors)
             compiled.finish()
-            assert torch.get_num_threads() == 3
+            assert torch.get_num_threads() == 2
     assert counted == [2, 2]
+    assert noted == [3]
     assert compiled.problem
     compiled.close()
 

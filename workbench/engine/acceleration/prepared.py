@@ -277,7 +277,7 @@ class Compiled(Prepared):
 
     Args:
         inner: What runs it until then, and what is not compiled.
-        plain_threads: The compute threads of that. What is compiled may gain by more.
+        plain_threads: The compute threads of that and of whoever calls it. What is compiled may gain by more.
     """
 
     kind = "compile"
@@ -286,13 +286,18 @@ class Compiled(Prepared):
         super().__init__(inner)
         self._plain_threads = plain_threads
 
-    def gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient:
-        """See Executor."""
-        found = self.graph_gradient(meta, batch, keys, setting)
-        if found is not None:
-            return found
-        with on_threads(self._plain_threads):
-            return self.inner.gradient(meta, batch, keys, setting)
+    @property
+    def threads_of_caller(self) -> int:
+        """See Executor; so many for all that is not compiled, the outer step and tests of the learner too.
+
+        Beside other programs a second thread that has hardly anything to do is waited for a hundred times as long.
+        """
+        return self._plain_threads
+
+    def graph_gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient | None:
+        """See Accelerated."""
+        with on_threads(self.threads):
+            return super().graph_gradient(meta, batch, keys, setting)
 
     def from_graph(self, step: Step) -> MetaGradient | None:
         """See Accelerated; what fails is run plainly from then on.
