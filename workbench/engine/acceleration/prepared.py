@@ -294,24 +294,20 @@ class Compiled(Prepared):
         """
         return self._plain_threads
 
-    def graph_gradient(self, meta: Meta, batch: TaskBatch, keys: Tensor, setting: Setting) -> MetaGradient | None:
-        """See Accelerated."""
-        with on_threads(self.threads):
-            return super().graph_gradient(meta, batch, keys, setting)
-
     def from_graph(self, step: Step) -> MetaGradient | None:
         """See Accelerated; what fails is run plainly from then on.
 
         Whatever happens in compiled code, memory that runs out as well, is only told as a call that failed.
         """
-        try:
-            return super().from_graph(step)
-        except RuntimeError as error:
-            if is_out_of_memory(error):
-                raise
-            self._ready.pop(step.key(), None)
-            self._refuse(f"what was compiled fails, perhaps for want of memory ({in_words(error)})")
-            return None
+        with on_threads(self.threads):
+            try:
+                return super().from_graph(step)
+            except RuntimeError as error:
+                if is_out_of_memory(error):
+                    raise
+                self._ready.pop(step.key(), None)
+                self._refuse(f"what was compiled fails, perhaps for want of memory ({in_words(error)})")
+                return None
 
     def load(self, folder: Path, places: MetaGradient) -> _Ready:
         """See Prepared."""
