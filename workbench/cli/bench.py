@@ -19,7 +19,8 @@ from workbench.engine.measuring.chooser import choose, correct
 from workbench.engine.ways.work import cores
 from workbench.words import counted, size_in_words
 
-_PARTS, _MOST_ROUNDS = 100, 1000
+_PARTS = 100
+_MOST_ROUNDS = 1000
 # One noisy round must not replace what is remembered.
 _ROUNDS_THAT_CORRECT = 3
 _ACCELERATED = {"none": "", "replay": ", replayed", "compile": ", compiled", "graphs": ", CUDA graphs"}
