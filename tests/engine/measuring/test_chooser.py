@@ -293,7 +293,7 @@ def test_portions_count_as_fast_as_replaying_makes_them():
             (0.95, False, other, other), (1.1, False, other, portions)):
         assert chooser._best({portions: 1.0, other: seconds}, rule, is_replayed=is_replayed) == wanted
     said = chooser._in_words(portions, {portions: 1.0, other: 0.95}, is_replayed=True)
-    assert said == ("what should be the fastest of 2 that were measured once training replays its steps "
+    assert said == ("what should be, once training replays its steps, the fastest of 2 that were measured "
                     "(1e+03 ms a task before they are replayed, vectorized 0.95 times as long)")
     told = chooser._in_words(portions, {portions: 1.0, other: 0.98}, is_replayed=False)
     assert told.startswith("by a rule of thumb, and hardly slower than the fastest of 2 that were measured (")
@@ -304,7 +304,7 @@ def test_threads_count_as_slow_as_they_are_beside_what_is_replayed():
     for seconds, is_replayed, wanted in ((0.9, True, other), (0.9, False, threads), (0.7, True, threads)):
         assert chooser._best({threads: seconds, other: 1.0}, other, is_replayed=is_replayed) == wanted
     said = chooser._in_words(other, {threads: 0.9, other: 1.0}, is_replayed=True)
-    assert said.startswith("what should be the fastest of 2 that were measured once training replays its steps (")
+    assert said.startswith("what should be, once training replays its steps, the fastest of 2 that were measured (")
 
 
 def test_measuring_leaves_the_first_parameters_and_the_threads_alone():

@@ -176,7 +176,7 @@ def _in_words(best: Way, found: Mapping[Way, float], *, is_replayed: bool) -> st
     if found[best] == found[fastest]:
         lead = f"the fastest of {measured}"
     elif is_replayed and _gain(best) < _gain(fastest):
-        lead = f"what should be the fastest of {measured} once training replays its steps"
+        lead = f"what should be, once training replays its steps, the fastest of {measured}"
     else:
         lead = f"by a rule of thumb, and hardly slower than the fastest of {measured}"
     as_yet = " before they are replayed" if is_replayed and EXECUTORS[best.executor].has_task_axis else ""
